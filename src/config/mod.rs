@@ -1,0 +1,250 @@
+//! What the user configured, typed and checked.
+//!
+//! [`Config::parse`] turns the bytes of a `confxml.xml` into this module's types, or into one
+//! [`Error`] that names file, line and column, what was found and what was expected. Pure: it reads
+//! no file and asks the system nothing; whether a root exists is the caller's question.
+//! `xml` has the elements as they were written; this file has what they mean.
+
+use std::path::PathBuf;
+
+/// Everything a configuration file says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The file as the user named it; error messages and the banner show it like that.
+    pub file: PathBuf,
+    /// `host hostip port`: where the status page will listen.
+    pub status: StatusAddress,
+    /// `debug start`: a line for each inotify event and the full command of every run.
+    pub debug: bool,
+    /// `filter`: what is never synced.
+    pub filter: Filter,
+    /// `inotify`: which events count.
+    pub events: Events,
+    /// `sersync/localpath`, in the order of the file; at least one.
+    pub roots: Vec<Root>,
+    /// `sersync/rsync`: the settings that every remote shares.
+    pub rsync: Rsync,
+    /// `sersync/failLog`.
+    pub fail_log: FailLog,
+    /// `sersync/crontab`, if it is turned on.
+    pub crontab: Option<Crontab>,
+    /// `sersync/plugin name`, if it is turned on: the plugin that runs after each sync.
+    pub plugin: Option<PluginKind>,
+    /// Every `plugin` block of the file.
+    pub plugins: Vec<Plugin>,
+    /// `sersync/batch` (an extension).
+    pub batch: Batch,
+    /// What is odd but no error, in the order of the file: unknown elements and attributes, `-u`.
+    pub warnings: Vec<Problem>,
+}
+
+/// `host hostip="localhost" port="8008"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusAddress {
+    /// A host name or an address.
+    pub host: String,
+    /// A TCP port.
+    pub port: u16,
+}
+
+/// `filter`: regular expressions over paths relative to the root, each of which must match the
+/// whole path.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Filter {
+    /// The expressions of `exclude`, checked to compile; empty if `start` is false.
+    pub excludes: Vec<String>,
+    /// `hidden="true"` (an extension): files whose name starts with a dot are left out, as sersync
+    /// 2.5.4 always did. Counts whether or not `start` is true.
+    pub hidden: bool,
+}
+
+/// `inotify`: which events count. The defaults are those of the official template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // The names are the elements' own.
+pub struct Events {
+    pub delete: bool,
+    pub create_folder: bool,
+    pub create_file: bool,
+    pub close_write: bool,
+    pub move_from: bool,
+    pub move_to: bool,
+    pub attrib: bool,
+    pub modify: bool,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Events {
+            delete: true,
+            create_folder: true,
+            create_file: false,
+            close_write: true,
+            move_from: true,
+            move_to: true,
+            attrib: false,
+            modify: false,
+        }
+    }
+}
+
+/// `localpath watch`: a directory tree that is watched, and where it is pushed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Root {
+    /// The directory, without trailing slashes (but `/` itself stays).
+    pub watch: PathBuf,
+    /// At least one.
+    pub remotes: Vec<Remote>,
+}
+
+/// `remote ip name`: one destination of a root. What the three transports share is in [`Rsync`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    /// How it is reached, from `ip`, `name` and `ssh start`.
+    pub transport: Transport,
+}
+
+/// How a remote is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transport {
+    /// An rsync daemon: `host::module`, or `host::module/below`.
+    Daemon {
+        /// Host name or address; an IPv6 address without its brackets.
+        host: String,
+        /// The module, with the path below it if one was written.
+        module: Vec<u8>,
+    },
+    /// A directory on a host that is reached by SSH.
+    Ssh {
+        /// Host name or address; an IPv6 address without its brackets.
+        host: String,
+        /// The directory there.
+        path: Vec<u8>,
+    },
+    /// A directory on this machine (`ip="local"`, an extension).
+    Local {
+        /// The directory.
+        path: PathBuf,
+    },
+}
+
+/// `sersync/rsync`: how rsync is called.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rsync {
+    /// `commonParams params`, split as a shell splits words; never empty words from blanks.
+    pub params: Vec<Vec<u8>>,
+    /// `auth users`, if `auth` is on.
+    pub user: Option<String>,
+    /// `auth passwordfile`, if `auth` is on; daemons only.
+    pub password_file: Option<PathBuf>,
+    /// `userDefinedPort port`, if it is on.
+    pub port: Option<u16>,
+    /// `timeout time` in seconds, if it is on.
+    pub timeout_s: Option<u32>,
+}
+
+/// `failLog path timeToExecute`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailLog {
+    /// The script that is owed.
+    pub path: PathBuf,
+    /// How often it is worked off, in seconds; a number without a unit in the file is minutes.
+    pub every_s: u64,
+}
+
+/// `crontab schedule`: a full sync on an interval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Crontab {
+    /// The interval in seconds; a number without a unit in the file is minutes.
+    pub every_s: u64,
+    /// `crontabfilter exclude`: rsync patterns; empty if `crontabfilter start` is false.
+    pub excludes: Vec<Vec<u8>>,
+}
+
+/// `batch quietMs maxDelayMs interval` (an extension): when changes leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// A batch leaves after this long without another change.
+    pub quiet_ms: u64,
+    /// A batch leaves at the latest this long after its first change.
+    pub delay_ms_max: u64,
+    /// The least time between the starts of two batches of one remote.
+    pub interval_ms: u64,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Batch { quiet_ms: 2, delay_ms_max: 100, interval_ms: 0 }
+    }
+}
+
+/// The four plugins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // The names are the configuration's own.
+pub enum PluginKind {
+    Command,
+    Socket,
+    Http,
+    RefreshCdn,
+}
+
+/// A `plugin name=...` block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plugin {
+    /// `param prefix suffix ignoreError`, `filter`/`include`.
+    Command {
+        /// Words before the path, as a shell command.
+        prefix: String,
+        /// Words behind the path, as a shell command.
+        suffix: String,
+        /// Output and exit code do not matter.
+        ignore_error: bool,
+        /// Whole-path expressions that select files; empty: all.
+        includes: Vec<String>,
+    },
+    /// `localpath watch`, `deshost ip port`.
+    Socket {
+        /// The plugin's own root.
+        watch: PathBuf,
+        /// Where each path is sent.
+        host: String,
+        /// The port there.
+        port: u16,
+    },
+    /// `localpath watch`, `deshost url port`.
+    Http {
+        /// The plugin's own root.
+        watch: PathBuf,
+        /// Host, or `http://host[:port]/path`.
+        url: String,
+        /// The port, unless `url` has one.
+        port: u16,
+    },
+    /// `localpath watch`, `cdninfo`, `sendurl`, `regexurl`.
+    RefreshCdn {
+        /// The plugin's own root.
+        watch: PathBuf,
+        /// `cdninfo domainname`.
+        domain: String,
+        /// `cdninfo port`.
+        port: u16,
+        /// `cdninfo username`.
+        user: String,
+        /// `cdninfo passwd`.
+        password: String,
+        /// `sendurl base`.
+        base: String,
+        /// `regexurl match`, if `regex` is true.
+        pattern: Option<String>,
+    },
+}
+
+/// Something the user should know about one place of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Counted from 1; 0 where the whole file is meant.
+    pub line: u32,
+    /// Counted from 1, in characters; 0 where the whole file is meant.
+    pub column: u32,
+    /// One sentence: what was found, what was expected, what to do.
+    pub text: String,
+}

@@ -1,0 +1,12 @@
+//! Real-time directory mirroring with inotify and rsync.
+#![deny(unsafe_code)]
+
+pub mod banner;
+pub mod cli;
+pub mod config;
+pub mod engine;
+pub mod event_loop;
+pub mod rsync;
+pub mod sys;
+pub mod walk;
+pub mod worker;

@@ -1,0 +1,9 @@
+//! rsync as this program uses it: command lines, lists, what a version can do, what an end means.
+//!
+//! Pure: nothing here starts a process or looks at a file. `worker` looks at the paths of a job,
+//! asks [`plan`] for the runs, and starts them; the engine asks [`outcome`] what an end means.
+
+pub mod capability;
+pub mod command;
+pub mod outcome;
+pub mod plan;
