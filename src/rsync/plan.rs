@@ -289,3 +289,8 @@ fn prune_params(target: &Target) -> Vec<Vec<u8>> {
 fn words(words: &[&str]) -> Vec<Vec<u8>> {
     words.iter().map(|word| word.as_bytes().to_vec()).collect()
 }
+
+#[cfg(test)]
+mod real_runs;
+#[cfg(test)]
+mod tests;
