@@ -17,6 +17,7 @@ mod schema;
 mod tests;
 pub mod text;
 mod units;
+mod warnings;
 mod words;
 mod xml;
 

@@ -5,6 +5,7 @@
 //! changes in silence earn a warning. The words themselves are passed on as they are. `read` calls it.
 
 use super::text;
+use super::xml::shown;
 
 /// What there is to say about an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,7 +145,7 @@ pub(super) fn judge(words: &[Vec<u8>], ssh: bool) -> Judgement {
 
 impl Judgement {
     fn refuse(&mut self, option: &[u8], why: &str) {
-        let sentence = format!("{} {why}; leave it out", text::decode(option));
+        let sentence = format!("{} {why}; leave it out", shown(&text::decode(option)));
         self.refused.get_or_insert(sentence);
     }
 
@@ -212,7 +213,7 @@ impl Judgement {
             Refuse(why) => self.refuse(option, &format!("cannot be used: {why}")),
             WarnWithoutSsh(_) if ssh => {}
             Warn(why) | WarnWithoutSsh(why) => {
-                self.warnings.push(format!("{}: {why}", text::decode(option)));
+                self.warnings.push(format!("{}: {why}", shown(&text::decode(option))));
             }
         }
     }

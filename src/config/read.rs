@@ -8,7 +8,8 @@ use super::plugins::{self, compiled};
 use super::remote::{self, plain};
 use super::text::{self, Encoding};
 use super::units::{self, Unit};
-use super::xml::{self, Attribute, Element};
+use super::warnings::Warnings;
+use super::xml::{self, shown_path, Attribute, Element};
 use super::{params, schema, words};
 use super::{Batch, Config, Crontab, Events, FailLog, Filter, Plugin, PluginKind, Problem, Root};
 use super::{Rsync, StatusAddress, FILE_BYTES_MAX};
@@ -41,7 +42,8 @@ pub(super) fn config(file: &Path, bytes: &[u8]) -> Result<Config, Problem> {
         let text = format!("found <{}>, expected <head>; put everything into it", head.name());
         return Err(head.problem(text));
     }
-    let mut warnings = schema::warnings(head);
+    let mut warnings = Warnings::default();
+    schema::check(head, &mut warnings);
     let sersync = head.required_child("sersync", "<sersync>...</sersync>")?;
     let (rsync, ssh) = rsync(sersync, &mut warnings)?;
     let roots = roots(sersync, ssh, &mut warnings)?;
@@ -61,7 +63,7 @@ pub(super) fn config(file: &Path, bytes: &[u8]) -> Result<Config, Problem> {
         plugin,
         plugins,
         batch: batch(sersync)?,
-        warnings: in_file_order(warnings),
+        warnings: warnings.in_file_order(),
     };
     file_system(head)?;
     Ok(config)
@@ -94,13 +96,6 @@ fn source_text(bytes: &[u8]) -> Result<(String, Encoding), Problem> {
     let blanks = declaration.chars().map(|c| if c == '\n' { '\n' } else { ' ' });
     let behind = &text[start + declaration.len()..];
     Ok((text[..start].chars().chain(blanks).chain(behind.chars()).collect(), encoding))
-}
-
-/// Warnings come from several readers; people read them beside the file. The one that says that
-/// there are more has no place, and comes last.
-fn in_file_order(mut warnings: Vec<Problem>) -> Vec<Problem> {
-    warnings.sort_by_key(|warning| (warning.line == 0, warning.line, warning.column));
-    warnings
 }
 
 fn switch(parent: Element<'_>, name: &str, default: bool) -> Result<bool, Problem> {
@@ -169,11 +164,7 @@ fn events(head: Element<'_>) -> Result<Events, Problem> {
     })
 }
 
-fn roots(
-    sersync: Element<'_>,
-    ssh: bool,
-    warnings: &mut Vec<Problem>,
-) -> Result<Vec<Root>, Problem> {
+fn roots(sersync: Element<'_>, ssh: bool, warnings: &mut Warnings) -> Result<Vec<Root>, Problem> {
     sersync.required_child("localpath", "<localpath watch=\"/directory\">...</localpath>")?;
     let mut watched = HashSet::new();
     let mut destinations = HashMap::new();
@@ -183,7 +174,7 @@ fn roots(
         if !watched.insert(plain(&watch)) {
             let text = format!(
                 "found {} watched twice, expected once; put all its remotes into one <localpath>",
-                watch.display()
+                shown_path(&watch)
             );
             return Err(element.problem(text));
         }
@@ -193,18 +184,23 @@ fn roots(
         for child in element.children_named("remote") {
             let remote = remote::remote(child, &watch, ssh)?;
             if let Some(other) = destinations.insert(remote.clone(), watch.clone()) {
-                let text = format!(
-                    "this remote is also one of {}: with -r or crontab each deletes what the \
-                     other has sent",
-                    other.display()
-                );
-                warnings.push(child.problem(text));
+                warnings.add(|| shared_remote(child, &watch, &other));
             }
             remotes.push(remote);
         }
         roots.push(Root { watch, remotes });
     }
     Ok(roots)
+}
+
+fn shared_remote(remote: Element<'_>, root: &Path, other_root: &Path) -> Problem {
+    if root == other_root {
+        return remote.problem("this remote is there twice: everything is sent twice");
+    }
+    remote.problem(format!(
+        "this remote is also one of {}: with -r or crontab each deletes what the other has sent",
+        shown_path(other_root)
+    ))
 }
 
 /// `watch` of a `localpath`, without its trailing slashes.
@@ -216,7 +212,7 @@ pub(super) fn watched_directory(localpath: Element<'_>) -> Result<PathBuf, Probl
 }
 
 /// `sersync/rsync`, and whether `ssh start` is true.
-fn rsync(sersync: Element<'_>, warnings: &mut Vec<Problem>) -> Result<(Rsync, bool), Problem> {
+fn rsync(sersync: Element<'_>, warnings: &mut Warnings) -> Result<(Rsync, bool), Problem> {
     let mut rsync = Rsync { params: vec![b"-artz".to_vec()], ..Rsync::default() };
     let Some(element) = sersync.child("rsync") else { return Ok((rsync, false)) };
     let ssh = switch(element, "ssh", false)?;
@@ -246,7 +242,7 @@ const PARAMS: &str = "rsync options; write params=\"-artz\"";
 fn params(
     attribute: &Attribute<'_>,
     ssh: bool,
-    warnings: &mut Vec<Problem>,
+    warnings: &mut Warnings,
 ) -> Result<Vec<Vec<u8>>, Problem> {
     let words = words::split(&attribute.bytes()).map_err(|error| {
         attribute.wrong(&format!("complete words, found {error}; correct that"))
@@ -255,7 +251,9 @@ fn params(
     if let Some(why) = judgement.refused {
         return Err(attribute.wrong(&format!("rsync options for a sync: {why}")));
     }
-    warnings.extend(judgement.warnings.into_iter().map(|text| attribute.problem(text)));
+    for text in judgement.warnings {
+        warnings.add(|| attribute.problem(text));
+    }
     Ok(words)
 }
 
@@ -319,7 +317,7 @@ fn chosen_plugin(
         Some(watch) if !inside(watch) => Err(element.problem(format!(
             "found the plugin {name} turned on for {}, expected a path inside a watched \
              <localpath>; correct watch in its block",
-            watch.display()
+            shown_path(watch)
         ))),
         Some(_) | None => Ok(Some(kind)),
     }

@@ -3,7 +3,7 @@
 //! Owns what makes a destination that rsync can be given, and the destinations that would make it
 //! eat its own source. `read` calls it for each root; the command lines are built elsewhere.
 
-use super::xml::{Attribute, Element};
+use super::xml::{shown_path, Attribute, Element};
 use super::{Problem, Remote, Transport};
 use std::net::Ipv6Addr;
 use std::path::{Component, Path, PathBuf};
@@ -58,7 +58,7 @@ fn local_path(name: &Attribute<'_>, watch: &Path) -> Result<PathBuf, Problem> {
     let path = name.absolute_path()?;
     let (source, target) = (plain(watch), plain(&path));
     if target.starts_with(&source) || source.starts_with(&target) {
-        let watch = watch.display();
+        let watch = shown_path(watch);
         return Err(
             name.wrong(&format!("a directory neither inside nor around {watch}; choose one"))
         );

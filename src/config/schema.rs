@@ -3,11 +3,9 @@
 //! Owns the names: the warnings about unknown ones, and the guess at what a misspelt one was to be.
 //! What the values may be is not here but in `read`, which also decides what is missing.
 
+use super::warnings::Warnings;
 use super::xml::{shown, Element};
 use super::Problem;
-
-/// At most this many warnings are kept; the one after them says that there are more.
-pub(super) const WARNINGS_MAX: usize = 50;
 
 /// How often an element may stand in its parent.
 #[derive(PartialEq, Eq)]
@@ -116,30 +114,29 @@ const PLUGIN: &[Shape] = &[
     },
 ];
 
-/// What in the file has no meaning: unknown elements and attributes, elements too many, stray text.
-pub(super) fn warnings(head: Element<'_>) -> Vec<Problem> {
-    let mut found = Vec::new();
-    check(&HEAD, head, &mut found);
-    found
+/// Adds what in the file has no meaning: unknown elements and attributes, elements too many, text
+/// between the elements.
+pub(super) fn check(head: Element<'_>, warnings: &mut Warnings) {
+    check_element(&HEAD, head, warnings);
 }
 
-fn check(shape: &Shape, element: Element<'_>, found: &mut Vec<Problem>) {
+fn check_element(shape: &Shape, element: Element<'_>, warnings: &mut Warnings) {
     for attribute in element.attributes() {
         if !shape.attributes.contains(&attribute.name()) {
-            let hint = hint(attribute.name(), shape.attributes);
-            warn(found, || {
+            warnings.add(|| {
                 let (name, element) = (attribute.name(), element.name());
+                let hint = hint(name, shape.attributes);
                 attribute.problem(format!("unknown attribute {name} in <{element}>: ignored{hint}"))
             });
         }
     }
-    for (text, place) in element.stray_text() {
-        warn(found, || {
+    for (offset, text) in element.stray_text() {
+        warnings.add(|| {
             let text = format!(
                 "text \"{}\" between the elements is ignored; a comment is written <!-- ... -->",
                 shown(text)
             );
-            Problem { text, ..place }
+            element.problem_at(offset, text)
         });
     }
     let mut seen = vec![false; shape.children.len()];
@@ -147,19 +144,19 @@ fn check(shape: &Shape, element: Element<'_>, found: &mut Vec<Problem>) {
         match shape.children.iter().position(|known| known.name == child.name()) {
             Some(index) => {
                 if seen[index] && shape.children[index].count == Once {
-                    warn(found, || {
-                        let (name, element) = (child.name(), element.name());
-                        child.problem(format!(
-                            "another <{name}> in <{element}>: only the first counts"
-                        ))
-                    });
+                    warnings.add(|| one_too_many(element, child));
                 }
                 seen[index] = true;
-                check(&shape.children[index], child, found);
+                check_element(&shape.children[index], child, warnings);
             }
-            None => warn(found, || unknown_element(shape, child)),
+            None => warnings.add(|| unknown_element(shape, child)),
         }
     }
+}
+
+fn one_too_many(parent: Element<'_>, child: Element<'_>) -> Problem {
+    let (name, parent) = (child.name(), parent.name());
+    child.problem(format!("another <{name}> in <{parent}>: only the first counts"))
 }
 
 fn unknown_element(parent: &Shape, child: Element<'_>) -> Problem {
@@ -173,17 +170,6 @@ fn hint(name: &str, known: &[&str]) -> String {
     match nearest_index(name, known) {
         Some(index) => format!("; perhaps {} is meant", known[index]),
         None => String::new(),
-    }
-}
-
-/// Adds a warning while there is room. The place of a warning is only looked for if it is kept:
-/// finding it means counting lines, which for a file full of nonsense would take for ever.
-fn warn(found: &mut Vec<Problem>, problem: impl FnOnce() -> Problem) {
-    if found.len() < WARNINGS_MAX {
-        found.push(problem());
-    } else if found.len() == WARNINGS_MAX {
-        let text = format!("more than {WARNINGS_MAX} warnings: the others are not shown");
-        found.push(Problem { line: 0, column: 0, text });
     }
 }
 
@@ -246,8 +232,9 @@ mod tests {
 
     fn warnings_of(source: &str) -> Vec<String> {
         let document = parse(source).unwrap();
-        let found = warnings(Element::root(&document, Encoding::Utf8));
-        found.iter().map(Problem::to_string).collect()
+        let mut warnings = Warnings::default();
+        check(Element::root(&document, Encoding::Utf8), &mut warnings);
+        warnings.in_file_order().iter().map(Problem::to_string).collect()
     }
 
     #[test]
@@ -281,14 +268,6 @@ mod tests {
         for (source, expected) in cases {
             assert_eq!(warnings_of(source).join("|"), expected, "{source}");
         }
-    }
-
-    #[test]
-    fn warnings_are_bounded() {
-        let source = format!("<head>{}</head>", "<x/>".repeat(10_000));
-        let warnings = warnings_of(&source);
-        assert_eq!(warnings.len(), WARNINGS_MAX + 1);
-        assert!(warnings[WARNINGS_MAX].starts_with("more than 50 warnings"));
     }
 
     #[test]

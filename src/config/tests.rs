@@ -161,6 +161,14 @@ fn two_roots_into_one_remote_earn_a_warning() {
 }
 
 #[test]
+fn a_remote_that_is_there_twice_earns_a_warning() {
+    let remote = "<remote ip='h' name='m'/>";
+    let source = with("").replace(remote, &remote.repeat(2));
+    let warnings = texts(&parse(source.as_bytes()).unwrap().warnings);
+    assert_eq!(warnings, ["1:66: this remote is there twice: everything is sent twice"]);
+}
+
+#[test]
 fn bytes_come_back_as_they_were_written() {
     // The same Chinese words in UTF-8 and in GBK, with a comment in front and a byte order mark.
     let words: [&[u8]; 2] = ["数据".as_bytes(), b"\xca\xfd\xbe\xdd"];
@@ -372,6 +380,32 @@ fn broken_xml_is_an_error_of_the_file() {
     let error = parse(b"<?xml version='1.0'?>\n<head><sshstart=\"true\"/></head>").unwrap_err();
     assert_eq!((error.line, error.column), (2, 7));
     assert!(error.to_string().starts_with("confxml.xml:2:7: found <sshstart="), "{error}");
+}
+
+#[test]
+fn a_file_full_of_nonsense_is_read_in_no_time() {
+    let nonsense =
+        ["<x/>", "a<!---->", "<remote ip='h' name='m'/>", "<remote ip='h' name='m' y='z'/>"];
+    for text in nonsense {
+        let many = text.repeat((FILE_BYTES_MAX - 1000) / text.len());
+        let source =
+            with("").replace("<remote ip='h' name='m'/>", &(many + "<remote ip='h' name='m'/>"));
+        let config = parse(source.as_bytes()).unwrap();
+        assert_eq!(config.warnings.len(), warnings::WARNINGS_MAX + 1, "{text}");
+    }
+}
+
+#[test]
+fn an_error_stays_in_one_line_whatever_the_file_holds() {
+    let sources = [
+        with_rsync("<commonParams params='-a \"&#10;x\"'/>"),
+        with("<localpath watch='/data&#10;'><remote ip='local' name='/data&#10;/x'/></localpath>"),
+        with("<failLog path='/f' timeToExecute='&#10;&#27;'/>"),
+    ];
+    for source in sources {
+        let error = parse(source.as_bytes()).unwrap_err().to_string();
+        assert!(!error.contains(char::is_control), "{error:?}");
+    }
 }
 
 #[test]

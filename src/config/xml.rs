@@ -11,7 +11,7 @@ use roxmltree::{Document, Node};
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Messages show at most this many characters of a value: enough to recognise it.
 const SHOWN_CHARS_MAX: usize = 80;
@@ -45,6 +45,11 @@ pub(super) fn shown(value: &str) -> String {
     shown
 }
 
+/// A path as a message shows it.
+pub(super) fn shown_path(path: &Path) -> String {
+    shown(&path.to_string_lossy())
+}
+
 /// An element with its attributes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Element<'a> {
@@ -64,7 +69,12 @@ impl<'a> Element<'a> {
 
     /// A complaint about the element as a whole.
     pub(super) fn problem(self, text: impl Into<String>) -> Problem {
-        problem_at(self.node.document().input_text(), self.node.range().start, text)
+        self.problem_at(self.node.range().start, text)
+    }
+
+    /// A complaint about what is at an offset of the file.
+    pub(super) fn problem_at(self, offset: usize, text: impl Into<String>) -> Problem {
+        problem_at(self.node.document().input_text(), offset, text)
     }
 
     pub(super) fn children(self) -> impl Iterator<Item = Element<'a>> {
@@ -138,15 +148,13 @@ impl<'a> Element<'a> {
         self.required("start", "\"true\" or \"false\"")?.switch()
     }
 
-    /// Text between the child elements, which means nothing here: where it stands, and what it is.
-    pub(super) fn stray_text(self) -> impl Iterator<Item = (&'a str, Problem)> {
-        let source = self.node.document().input_text();
-        self.node.children().filter(Node::is_text).filter_map(move |node| {
+    /// Text between the child elements, which means nothing here, with its offset.
+    pub(super) fn stray_text(self) -> impl Iterator<Item = (usize, &'a str)> {
+        self.node.children().filter(Node::is_text).filter_map(|node| {
             let text = node.text()?;
             let blanks = text.len() - text.trim_start().len();
             let found = text.trim();
-            (!found.is_empty())
-                .then(|| (found, problem_at(source, node.range().start + blanks, String::new())))
+            (!found.is_empty()).then(|| (node.range().start + blanks, found))
         })
     }
 }
@@ -170,8 +178,7 @@ impl<'a> Attribute<'a> {
 
     /// A complaint about the attribute.
     pub(super) fn problem(&self, text: impl Into<String>) -> Problem {
-        let source = self.element.node.document().input_text();
-        problem_at(source, self.written.range().start, text)
+        self.element.problem_at(self.written.range().start, text)
     }
 
     /// The complaint that the value is not what was expected.
