@@ -226,22 +226,23 @@ fn a_tree_of_fifty_levels_arrives_and_goes() {
 
 #[test]
 fn symlinks_arrive_as_they_are() {
-    change_arrives(nothing, |root| {
-        full_directory(&root.join("dir"));
-        for (target, link) in [
-            ("anchor", "to-file"),
-            ("dir", "to-dir"),
-            ("no such target", "to-nothing"),
-            ("/absolute", "absolute"),
-        ] {
-            symlink(target, root.join(link)).unwrap();
-        }
-    });
+    let mirror = Plan::local().start();
+    full_directory(&mirror.root.join("dir"));
+    for (target, link) in [
+        ("anchor", "to-file"),
+        ("dir", "to-dir"),
+        ("no such target", "to-nothing"),
+        ("/absolute", "absolute"),
+        ("../../above", "above"),
+    ] {
+        symlink(target, mirror.root.join(link)).unwrap();
+    }
+    mirror.equal();
 }
 
 #[test]
 fn what_a_symlink_points_to_outside_is_not_followed() {
-    let plan = Plan::new();
+    let plan = Plan::local();
     let outside = plan.directory("outside");
     let mirror = plan.start();
     symlink(&outside, mirror.root.join("link")).unwrap();

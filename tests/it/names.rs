@@ -3,7 +3,7 @@
 //! Each is created, changed and deleted: as a file alone (a list of one path), together with all
 //! the others (a long list), and as a directory, whose name is in the paths of others.
 
-use crate::harness::{Mirror, Plan};
+use crate::harness::{Mirror, Plan, DEADLINE};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -107,8 +107,7 @@ fn odd_names_arrive_one_by_one() {
     for name in odd_names() {
         let path = mirror.root.join(&name);
         let about = format!("with the file {name:?}");
-        let step =
-            |what: &str| mirror.equal_within(crate::harness::DEADLINE, &format!("{about} {what}"));
+        let step = |what: &str| mirror.equal_within(DEADLINE, &format!("{about} {what}"));
         fs::write(&path, "content").unwrap();
         step("created");
         fs::write(&path, "other content").unwrap();

@@ -1,9 +1,10 @@
 //! The command line as people type it, and what the options change.
 
-use crate::harness::{Mirror, Plan};
+use crate::harness::{Mirror, Plan, DEADLINE};
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
 /// Stands for the path of the configuration file in a table of arguments.
 const FILE: &str = "FILE";
@@ -38,7 +39,7 @@ fn options_may_be_written_apart_or_in_a_cluster() {
         let there = mirror.remotes[0].join("from the start");
         assert!(there.exists(), "{args:?} did not push everything");
         fs::create_dir(mirror.root.join("new")).unwrap();
-        mirror.equal_within(crate::harness::DEADLINE, &format!("with {args:?}"));
+        mirror.equal_within(DEADLINE, &format!("with {args:?}"));
     }
 }
 
@@ -62,7 +63,7 @@ fn without_r_only_changes_are_pushed_and_only_seen_deletions_are_made() {
 }
 
 /// A program in front of rsync that notes when one starts and when it has ended.
-fn count_rsyncs(plan: &mut Plan) -> std::path::PathBuf {
+fn count_rsyncs(plan: &mut Plan) -> PathBuf {
     let (bin, notes) = (plan.directory("bin"), plan.directory("notes").join("rsyncs"));
     let path = std::env::var("PATH").unwrap();
     let script = format!(

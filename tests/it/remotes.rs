@@ -1,6 +1,6 @@
 //! The kinds of remotes, and remotes that come and go.
 
-use crate::harness::{eventually, Plan, Sshd};
+use crate::harness::{eventually, Plan, Sshd, Tree};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -72,11 +72,7 @@ fn a_timeout_can_be_set() {
 
 #[test]
 fn a_local_directory_gets_everything() {
-    let mut plan = Plan::without_remotes();
-    let copy = plan.directory("a copy");
-    plan.conf.root(&plan.root, &[remote("local", &copy)]);
-    plan.remotes.push(copy);
-    works(plan);
+    works(Plan::local());
 }
 
 #[test]
@@ -125,16 +121,14 @@ fn several_roots_go_to_their_own_remotes() {
         module.join("deleted-dir/below/file").exists()
     });
     change_everything(&second);
-    eventually("the second root is equal", || {
-        crate::harness::Tree::compare(&second, &module).is_ok()
-    });
+    eventually("the second root is equal", || Tree::compare(&second, &module).is_ok());
     mirror.equal();
 }
 
 #[test]
 fn one_root_may_have_several_kinds_of_remotes() {
     let mut plan = Plan::new();
-    let copy = plan.directory("copy");
+    let copy = plan.directory("a copy");
     plan.conf.roots[0].remotes.push(remote("local", &copy));
     plan.remotes.push(copy);
     works(plan);
@@ -167,9 +161,9 @@ fn changes_for_a_remote_that_is_down_are_kept() {
     change_everything(&mirror.root);
     fs::write(mirror.root.join("later"), "content").unwrap();
     // That the program has tried and failed is what makes this a test of keeping.
-    let about = format!("{}::module0", "127.0.0.1");
+    let about = "127.0.0.1::module0";
     eventually("the log says that the remote fails", || {
-        mirror.log().lines().any(|line| line.contains(&about) && !line.ends_with(" ms"))
+        mirror.log().lines().any(|line| line.contains(about) && !line.ends_with(" ms"))
     });
     mirror.daemon.start();
     fs::write(mirror.root.join("anchor"), "now it is sent, too").unwrap();

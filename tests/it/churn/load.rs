@@ -2,12 +2,14 @@
 //!
 //! Few names and shallow directories, so that changes collide: a file is renamed over another, a
 //! directory moves below one that was made a moment before, a name is a file, then a symlink, then
-//! a directory. A step that the system refuses (a directory into itself) is no step.
+//! a directory. A step that the system refuses (a directory into itself) is no step. There are no
+//! fifos: an rsync that has listed a file and finds a fifo in its place when it opens it waits for a
+//! writer for ever, whatever its timeout is.
 
 use super::random::Random;
-use nix::sys::stat::{utimensat, Mode, UtimensatFlags};
+use nix::fcntl::AT_FDCWD;
+use nix::sys::stat::{utimensat, UtimensatFlags};
 use nix::sys::time::TimeSpec;
-use nix::{fcntl::AT_FDCWD, unistd::mkfifo};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{symlink, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -51,7 +53,6 @@ enum Step {
     Symlink,
     Retarget,
     HardLink,
-    Fifo,
     Replace,
     Chmod,
     SetTime,
@@ -59,7 +60,7 @@ enum Step {
 
 /// The steps and how often each comes. Chmod and SetTime are last: a load without attributes
 /// leaves them out.
-const WEIGHTS: [(Step, usize); 19] = [
+const WEIGHTS: [(Step, usize); 18] = [
     (Step::Write, 24),
     (Step::RewriteSameLength, 8),
     (Step::Append, 8),
@@ -75,7 +76,6 @@ const WEIGHTS: [(Step, usize); 19] = [
     (Step::Symlink, 4),
     (Step::Retarget, 2),
     (Step::HardLink, 4),
-    (Step::Fifo, 1),
     (Step::Replace, 4),
     (Step::Chmod, 5),
     (Step::SetTime, 5),
@@ -153,7 +153,6 @@ impl Load {
             Step::Symlink => symlink(self.name(), self.any_path()),
             Step::Retarget => self.retarget(),
             Step::HardLink => self.hard_link(),
-            Step::Fifo => Ok(mkfifo(&self.any_path(), Mode::S_IRWXU)?),
             Step::Replace => self.replace(),
             Step::Chmod => self.chmod(),
             Step::SetTime => self.set_time(),
@@ -332,12 +331,11 @@ fn alone_or_absent(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Creates or truncates a file that has no other name, never through a symlink, and never waiting
-/// for a fifo's reader.
+/// Creates or truncates a file that has no other name, never through a symlink.
 fn open_for_writing(path: &Path) -> io::Result<File> {
     alone_or_absent(path)?;
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-    OpenOptions::new().write(true).create(true).truncate(true).custom_flags(flags).open(path)
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).custom_flags(libc::O_NOFOLLOW).open(path)
 }
 
 fn write_file(path: &Path, content: &[u8]) -> io::Result<()> {

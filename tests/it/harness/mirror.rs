@@ -1,6 +1,6 @@
 //! A watched root, its remotes, and the program that runs between them: what most tests need.
 
-use super::sersync::Sersync;
+use super::sersync::{end_of, Sersync};
 use super::{scratch, until, ConfXml, Daemon, Tree, DEADLINE};
 use std::ffi::OsString;
 use std::fs;
@@ -61,6 +61,16 @@ impl Plan {
         let remotes: Vec<_> = names.into_iter().map(|name| ("127.0.0.1".into(), name)).collect();
         plan.conf.root(&plan.root, &remotes);
         plan.conf.port = Some(plan.daemon.port());
+        plan
+    }
+
+    /// One root whose remote is a directory on this machine; `-r`. A daemon takes the leading slash
+    /// off an absolute symlink unless it can chroot; this remote takes every symlink as it is.
+    pub fn local() -> Plan {
+        let mut plan = Plan::without_remotes();
+        let copy = plan.directory("copy");
+        plan.conf.root(&plan.root, &[("local".to_string(), copy.display().to_string())]);
+        plan.remotes.push(copy);
         plan
     }
 
@@ -222,7 +232,7 @@ impl Drop for Mirror {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("{}", self.sersync.show());
-            eprintln!("--- the daemon's log\n{}", self.daemon.log());
+            eprintln!("--- the daemon's log\n{}", end_of(&self.daemon.log()));
             return;
         }
         if let Err(e) = self.sersync.stop() {

@@ -90,7 +90,8 @@ fn binary() -> OsString {
     env::var_os("SERSYNC_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_sersync").into())
 }
 
-fn end_of(text: &str) -> String {
+/// The last lines of a text.
+pub fn end_of(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(LINES_SHOWN_MAX)..].join("\n")
 }
