@@ -65,13 +65,15 @@ find_program() {
     fi
 }
 
-dir= daemon_pid= sersync_pid= tail_pid=
+dir='' daemon_pid='' sersync_pid='' tail_pid=''
 
 make_directories() {
     dir=$(mktemp -d "${TMPDIR:-/tmp}/sersync-quickstart.XXXXXX")
     # The shell's own mktemp -d makes it 0700; the daemon runs as the same user.
     near=$dir/near far=$dir/far log=$dir/sersync.log
     mkdir -p "$near/before" "$far"
+    # There before it is looked at, which may be sooner than the program has opened it.
+    : >"$log"
     echo 'here before sersync was started' >"$near/before/first.txt"
 }
 
@@ -124,7 +126,7 @@ start_daemon() {
         port=$((port + 1))
     done
     tail -n 5 "$dir/rsyncd.log" "$dir/rsyncd.out" >&2 || :
-    daemon_pid=
+    daemon_pid=''
     die "could not start an rsync daemon on 127.0.0.1, ports $((last_port - PORTS_TRIED)) to $((last_port - 1)) (above: its last words)"
 }
 
@@ -270,6 +272,7 @@ rename_file() { mv "$near/note.txt" "$near/renamed.txt"; }
 file_renamed() { [ ! -e "$far/note.txt" ] && cmp -s "$near/renamed.txt" "$far/renamed.txt"; }
 make_tree() { mkdir -p "$near/a/b/c" && echo 'deep' >"$near/a/b/c/deep.txt"; }
 tree_arrived() { cmp -s "$near/a/b/c/deep.txt" "$far/a/b/c/deep.txt"; }
+# shellcheck disable=SC2016 # Nothing is to be expanded: that is what is odd.
 odd_name='it'\''s "odd" $HOME `x`'
 make_odd_name() { echo 'odd' >"$near/$odd_name"; }
 odd_name_arrived() { cmp -s "$near/$odd_name" "$far/$odd_name"; }

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # What must be on the machine: looks for commands, installs the packages that carry them, checks the Rust toolchain.
 #
 # Sourced by the other scripts, never run by itself. It changes nothing when everything is there, so the
@@ -18,7 +19,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 # need COMMAND...: returns when all of them are there, having installed what was missing; ends the script,
 # saying what to do, if it cannot.
 need() {
-    missing=
+    missing=''
     for wanted in "$@"; do
         have "$wanted" || missing="$missing $wanted"
     done
@@ -26,7 +27,7 @@ need() {
 
     manager=$(package_manager) ||
         die "not found:$missing. No apt-get, apk, dnf or yum here: install them your system's way, then run this again."
-    packages=
+    packages=''
     for wanted in $missing; do
         packages="$packages $(package_of "$manager" "$wanted")"
     done
@@ -85,7 +86,7 @@ package_of() {
 # in the directory of Cargo.toml, which says what version the program needs.
 need_rust() {
     least=$(sed -n 's/^rust-version = "1\.\([0-9]*\).*/\1/p' Cargo.toml)
-    found=$(cargo --version 2>/dev/null | sed -n 's/^cargo 1\.\([0-9]*\).*/\1/p') || found=
+    found=$(cargo --version 2>/dev/null | sed -n 's/^cargo 1\.\([0-9]*\).*/\1/p') || found=''
     if [ "${found:-0}" -lt "$least" ]; then
         [ -n "$found" ] && found="cargo here is 1.$found." || found="There is no working cargo here."
         die "building needs Rust 1.$least or newer. $found Get it for this user with
