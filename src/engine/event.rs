@@ -1,0 +1,115 @@
+//! The kernel's inotify records: bytes in, [`RawEvent`]s out. What they mean is `root`'s business.
+
+/// A watch descriptor: the kernel's name for a watched directory within one inotify instance. It
+/// follows the directory through renames and is not used again for another one in our lifetime
+/// (the kernel counts up and starts over only after 2^31).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Wd(pub i32);
+
+/// The bits of inotify(7); the values are the kernel's ABI.
+#[allow(missing_docs)] // The names are the kernel's own.
+pub mod mask {
+    pub const MODIFY: u32 = 0x0000_0002;
+    pub const ATTRIB: u32 = 0x0000_0004;
+    pub const CLOSE_WRITE: u32 = 0x0000_0008;
+    pub const MOVED_FROM: u32 = 0x0000_0040;
+    pub const MOVED_TO: u32 = 0x0000_0080;
+    pub const CREATE: u32 = 0x0000_0100;
+    pub const DELETE: u32 = 0x0000_0200;
+    pub const DELETE_SELF: u32 = 0x0000_0400;
+    pub const MOVE_SELF: u32 = 0x0000_0800;
+    pub const UNMOUNT: u32 = 0x0000_2000;
+    pub const Q_OVERFLOW: u32 = 0x0000_4000;
+    pub const IGNORED: u32 = 0x0000_8000;
+    pub const ISDIR: u32 = 0x4000_0000;
+}
+
+/// One record of the kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawEvent {
+    /// Which watch it came from; -1 for an overflow.
+    pub wd: Wd,
+    /// The bits of [`mask`].
+    pub mask: u32,
+    /// Pairs the two records of a rename; 0 otherwise.
+    pub cookie: u32,
+    /// The entry in the watched directory; empty if the directory itself is meant.
+    pub name: Box<[u8]>,
+}
+
+impl RawEvent {
+    /// Whether any of `bits` is set.
+    pub fn has(&self, bits: u32) -> bool {
+        self.mask & bits != 0
+    }
+
+    /// Whether the entry is a directory.
+    pub fn is_dir(&self) -> bool {
+        self.has(mask::ISDIR)
+    }
+}
+
+/// Bytes of a record before its name: wd, mask, cookie and the length of the name, four bytes each.
+const HEADER_BYTES: usize = 16;
+
+/// The records in what a read of an inotify descriptor gave, in the kernel's order.
+///
+/// The kernel never hands out half a record; should one be cut short all the same, the rest is left
+/// out rather than guessed at.
+pub fn parse(mut bytes: &[u8]) -> impl Iterator<Item = RawEvent> + '_ {
+    std::iter::from_fn(move || {
+        let (header, rest) = bytes.split_at_checked(HEADER_BYTES)?;
+        let field = |at: usize| {
+            let mut four = [0; 4];
+            four.copy_from_slice(&header[at..at + 4]);
+            u32::from_ne_bytes(four)
+        };
+        let (name, rest) = rest.split_at_checked(field(12) as usize)?;
+        bytes = rest;
+        // The name is padded with NULs to an alignment of the kernel's choosing.
+        let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
+        Some(RawEvent {
+            wd: Wd(field(0) as i32),
+            mask: field(4),
+            cookie: field(8),
+            name: name[..end].into(),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(wd: i32, mask: u32, cookie: u32, name: &[u8], padded: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        bytes.extend(wd.to_ne_bytes());
+        bytes.extend(mask.to_ne_bytes());
+        bytes.extend(cookie.to_ne_bytes());
+        bytes.extend((padded as u32).to_ne_bytes());
+        bytes.extend(name);
+        bytes.resize(HEADER_BYTES + padded, 0);
+        bytes
+    }
+
+    #[test]
+    fn names_lose_their_padding_and_records_keep_their_order() {
+        let mut bytes = record(1, mask::CREATE | mask::ISDIR, 0, b"dir", 16);
+        bytes.extend(record(2, mask::MOVED_TO, 77, b"\xff\xfe", 4));
+        bytes.extend(record(-1, mask::Q_OVERFLOW, 0, b"", 0));
+        let events: Vec<_> = parse(&bytes).collect();
+        assert_eq!(events.len(), 3);
+        assert_eq!((events[0].wd, &*events[0].name), (Wd(1), &b"dir"[..]));
+        assert!(events[0].is_dir() && events[0].has(mask::CREATE));
+        assert_eq!((events[1].cookie, &*events[1].name), (77, &b"\xff\xfe"[..]));
+        assert_eq!((events[2].wd, events[2].name.len()), (Wd(-1), 0));
+    }
+
+    #[test]
+    fn a_record_cut_short_ends_the_list() {
+        let whole = record(1, mask::CREATE, 0, b"name", 16);
+        for cut in 0..whole.len() {
+            assert_eq!(parse(&whole[..cut]).count(), 0, "cut after {cut} bytes");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Which paths are never synced: the user's expressions, hidden files, editors' temporary files.
+//!
+//! The root asks for each entry by itself. What lies below an excluded directory never comes up,
+//! because that directory is neither watched nor read.
+
+use crate::config;
+use regex_lite::Regex;
+use std::borrow::Cow;
+
+/// The compiled `filter` element, and the names that are left out by rule.
+#[derive(Debug, Default)]
+pub struct Filter {
+    excludes: Vec<Regex>,
+    hidden: bool,
+}
+
+impl Filter {
+    /// Compiles the expressions.
+    ///
+    /// # Errors
+    /// An expression that does not compile, with why. The configuration has tried them all before.
+    pub fn new(filter: &config::Filter) -> Result<Filter, String> {
+        let excludes: Result<_, _> = filter
+            .excludes
+            .iter()
+            .map(|expression| config::expression::compile(expression))
+            .collect();
+        Ok(Filter { excludes: excludes?, hidden: filter.hidden })
+    }
+
+    /// Whether an entry may be left out although it is not temporary: then a rename can bring paths
+    /// in and out of sight, and directories cannot just be moved in the tree.
+    pub fn is_active(&self) -> bool {
+        self.hidden || !self.excludes.is_empty()
+    }
+
+    /// Whether this entry is left out; `path` is relative to the root, without a leading slash.
+    /// What is above it is not looked at.
+    pub fn excludes(&self, path: &[u8], is_dir: bool) -> bool {
+        let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
+        if !is_dir && (is_temporary(name) || self.hidden && name.starts_with(b".")) {
+            return true;
+        }
+        self.excluded_by_expression(path, is_dir)
+    }
+
+    /// COMPAT: sersync hands its expressions files at the root without a leading slash, deeper ones
+    /// with it, and directories with a slash behind. Users have written for either, so any of the
+    /// three forms may match.
+    fn excluded_by_expression(&self, path: &[u8], is_dir: bool) -> bool {
+        if self.excludes.is_empty() {
+            return false;
+        }
+        let path = as_text(path);
+        let rooted = format!("/{path}");
+        let folder = is_dir.then(|| format!("{path}/"));
+        self.excludes.iter().any(|expression| {
+            expression.is_match(&path)
+                || expression.is_match(&rooted)
+                || folder.as_deref().is_some_and(|folder| expression.is_match(folder))
+        })
+    }
+}
+
+/// A path for an expression to look at: as it is if it is UTF-8, otherwise one character for each
+/// byte, as the configuration reads its own bytes.
+fn as_text(path: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(path) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(path.iter().map(|&byte| char::from(byte)).collect()),
+    }
+}
+
+/// Names that editors and NFS use for files that are about to go again: vim's write test `4913`,
+/// backups `x~`, vim's `.x.swp`, Emacs' locks `.#x`, GLib's `.goutputstream-*`, NFS' `.nfs*`.
+///
+/// COMPAT: sersync drops every dotfile; here only these.
+fn is_temporary(name: &[u8]) -> bool {
+    let swap = || {
+        let from_end = |at: usize| name.len().checked_sub(at).and_then(|at| name.get(at));
+        name.starts_with(b".")
+            && name.len() > 4
+            && from_end(4) == Some(&b'.')
+            && from_end(3) == Some(&b's')
+            && from_end(2) == Some(&b'w')
+    };
+    name == b"4913"
+        || name.ends_with(b"~")
+        || [&b".#"[..], b".goutputstream-", b".nfs"].iter().any(|start| name.starts_with(start))
+        || swap()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filter(expressions: &[&str]) -> Filter {
+        let excludes = expressions.iter().map(|text| text.to_string()).collect();
+        Filter::new(&config::Filter { excludes, hidden: false }).unwrap()
+    }
+
+    #[test]
+    fn an_expression_must_match_the_whole_path_in_one_of_three_forms() {
+        let table: [(&str, &[u8], bool, bool); 14] = [
+            (r"(.*)\.svn", b".svn", true, true),
+            (r"(.*)\.svn", b"a/.svn", true, true),
+            (r"(.*)\.gz", b"a/b.gz", false, true),
+            (r"(.*)\.gz", b"a/b.gzip", false, false),
+            (r"^info/*", b"info", true, true),
+            (r"^info/*", b"information", false, false),
+            (r"^static/*", b"a/static", true, false),
+            (r"cache/.*", b"cache", true, true),
+            (r"cache/.*", b"cache", false, false),
+            (r"cache/.*", b"a/cache/x", false, false),
+            (r"/a/b", b"a/b", false, true),
+            (r"^\..*", b".htaccess", false, true),
+            (r".*\.log", b"caf\xe9.log", false, true),
+            (r"a.b", b"a\nb", false, true),
+        ];
+        for (expression, path, is_dir, excluded) in table {
+            let seen = filter(&[expression]).excludes(path, is_dir);
+            assert_eq!(seen, excluded, "{expression} on {}", as_text(path));
+        }
+    }
+
+    #[test]
+    fn temporary_files_are_left_out_and_other_dotfiles_are_not() {
+        let none = filter(&[]);
+        for name in ["4913", "x~", ".x.swp", ".x.swo", ".#x", ".goutputstream-AB12", ".nfs0001"] {
+            assert!(none.excludes(name.as_bytes(), false), "{name}");
+            assert!(none.excludes(format!("d/{name}").as_bytes(), false), "d/{name}");
+            assert!(!none.excludes(name.as_bytes(), true), "the directory {name}");
+        }
+        for name in [".htaccess", ".swp", "x.swp", "4913a", ".env", ".sw", "~x"] {
+            assert!(!none.excludes(name.as_bytes(), false), "{name}");
+        }
+    }
+
+    #[test]
+    fn hidden_brings_the_old_rule_back() {
+        let hidden = Filter { excludes: Vec::new(), hidden: true };
+        assert!(hidden.excludes(b"a/.htaccess", false));
+        assert!(!hidden.excludes(b".git", true), "directories never fell under it");
+        assert!(hidden.is_active() && !filter(&[]).is_active());
+    }
+}

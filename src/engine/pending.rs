@@ -1,0 +1,263 @@
+//! The set of changed paths of one remote: what must be looked at and made equal there.
+//!
+//! It holds paths, not events: however often a path changes before its batch leaves, it is here
+//! once, with what cannot be seen any more when the batch leaves, namely whether something
+//! *disappeared* under that name. Three rules, and nothing else is guessed:
+//!
+//! - Something that was created and is gone again, all since the remote was last idle, costs
+//!   nothing: it is dropped.
+//! - A directory that disappears absorbs what is pending below it.
+//! - `gone` only grows: a directory that was deleted and made again still has its old content on
+//!   the far side.
+
+use super::time::Time;
+use crate::rsync::plan::Gone;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+/// A path relative to its root, without a leading slash. Shared by the remotes of the root and the
+/// jobs on their way.
+pub type Path = Arc<[u8]>;
+
+/// What happened to a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// It came into being, under a name that was free, at this time.
+    Created(Time),
+    /// It is there and has changed, or may have.
+    Changed,
+    /// It disappeared; `created` is when it had come into being, if that was seen and nothing was
+    /// pending for it yet.
+    Removed {
+        /// What disappeared; never [`Gone::No`].
+        gone: Gone,
+        /// As [`What::Created`].
+        created: Option<Time>,
+    },
+}
+
+/// What is remembered of a pending path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Change {
+    /// What disappeared under this name since the remote was last in step.
+    pub gone: Gone,
+    /// The far side cannot have it: it was created while no job could have sent it.
+    fresh: bool,
+}
+
+/// The changed paths of one remote, sorted by their bytes.
+#[derive(Debug, Default)]
+pub struct Pending {
+    changes: BTreeMap<Path, Change>,
+}
+
+impl Pending {
+    /// Number of paths.
+    pub fn len(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// Whether the remote is owed nothing.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// Remembers a change. `idle_since` is when the remote's last job ended, `None` while one runs:
+    /// a job may have sent whatever existed while it ran.
+    pub fn apply(&mut self, path: &Path, what: What, idle_since: Option<Time>) {
+        let unseen = |created: Time| idle_since.is_some_and(|idle| created > idle);
+        match what {
+            What::Created(created) => {
+                let fresh = unseen(created);
+                self.changes.entry(path.clone()).or_insert(Change { gone: Gone::No, fresh });
+            }
+            What::Changed => {
+                self.changes.entry(path.clone()).or_default();
+            }
+            What::Removed { gone, created } => {
+                if gone == Gone::Directory {
+                    self.absorb_below(path);
+                }
+                match self.changes.get_mut(path) {
+                    Some(Change { fresh: true, gone: Gone::No }) => {
+                        self.changes.remove(path);
+                    }
+                    Some(change) => {
+                        change.gone = change.gone.max(gone);
+                        change.fresh = false;
+                    }
+                    None if created.is_some_and(unseen) => {}
+                    None => {
+                        self.changes.insert(path.clone(), Change { gone, fresh: false });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes at most `paths_max` paths out, in order, for a job that starts now.
+    pub fn take(&mut self, paths_max: usize) -> Vec<(Path, Change)> {
+        if self.changes.len() <= paths_max {
+            return std::mem::take(&mut self.changes).into_iter().collect();
+        }
+        let mut taken = Vec::with_capacity(paths_max);
+        while taken.len() < paths_max {
+            let Some(first) = self.changes.pop_first() else { break };
+            taken.push(first);
+        }
+        self.a_job_starts();
+        taken
+    }
+
+    /// A job starts that may send paths which are not in its list (a full sync): from now on the
+    /// far side may have whatever is pending.
+    pub fn a_job_starts(&mut self) {
+        self.changes.values_mut().for_each(|change| change.fresh = false);
+    }
+
+    /// Puts back what did not get through. What has happened since stays; and since nobody knows
+    /// how far the failed job got, nothing of it counts as unseen by the far side.
+    pub fn restore(&mut self, paths: impl IntoIterator<Item = (Path, Change)>) {
+        for (path, failed) in paths {
+            let change = self.changes.entry(path).or_default();
+            change.gone = change.gone.max(failed.gone);
+            change.fresh = false;
+        }
+    }
+
+    /// Forgets every path, because a full sync takes their place; paths that disappeared stay if
+    /// `keep_gone`, because a full sync that deletes nothing cannot stand for them.
+    pub fn clear(&mut self, keep_gone: bool) {
+        self.changes.retain(|_, change| keep_gone && change.gone != Gone::No);
+    }
+
+    fn absorb_below(&mut self, path: &Path) {
+        // What lies below `a` sorts from `a/` up to, but not including, `a0`: 0 follows the slash.
+        let [mut from, mut to] = [path.to_vec(), path.to_vec()];
+        from.push(b'/');
+        to.push(b'/' + 1);
+        let below = (Bound::Included(Path::from(from)), Bound::Excluded(Path::from(to)));
+        // A loop, since std has no stable way to remove a range from a map.
+        while let Some((first, _)) = self.changes.range(below.clone()).next() {
+            let first = first.clone();
+            self.changes.remove(&first);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IDLE: Option<Time> = Some(Time(100));
+    const BORN: What = What::Created(Time(101));
+    const REMOVED_FILE: What = What::Removed { gone: Gone::Entry, created: None };
+    const REMOVED_DIR: What = What::Removed { gone: Gone::Directory, created: None };
+
+    fn pending(history: &[(&str, What)], idle_since: Option<Time>) -> Vec<(String, Gone)> {
+        let mut pending = Pending::default();
+        for (path, what) in history {
+            pending.apply(&Path::from(path.as_bytes()), *what, idle_since);
+        }
+        let text = |path: Path| String::from_utf8(path.to_vec()).unwrap();
+        pending.take(usize::MAX).into_iter().map(|(p, c)| (text(p), c.gone)).collect()
+    }
+
+    /// Every cell of old change x new change, for one path.
+    #[test]
+    fn what_is_remembered_of_two_changes_of_a_path() {
+        use Gone::{Directory, Entry, No};
+        use What::Changed;
+        let table: [(What, What, Option<Gone>); 16] = [
+            (BORN, BORN, Some(No)),
+            (BORN, Changed, Some(No)),
+            (BORN, REMOVED_FILE, None),
+            (BORN, REMOVED_DIR, None),
+            (Changed, BORN, Some(No)),
+            (Changed, Changed, Some(No)),
+            (Changed, REMOVED_FILE, Some(Entry)),
+            (Changed, REMOVED_DIR, Some(Directory)),
+            (REMOVED_FILE, BORN, Some(Entry)),
+            (REMOVED_FILE, Changed, Some(Entry)),
+            (REMOVED_FILE, REMOVED_FILE, Some(Entry)),
+            (REMOVED_FILE, REMOVED_DIR, Some(Directory)),
+            (REMOVED_DIR, BORN, Some(Directory)),
+            (REMOVED_DIR, Changed, Some(Directory)),
+            (REMOVED_DIR, REMOVED_FILE, Some(Directory)),
+            (REMOVED_DIR, REMOVED_DIR, Some(Directory)),
+        ];
+        for (old, new, expected) in table {
+            let seen = pending(&[("a", old), ("a", new)], IDLE);
+            let expected: Vec<_> =
+                expected.map(|gone| ("a".to_string(), gone)).into_iter().collect();
+            assert_eq!(seen, expected, "{old:?} then {new:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_job_may_have_sent_is_deleted_and_not_dropped() {
+        let short_life = [("a", BORN), ("a", REMOVED_FILE)];
+        assert_eq!(pending(&short_life, IDLE), []);
+        let owed = [("a".to_string(), Gone::Entry)];
+        assert_eq!(pending(&short_life, None), owed, "a job is running");
+        assert_eq!(pending(&short_life, Some(Time(101))), owed, "a job ended as it was created");
+    }
+
+    #[test]
+    fn a_creation_that_was_never_pending_is_dropped_the_same_way() {
+        let removed = |created| What::Removed { gone: Gone::Entry, created };
+        assert_eq!(pending(&[("a", removed(Some(Time(101))))], IDLE), []);
+        let owed = [("a".to_string(), Gone::Entry)];
+        assert_eq!(pending(&[("a", removed(Some(Time(101))))], None), owed);
+        assert_eq!(pending(&[("a", removed(Some(Time(99))))], IDLE), owed);
+        let earlier = [("a", What::Changed), ("a", removed(Some(Time(101))))];
+        assert_eq!(pending(&earlier, IDLE), owed, "something was pending under that name");
+    }
+
+    #[test]
+    fn a_removed_directory_absorbs_exactly_what_is_below_it() {
+        let changed = ["a", "a/b", "a/b/c", "a!", "a-b", "a.b/c", "a0", "ab", "b/a/c"];
+        let mut history: Vec<_> = changed.iter().map(|path| (*path, What::Changed)).collect();
+        history.push(("a", REMOVED_DIR));
+        let left: Vec<_> = pending(&history, IDLE).into_iter().map(|(path, _)| path).collect();
+        assert_eq!(left, ["a", "a!", "a-b", "a.b/c", "a0", "ab", "b/a/c"]);
+    }
+
+    #[test]
+    fn a_failed_batch_comes_back_with_what_it_knew() {
+        let path = |name: &str| Path::from(name.as_bytes());
+        let mut pending = Pending::default();
+        pending.apply(&path("gone"), REMOVED_DIR, IDLE);
+        pending.apply(&path("new"), BORN, IDLE);
+        let batch = pending.take(usize::MAX);
+        assert!(pending.is_empty());
+        pending.apply(&path("gone"), BORN, IDLE);
+        pending.restore(batch);
+        pending.apply(&path("new"), REMOVED_FILE, IDLE);
+        let left: Vec<_> = pending.take(usize::MAX).into_iter().map(|(p, c)| (p, c.gone)).collect();
+        assert_eq!(left, [(path("gone"), Gone::Directory), (path("new"), Gone::Entry)]);
+    }
+
+    #[test]
+    fn a_batch_has_a_limit_and_the_rest_stays() {
+        let mut pending = Pending::default();
+        for name in ["c", "a", "b"] {
+            pending.apply(&Path::from(name.as_bytes()), What::Changed, IDLE);
+        }
+        let first: Vec<_> = pending.take(2).into_iter().map(|(path, _)| path.to_vec()).collect();
+        assert_eq!(first, [b"a", b"b"]);
+        assert_eq!(pending.len(), 1);
+    }
+
+    #[test]
+    fn a_full_sync_that_deletes_nothing_cannot_stand_for_what_disappeared() {
+        for (keep_gone, left) in [(true, 1), (false, 0)] {
+            let mut pending = Pending::default();
+            pending.apply(&Path::from(&b"a"[..]), What::Changed, IDLE);
+            pending.apply(&Path::from(&b"b"[..]), REMOVED_FILE, IDLE);
+            pending.clear(keep_gone);
+            assert_eq!(pending.len(), left);
+        }
+    }
+}

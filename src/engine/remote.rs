@@ -1,0 +1,280 @@
+//! One remote: what it is owed, when the next batch leaves, and what a job's end means for it.
+
+use super::backoff::Backoff;
+use super::pending::{Change, Path, Pending, What};
+use super::time::Time;
+use super::{JobId, Work};
+use crate::config::Batch;
+use crate::rsync::outcome::{Class, Ended};
+use crate::rsync::plan::{Deletes, Gone};
+
+/// Paths that may be pending for one remote. More become a full sync of the root: by then that is
+/// about as much work, and needs no memory.
+const PENDING_PATHS_MAX: usize = 500_000;
+/// Paths in one job: bounds what has to be done again when it fails, and the memory of its list.
+const BATCH_PATHS_MAX: usize = 50_000;
+/// A full sync that leaves single files out is run again so often, with growing pauses.
+const PARTIAL_FULL_SYNCS_MAX: u32 = 4;
+
+/// A job that is on its way.
+#[derive(Debug)]
+struct Flight {
+    job: JobId,
+    started: Time,
+    /// Nothing for a full sync.
+    batch: Vec<(Path, Change)>,
+    full: bool,
+    deletes: Deletes,
+    /// The same batch failed with combined deletes in a way that a version without them would.
+    fallback: bool,
+}
+
+/// What the end of a job meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The batch has arrived.
+    Arrived {
+        /// Paths in it; `None` for a full sync.
+        paths: Option<usize>,
+        /// How long it took.
+        took_ms: u64,
+        /// The remote had been failing before.
+        back: bool,
+        /// From now on deletions go the portable way, because the other way does not work here.
+        learned: bool,
+    },
+    /// The same batch leaves again at once, with deletions the portable way.
+    Again,
+    /// Some of it did not arrive; that is tried again later, while other changes go on.
+    Partial {
+        /// No further attempt is made (a full sync that never gets everything through).
+        given_up: bool,
+    },
+    /// Nothing can be said to have arrived; everything is kept and tried again after a pause.
+    Failed {
+        /// How long the pause is.
+        pause_ms: u64,
+    },
+}
+
+/// A remote.
+#[derive(Debug)]
+pub struct Remote {
+    timing: Batch,
+    deletes: Deletes,
+    pending: Pending,
+    full: bool,
+    /// A full sync deletes what only the far side has; otherwise it cannot stand for deletions.
+    mirror: bool,
+    first_change: Option<Time>,
+    last_change: Time,
+    last_start: Option<Time>,
+    /// When the last job ended; `None` while one runs.
+    idle_since: Option<Time>,
+    flight: Option<Flight>,
+    backoff: Backoff,
+    /// Paths that did not arrive although their job got through: they wait by themselves, so that
+    /// an unreadable file holds up nothing else.
+    stuck: Pending,
+    stuck_full: u32,
+    stuck_backoff: Backoff,
+}
+
+impl Remote {
+    /// A remote that is owed nothing. `seed` differs from remote to remote.
+    pub fn new(timing: Batch, deletes: Deletes, mirror: bool, seed: u64) -> Remote {
+        Remote {
+            timing,
+            deletes,
+            pending: Pending::default(),
+            full: false,
+            mirror,
+            first_change: None,
+            last_change: Time(0),
+            last_start: None,
+            idle_since: Some(Time(0)),
+            flight: None,
+            backoff: Backoff::new(seed),
+            stuck: Pending::default(),
+            stuck_full: 0,
+            stuck_backoff: Backoff::new(seed),
+        }
+    }
+
+    /// Paths that are owed, those on their way not counted.
+    pub fn pending_paths(&self) -> usize {
+        self.pending.len() + self.stuck.len()
+    }
+
+    /// Whether everything has arrived.
+    pub fn is_in_step(&self) -> bool {
+        self.pending_paths() == 0 && !self.full && self.flight.is_none() && self.stuck_full == 0
+    }
+
+    /// Whether the last job failed as a whole.
+    pub fn is_failing(&self) -> bool {
+        self.backoff.is_failing()
+    }
+
+    /// Whether a job is on its way.
+    pub fn is_busy(&self) -> bool {
+        self.flight.is_some()
+    }
+
+    /// A path has changed. Gives `true` when that was one too many, so that the paths have become a
+    /// full sync.
+    pub fn change(&mut self, path: &Path, what: What, now: Time) -> bool {
+        if matches!(what, What::Removed { .. }) && self.deletes == Deletes::Never {
+            // Nothing is ever deleted there, but a file that was replaced is sent by its own event.
+            return false;
+        }
+        self.pending.apply(path, what, self.idle_since);
+        if self.pending.is_empty() {
+            self.first_change = None;
+            return false;
+        }
+        self.first_change.get_or_insert(now);
+        self.last_change = now;
+        if self.pending.len() <= PENDING_PATHS_MAX {
+            return false;
+        }
+        self.pending.clear(!self.mirror);
+        if self.pending.len() > PENDING_PATHS_MAX {
+            self.pending.clear(false);
+        }
+        self.full = true;
+        true
+    }
+
+    /// Everything has to be made equal.
+    pub fn need_full_sync(&mut self) {
+        self.full = true;
+    }
+
+    /// When the next job may start; `None` if there is nothing to do, or one is on its way.
+    /// `complete`: the root is watched, so that a full sync misses nothing.
+    pub fn due(&self, complete: bool) -> Option<Time> {
+        if self.flight.is_some() {
+            return None;
+        }
+        let full = (self.full && complete).then_some(Time(0));
+        let changes = self.first_change.map(|first| {
+            let quiet = self.last_change + self.timing.quiet_ms;
+            let latest = first + self.timing.delay_ms_max;
+            let interval = self.last_start.map_or(Time(0), |last| last + self.timing.interval_ms);
+            quiet.min(latest).max(interval)
+        });
+        let stuck = (!self.stuck.is_empty() || self.stuck_full > 0 && complete)
+            .then(|| self.stuck_backoff.until());
+        let earliest = full.into_iter().chain(changes).chain(stuck).min()?;
+        Some(earliest.max(self.backoff.until()))
+    }
+
+    /// Starts the job that is due.
+    pub fn start(&mut self, job: JobId, complete: bool, now: Time) -> Work {
+        if self.stuck_backoff.until() <= now {
+            self.pending.restore(self.stuck.take(usize::MAX));
+            self.full |= self.stuck_full > 0;
+        }
+        let full = self.full && complete;
+        let batch = if full { Vec::new() } else { self.pending.take(BATCH_PATHS_MAX) };
+        if full {
+            self.full = false;
+            self.pending.a_job_starts();
+        }
+        self.first_change = (!self.pending.is_empty()).then_some(now);
+        self.fly(Flight { job, started: now, batch, full, deletes: self.deletes, fallback: false })
+    }
+
+    fn fly(&mut self, flight: Flight) -> Work {
+        let work = if flight.full {
+            Work::FullSync { delete: self.mirror && self.deletes != Deletes::Never }
+        } else {
+            let paths = flight.batch.iter().map(|(path, change)| (path.clone(), change.gone));
+            Work::Batch { deletes: flight.deletes, paths: paths.collect() }
+        };
+        self.last_start = Some(flight.started);
+        self.idle_since = None;
+        self.flight = Some(flight);
+        work
+    }
+
+    /// After [`Verdict::Again`]: the same batch, with deletions the portable way.
+    pub fn start_again(&mut self, job: JobId, now: Time) -> Option<Work> {
+        let flight = self.flight.take()?;
+        let deletes = Deletes::Portable;
+        Some(self.fly(Flight { job, started: now, deletes, fallback: true, ..flight }))
+    }
+
+    /// Whether `job` is the one on its way.
+    pub fn is_flying(&self, job: JobId) -> bool {
+        self.flight.as_ref().is_some_and(|flight| flight.job == job)
+    }
+
+    /// The job on its way has ended.
+    pub fn finish(&mut self, class: Class, ended: &Ended, now: Time) -> Option<Verdict> {
+        let combined = self.flight.as_ref()?.deletes == Deletes::Combined;
+        let deleting = self.flight.as_ref()?.batch.iter().any(|(_, c)| c.gone != Gone::No);
+        if combined && deleting && ended.combined_unsupported() {
+            return Some(Verdict::Again);
+        }
+        let flight = self.flight.take()?;
+        self.idle_since = Some(now);
+        Some(match class {
+            Class::Done => self.arrived(flight, now),
+            Class::Partial => self.partial(flight, now),
+            Class::Unreachable | Class::SourceGone => {
+                self.backoff.fail(now);
+                self.keep(flight, now)
+            }
+            Class::Refused => {
+                self.backoff.refuse(now);
+                self.keep(flight, now)
+            }
+        })
+    }
+
+    fn arrived(&mut self, flight: Flight, now: Time) -> Verdict {
+        let back = self.backoff.is_failing();
+        self.backoff.succeed();
+        if flight.full {
+            self.stuck_full = 0;
+        }
+        if self.stuck.is_empty() && self.stuck_full == 0 {
+            self.stuck_backoff.succeed();
+        }
+        if flight.fallback {
+            self.deletes = Deletes::Portable;
+        }
+        Verdict::Arrived {
+            paths: (!flight.full).then_some(flight.batch.len()),
+            took_ms: now.since(flight.started),
+            back,
+            learned: flight.fallback,
+        }
+    }
+
+    fn partial(&mut self, flight: Flight, now: Time) -> Verdict {
+        self.backoff.succeed();
+        self.stuck_backoff.fail(now);
+        self.stuck.restore(flight.batch);
+        if !flight.full {
+            return Verdict::Partial { given_up: false };
+        }
+        self.stuck_full += 1;
+        let given_up = self.stuck_full >= PARTIAL_FULL_SYNCS_MAX;
+        if given_up {
+            self.stuck_full = 0;
+        }
+        Verdict::Partial { given_up }
+    }
+
+    fn keep(&mut self, flight: Flight, now: Time) -> Verdict {
+        self.full |= flight.full;
+        self.pending.restore(flight.batch);
+        if !self.pending.is_empty() {
+            self.first_change.get_or_insert(now);
+        }
+        Verdict::Failed { pause_ms: self.backoff.until().since(now) }
+    }
+}

@@ -1,0 +1,263 @@
+//! One watched tree: what its events and listings mean for its paths.
+//!
+//! Events come in, changes go out: `watches` says where a directory is, `filter` what is left out,
+//! the configuration's switches which events count, and `settle` what has to wait a moment.
+
+use super::event::{mask, RawEvent};
+use super::filter::Filter;
+use super::pending::{Path, What};
+use super::scan::{Listing, Origin, Reached, ScanId};
+use super::settle::{Creations, Recent, Seen};
+use super::time::Time;
+use super::tree::NodeId;
+use super::watches::{join, Order, Watches, Whose};
+use crate::config::Events;
+use crate::rsync::plan::Gone;
+use std::sync::Arc;
+
+/// What became of the root as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Nothing.
+    Fine,
+    /// Events were lost: everything has to be looked at again.
+    Overflowed,
+    /// The root itself was deleted, moved or unmounted.
+    Lost,
+}
+
+/// A watched tree.
+#[derive(Debug)]
+pub struct Root {
+    switches: Events,
+    filter: Arc<Filter>,
+    watches: Watches,
+    creations: Creations,
+    recent: Recent,
+    changes: Vec<(Path, What)>,
+}
+
+impl Root {
+    /// A tree of which nothing is known yet; [`Root::start`] begins.
+    pub fn new(switches: Events, filter: Arc<Filter>) -> Root {
+        Root {
+            switches,
+            filter,
+            watches: Watches::default(),
+            creations: Creations::default(),
+            recent: Recent::default(),
+            changes: Vec::new(),
+        }
+    }
+
+    /// Reads the tree; also after an overflow, when what was known of it is void.
+    pub fn start(&mut self) {
+        self.creations.clear();
+        self.watches.start();
+    }
+
+    /// Whether everything is watched that there is to watch.
+    pub fn is_complete(&self) -> bool {
+        self.watches.is_complete()
+    }
+
+    /// Number of directories known.
+    pub fn directories(&self) -> usize {
+        self.watches.len()
+    }
+
+    /// The changes since the last call, in order.
+    pub fn take_changes(&mut self) -> Vec<(Path, What)> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// The next scan to be made or watch to be taken back.
+    pub fn take_order(&mut self) -> Option<Order> {
+        self.watches.take_order()
+    }
+
+    /// A created file to look at now; the answer goes to [`Root::handle_seen`].
+    pub fn take_look(&mut self, now: Time) -> Option<Path> {
+        self.creations.take_look(now)
+    }
+
+    /// When something is due although nothing happens.
+    pub fn next_deadline(&self) -> Option<Time> {
+        self.watches.next_deadline().into_iter().chain(self.creations.next_look()).min()
+    }
+
+    /// Does what is due.
+    pub fn handle_time(&mut self, now: Time) {
+        if self.watches.next_deadline().is_some_and(|due| due <= now) {
+            self.watches.expire(now);
+        }
+    }
+
+    /// An event of the kernel.
+    pub fn handle_event(&mut self, event: &RawEvent, now: Time) -> Fate {
+        if event.has(mask::Q_OVERFLOW) {
+            return Fate::Overflowed;
+        }
+        if event.has(mask::IGNORED) {
+            return if self.watches.ignored(event.wd, now) { Fate::Lost } else { Fate::Fine };
+        }
+        let node = match self.watches.whose(event) {
+            Whose::Node(node) => node,
+            Whose::Nobody => return Fate::Fine,
+            Whose::TooMany => return Fate::Overflowed,
+        };
+        if event.name.is_empty() {
+            let lost = mask::DELETE_SELF | mask::MOVE_SELF | mask::UNMOUNT;
+            let lost = node == NodeId::ROOT && event.has(lost);
+            return if lost { Fate::Lost } else { Fate::Fine };
+        }
+        // While its directory is on its way between two places a name has no path. What happens
+        // then is no change yet: the directory is read when it has arrived.
+        let path = self.watches.path(node).map(|above| Path::from(join(&above, &event.name)));
+        let excluded =
+            path.as_deref().is_some_and(|path| self.filter.excludes(path, event.is_dir()));
+        if event.is_dir() {
+            self.handle_directory(node, event, path, excluded, now);
+        } else if let Some(path) = path.filter(|_| !excluded) {
+            self.handle_file(path, event, now);
+        }
+        Fate::Fine
+    }
+
+    /// A directory was read. The events that had to wait for it may lose the root as well.
+    pub fn handle_listing(&mut self, listing: &Listing, now: Time) -> Fate {
+        let Some(held) = self.watches.listed(listing, now) else { return Fate::Fine };
+        let (folders, files) = match listing.origin {
+            Origin::Start => (false, false),
+            Origin::Created => (
+                self.switches.create_folder,
+                // What is there already was created and written before the watch was set.
+                self.switches.create_file || self.switches.close_write,
+            ),
+            Origin::Moved => (self.switches.move_to, self.switches.move_to),
+        };
+        if folders && listing.reached != Reached::Unwatched && !listing.path.is_empty() {
+            self.changed(&Path::from(&*listing.path), now);
+        }
+        for entry in &listing.entries {
+            if if entry.is_dir { folders } else { files } {
+                self.changed(&Path::from(join(&listing.path, &entry.name)), now);
+            }
+        }
+        for event in held {
+            match self.handle_event(&event, now) {
+                Fate::Fine => {}
+                fate @ (Fate::Overflowed | Fate::Lost) => return fate,
+            }
+        }
+        Fate::Fine
+    }
+
+    /// A scan has ended.
+    pub fn handle_scan_ended(&mut self, id: ScanId) {
+        self.watches.scan_ended(id);
+    }
+
+    /// What a look at a created file saw.
+    pub fn handle_seen(&mut self, path: &Path, seen: Seen, now: Time) {
+        if let Some(created) = self.creations.seen(path, seen, self.switches.close_write, now) {
+            self.recent.note(path, now);
+            self.changes.push((path.clone(), What::Created(created)));
+        }
+    }
+
+    fn handle_directory(
+        &mut self,
+        parent: NodeId,
+        event: &RawEvent,
+        path: Option<Path>,
+        excluded: bool,
+        now: Time,
+    ) {
+        let name = &event.name;
+        let path = path.filter(|_| !excluded);
+        if event.has(mask::CREATE) {
+            if !excluded {
+                self.watches.created(parent, name);
+            }
+            if let Some(path) = path.filter(|_| self.switches.create_folder) {
+                self.recent.note(&path, now);
+                self.changes.push((path, What::Created(now)));
+            }
+        } else if event.has(mask::MOVED_TO) {
+            if excluded {
+                // Whatever it was before, it is out of sight now.
+                return;
+            }
+            // With a filter, what is visible below depends on where the directory lies.
+            let keep = !self.filter.is_active();
+            self.watches.moved_to(parent, name, event.cookie, keep, now);
+            if let Some(path) = path.filter(|_| self.switches.move_to) {
+                self.changed(&path, now);
+            }
+        } else if event.has(mask::DELETE) {
+            self.watches.deleted(parent, name);
+            self.removed(path.filter(|_| self.switches.delete), Gone::Directory);
+        } else if event.has(mask::MOVED_FROM) {
+            self.watches.moved_from(parent, name, event.cookie, now);
+            self.removed(path.filter(|_| self.removes_what_moves()), Gone::Directory);
+        } else if event.has(mask::ATTRIB) {
+            self.attributes_changed(path, true, now);
+        }
+    }
+
+    fn handle_file(&mut self, path: Path, event: &RawEvent, now: Time) {
+        if event.has(mask::CREATE) {
+            if self.switches.create_file {
+                self.recent.note(&path, now);
+                self.changes.push((path, What::Created(now)));
+            } else if !self.creations.insert(&path, now) {
+                self.changed(&path, now);
+            }
+        } else if event.has(mask::CLOSE_WRITE) {
+            if self.switches.close_write {
+                let created = self.creations.remove(&path);
+                self.recent.note(&path, now);
+                self.changes.push((path, created.map_or(What::Changed, What::Created)));
+            }
+        } else if event.has(mask::MODIFY) {
+            if self.switches.modify {
+                self.changed(&path, now);
+            }
+        } else if event.has(mask::MOVED_TO) {
+            if self.switches.move_to {
+                self.creations.remove(&path);
+                self.changed(&path, now);
+            }
+        } else if event.has(mask::DELETE) {
+            self.removed(Some(path).filter(|_| self.switches.delete), Gone::Entry);
+        } else if event.has(mask::MOVED_FROM) {
+            self.removed(Some(path).filter(|_| self.removes_what_moves()), Gone::Entry);
+        } else if event.has(mask::ATTRIB) {
+            self.attributes_changed(Some(path), false, now);
+        }
+    }
+
+    fn removes_what_moves(&self) -> bool {
+        self.switches.delete && self.switches.move_from
+    }
+
+    fn attributes_changed(&mut self, path: Option<Path>, is_dir: bool, now: Time) {
+        let Some(path) = path else { return };
+        if self.switches.attrib || self.recent.contains(&path, is_dir, now) {
+            self.changes.push((path, What::Changed));
+        }
+    }
+
+    fn changed(&mut self, path: &Path, now: Time) {
+        self.recent.note(path, now);
+        self.changes.push((path.clone(), What::Changed));
+    }
+
+    fn removed(&mut self, path: Option<Path>, gone: Gone) {
+        if let Some(path) = path {
+            let created = self.creations.remove(&path);
+            self.changes.push((path, What::Removed { gone, created }));
+        }
+    }
+}

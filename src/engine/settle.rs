@@ -1,0 +1,273 @@
+//! Two waits without which being fast would make mistakes.
+//!
+//! [`Creations`]: a created file is not a change yet, since its content comes with the close-write
+//! event. But symlinks, hard links, fifos and files that appear by `linkat` never get one. So each
+//! created file is looked at soon after, and again later, until it is clear what it is.
+//!
+//! [`Recent`]: programs write, close, and only then set mode, owner and times. Where attribute
+//! events do not count by themselves, they still count for a path that changed a moment ago.
+
+use super::pending::Path;
+use super::time::Time;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::ops::Bound;
+
+/// A created file is looked at for the first time after this: writers that are done by then (nearly
+/// all) cost no look, and a symlink waits no longer than this.
+const FIRST_LOOK_MS: u64 = 5;
+/// A file that is the same at two looks this far apart, and was not closed by its writer under this
+/// name, is taken for complete.
+const CREATE_SETTLE_MS: u64 = 1_000;
+/// Created files that wait at the same time; more are taken for changed at once.
+const CREATIONS_MAX: usize = 65_536;
+/// An attribute event counts for a path whose content changed this long ago or less.
+const SETTLE_MS: u64 = 5_000;
+/// Paths whose last change is remembered; while there are more, every attribute event counts.
+const RECENT_MAX: usize = 65_536;
+
+/// What a look at a created file saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// Nothing is there.
+    Missing,
+    /// A directory; it has its own events.
+    Directory,
+    /// A regular file.
+    Regular {
+        /// Its number of hard links.
+        links: u64,
+        /// Size and modification time, to compare two looks.
+        stamp: Stamp,
+    },
+    /// A symlink, fifo, socket or device.
+    Other,
+}
+
+/// Size in bytes and modification time in nanoseconds: equal at two looks if nobody wrote between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Stamp {
+    pub size: u64,
+    pub modified_ns: i128,
+}
+
+#[derive(Debug)]
+struct Creation {
+    since: Time,
+    look_at: Time,
+    stamp: Option<Stamp>,
+}
+
+/// Files that were created and not closed by their writer yet.
+#[derive(Debug, Default)]
+pub struct Creations {
+    waiting: HashMap<Path, Creation>,
+    looks: BTreeSet<(Time, Path)>,
+}
+
+impl Creations {
+    /// A file was created; `false` if no more can wait.
+    pub fn insert(&mut self, path: &Path, now: Time) -> bool {
+        self.remove(path);
+        if self.waiting.len() >= CREATIONS_MAX {
+            return false;
+        }
+        let look_at = now + FIRST_LOOK_MS;
+        self.looks.insert((look_at, path.clone()));
+        self.waiting.insert(path.clone(), Creation { since: now, look_at, stamp: None });
+        true
+    }
+
+    /// The file need not wait any more; gives the time of its creation if it did.
+    pub fn remove(&mut self, path: &Path) -> Option<Time> {
+        let creation = self.waiting.remove(path)?;
+        self.looks.remove(&(creation.look_at, path.clone()));
+        Some(creation.since)
+    }
+
+    /// When the next look is due.
+    pub fn next_look(&self) -> Option<Time> {
+        self.looks.first().map(|(time, _)| *time)
+    }
+
+    /// A file to look at now; the answer goes to [`Creations::seen`].
+    pub fn take_look(&mut self, now: Time) -> Option<Path> {
+        if self.next_look()? > now {
+            return None;
+        }
+        self.looks.pop_first().map(|(_, path)| path)
+    }
+
+    /// What the look saw. Gives the time of creation if the file is a change now. A regular file
+    /// with one link counts only `if_regular`: its user may have turned off what tells of content.
+    pub fn seen(&mut self, path: &Path, seen: Seen, if_regular: bool, now: Time) -> Option<Time> {
+        let creation = self.waiting.get_mut(path)?;
+        let complete = match seen {
+            Seen::Missing | Seen::Directory => false,
+            Seen::Other => true,
+            Seen::Regular { links, .. } if links > 1 => true,
+            Seen::Regular { .. } if !if_regular => false,
+            Seen::Regular { stamp, .. } if creation.stamp == Some(stamp) => true,
+            Seen::Regular { stamp, .. } => {
+                self.looks.remove(&(creation.look_at, path.clone()));
+                creation.stamp = Some(stamp);
+                creation.look_at = now + CREATE_SETTLE_MS;
+                self.looks.insert((creation.look_at, path.clone()));
+                return None;
+            }
+        };
+        self.remove(path).filter(|_| complete)
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        *self = Creations::default();
+    }
+}
+
+/// Paths whose content changed within the last [`SETTLE_MS`].
+#[derive(Debug, Default)]
+pub struct Recent {
+    changed: BTreeMap<Path, Time>,
+    /// The same in the order of time; a path that changed again is here more than once.
+    order: VecDeque<(Time, Path)>,
+    /// Until then the table is not complete, and everything counts as recent.
+    flooded_until: Time,
+}
+
+impl Recent {
+    /// The content of a path changed, or a directory was made.
+    pub fn note(&mut self, path: &Path, now: Time) {
+        self.expire(now);
+        if self.order.len() >= RECENT_MAX {
+            self.flooded_until = now + SETTLE_MS;
+            return;
+        }
+        self.changed.insert(path.clone(), now);
+        self.order.push_back((now, path.clone()));
+    }
+
+    /// Whether a path changed a moment ago or, for a directory, something below it.
+    pub fn contains(&mut self, path: &Path, is_dir: bool, now: Time) -> bool {
+        self.expire(now);
+        if now < self.flooded_until || self.changed.contains_key(path) {
+            return true;
+        }
+        let below = || {
+            let start = [path, &b"/"[..]].concat();
+            let from = (Bound::Included(Path::from(&*start)), Bound::Unbounded);
+            self.changed.range(from).next().is_some_and(|(path, _)| path.starts_with(&start))
+        };
+        is_dir && below()
+    }
+
+    fn expire(&mut self, now: Time) {
+        while let Some((time, _)) = self.order.front() {
+            if now.since(*time) <= SETTLE_MS {
+                return;
+            }
+            let Some((time, path)) = self.order.pop_front() else { return };
+            if self.changed.get(&path) == Some(&time) {
+                self.changed.remove(&path);
+            }
+        }
+        // Only an empty table gets here: give a burst's memory back.
+        if self.order.capacity() > RECENT_MAX / 64 {
+            self.order.shrink_to_fit();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(name: &str) -> Path {
+        Path::from(name.as_bytes())
+    }
+
+    fn regular(links: u64, size: u64) -> Seen {
+        Seen::Regular { links, stamp: Stamp { size, modified_ns: 7 } }
+    }
+
+    #[test]
+    fn what_a_first_look_decides() {
+        let table = [
+            (Seen::Missing, None, false),
+            (Seen::Directory, None, false),
+            (Seen::Other, Some(Time(10)), false),
+            (regular(2, 0), Some(Time(10)), false),
+            (regular(1, 0), None, true),
+        ];
+        for (seen, change, still_waits) in table {
+            let mut creations = Creations::default();
+            assert!(creations.insert(&path("f"), Time(10)));
+            assert_eq!(creations.take_look(Time(10)), None, "too early");
+            assert_eq!(creations.take_look(Time(15)), Some(path("f")));
+            assert_eq!(creations.seen(&path("f"), seen, true, Time(15)), change, "{seen:?}");
+            assert_eq!(creations.next_look().is_some(), still_waits, "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_being_written_is_looked_at_until_it_rests() {
+        let mut creations = Creations::default();
+        creations.insert(&path("f"), Time(0));
+        let mut now = Time(5);
+        for size in [10, 20, 30] {
+            assert_eq!(creations.take_look(now), Some(path("f")));
+            assert_eq!(creations.seen(&path("f"), regular(1, size), true, now), None);
+            now = creations.next_look().unwrap();
+        }
+        assert_eq!(now, Time(5 + 3 * CREATE_SETTLE_MS));
+        creations.take_look(now);
+        assert_eq!(creations.seen(&path("f"), regular(1, 30), true, now), Some(Time(0)));
+        assert_eq!(creations.next_look(), None);
+    }
+
+    #[test]
+    fn a_file_whose_content_does_not_count_is_forgotten() {
+        let mut creations = Creations::default();
+        creations.insert(&path("f"), Time(0));
+        assert_eq!(creations.seen(&path("f"), regular(1, 3), false, Time(5)), None);
+        assert_eq!(creations.next_look(), None);
+    }
+
+    #[test]
+    fn a_close_write_ends_the_wait() {
+        let mut creations = Creations::default();
+        creations.insert(&path("f"), Time(3));
+        assert_eq!(creations.remove(&path("f")), Some(Time(3)));
+        assert_eq!((creations.remove(&path("f")), creations.next_look()), (None, None));
+        assert_eq!(creations.seen(&path("f"), Seen::Other, true, Time(9)), None, "a late answer");
+    }
+
+    #[test]
+    fn attributes_count_for_a_while_and_for_the_directories_above() {
+        let mut recent = Recent::default();
+        recent.note(&path("a/b/c"), Time(0));
+        for (name, is_dir, counts) in [
+            ("a/b/c", false, true),
+            ("a/b", true, true),
+            ("a", true, true),
+            ("a", false, false),
+            ("a/b/c/d", false, false),
+            ("a/bb", true, false),
+        ] {
+            assert_eq!(recent.contains(&path(name), is_dir, Time(SETTLE_MS)), counts, "{name}");
+        }
+        recent.note(&path("a/b/c"), Time(3_000));
+        assert!(recent.contains(&path("a/b/c"), false, Time(SETTLE_MS + 1)), "the later change");
+        assert!(!recent.contains(&path("a/b/c"), false, Time(SETTLE_MS + 3_001)));
+    }
+
+    #[test]
+    fn too_many_changes_make_every_attribute_event_count() {
+        let mut recent = Recent::default();
+        for number in 0..=RECENT_MAX {
+            recent.note(&path(&number.to_string()), Time(1));
+        }
+        assert!(recent.contains(&path("never seen"), false, Time(SETTLE_MS)));
+        assert!(!recent.contains(&path("never seen"), false, Time(SETTLE_MS + 2)));
+    }
+}

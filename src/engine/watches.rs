@@ -1,0 +1,440 @@
+//! Which directory is where: keeps the tree of one root true to the file system.
+//!
+//! Two sources tell about directories, and they are not at the same point in time. *Events* come in
+//! the order in which things happened, but late. *Listings* of the walk are new, but they come at
+//! any time, and what they say may be ahead of the events or, once the events have been read, behind
+//! them. Reconciling them rests on four rules:
+//!
+//! 1. A listing says "the entry `name` of the directory watched as `parent` has descriptor `wd`". It
+//!    counts only if the tree still has `parent` where the walk went; otherwise that place is
+//!    scanned again.
+//! 2. A listing that contradicts the tree wins, and the places it contradicts are scanned again. The
+//!    last scan of a place comes after everything that happened there, so this settles as soon as
+//!    nothing moves.
+//! 3. Events for an unknown descriptor are held while a scan is under way, and replayed when its
+//!    directory is handed over. When nothing is under way, an unknown descriptor is a stray (its
+//!    directory has left the tree) and is not watched any longer.
+//! 4. A descriptor that was taken back is dead; a listing made before that is not believed.
+//!
+//! This knows directories only; which of the things that happen are changes is for `root` to say.
+
+use super::event::{RawEvent, Wd};
+use super::scan::{Listing, Origin, Place, Reached, Scan, ScanId};
+use super::time::Time;
+use super::tree::{NodeId, Tree};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+
+/// The halves of a rename follow each other in the kernel's queue; one whose other half has not come
+/// after this left the root.
+const PAIR_MS: u64 = 100;
+/// A contradicted place is scanned again after this, so that the events about it can come first.
+const AGAIN_MS: u64 = 10;
+/// So often in a row may one directory be found somewhere else. More than that is no race but one
+/// directory in two places (a bind mount); it then stays where it was found last.
+const CONTRADICTIONS_MAX: u32 = 8;
+/// After a contradiction, renames are not taken at their word for so long: their target is scanned
+/// with watches. A swap of two directories (RENAME_EXCHANGE) is one: its four events cannot be told
+/// from two ordinary renames.
+const DOUBT_MS: u64 = 1_000;
+/// Events held for directories that are not handed over yet; about 10 MB. More, and the root is read
+/// again as after an overflow of the kernel's own queue.
+const HELD_EVENTS_MAX: usize = 65_536;
+
+/// What is to be done in the system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// Have a directory read.
+    Scan(Scan),
+    /// Take a watch back.
+    RemoveWatch(Wd),
+}
+
+/// Whose event it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// A directory of the tree.
+    Node(NodeId),
+    /// Nobody's yet: it is held, or nobody's any more: it is dropped.
+    Nobody,
+    /// More had to be held than fits: events are lost.
+    TooMany,
+}
+
+/// A directory that was moved away, to where is not known yet.
+#[derive(Debug)]
+struct Departed {
+    cookie: u32,
+    node: NodeId,
+    until: Time,
+}
+
+/// The directories of one root.
+#[derive(Debug, Default)]
+pub struct Watches {
+    tree: Tree,
+    departed: Vec<Departed>,
+    held: HashMap<Wd, Vec<RawEvent>>,
+    held_count: usize,
+    /// Descriptors that were taken back, and whether the kernel has confirmed it.
+    dead: HashMap<Wd, bool>,
+    again: BTreeMap<Place, (Time, Origin)>,
+    contradictions: HashMap<Wd, u32>,
+    doubt_until: Time,
+    scans: HashSet<ScanId>,
+    last_scan: u64,
+    /// The scan of the whole root that must end before the tree is complete.
+    root_scan: Option<ScanId>,
+    /// Before an overflow: what was watched then and has not been found again.
+    before_overflow: HashSet<Wd>,
+    orders: VecDeque<Order>,
+}
+
+impl Watches {
+    /// Starts, or starts over: the tree is empty until the scan of the root has been handed over.
+    pub fn start(&mut self) {
+        self.before_overflow.extend(self.tree.wds());
+        for departed in std::mem::take(&mut self.departed) {
+            self.tree.remove(departed.node);
+        }
+        self.tree.remove(NodeId::ROOT);
+        self.held.clear();
+        self.held_count = 0;
+        self.again.clear();
+        self.root_scan = self.order_scan(Place::Root, Vec::new(), true, Origin::Start);
+    }
+
+    /// Whether the scan of the root is over: everything is watched.
+    pub fn is_complete(&self) -> bool {
+        self.root_scan.is_none()
+    }
+
+    /// Number of directories in the tree.
+    pub fn len(&self) -> usize {
+        self.tree.len()
+    }
+
+    /// Whether nothing is watched.
+    pub fn is_empty(&self) -> bool {
+        self.tree.is_empty()
+    }
+
+    /// The path of a directory; `None` while it is on its way between two places.
+    pub fn path(&self, node: NodeId) -> Option<Vec<u8>> {
+        self.tree.path(node)
+    }
+
+    /// Whether `name` in `parent` is a known directory.
+    pub fn has_child(&self, parent: NodeId, name: &[u8]) -> bool {
+        self.tree.child(parent, name).is_some()
+    }
+
+    /// The next thing to be done in the system.
+    pub fn take_order(&mut self) -> Option<Order> {
+        self.orders.pop_front()
+    }
+
+    /// When [`Watches::expire`] has something to do.
+    pub fn next_deadline(&self) -> Option<Time> {
+        let departed = self.departed.iter().map(|departed| departed.until);
+        departed.chain(self.again.values().map(|(due, _)| *due)).min()
+    }
+
+    /// Whose event this is; holds it if its directory may yet be handed over.
+    pub fn whose(&mut self, event: &RawEvent) -> Whose {
+        if let Some(node) = self.tree.node(event.wd) {
+            return Whose::Node(node);
+        }
+        if self.dead.contains_key(&event.wd) {
+            return Whose::Nobody;
+        }
+        if self.is_settled() {
+            self.take_back(event.wd);
+            return Whose::Nobody;
+        }
+        if self.held_count >= HELD_EVENTS_MAX {
+            return Whose::TooMany;
+        }
+        self.held.entry(event.wd).or_default().push(event.clone());
+        self.held_count += 1;
+        Whose::Nobody
+    }
+
+    /// A directory was created.
+    pub fn created(&mut self, parent: NodeId, name: &[u8]) {
+        // A known one has been handed over already, by a scan that was ahead of this event: before
+        // a directory can be created, whatever had that name has been deleted or moved away.
+        if self.tree.child(parent, name).is_none() {
+            self.scan(parent, name, true, Origin::Created);
+        }
+    }
+
+    /// A directory was deleted.
+    pub fn deleted(&mut self, parent: NodeId, name: &[u8]) {
+        if let Some(node) = self.tree.child(parent, name) {
+            self.forget(node);
+        }
+    }
+
+    /// A directory was moved away; to where, the event with the same cookie may tell.
+    pub fn moved_from(&mut self, parent: NodeId, name: &[u8], cookie: u32, now: Time) {
+        if let Some(node) = self.tree.child(parent, name) {
+            self.tree.detach(node);
+            self.departed.push(Departed { cookie, node, until: now + PAIR_MS });
+        }
+    }
+
+    /// A directory was moved here. It keeps its watches, and those below it, if `keep` and it came
+    /// from within the tree; otherwise it is watched and read like a new one.
+    pub fn moved_to(&mut self, parent: NodeId, name: &[u8], cookie: u32, keep: bool, now: Time) {
+        let departed = self.departed.iter().position(|departed| departed.cookie == cookie);
+        let node = departed.map(|at| self.departed.swap_remove(at).node);
+        match node {
+            Some(node) if keep && !self.tree.is_within(parent, node) => {
+                if let Some(other) = self.tree.child(parent, name) {
+                    self.forget(other);
+                    self.doubt_until = now + DOUBT_MS;
+                }
+                self.tree.attach(node, parent, name);
+                self.scan(parent, name, now < self.doubt_until, Origin::Moved);
+            }
+            Some(node) => {
+                self.unwatch(node);
+                self.scan(parent, name, true, Origin::Moved);
+            }
+            None => self.scan(parent, name, true, Origin::Moved),
+        }
+    }
+
+    /// The kernel has ended a watch. Says whether it was the root's own.
+    pub fn ignored(&mut self, wd: Wd, now: Time) -> bool {
+        self.before_overflow.remove(&wd);
+        if let Some(events) = self.held.remove(&wd) {
+            self.held_count -= events.len();
+        }
+        self.dead.insert(wd, true);
+        let Some(node) = self.tree.node(wd) else {
+            self.tidy();
+            return false;
+        };
+        if node == NodeId::ROOT {
+            return true;
+        }
+        // Its deletion should have come first. Better to look again than to guess.
+        let place = self.place_of(node);
+        self.forget(node);
+        if let Some(place) = place {
+            self.scan_again(place, Origin::Created, now);
+        }
+        false
+    }
+
+    /// A directory was read. `None` if the listing cannot be trusted (then its place is scanned
+    /// again); otherwise the events that were held for it, to be handled now.
+    pub fn listed(&mut self, listing: &Listing, now: Time) -> Option<Vec<RawEvent>> {
+        match &listing.reached {
+            Reached::Watched { place, wd } => {
+                if !self.put(place, *wd, listing, now) {
+                    return None;
+                }
+                self.before_overflow.remove(wd);
+                let held = self.held.remove(wd).unwrap_or_default();
+                self.held_count -= held.len();
+                Some(held)
+            }
+            Reached::Read => {
+                // Not there any more: whatever moved it has had it scanned again.
+                let node = self.tree.find(&listing.path)?;
+                for entry in listing.entries.iter().filter(|entry| entry.is_dir) {
+                    if self.tree.child(node, &entry.name).is_none() {
+                        self.scan(node, &entry.name, true, listing.origin);
+                    }
+                }
+                Some(Vec::new())
+            }
+            Reached::Unwatched => Some(Vec::new()),
+        }
+    }
+
+    /// A scan has ended.
+    pub fn scan_ended(&mut self, id: ScanId) {
+        self.scans.remove(&id);
+        if self.root_scan == Some(id) {
+            self.root_scan = None;
+            for wd in std::mem::take(&mut self.before_overflow) {
+                self.take_back(wd);
+            }
+        }
+        self.tidy();
+    }
+
+    /// Time has passed: directories that did not arrive anywhere have left, and contradicted places
+    /// are scanned again.
+    pub fn expire(&mut self, now: Time) {
+        while let Some(at) = self.departed.iter().position(|departed| departed.until <= now) {
+            let node = self.departed.swap_remove(at).node;
+            self.unwatch(node);
+        }
+        let due: Vec<_> = self.again.iter().filter(|(_, (due, _))| *due <= now).collect();
+        let due: Vec<_> =
+            due.into_iter().map(|(place, (_, origin))| (place.clone(), *origin)).collect();
+        for (place, origin) in due {
+            self.again.remove(&place);
+            match &place {
+                Place::Root => {
+                    self.order_scan(Place::Root, Vec::new(), true, origin);
+                }
+                Place::In { parent, name } => {
+                    if let Some(parent) = self.tree.node(*parent) {
+                        self.scan(parent, name, true, origin);
+                    }
+                }
+            }
+        }
+        self.tidy();
+    }
+
+    /// Puts the directory of a listing into the tree; `false` if the listing is not believed.
+    fn put(&mut self, place: &Place, wd: Wd, listing: &Listing, now: Time) -> bool {
+        let Place::In { parent: parent_wd, name } = place else {
+            self.tree.set_root_wd(wd);
+            return true;
+        };
+        // The directory above is not believed either, or gone; its own place is looked after.
+        let Some(parent) = self.tree.node(*parent_wd) else { return false };
+        let expected = self.tree.path(parent).map(|above| join(&above, name));
+        if expected.as_ref() != Some(&listing.path) || self.dead.contains_key(&wd) {
+            self.scan_again(place.clone(), listing.origin, now);
+            return false;
+        }
+        match (self.tree.node(wd), self.tree.child(parent, name)) {
+            (Some(here), Some(there)) if here == there => true,
+            (Some(node), _) if self.tree.is_within(parent, node) => {
+                self.contradicted(wd, [place.clone()], listing.origin, now);
+                false
+            }
+            (Some(node), there) => {
+                let places = [self.place_of(node), Some(place.clone())].into_iter().flatten();
+                self.contradicted(wd, places, listing.origin, now);
+                self.departed.retain(|departed| departed.node != node);
+                self.tree.detach(node);
+                if let Some(there) = there {
+                    self.forget(there);
+                }
+                self.tree.attach(node, parent, name);
+                true
+            }
+            (None, Some(there)) => {
+                self.contradicted(wd, [place.clone()], listing.origin, now);
+                self.forget(there);
+                self.tree.insert(parent, name, wd);
+                true
+            }
+            (None, None) => {
+                self.tree.insert(parent, name, wd);
+                true
+            }
+        }
+    }
+
+    fn contradicted(
+        &mut self,
+        wd: Wd,
+        places: impl IntoIterator<Item = Place>,
+        origin: Origin,
+        now: Time,
+    ) {
+        self.doubt_until = now + DOUBT_MS;
+        let count = self.contradictions.entry(wd).or_default();
+        *count += 1;
+        if *count > CONTRADICTIONS_MAX {
+            return;
+        }
+        for place in places {
+            self.scan_again(place, origin, now);
+        }
+    }
+
+    fn scan_again(&mut self, place: Place, origin: Origin, now: Time) {
+        // A start that is contradicted is a change: something happened meanwhile.
+        let origin = if origin == Origin::Start { Origin::Created } else { origin };
+        self.again.entry(place).or_insert((now + AGAIN_MS, origin));
+    }
+
+    fn scan(&mut self, parent: NodeId, name: &[u8], watch: bool, origin: Origin) {
+        // On its way between two places: what has no path now is read when it has arrived.
+        let Some(above) = self.tree.path(parent) else { return };
+        let Some(parent) = self.tree.wd(parent) else { return };
+        let place = Place::In { parent, name: name.into() };
+        self.order_scan(place, join(&above, name), watch, origin);
+    }
+
+    fn order_scan(
+        &mut self,
+        place: Place,
+        path: Vec<u8>,
+        watch: bool,
+        origin: Origin,
+    ) -> Option<ScanId> {
+        self.last_scan += 1;
+        let id = ScanId(self.last_scan);
+        self.scans.insert(id);
+        self.orders.push_back(Order::Scan(Scan { id, place, path, watch, origin }));
+        Some(id)
+    }
+
+    fn place_of(&self, node: NodeId) -> Option<Place> {
+        let (parent, name) = self.tree.place(node)?;
+        Some(Place::In { parent: self.tree.wd(parent)?, name: name.into() })
+    }
+
+    /// Takes a directory out of the tree without taking its watches back: it may turn up elsewhere.
+    fn forget(&mut self, node: NodeId) -> Vec<Wd> {
+        self.departed.retain(|departed| departed.node != node);
+        self.tree.remove(node)
+    }
+
+    /// Takes a directory that has left out of the tree, with its watches.
+    fn unwatch(&mut self, node: NodeId) {
+        for wd in self.forget(node) {
+            self.take_back(wd);
+        }
+    }
+
+    fn take_back(&mut self, wd: Wd) {
+        if let Some(events) = self.held.remove(&wd) {
+            self.held_count -= events.len();
+        }
+        if self.dead.insert(wd, false).is_none() {
+            self.orders.push_back(Order::RemoveWatch(wd));
+        }
+    }
+
+    /// Whether no listing is to come: then every descriptor that matters is in the tree.
+    fn is_settled(&self) -> bool {
+        self.scans.is_empty() && self.again.is_empty()
+    }
+
+    fn tidy(&mut self) {
+        if !self.is_settled() {
+            return;
+        }
+        let strays: Vec<_> = self.held.keys().copied().collect();
+        for wd in strays {
+            self.take_back(wd);
+        }
+        self.dead.retain(|_, confirmed| !*confirmed);
+        self.contradictions.clear();
+    }
+}
+
+/// `name` below the directory `above`, both relative to the root.
+pub fn join(above: &[u8], name: &[u8]) -> Vec<u8> {
+    if above.is_empty() {
+        return name.to_vec();
+    }
+    let mut path = Vec::with_capacity(above.len() + 1 + name.len());
+    path.extend_from_slice(above);
+    path.push(b'/');
+    path.extend_from_slice(name);
+    path
+}
