@@ -3,9 +3,30 @@
 //! [`Config::parse`] turns the bytes of a `confxml.xml` into this module's types, or into one
 //! [`Error`] that names file, line and column, what was found and what was expected. Pure: it reads
 //! no file and asks the system nothing; whether a root exists is the caller's question.
-//! `xml` has the elements as they were written; this file has what they mean.
+//! `xml` has the elements as they were written, `schema` knows their names, `read` turns them into
+//! the types of this file. `main` calls [`Config::parse`]; everybody else reads the types.
 
-use std::path::PathBuf;
+pub mod expression;
+mod hints;
+mod params;
+mod plugins;
+mod read;
+mod remote;
+mod schema;
+#[cfg(test)]
+mod tests;
+pub mod text;
+mod units;
+mod warnings;
+mod words;
+mod xml;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// The largest configuration file that is read, in bytes. The official template has 3 KB; a file
+/// beyond this is something else that was named by mistake.
+pub const FILE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Everything a configuration file says.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +59,53 @@ pub struct Config {
     pub warnings: Vec<Problem>,
 }
 
+impl Config {
+    /// Reads the bytes of a configuration file. `file` is only a name, for messages.
+    ///
+    /// # Errors
+    /// The first thing in the file that cannot be meant as it stands: broken XML, a missing or
+    /// wrong element or attribute, an expression that does not compile, rsync options that would
+    /// break a run. What is merely odd is in [`Config::warnings`].
+    pub fn parse(file: &Path, bytes: &[u8]) -> Result<Config, Error> {
+        read::config(file, bytes).map_err(|Problem { line, column, text }| Error {
+            file: file.into(),
+            line,
+            column,
+            text,
+        })
+    }
+
+    /// The block that configures a plugin, if the file has one.
+    pub fn plugin_block(&self, kind: PluginKind) -> Option<&Plugin> {
+        self.plugins.iter().find(|plugin| plugin.kind() == kind)
+    }
+}
+
+/// Why a configuration file cannot be used: one line for people, `file:line:column: text`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// The file as the user named it.
+    pub file: PathBuf,
+    /// Counted from 1; 0 where the whole file is meant.
+    pub line: u32,
+    /// Counted from 1, in characters; 0 where the whole file is meant.
+    pub column: u32,
+    /// What was found, what was expected, what to do.
+    pub text: String,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = self.file.display();
+        match self.line {
+            0 => write!(f, "{file}: {}", self.text),
+            line => write!(f, "{file}:{line}:{}: {}", self.column, self.text),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
 /// `host hostip="localhost" port="8008"`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusAddress {
@@ -51,7 +119,8 @@ pub struct StatusAddress {
 /// whole path.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter {
-    /// The expressions of `exclude`, checked to compile; empty if `start` is false.
+    /// The expressions of `exclude`, checked to compile; empty if `start` is false. To be matched
+    /// against [`text::decode`] of a path, which treats bytes as the file's own were treated.
     pub excludes: Vec<String>,
     /// `hidden="true"` (an extension): files whose name starts with a dot are left out, as sersync
     /// 2.5.4 always did. Counts whether or not `start` is true.
@@ -97,14 +166,14 @@ pub struct Root {
 }
 
 /// `remote ip name`: one destination of a root. What the three transports share is in [`Rsync`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Remote {
     /// How it is reached, from `ip`, `name` and `ssh start`.
     pub transport: Transport,
 }
 
 /// How a remote is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Transport {
     /// An rsync daemon: `host::module`, or `host::module/below`.
     Daemon {
@@ -134,7 +203,7 @@ pub struct Rsync {
     pub params: Vec<Vec<u8>>,
     /// `auth users`, if `auth` is on.
     pub user: Option<String>,
-    /// `auth passwordfile`, if `auth` is on; daemons only.
+    /// `auth passwordfile`, if `auth` is on and `ssh` is not: a remote shell refuses it.
     pub password_file: Option<PathBuf>,
     /// `userDefinedPort port`, if it is on.
     pub port: Option<u16>,
@@ -145,7 +214,8 @@ pub struct Rsync {
 /// `failLog path timeToExecute`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailLog {
-    /// The script that is owed.
+    /// The script that is owed, as written: a relative path counts from the directory in which the
+    /// program was started, as it did for sersync.
     pub path: PathBuf,
     /// How often it is worked off, in seconds; a number without a unit in the file is minutes.
     pub every_s: u64,
@@ -187,15 +257,62 @@ pub enum PluginKind {
     RefreshCdn,
 }
 
+impl PluginKind {
+    /// Every plugin with its name in the configuration and on the command line.
+    pub const NAMES: [(&'static str, PluginKind); 4] = [
+        ("refreshCDN", PluginKind::RefreshCdn),
+        ("socket", PluginKind::Socket),
+        ("http", PluginKind::Http),
+        ("command", PluginKind::Command),
+    ];
+
+    /// The plugin of that name, written as in the configuration.
+    pub fn from_name(name: &str) -> Option<PluginKind> {
+        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
+    }
+
+    /// How the configuration calls the plugin.
+    pub fn name(self) -> &'static str {
+        match self {
+            PluginKind::Command => "command",
+            PluginKind::Socket => "socket",
+            PluginKind::Http => "http",
+            PluginKind::RefreshCdn => "refreshCDN",
+        }
+    }
+}
+
+impl Plugin {
+    /// Which plugin this block configures.
+    pub fn kind(&self) -> PluginKind {
+        match self {
+            Plugin::Command { .. } => PluginKind::Command,
+            Plugin::Socket { .. } => PluginKind::Socket,
+            Plugin::Http { .. } => PluginKind::Http,
+            Plugin::RefreshCdn { .. } => PluginKind::RefreshCdn,
+        }
+    }
+
+    /// The tree that the plugin watches when it runs alone; `command` has none of its own.
+    pub fn watch(&self) -> Option<&Path> {
+        match self {
+            Plugin::Command { .. } => None,
+            Plugin::Socket { watch, .. }
+            | Plugin::Http { watch, .. }
+            | Plugin::RefreshCdn { watch, .. } => Some(watch),
+        }
+    }
+}
+
 /// A `plugin name=...` block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plugin {
     /// `param prefix suffix ignoreError`, `filter`/`include`.
     Command {
-        /// Words before the path, as a shell command.
-        prefix: String,
-        /// Words behind the path, as a shell command.
-        suffix: String,
+        /// What stands before the path in the shell command; bytes, since it may hold paths.
+        prefix: Vec<u8>,
+        /// What stands behind the path in the shell command.
+        suffix: Vec<u8>,
         /// Output and exit code do not matter.
         ignore_error: bool,
         /// Whole-path expressions that select files; empty: all.
@@ -248,10 +365,12 @@ pub struct Problem {
     /// One sentence: what was found, what was expected, what to do.
     pub text: String,
 }
-/// stub
-pub mod expression {
-    /// stub
-    pub fn compile(e: &str) -> Result<regex_lite::Regex, String> {
-        regex_lite::Regex::new(&format!(r"\A(?s:{e})\z")).map_err(|e| e.to_string())
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => write!(f, "{}", self.text),
+            line => write!(f, "{line}:{}: {}", self.column, self.text),
+        }
     }
 }

@@ -1,1 +1,381 @@
-//! To be written.
+//! The words that every rsync run of a remote shares, and the command as people see it.
+//!
+//! Owns where a run goes (destination, port, user, remote shell) and what keeps it from hanging.
+//! What a run does there is `plan`'s. Nothing here is read by a shell on this machine: each word is
+//! one argument.
+
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+
+use super::capability::Capability;
+use super::params::{self, Found};
+use super::plan::Run;
+use super::shell;
+use crate::config::{Remote, Rsync, Transport};
+
+/// The I/O timeout of a run whose configuration has none: without one, rsync waits for ever.
+pub const TIMEOUT_S: u32 = 600;
+/// How long a run may take to connect to a daemon or an SSH server.
+pub const CONNECT_TIMEOUT_S: u32 = 30;
+/// How often the SSH client asks the server for a sign of life; it gives up after three.
+const SSH_ALIVE_S: u32 = 15;
+
+/// Where a run goes and with what: a remote, the settings all remotes share, the rsync here.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs)] // The fields are their types.
+pub struct Target<'a> {
+    pub remote: &'a Remote,
+    pub rsync: &'a Rsync,
+    pub local: Capability,
+}
+
+impl Target<'_> {
+    /// The destination as one argument: `user@host::module`, `user@[::1]:path`, `/path`.
+    pub fn destination(&self) -> OsString {
+        let destination = match &self.remote.transport {
+            Transport::Daemon { host, module } => self.at_host(host, b"::", module),
+            Transport::Ssh { host, path } => self.at_host(host, b":", &self.ssh_path(path)),
+            Transport::Local { path } => not_an_option(path.as_os_str().as_bytes()).into_owned(),
+        };
+        OsString::from_vec(destination)
+    }
+
+    /// The destination for logs, without the user: `host::module`. Odd bytes are replaced.
+    pub fn label(&self) -> String {
+        let label = match &self.remote.transport {
+            Transport::Daemon { host, module } => {
+                [bracketed(host).as_bytes(), b"::", module].concat()
+            }
+            Transport::Ssh { host, path } => [bracketed(host).as_bytes(), b":", path].concat(),
+            Transport::Local { path } => path.as_os_str().as_bytes().to_vec(),
+        };
+        String::from_utf8_lossy(&label).into_owned()
+    }
+
+    /// All arguments of a run: the user's parameters (as `params` has them), what the transport
+    /// needs, `flags`, `./`, the network's words, the destination, the password file.
+    // COMPAT: sersync's order, which the banner and the fail log show.
+    pub(super) fn arguments(&self, params: Vec<Vec<u8>>, flags: Vec<Vec<u8>>) -> Vec<OsString> {
+        let mut words = self.with_shell(params);
+        words.extend(flags);
+        words.push(b"./".to_vec());
+        words.extend(self.network());
+        let mut words: Vec<OsString> = words.into_iter().map(OsString::from_vec).collect();
+        words.push(self.destination());
+        if let (Transport::Daemon { .. }, Some(file)) =
+            (&self.remote.transport, &self.rsync.password_file)
+        {
+            let mut word = OsString::from("--password-file=");
+            word.push(file);
+            words.push(word);
+        }
+        words
+    }
+
+    fn at_host(&self, host: &str, separator: &[u8], rest: &[u8]) -> Vec<u8> {
+        let user = self.rsync.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+        [user.as_bytes(), bracketed(host).as_bytes(), separator, rest].concat()
+    }
+
+    /// The path over SSH. The far side's shell reads it where rsync neither escapes it (3.2.4) nor
+    /// sends it past the shell (`-s`, 3.0.0): there it is escaped here.
+    fn ssh_path<'p>(&self, path: &'p [u8]) -> Cow<'p, [u8]> {
+        let path = if path.starts_with(b":") {
+            Cow::Owned([b"./", path].concat())
+        } else {
+            Cow::Borrowed(path)
+        };
+        if self.local.protect_args() || !shell_reads(&path) {
+            return path;
+        }
+        let escaped = path.iter().flat_map(|&byte| {
+            let escape = !is_plain_remotely(byte);
+            escape.then_some(b'\\').into_iter().chain([byte])
+        });
+        Cow::Owned(escaped.collect())
+    }
+
+    /// The user's parameters, with the remote shell and `-s` where this remote needs them.
+    fn with_shell(&self, mut params: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+        let Transport::Ssh { path, .. } = &self.remote.transport else { return params };
+        let found = params::read(&params);
+        let shell = params::last(&found, Some(b'e'), "rsh");
+        let protected =
+            ["protect-args", "secluded-args"].iter().any(|name| has(&found, Some(b's'), name));
+        let port = self.rsync.port.map(|port| format!(" -p {port}")).unwrap_or_default();
+        let user_shell = shell.map(|shell| (shell.value_word, shell.value.is_some_and(names_port)));
+        match user_shell {
+            Some((_, true)) => {}
+            Some((word, false)) => params[word].extend_from_slice(port.as_bytes()),
+            None => {
+                params.extend([b"-e".to_vec(), format!("{}{port}", default_ssh()).into_bytes()])
+            }
+        }
+        let can_protect = self.local.protect_args() && !self.local.protects_args_itself();
+        if can_protect && !protected && shell_reads(path) {
+            params.push(b"-s".to_vec());
+        }
+        params
+    }
+
+    /// The words for the network, each only where the user's parameters do not decide it.
+    fn network(&self) -> Vec<Vec<u8>> {
+        let found = params::read(&self.rsync.params);
+        let lacks =
+            |name: &str| !has(&found, None, name) && !has(&found, None, &format!("no-{name}"));
+        let daemon = match &self.remote.transport {
+            Transport::Daemon { .. } => true,
+            Transport::Ssh { .. } => false,
+            Transport::Local { .. } => return Vec::new(),
+        };
+        let mut words = Vec::new();
+        if daemon && self.local.sockopts() && lacks("sockopts") {
+            // Without it Nagle's algorithm and delayed acknowledgements cost 125 of 139 ms.
+            words.push("--sockopts=TCP_NODELAY".to_string());
+        }
+        if let (true, Some(port)) = (daemon, self.rsync.port) {
+            words.push(format!("--port={port}"));
+        }
+        match self.rsync.timeout_s {
+            Some(seconds) => words.push(format!("--timeout={seconds}")),
+            None if lacks("timeout") => words.push(format!("--timeout={TIMEOUT_S}")),
+            None => {}
+        }
+        // With a remote shell in the way rsync refuses --contimeout, to a daemon as well.
+        let direct = daemon && !has(&found, Some(b'e'), "rsh");
+        if direct && self.local.contimeout() && lacks("contimeout") {
+            words.push(format!("--contimeout={CONNECT_TIMEOUT_S}"));
+        }
+        words.into_iter().map(String::into_bytes).collect()
+    }
+}
+
+/// The command as sersync showed it: it can be pasted into a shell, and does the same there as long
+/// as the run has no list on its standard input.
+pub fn shown(root: &Path, run: &Run) -> Vec<u8> {
+    let mut command = b"cd ".to_vec();
+    command.extend_from_slice(&shell::quoted(root.as_os_str().as_bytes()));
+    command.extend_from_slice(b" && rsync");
+    for word in &run.args {
+        command.push(b' ');
+        command.extend_from_slice(&shell::quoted(word.as_bytes()));
+    }
+    // COMPAT: the end of every command line that sersync printed.
+    command.extend_from_slice(b" >/dev/null 2>&1");
+    command
+}
+
+fn has(found: &[Found], short: Option<u8>, long: &str) -> bool {
+    params::last(found, short, long).is_some()
+}
+
+/// The remote shell of a user who named none. It must never ask a question, for nobody answers.
+fn default_ssh() -> String {
+    format!("ssh -o BatchMode=yes -o ConnectTimeout={CONNECT_TIMEOUT_S} -o ServerAliveInterval={SSH_ALIVE_S}")
+}
+
+/// Does this remote shell's command name a port: `-p 22`, `-p22`, `-4p 22`, `-o Port=22`?
+fn names_port(command: &[u8]) -> bool {
+    /// The options of ssh that take a value, which may hold any letter.
+    const WITH_VALUE: &[u8] = b"BbcDEeFIiJLlmOoQRSWw";
+    let text = String::from_utf8_lossy(command).to_ascii_lowercase();
+    if text
+        .split_ascii_whitespace()
+        .any(|word| word.starts_with("port=") || word.starts_with("-oport="))
+    {
+        return true;
+    }
+    command.split(u8::is_ascii_whitespace).filter_map(|word| word.strip_prefix(b"-")).any(
+        |cluster| {
+            let flags = cluster.iter().take_while(|letter| !WITH_VALUE.contains(letter));
+            !cluster.starts_with(b"-") && flags.into_iter().any(|&letter| letter == b'p')
+        },
+    )
+}
+
+fn bracketed(host: &str) -> Cow<'_, str> {
+    if host.contains(':') {
+        Cow::Owned(format!("[{host}]"))
+    } else {
+        Cow::Borrowed(host)
+    }
+}
+
+/// A local path that rsync takes for a path: neither for an option nor for `host:path`.
+fn not_an_option(path: &[u8]) -> Cow<'_, [u8]> {
+    let first = path.split(|&byte| byte == b'/').next().unwrap_or_default();
+    if path.starts_with(b"-") || first.contains(&b':') {
+        Cow::Owned([b"./", path].concat())
+    } else {
+        Cow::Borrowed(path)
+    }
+}
+
+/// Would the far side's shell read something into this path? A `~` is meant to be read.
+fn shell_reads(path: &[u8]) -> bool {
+    !path.iter().all(|&byte| is_plain_remotely(byte))
+}
+
+fn is_plain_remotely(byte: u8) -> bool {
+    shell::is_plain(byte) || byte == b'~'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::capability::Version;
+    use super::super::plan::{full_sync, Purpose};
+    use super::*;
+    use std::path::PathBuf;
+
+    const NEW: Capability = Capability { version: Version { major: 3, minor: 5, patch: 0 } };
+    const V3_0: Capability = Capability { version: Version { major: 3, minor: 0, patch: 9 } };
+    const V2_6: Capability = Capability { version: Version { major: 2, minor: 6, patch: 9 } };
+
+    fn daemon(host: &str) -> Remote {
+        Remote { transport: Transport::Daemon { host: host.into(), module: b"backup".to_vec() } }
+    }
+
+    fn ssh(path: &str) -> Remote {
+        Remote { transport: Transport::Ssh { host: "far".into(), path: path.into() } }
+    }
+
+    fn local(path: &str) -> Remote {
+        Remote { transport: Transport::Local { path: path.into() } }
+    }
+
+    fn params(words: &[&str]) -> Rsync {
+        Rsync {
+            params: words.iter().map(|word| word.as_bytes().to_vec()).collect(),
+            ..Rsync::default()
+        }
+    }
+
+    fn line(remote: &Remote, rsync: &Rsync, local: Capability) -> String {
+        let run = full_sync(&Target { remote, rsync, local }, true, &[], None);
+        assert_eq!(run.purpose, Purpose::FullSync);
+        let shown = String::from_utf8(shown(Path::new("/w"), &run)).unwrap();
+        shown["cd /w && rsync ".len()..shown.len() - " >/dev/null 2>&1".len()].to_string()
+    }
+
+    #[test]
+    fn banner_line_is_that_of_sersync() {
+        let rsync = Rsync {
+            user: Some("rsync_backup".into()),
+            password_file: Some(PathBuf::from("/etc/rsync.password")),
+            port: Some(874),
+            timeout_s: Some(100),
+            ..params(&["-artuz", "--sockopts=", "--contimeout", "5"])
+        };
+        let remote = daemon("192.168.6.22");
+        let target = Target { remote: &remote, rsync: &rsync, local: NEW };
+        let run = full_sync(&target, true, &[], None);
+        assert_eq!(
+            String::from_utf8(shown(Path::new("/my backup"), &run)).unwrap(),
+            "cd \"/my backup\" && rsync -artuz --sockopts= --contimeout 5 -R --delete ./ --port=874 \
+             --timeout=100 rsync_backup@192.168.6.22::backup --password-file=/etc/rsync.password \
+             >/dev/null 2>&1"
+        );
+    }
+
+    #[test]
+    fn daemon_words_give_way_to_the_users() {
+        for (words, capability, expected) in [
+            (
+                &["-az"][..],
+                NEW,
+                "-az -R --delete ./ --sockopts=TCP_NODELAY --timeout=600 --contimeout=30 h::backup",
+            ),
+            (&["-az"], V2_6, "-az -R --delete ./ --sockopts=TCP_NODELAY --timeout=600 h::backup"),
+            (
+                &["-az", "--timeout=5"],
+                NEW,
+                "-az --timeout=5 -R --delete ./ --sockopts=TCP_NODELAY --contimeout=30 h::backup",
+            ),
+            (
+                &["-a", "--no-timeout", "--sockopts", "SO_KEEPALIVE"],
+                NEW,
+                "-a --no-timeout --sockopts SO_KEEPALIVE -R --delete ./ --contimeout=30 h::backup",
+            ),
+            (
+                &["-ae", "ssh"],
+                NEW,
+                "-ae ssh -R --delete ./ --sockopts=TCP_NODELAY --timeout=600 h::backup",
+            ),
+        ] {
+            assert_eq!(line(&daemon("h"), &params(words), capability), expected);
+        }
+    }
+
+    #[test]
+    fn ssh_gets_a_shell_that_asks_nothing_and_the_port() {
+        let ours = "\"ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15";
+        for (words, port, expected) in [
+            (&["-az"][..], None, format!("-az -e {ours}\"")),
+            (&["-az"], Some(22), format!("-az -e {ours} -p 22\"")),
+            (&["-aze", "ssh"], None, "-aze ssh".into()),
+            (&["-aze", "ssh"], Some(8022), "-aze \"ssh -p 8022\"".into()),
+            (&["-azessh"], Some(8022), "\"-azessh -p 8022\"".into()),
+            (
+                &["-artuz", "-e", "ssh -o StrictHostKeyChecking=no"],
+                Some(22),
+                "-artuz -e \"ssh -o StrictHostKeyChecking=no -p 22\"".into(),
+            ),
+            (&["--rsh=ssh -4p 5"], Some(22), "\"--rsh=ssh -4p 5\" -r".into()),
+            (&["--rsh=ssh -i/p/q"], Some(22), "\"--rsh=ssh -i/p/q -p 22\" -r".into()),
+            (&["-a", "-e", "ssh -o Port=5"], Some(22), "-a -e \"ssh -o Port=5\"".into()),
+            (&["-a", "-e", "ssh -oport=5"], Some(22), "-a -e \"ssh -oport=5\"".into()),
+        ] {
+            let rsync = Rsync { port, password_file: Some("/pw".into()), ..params(words) };
+            let expected = format!("{expected} -R --delete ./ --timeout=600 far:/data");
+            let shown = line(&ssh("/data"), &rsync, NEW).replace(" -R -r ", " -r -R ");
+            assert_eq!(shown, expected, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn far_shell_never_reads_the_path() {
+        let tail = "-R --delete ./ --timeout=600";
+        for (path, words, capability, expected) in [
+            ("/a b", &["-ae", "ssh"][..], NEW, format!("-ae ssh {tail} \"far:/a b\"")),
+            ("/a b", &["-ae", "ssh"], V3_0, format!("-ae ssh -s {tail} \"far:/a b\"")),
+            ("/a b", &["-sae", "ssh"], V3_0, format!("-sae ssh {tail} \"far:/a b\"")),
+            ("~/ab", &["-ae", "ssh"], V3_0, format!("-ae ssh {tail} \"far:~/ab\"")),
+            ("/a b$", &["-ae", "ssh"], V2_6, format!("-ae ssh {tail} \"far:/a\\\\ b\\\\\\$\"")),
+            (":x", &["-ae", "ssh"], NEW, format!("-ae ssh {tail} far:./:x")),
+        ] {
+            assert_eq!(line(&ssh(path), &params(words), capability), expected);
+        }
+    }
+
+    #[test]
+    fn local_destination_gets_no_network_words() {
+        let rsync = Rsync {
+            port: Some(1),
+            timeout_s: Some(1),
+            password_file: Some("/p".into()),
+            ..params(&["-a"])
+        };
+        for (path, expected) in
+            [("/x y", "\"/x y\""), ("-x", "./-x"), ("h:x", "./h:x"), ("/h:x", "/h:x")]
+        {
+            assert_eq!(line(&local(path), &rsync, NEW), format!("-a -R --delete ./ {expected}"));
+        }
+    }
+
+    #[test]
+    fn destinations_and_labels() {
+        let rsync = Rsync { user: Some("u".into()), ..params(&["-a"]) };
+        for (remote, destination, label) in [
+            (daemon("h"), "u@h::backup", "h::backup"),
+            (daemon("::1"), "u@[::1]::backup", "[::1]::backup"),
+            (ssh("/p q"), "u@far:/p q", "far:/p q"),
+            (local("/p"), "/p", "/p"),
+        ] {
+            let target = Target { remote: &remote, rsync: &rsync, local: NEW };
+            assert_eq!(target.destination(), destination);
+            assert_eq!(target.label(), label);
+        }
+    }
+}

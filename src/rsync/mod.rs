@@ -5,5 +5,10 @@
 
 pub mod capability;
 pub mod command;
+mod expression;
+pub mod failed;
 pub mod outcome;
+mod params;
+pub mod pattern;
 pub mod plan;
+pub mod shell;

@@ -1,32 +1,387 @@
-//! stub
-#![allow(missing_docs)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
-    Done,
-    Partial,
-    Unreachable,
-    Refused,
-    SourceGone,
-}
+//! What the end of an rsync run means.
+//!
+//! Owns the table of exit codes and what is said to the user about a failure. Decides nothing: the
+//! engine keeps, repeats or gives up by the class. Pure: it gets the status and the text of
+//! standard error, which the worker collected.
+
+use std::io::ErrorKind;
+
+pub use super::failed::failed_paths;
+
+/// A reason is cut after this many bytes: it shares a log line with other things.
+const REASON_BYTES_MAX: usize = 300;
+/// No more of standard error than this is looked through.
+pub const STDERR_BYTES_MAX: usize = 64 * 1024;
+
+/// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
-    pub code: i32,
+    /// The process's own end.
+    pub status: Status,
+    /// Its standard error, at most the first [`STDERR_BYTES_MAX`] bytes.
+    pub stderr: Vec<u8>,
 }
-impl Ended {
-    pub fn success() -> Ended {
-        Ended { code: 0 }
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// With this exit code.
+    Exited(i32),
+    /// By this signal.
+    Signaled(i32),
+    /// It could not be started.
+    NotStarted(ErrorKind),
+}
+
+/// What an end means for the paths of the run and for its remote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// The remote is equal.
+    Done,
+    /// Some paths are not equal; standard error names them.
+    Partial,
+    /// The remote, or the way to it, does not work now. It may later, without anyone's doing.
+    Unreachable,
+    /// It cannot work before someone changes something.
+    Refused,
+    /// The root must be looked at before anything else is done.
+    SourceGone,
+}
+
+/// The class of an end, after the exit codes of rsync's manual, ssh (255) and shells (126, 127).
+pub fn classify(ended: &Ended) -> Class {
+    let code = match ended.status {
+        Status::Exited(code) => code,
+        Status::Signaled(_) => return Class::Unreachable,
+        Status::NotStarted(kind) => return class_of_start(kind),
+    };
+    match code {
+        // 24: some files vanished before they could be sent. They have events of their own.
+        0 | 24 => Class::Done,
+        23 => Class::Partial,
+        3 => Class::SourceGone,
+        5 if says(&ended.stderr, "auth failed") || says(&ended.stderr, "unknown module") => {
+            Class::Refused
+        }
+        // 25: --max-delete of the user's parameters stopped a deletion.
+        1 | 2 | 4 | 25 | 126 | 127 => Class::Refused,
+        // 5, 10 to 14, 20 to 22, 30, 35, 255 and whatever a later rsync adds: nothing is lost by
+        // trying again.
+        _ => Class::Unreachable,
     }
-    pub fn class(&self) -> Class {
-        match self.code {
-            0 | 24 => Class::Done,
-            23 => Class::Partial,
-            _ => Class::Unreachable,
+}
+
+/// No such program, or no right to run it, stays so; a full process table does not.
+fn class_of_start(kind: ErrorKind) -> Class {
+    if matches!(kind, ErrorKind::NotFound | ErrorKind::PermissionDenied) {
+        Class::Refused
+    } else {
+        Class::Unreachable
+    }
+}
+
+/// Did this end come because one side does not take `--delete-missing-args`? Then the same job must
+/// be run the portable way. Asked only of runs that had it in their words.
+pub fn combined_unsupported(ended: &Ended) -> bool {
+    matches!(ended.status, Status::Exited(1 | 2 | 4 | 10 | 12))
+}
+
+/// What to change, where standard error tells; one sentence.
+pub fn advice(ended: &Ended) -> Option<String> {
+    if let Status::NotStarted(ErrorKind::NotFound) = ended.status {
+        return Some("Install rsync, or put its directory into PATH.".to_string());
+    }
+    if classify(ended) == Class::Done {
+        return None;
+    }
+    let found = ADVICE.iter().find(|(needle, _)| says(&ended.stderr, needle));
+    found.map(|(_, advice)| advice.to_string())
+}
+
+const LOG_IN: &str = "Let the user that runs sersync log in to the far side by key: ssh-copy-id.";
+
+/// What standard error says (in lower case), and what to change then. The first that fits is
+/// taken, so that what is more special stands before what is more general.
+const ADVICE: &[(&str, &str)] = &[
+    (
+        "password file must not be other-accessible",
+        "Make the password file readable by its owner only: chmod 600.",
+    ),
+    (
+        "password file must be owned by root",
+        "Give the password file to root: chown root.",
+    ),
+    (
+        "could not open password file",
+        "Create the password file, or correct passwordfile in the configuration.",
+    ),
+    (
+        "auth failed on module",
+        "Make the user and the password file of auth in the configuration those of the module's `auth users` and `secrets file`.",
+    ),
+    (
+        "unknown module",
+        "Make the remote's name in the configuration that of a module in the far side's rsyncd.conf.",
+    ),
+    ("module is read only", "Set `read only = no` for the module in the far side's rsyncd.conf."),
+    (
+        "max connections",
+        "Raise `max connections` of the module in the far side's rsyncd.conf, or start with a smaller -n.",
+    ),
+    (
+        "access denied to",
+        "Add this machine to `hosts allow` of the module in the far side's rsyncd.conf.",
+    ),
+    (
+        "chdir failed",
+        "Create the directory that the module's `path` names on the far side.",
+    ),
+    (
+        "refused by server",
+        "Take that option out of commonParams, or out of the module's `refuse options`.",
+    ),
+    (
+        "host key verification failed",
+        "Log in to the far side once by hand with ssh, as the user that runs sersync, and accept its host key.",
+    ),
+    ("permission denied (publickey", LOG_IN),
+    ("permission denied (password", LOG_IN),
+    ("permission denied (keyboard-interactive", LOG_IN),
+    ("permission denied (gssapi", LOG_IN),
+    (
+        "rsync: command not found",
+        "Install rsync on the far side, or name its place there with --rsync-path in commonParams.",
+    ),
+    (
+        "rsync: not found",
+        "Install rsync on the far side, or name its place there with --rsync-path in commonParams.",
+    ),
+    (
+        "could not resolve hostname",
+        "Correct the remote's ip in the configuration, or the name service.",
+    ),
+    ("getaddrinfo", "Correct the remote's ip in the configuration, or the name service."),
+    (
+        "connection refused",
+        "Start the rsync daemon or SSH server on the far side, or correct the port in the configuration.",
+    ),
+    (
+        "no route to host",
+        "Check the network and the far side's firewall.",
+    ),
+    ("no space left on device", "Make room on the far side's disk."),
+    ("disk quota exceeded", "Raise the far side's disk quota."),
+    ("read-only file system", "Mount the far side's file system writable."),
+    ("unknown option", "Take that option out of commonParams, or update the older of the two rsyncs."),
+    (
+        "operation not permitted",
+        "Let the far side's rsync run as root (`uid = root` in rsyncd.conf), or take -o and -g out of commonParams.",
+    ),
+    (
+        "permission denied",
+        "Give the far side's rsync (`uid` in rsyncd.conf) the right to write there, and sersync the right to read here.",
+    ),
+];
+
+/// The most telling line of standard error, for a log line: bounded, without control characters.
+/// Without one, what the status says.
+pub fn reason(ended: &Ended) -> String {
+    let lines =
+        ended.stderr[..ended.stderr.len().min(STDERR_BYTES_MAX)].split(|&byte| byte == b'\n');
+    let lines = lines.map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    // min_by_key keeps the first of equals: what went wrong first explains the rest.
+    match lines.min_by_key(|line| dullness(line)) {
+        Some(line) => visible(line),
+        None => described(ended.status),
+    }
+}
+
+/// How little a line of standard error tells: 0 is what a daemon says in words, 1 any other error,
+/// 2 what merely follows from an error, 3 what is no error.
+fn dullness(line: &[u8]) -> u8 {
+    let starts = |prefix: &[u8]| line.starts_with(prefix);
+    if says(line, "@error:") || starts(b"ERROR:") {
+        0
+    } else if starts(b"rsync error:")
+        || says(line, "connection unexpectedly closed")
+        || starts(b"***")
+    {
+        2
+    } else if starts(b"Warning:") || says(line, "vanished") || starts(b"debug1:") {
+        3
+    } else {
+        1
+    }
+}
+
+fn visible(line: &[u8]) -> String {
+    let shown = String::from_utf8_lossy(&line[..line.len().min(REASON_BYTES_MAX)]);
+    let mut text = String::with_capacity(shown.len());
+    for character in shown.chars() {
+        if character.is_control() {
+            text.extend(character.escape_default());
+        } else {
+            text.push(character);
         }
     }
-    pub fn combined_unsupported(&self) -> bool {
-        matches!(self.code, 1 | 2 | 4 | 10 | 12)
+    if line.len() > REASON_BYTES_MAX {
+        text.push_str("...");
     }
-    pub fn reason(&self) -> String {
-        format!("{}", self.code)
+    text
+}
+
+fn described(status: Status) -> String {
+    match status {
+        Status::Exited(code) => format!("rsync ended with {code}{}", meaning(code)),
+        Status::Signaled(signal) => format!("rsync was ended by signal {signal}"),
+        Status::NotStarted(kind) => format!("rsync could not be started: {kind}"),
+    }
+}
+
+fn meaning(code: i32) -> &'static str {
+    match code {
+        1 => " (syntax or usage error)",
+        2 => " (protocol incompatibility)",
+        3 => " (errors selecting input or output files)",
+        5 => " (error starting the client-server protocol)",
+        10 => " (error in socket I/O)",
+        11 => " (error in file I/O)",
+        12 => " (error in the protocol data stream)",
+        20 => " (ended by a signal)",
+        23 => " (partial transfer)",
+        25 => " (--max-delete stopped deletions)",
+        30 => " (timeout in data send or receive)",
+        35 => " (timeout waiting for the daemon)",
+        127 => " (rsync or ssh is not there)",
+        255 => " (ssh could not connect)",
+        _ => "",
+    }
+}
+
+/// Does the text hold this, which is in lower case, in whatever case?
+fn says(text: &[u8], needle: &str) -> bool {
+    let text = &text[..text.len().min(STDERR_BYTES_MAX)];
+    text.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exited(code: i32, stderr: &str) -> Ended {
+        Ended { status: Status::Exited(code), stderr: stderr.as_bytes().to_vec() }
+    }
+
+    #[test]
+    fn every_exit_code_has_its_class() {
+        let table: &[(Class, &[i32])] = &[
+            (Class::Done, &[0, 24]),
+            (Class::Partial, &[23]),
+            (Class::Unreachable, &[5, 10, 11, 12, 13, 14, 20, 21, 22, 30, 35, 255, 6, 99]),
+            (Class::Refused, &[1, 2, 4, 25, 126, 127]),
+            (Class::SourceGone, &[3]),
+        ];
+        for (class, codes) in table {
+            for &code in *codes {
+                assert_eq!(classify(&exited(code, "")), *class, "{code}");
+                let portable = [1, 2, 4, 10, 12].contains(&code);
+                assert_eq!(combined_unsupported(&exited(code, "")), portable, "{code}");
+            }
+        }
+        for (status, class) in [
+            (Status::Signaled(9), Class::Unreachable),
+            (Status::NotStarted(ErrorKind::NotFound), Class::Refused),
+            (Status::NotStarted(ErrorKind::PermissionDenied), Class::Refused),
+            (Status::NotStarted(ErrorKind::WouldBlock), Class::Unreachable),
+        ] {
+            let ended = Ended { status, stderr: Vec::new() };
+            assert_eq!(classify(&ended), class, "{status:?}");
+            assert!(!combined_unsupported(&ended));
+        }
+    }
+
+    /// Standard error as rsync 3.5.0, OpenSSH and shells write it, shortened to one line where more
+    /// say the same: exit code, text, class, words of the advice, the reason.
+    const ENDS: &[(i32, &str, Class, &str, &str)] = &[
+        (
+            5,
+            "@ERROR: auth failed on module auth\nrsync error: error starting client-server protocol (code 5) at main.c(1954) [sender=3.5.0]\n",
+            Class::Refused,
+            "secrets file",
+            "@ERROR: auth failed on module auth",
+        ),
+        (5, "@ERROR: Unknown module 'nix'\nrsync error: x\n", Class::Refused, "rsyncd.conf", "@ERROR: Unknown module 'nix'"),
+        (
+            5,
+            "rsync: [sender] read error: Connection reset by peer (104)\n@ERROR: max connections (4) reached -- try again later\n",
+            Class::Unreachable,
+            "max connections",
+            "@ERROR: max connections (4) reached -- try again later",
+        ),
+        (1, "ERROR: module is read only\nrsync error: x\n", Class::Refused, "read only = no", "ERROR: module is read only"),
+        (
+            1,
+            "ERROR: password file must not be other-accessible\n",
+            Class::Refused,
+            "chmod 600",
+            "ERROR: password file must not be other-accessible",
+        ),
+        (
+            10,
+            "rsync: [sender] failed to connect to 127.0.0.1 (127.0.0.1): Connection refused (111)\nrsync error: error in socket IO (code 10)\n",
+            Class::Unreachable,
+            "Start the rsync daemon",
+            "rsync: [sender] failed to connect to 127.0.0.1 (127.0.0.1): Connection refused (111)",
+        ),
+        (
+            255,
+            "Warning: Permanently added 'h'\nroot@h: Permission denied (publickey,password).\nrsync: connection unexpectedly closed (0 bytes received so far) [sender]\nrsync error: unexplained error (code 255)\n",
+            Class::Unreachable,
+            "ssh-copy-id",
+            "root@h: Permission denied (publickey,password).",
+        ),
+        (255, "Host key verification failed.\r\n", Class::Unreachable, "accept its host key", "Host key verification failed."),
+        (127, "bash: line 1: rsync: command not found\n", Class::Refused, "far side", "bash: line 1: rsync: command not found"),
+        (
+            23,
+            "rsync: [receiver] mkstemp \"a/.f.H2vlJm\" (in m) failed: Permission denied (13)\n",
+            Class::Partial,
+            "right to write",
+            "rsync: [receiver] mkstemp \"a/.f.H2vlJm\" (in m) failed: Permission denied (13)",
+        ),
+        (12, "rsync: connection unexpectedly closed\nrsync error: error in rsync protocol\n", Class::Unreachable, "", "rsync: connection unexpectedly closed"),
+        (30, "", Class::Unreachable, "", "rsync ended with 30 (timeout in data send or receive)"),
+        (12, "bell\x07 and \x1b[1m\n", Class::Unreachable, "", "bell\\u{7} and \\u{1b}[1m"),
+    ];
+
+    #[test]
+    fn failures_are_explained() {
+        for &(code, stderr, class, words, told) in ENDS {
+            let ended = exited(code, stderr);
+            assert_eq!(classify(&ended), class, "{stderr}");
+            assert_eq!(reason(&ended), told);
+            match advice(&ended) {
+                Some(advice) => {
+                    assert!(!words.is_empty() && advice.contains(words), "{stderr}: {advice}")
+                }
+                None => assert_eq!(words, "", "{stderr}"),
+            }
+        }
+        assert_eq!(advice(&exited(0, "Permission denied")), None, "an advice without a failure");
+    }
+
+    #[test]
+    fn what_was_not_started_is_explained() {
+        let ended = Ended { status: Status::NotStarted(ErrorKind::NotFound), stderr: Vec::new() };
+        assert_eq!(reason(&ended), "rsync could not be started: entity not found");
+        assert!(advice(&ended).unwrap().contains("PATH"));
+        let ended = Ended { status: Status::Signaled(15), stderr: Vec::new() };
+        assert_eq!(reason(&ended), "rsync was ended by signal 15");
+    }
+
+    #[test]
+    fn reason_is_bounded() {
+        let ended = exited(23, &"x".repeat(10_000));
+        assert_eq!(reason(&ended).len(), REASON_BYTES_MAX + 3);
     }
 }

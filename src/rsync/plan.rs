@@ -1,18 +1,296 @@
-//! To be written.
-/// x
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-#[allow(missing_docs)]
+//! From changed paths to rsync runs: what is sent, what is deleted, in which order.
+//!
+//! Owns the lists and the flags of each kind of run. Called by `worker`, which has looked at the
+//! paths just before, with their state as a value; nothing here touches the file system.
+//!
+//! A *flat* run makes each listed path equal and nothing else: a listed directory is sent without
+//! what is in it. A *prune* run only deletes. A *full sync* is rsync on the whole root.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use super::command::Target;
+use super::params;
+use super::pattern;
+
+/// What disappeared under a name since the remote was last in step; the larger wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Gone {
-    #[default]
+    /// Nothing.
     No,
+    /// Something that was not a directory.
     Entry,
+    /// A directory, and with it all that was in it.
     Directory,
 }
-/// x
+
+/// What a name is now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
+pub enum Now {
+    /// It does not exist.
+    Missing,
+    /// A real directory.
+    Directory,
+    /// Anything else, symbolic links included.
+    Other,
+}
+
+/// A changed path, just looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Looked {
+    /// Relative to the root, without a slash at either end. The root itself (empty) is never
+    /// listed: its times and modes travel with every run.
+    pub path: Arc<[u8]>,
+    /// What disappeared there.
+    pub gone: Gone,
+    /// What is there now.
+    pub now: Now,
+}
+
+/// How a batch deletes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deletes {
+    /// Not at all: what is gone here stays there.
     Never,
+    /// In the flat run, by `--delete-missing-args`, which both ends must take.
     Combined,
+    /// By a prune run before the flat run, which every version takes.
     Portable,
 }
+
+/// What a run is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Deletes, sends nothing.
+    Prune,
+    /// Makes the listed paths equal; deletes too if `--delete-missing-args` is in its words.
+    Flat,
+    /// The whole root.
+    FullSync,
+}
+
+/// One rsync process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Its arguments, without the program's name. The working directory must be the root.
+    pub args: Vec<OsString>,
+    /// All that it gets on standard input: a list in which each entry ends with a NUL, or nothing.
+    pub input: Vec<u8>,
+    /// What it is for.
+    pub purpose: Purpose,
+}
+
+/// The runs that make a remote equal to what was looked at, to be run in this order; none if there
+/// is nothing to do. A run may start only when the one before it ended well.
+pub fn batch(target: &Target, deletes: Deletes, paths: &[Looked]) -> Vec<Run> {
+    let lists = Lists::of(deletes, paths);
+    let mut runs = Vec::with_capacity(2);
+    if !lists.prune.is_empty() {
+        runs.push(prune(target, &lists.prune));
+    }
+    if !lists.flat.is_empty() {
+        runs.push(flat(target, &lists));
+    }
+    runs
+}
+
+/// A full sync. `excludes` are rsync patterns; `left_out` are paths relative to the root, which are
+/// left out literally, with all that is below them. With `delete`, what only the far side has is
+/// deleted, but never what is left out.
+pub fn full_sync(
+    target: &Target,
+    delete: bool,
+    excludes: &[Vec<u8>],
+    left_out: Option<&[Vec<u8>]>,
+) -> Run {
+    let mut flags = vec![b"-R".to_vec()];
+    if !params::recursive(&params::read(&target.rsync.params)) {
+        flags.push(b"-r".to_vec());
+    }
+    if delete {
+        flags.push(b"--delete".to_vec());
+    }
+    flags.extend(excludes.iter().map(|pattern| [b"--exclude=", pattern.as_slice()].concat()));
+    let mut input = Vec::new();
+    for path in left_out.unwrap_or_default() {
+        input.extend_from_slice(&pattern::literal(path, b""));
+        input.push(0);
+    }
+    if !input.is_empty() {
+        flags.extend(words(&["-0", "--exclude-from=-"]));
+    }
+    Run {
+        args: target.arguments(target.rsync.params.clone(), flags),
+        input,
+        purpose: Purpose::FullSync,
+    }
+}
+
+/// What each run of a batch lists.
+#[derive(Default)]
+struct Lists<'a> {
+    prune: BTreeSet<&'a [u8]>,
+    flat: BTreeSet<&'a [u8]>,
+    /// The flat list has paths that are gone and must be deleted.
+    deletes: bool,
+    /// The flat list has a non-directory where a directory was.
+    replaces_directory: bool,
+}
+
+impl<'a> Lists<'a> {
+    fn of(deletes: Deletes, paths: &'a [Looked]) -> Lists<'a> {
+        let looked = unique(paths);
+        let mut lists = Lists::default();
+        for (&path, &(gone, now)) in &looked {
+            match now {
+                Now::Missing => lists.add_missing(deletes, path, gone, &looked),
+                Now::Directory => lists.add_directory(deletes, path, gone),
+                Now::Other => {
+                    lists.flat.insert(path);
+                    lists.replaces_directory |=
+                        deletes != Deletes::Never && gone == Gone::Directory;
+                }
+            }
+        }
+        lists
+    }
+
+    /// Only the topmost of several missing paths is listed: it takes the others with it.
+    fn add_missing(&mut self, deletes: Deletes, path: &'a [u8], gone: Gone, looked: &States) {
+        let covered = ancestors(path).any(|above| {
+            // Below what is no directory now nothing can be listed: rsync would fail on it. What
+            // was there goes with the entry above, now or when that one's own event arrives.
+            let absent = looked.get(above).is_some_and(|&(_, now)| now != Now::Directory);
+            absent || self.prune.contains(above)
+        });
+        if covered || gone == Gone::No {
+            return;
+        }
+        match deletes {
+            Deletes::Never => {}
+            Deletes::Combined => {
+                self.flat.insert(path);
+                self.deletes = true;
+            }
+            Deletes::Portable => {
+                self.prune.insert(path);
+                // Listed so that its time, changed over there by the deletion, is set again.
+                self.flat.extend(ancestors(path).next());
+            }
+        }
+    }
+
+    /// A directory where another one was has the other's content on the far side: that must go.
+    fn add_directory(&mut self, deletes: Deletes, path: &'a [u8], gone: Gone) {
+        self.flat.insert(path);
+        let emptied = deletes != Deletes::Never && gone == Gone::Directory;
+        if emptied && !ancestors(path).any(|above| self.prune.contains(above)) {
+            self.prune.insert(path);
+        }
+    }
+}
+
+/// What each path was and is. A parent sorts before what is below it.
+type States<'a> = BTreeMap<&'a [u8], (Gone, Now)>;
+
+fn unique(paths: &[Looked]) -> States<'_> {
+    let mut looked = States::new();
+    for entry in paths.iter().filter(|entry| !entry.path.is_empty()) {
+        // A slash at the end would send the directory's content, and could delete in it.
+        debug_assert!(!entry.path.starts_with(b"/") && !entry.path.ends_with(b"/"));
+        let state = looked.entry(&*entry.path).or_insert((entry.gone, entry.now));
+        *state = (state.0.max(entry.gone), entry.now);
+    }
+    looked
+}
+
+/// The directories above a path, nearest first, without the root.
+fn ancestors(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.iter()
+        .enumerate()
+        .rev()
+        .filter(|&(_, &byte)| byte == b'/')
+        .map(|(slash, _)| &path[..slash])
+}
+
+/// Sends the listed paths: no recursion, directories as themselves, with their parents' attributes,
+/// compared by content. rsync's own comparison (size, and time in whole seconds) misses a file that
+/// is written twice in a second, and the path is here because the kernel saw it written.
+fn flat(target: &Target, lists: &Lists) -> Run {
+    let mut flags = words(&["--no-r", "-d", "-R", "-c"]);
+    if lists.deletes {
+        flags.push(b"--delete-missing-args".to_vec());
+    } else if target.local.ignore_missing_args() {
+        // What vanishes between the look and the run has its own event on the way. Without the word
+        // the whole run would count as failed. It stays on this side: no server has to know it.
+        flags.push(b"--ignore-missing-args".to_vec());
+    }
+    if lists.deletes || lists.replaces_directory {
+        flags.push(b"--force".to_vec());
+    }
+    // -0 before the list: rsync reads the list the way that was set when it meets the option.
+    flags.extend(words(&["-0", "--files-from=-"]));
+    let mut input = Vec::new();
+    for path in &lists.flat {
+        // The ./ keeps a name that starts with # or ; from being read as a comment.
+        input.extend_from_slice(b"./");
+        input.extend_from_slice(path);
+        input.push(0);
+    }
+    let params = params::without(&target.rsync.params, |option| option.is(None, "delete-excluded"));
+    Run { args: target.arguments(params, flags), input, purpose: Purpose::Flat }
+}
+
+/// Deletes on the far side what is gone here among the listed paths and below them, and sends
+/// nothing. The filter lets rsync see only these and the way to them.
+fn prune(target: &Target, tops: &BTreeSet<&[u8]>) -> Run {
+    let mut patterns: Vec<Vec<u8>> = Vec::new();
+    let parents: BTreeSet<&[u8]> = tops.iter().flat_map(|top| ancestors(top)).collect();
+    patterns.extend(parents.iter().map(|parent| pattern::literal(parent, b"/")));
+    for top in tops {
+        patterns.push(pattern::literal(top, b""));
+        patterns.push(pattern::literal(top, b"/***"));
+    }
+    let mut input = patterns.join(&0);
+    input.push(0);
+    let flags = [
+        "-r",
+        "--delete",
+        "--force",
+        "--existing",
+        "--ignore-existing",
+        "-0",
+        "--include-from=-",
+        "--exclude=*",
+    ];
+    Run {
+        args: target.arguments(prune_params(target), words(&flags)),
+        input,
+        purpose: Purpose::Prune,
+    }
+}
+
+/// The user's parameters, without those that would make a prune run delete more than its list.
+fn prune_params(target: &Target) -> Vec<Vec<u8>> {
+    let params = &target.rsync.params;
+    // An include of the user's comes before the list and would open the run to all that it names.
+    // Without it the excludes behind it would hide what is listed: so they go together.
+    let opened = params::read(params).iter().any(params::may_include);
+    params::without(params, |option| {
+        // It deletes what the filter hides, and here that is everything else.
+        option.is(None, "delete-excluded")
+            // Every directory of this run looks empty, so it would have them all deleted.
+            || option.is(Some(b'm'), "prune-empty-dirs")
+            || (opened && params::is_filter(option))
+    })
+}
+
+fn words(words: &[&str]) -> Vec<Vec<u8>> {
+    words.iter().map(|word| word.as_bytes().to_vec()).collect()
+}
+
+#[cfg(test)]
+mod real_runs;
+#[cfg(test)]
+mod tests;

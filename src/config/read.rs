@@ -1,0 +1,369 @@
+//! From elements to the typed configuration.
+//!
+//! Owns which elements must be there, what the others are by default (the official template's
+//! values), and what contradicts what. What is turned off with `start="false"` is not looked into:
+//! files in the field keep half-filled elements for later. `Config::parse` calls it.
+
+use super::plugins::{self, compiled};
+use super::remote::{self, plain};
+use super::text::{self, Encoding};
+use super::units::{self, Unit};
+use super::warnings::Warnings;
+use super::xml::{self, shown_path, Attribute, Element};
+use super::{params, schema, words};
+use super::{Batch, Config, Crontab, Events, FailLog, Filter, Plugin, PluginKind, Problem, Root};
+use super::{Rsync, StatusAddress, FILE_BYTES_MAX};
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
+use std::ops::RangeInclusive;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The longest interval between two runs of something, in seconds: a year. Longer is a mistake.
+const INTERVAL_S_MAX: u64 = 366 * 86_400;
+/// The longest I/O timeout in seconds: rsync reads it into a C `int`.
+const TIMEOUT_S_MAX: u64 = i32::MAX as u64;
+/// The longest time between two batches in seconds: a day.
+const BATCH_INTERVAL_S_MAX: u64 = 86_400;
+/// The longest quiet period and delay of a batch, in milliseconds: an hour.
+const BATCH_MS_MAX: u64 = 3_600_000;
+
+/// The official template's `timeToExecute`, 60 minutes, and `schedule`, 600 minutes.
+const FAIL_LOG_EVERY: Duration = Duration::from_secs(3600);
+const CRONTAB_EVERY: Duration = Duration::from_secs(36_000);
+
+/// Reads a whole file.
+pub(super) fn config(file: &Path, bytes: &[u8]) -> Result<Config, Problem> {
+    let (source, encoding) = source_text(bytes)?;
+    let document = xml::parse(&source)?;
+    let head = Element::root(&document, encoding);
+    if head.name() != "head" {
+        let text = format!("found <{}>, expected <head>; put everything into it", head.name());
+        return Err(head.problem(text));
+    }
+    let mut warnings = Warnings::default();
+    schema::check(head, &mut warnings);
+    let sersync = head.required_child("sersync", "<sersync>...</sersync>")?;
+    let (rsync, ssh) = rsync(sersync, &mut warnings)?;
+    let roots = roots(sersync, ssh, &mut warnings)?;
+    let plugins: Vec<_> =
+        head.children_named("plugin").map(plugins::plugin).collect::<Result<_, _>>()?;
+    let plugin = chosen_plugin(sersync, &plugins, &roots)?;
+    let config = Config {
+        file: file.to_owned(),
+        status: status(head)?,
+        debug: switch(head, "debug", false)?,
+        filter: filter(head)?,
+        events: events(head)?,
+        roots,
+        rsync,
+        fail_log: fail_log(sersync)?,
+        crontab: crontab(sersync)?,
+        plugin,
+        plugins,
+        batch: batch(sersync)?,
+        warnings: warnings.in_file_order(),
+    };
+    file_system(head)?;
+    Ok(config)
+}
+
+/// The characters of the file, without what says how they are encoded: a byte order mark and the
+/// XML declaration, whose claim is wrong more often than right. The declaration is replaced by
+/// blanks, so that places stay what they were.
+fn source_text(bytes: &[u8]) -> Result<(String, Encoding), Problem> {
+    let whole_file = |text: String| Err(Problem { line: 0, column: 0, text });
+    if bytes.len() > FILE_BYTES_MAX {
+        return whole_file(format!(
+            "found {} bytes, expected at most {FILE_BYTES_MAX}; is this the configuration?",
+            bytes.len()
+        ));
+    }
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return whole_file("found UTF-16, expected UTF-8; save the file as UTF-8".into());
+    }
+    let (text, encoding) =
+        text::decode_with_encoding(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes));
+    let start = text.len() - text.trim_start().len();
+    let declaration = text[start..]
+        .strip_prefix("<?xml")
+        .filter(|rest| rest.starts_with(char::is_whitespace))
+        .and_then(|rest| rest.find("?>"))
+        .map(|length| &text[start..start + "<?xml".len() + length + "?>".len()])
+        .filter(|declaration| !declaration[1..].contains('<'));
+    let Some(declaration) = declaration else { return Ok((text.into_owned(), encoding)) };
+    let blanks = declaration.chars().map(|c| if c == '\n' { '\n' } else { ' ' });
+    let behind = &text[start + declaration.len()..];
+    Ok((text[..start].chars().chain(blanks).chain(behind.chars()).collect(), encoding))
+}
+
+fn switch(parent: Element<'_>, name: &str, default: bool) -> Result<bool, Problem> {
+    parent.child(name).map_or(Ok(default), |child| child.start())
+}
+
+/// A child that is there and turned on.
+fn started<'a>(parent: Element<'a>, name: &str) -> Result<Option<Element<'a>>, Problem> {
+    match parent.child(name) {
+        Some(child) if child.start()? => Ok(Some(child)),
+        Some(_) | None => Ok(None),
+    }
+}
+
+fn status(head: Element<'_>) -> Result<StatusAddress, Problem> {
+    let host = head.child("host");
+    let hostip = host.and_then(|host| host.attribute("hostip"));
+    let port = host.and_then(|host| host.attribute("port"));
+    Ok(StatusAddress {
+        host: hostip.map_or(Ok("localhost".into()), |ip| remote::host(&ip))?,
+        port: port.map_or(Ok(8008), |port| port.port())?,
+    })
+}
+
+/// COMPAT: `fileSystem xfs` asked the original to call stat where readdir gives no type. This
+/// program always does so when needed; the switch is checked and has no effect.
+fn file_system(head: Element<'_>) -> Result<(), Problem> {
+    let xfs = head.child("fileSystem").and_then(|element| element.attribute("xfs"));
+    xfs.map_or(Ok(false), |xfs| xfs.switch()).map(drop)
+}
+
+fn filter(head: Element<'_>) -> Result<Filter, Problem> {
+    let Some(filter) = head.child("filter") else { return Ok(Filter::default()) };
+    let hidden = filter.attribute("hidden");
+    // `hidden` stands alone where nothing else is filtered.
+    let start = match filter.attribute("start") {
+        None if hidden.is_some() => false,
+        Some(_) | None => filter.start()?,
+    };
+    Ok(Filter {
+        excludes: if start { expressions(filter, "exclude")? } else { Vec::new() },
+        hidden: hidden.map_or(Ok(false), |hidden| hidden.switch())?,
+    })
+}
+
+/// The expressions of all children of one name, each of which compiles.
+pub(super) fn expressions(parent: Element<'_>, name: &'static str) -> Result<Vec<String>, Problem> {
+    parent
+        .children_named(name)
+        .map(|child| compiled(&child.required("expression", "a regular expression")?))
+        .collect()
+}
+
+fn events(head: Element<'_>) -> Result<Events, Problem> {
+    let default = Events::default();
+    let Some(inotify) = head.child("inotify") else { return Ok(default) };
+    Ok(Events {
+        delete: switch(inotify, "delete", default.delete)?,
+        create_folder: switch(inotify, "createFolder", default.create_folder)?,
+        create_file: switch(inotify, "createFile", default.create_file)?,
+        close_write: switch(inotify, "closeWrite", default.close_write)?,
+        move_from: switch(inotify, "moveFrom", default.move_from)?,
+        move_to: switch(inotify, "moveTo", default.move_to)?,
+        attrib: switch(inotify, "attrib", default.attrib)?,
+        modify: switch(inotify, "modify", default.modify)?,
+    })
+}
+
+fn roots(sersync: Element<'_>, ssh: bool, warnings: &mut Warnings) -> Result<Vec<Root>, Problem> {
+    sersync.required_child("localpath", "<localpath watch=\"/directory\">...</localpath>")?;
+    let mut watched = HashSet::new();
+    let mut destinations = HashMap::new();
+    let mut roots = Vec::new();
+    for element in sersync.children_named("localpath") {
+        let watch = watched_directory(element)?;
+        if !watched.insert(plain(&watch)) {
+            let text = format!(
+                "found {} watched twice, expected once; put all its remotes into one <localpath>",
+                shown_path(&watch)
+            );
+            return Err(element.problem(text));
+        }
+        let example = "<remote ip=\"127.0.0.1\" name=\"module\"/>";
+        element.required_child("remote", example)?;
+        let mut remotes = Vec::new();
+        for child in element.children_named("remote") {
+            let remote = remote::remote(child, &watch, ssh)?;
+            if let Some(other) = destinations.insert(remote.clone(), watch.clone()) {
+                warnings.add(|| shared_remote(child, &watch, &other));
+            }
+            remotes.push(remote);
+        }
+        roots.push(Root { watch, remotes });
+    }
+    Ok(roots)
+}
+
+fn shared_remote(remote: Element<'_>, root: &Path, other_root: &Path) -> Problem {
+    if root == other_root {
+        return remote.problem("this remote is there twice: everything is sent twice");
+    }
+    remote.problem(format!(
+        "this remote is also one of {}: with -r or crontab each deletes what the other has sent",
+        shown_path(other_root)
+    ))
+}
+
+/// `watch` of a `localpath`, without its trailing slashes.
+pub(super) fn watched_directory(localpath: Element<'_>) -> Result<PathBuf, Problem> {
+    let path = localpath.required("watch", "the directory to watch")?.absolute_path()?;
+    let bytes = path.as_os_str().as_bytes();
+    let kept = bytes.iter().rposition(|&byte| byte != b'/').map_or(1, |last| last + 1);
+    Ok(OsStr::from_bytes(&bytes[..kept]).into())
+}
+
+/// `sersync/rsync`, and whether `ssh start` is true.
+fn rsync(sersync: Element<'_>, warnings: &mut Warnings) -> Result<(Rsync, bool), Problem> {
+    let mut rsync = Rsync { params: vec![b"-artz".to_vec()], ..Rsync::default() };
+    let Some(element) = sersync.child("rsync") else { return Ok((rsync, false)) };
+    let ssh = switch(element, "ssh", false)?;
+    if let Some(common) = element.child("commonParams") {
+        rsync.params = params(&common.required("params", PARAMS)?, ssh, warnings)?;
+    }
+    if let Some(auth) = started(element, "auth")? {
+        rsync.user = Some(user(&auth.required("users", "the user of the rsync module")?)?);
+        if !ssh {
+            let file = auth.required("passwordfile", "a file that holds the password")?;
+            rsync.password_file = Some(file.absolute_path()?);
+        }
+    }
+    if let Some(port) = started(element, "userDefinedPort")? {
+        rsync.port = Some(port.required("port", "a port from 1 to 65535")?.port()?);
+    }
+    if let Some(timeout) = started(element, "timeout")? {
+        let written = timeout.required("time", "a time in seconds")?;
+        let timeout_s = time(&written, Unit::Seconds, 1..=TIMEOUT_S_MAX)?.as_secs();
+        rsync.timeout_s = Some(u32::try_from(timeout_s).expect("TIMEOUT_S_MAX fits into u32"));
+    }
+    Ok((rsync, ssh))
+}
+
+const PARAMS: &str = "rsync options; write params=\"-artz\"";
+
+fn params(
+    attribute: &Attribute<'_>,
+    ssh: bool,
+    warnings: &mut Warnings,
+) -> Result<Vec<Vec<u8>>, Problem> {
+    let words = words::split(&attribute.bytes()).map_err(|error| {
+        attribute.wrong(&format!("complete words, found {error}; correct that"))
+    })?;
+    let judgement = params::judge(&words, ssh);
+    if let Some(why) = judgement.refused {
+        return Err(attribute.wrong(&format!("rsync options for a sync: {why}")));
+    }
+    for text in judgement.warnings {
+        warnings.add(|| attribute.problem(text));
+    }
+    Ok(words)
+}
+
+fn user(attribute: &Attribute<'_>) -> Result<String, Problem> {
+    let user = attribute.text()?;
+    let plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '@' | ':' | '/');
+    if user.starts_with('-') || !user.chars().all(plain) {
+        return Err(attribute.wrong("one user name; write it without blanks, @, : and /"));
+    }
+    Ok(user)
+}
+
+fn fail_log(sersync: Element<'_>) -> Result<FailLog, Problem> {
+    let element = sersync.child("failLog");
+    let path = match element {
+        Some(element) => element.required("path", "the file for failed commands")?.path(),
+        None => "/tmp/rsync_fail_log.sh".into(),
+    };
+    let written = element.and_then(|element| element.attribute("timeToExecute"));
+    let every = match written {
+        Some(written) => time(&written, Unit::Minutes, 1..=INTERVAL_S_MAX)?,
+        None => FAIL_LOG_EVERY,
+    };
+    Ok(FailLog { path, every_s: every.as_secs() })
+}
+
+fn crontab(sersync: Element<'_>) -> Result<Option<Crontab>, Problem> {
+    let Some(crontab) = started(sersync, "crontab")? else { return Ok(None) };
+    let every = match crontab.attribute("schedule") {
+        Some(written) => time(&written, Unit::Minutes, 1..=INTERVAL_S_MAX)?,
+        None => CRONTAB_EVERY,
+    };
+    let pattern =
+        |exclude: Element<'_>| Ok(exclude.required("expression", "an rsync pattern")?.bytes());
+    let excludes = match started(crontab, "crontabfilter")? {
+        Some(filter) => filter.children_named("exclude").map(pattern).collect::<Result<_, _>>()?,
+        None => Vec::new(),
+    };
+    Ok(Some(Crontab { every_s: every.as_secs(), excludes }))
+}
+
+/// `sersync/plugin`, if it is on: its block must be there, and watch something that is synced.
+fn chosen_plugin(
+    sersync: Element<'_>,
+    blocks: &[Plugin],
+    roots: &[Root],
+) -> Result<Option<PluginKind>, Problem> {
+    let Some(element) = started(sersync, "plugin")? else { return Ok(None) };
+    let kind = plugins::kind(element)?;
+    let name = kind.name();
+    let Some(block) = blocks.iter().find(|block| block.kind() == kind) else {
+        return Err(element.problem(format!(
+            "found the plugin {name} turned on, expected <plugin name=\"{name}\"> behind \
+             </sersync>; add that block, or write start=\"false\""
+        )));
+    };
+    let inside =
+        |watch: &Path| roots.iter().any(|root| plain(watch).starts_with(plain(&root.watch)));
+    match block.watch() {
+        // COMPAT: the original would watch the plugin's path instead of the root, in silence.
+        Some(watch) if !inside(watch) => Err(element.problem(format!(
+            "found the plugin {name} turned on for {}, expected a path inside a watched \
+             <localpath>; correct watch in its block",
+            shown_path(watch)
+        ))),
+        Some(_) | None => Ok(Some(kind)),
+    }
+}
+
+fn batch(sersync: Element<'_>) -> Result<Batch, Problem> {
+    let default = Batch::default();
+    let Some(element) = sersync.child("batch") else { return Ok(default) };
+    let milliseconds = |name| {
+        let attribute = element.attribute(name);
+        attribute
+            .map(|attribute| attribute.number("a number of milliseconds", 0..=BATCH_MS_MAX))
+            .transpose()
+    };
+    let quiet_ms = milliseconds("quietMs")?.unwrap_or(default.quiet_ms);
+    let delay_ms_max = milliseconds("maxDelayMs")?.unwrap_or(default.delay_ms_max.max(quiet_ms));
+    if quiet_ms > delay_ms_max {
+        return Err(element.problem(format!(
+            "found maxDelayMs={delay_ms_max} below quietMs={quiet_ms}, expected at least as much; \
+             raise maxDelayMs"
+        )));
+    }
+    let interval = match element.attribute("interval") {
+        Some(written) => time(&written, Unit::Seconds, 0..=BATCH_INTERVAL_S_MAX)?,
+        None => Duration::from_millis(default.interval_ms),
+    };
+    let interval_ms = u64::try_from(interval.as_millis()).expect("a day of milliseconds fits");
+    Ok(Batch { quiet_ms, delay_ms_max, interval_ms })
+}
+
+/// A time within a range of seconds; `bare` is the unit of a number that has none.
+fn time(
+    attribute: &Attribute<'_>,
+    bare: Unit,
+    range_s: RangeInclusive<u64>,
+) -> Result<Duration, Problem> {
+    let (least_s, most_s) = (*range_s.start(), *range_s.end());
+    let range = Duration::from_secs(least_s)..=Duration::from_secs(most_s);
+    units::duration(attribute.value(), bare).filter(|time| range.contains(time)).ok_or_else(|| {
+        let unit = match bare {
+            Unit::Seconds => "seconds",
+            Unit::Minutes => "minutes",
+        };
+        attribute.wrong(&format!(
+            "a time from {least_s} to {most_s} seconds; write a number of {unit}, or say the \
+             unit: 60s, 60m, 1h"
+        ))
+    })
+}

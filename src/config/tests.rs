@@ -1,0 +1,418 @@
+//! Whole files: what they mean, and what is said about those that mean nothing.
+
+use super::*;
+
+/// The template that sersync 2.5.4 came with, as its guides print it.
+const TEMPLATE: &str = include_str!("template.xml");
+
+fn parse(source: &[u8]) -> Result<Config, Error> {
+    Config::parse(Path::new("confxml.xml"), source)
+}
+
+fn daemon(host: &str, module: &str) -> Remote {
+    Remote { transport: Transport::Daemon { host: host.into(), module: module.into() } }
+}
+
+/// A file with nothing but what must be there, and `more` within `sersync`.
+fn with(more: &str) -> String {
+    format!(
+        "<head><sersync><localpath watch='/data'><remote ip='h' name='m'/></localpath>\n\
+         {more}</sersync></head>"
+    )
+}
+
+/// A file with nothing but what must be there, and `more` within `rsync`.
+fn with_rsync(more: &str) -> String {
+    with(&format!("<rsync>{more}</rsync>"))
+}
+
+fn texts(warnings: &[Problem]) -> Vec<String> {
+    warnings.iter().map(Problem::to_string).collect()
+}
+
+#[test]
+fn the_official_template_means_what_it_always_meant() {
+    let config = parse(TEMPLATE.as_bytes()).unwrap();
+    let Config { warnings, plugins, .. } = &config;
+    assert_eq!(warnings.len(), 1, "{:?}", texts(warnings));
+    assert!(warnings[0].text.starts_with("-u: "), "{:?}", texts(warnings));
+    assert_eq!(
+        plugins[..2],
+        [
+            Plugin::Command {
+                prefix: b"/bin/sh".into(),
+                suffix: Vec::new(),
+                ignore_error: true,
+                includes: Vec::new(),
+            },
+            Plugin::Socket {
+                watch: "/opt/tongbu".into(),
+                host: "192.168.138.20".into(),
+                port: 8009,
+            },
+        ]
+    );
+    let cdn = Plugin::RefreshCdn {
+        watch: "/data0/htdocs/cms.xoyo.com/site".into(),
+        domain: "ccms.chinacache.com".into(),
+        port: 80,
+        user: "xxxx".into(),
+        password: "xxxx".into(),
+        base: "http://pic.xoyo.com/cms".into(),
+        pattern: None,
+    };
+    assert_eq!(config.plugin_block(PluginKind::RefreshCdn), Some(&cdn));
+    let rest = Config { warnings: Vec::new(), plugins: Vec::new(), ..config };
+    let expected = Config {
+        file: "confxml.xml".into(),
+        status: StatusAddress { host: "localhost".into(), port: 8008 },
+        debug: false,
+        filter: Filter::default(),
+        events: Events::default(),
+        roots: vec![Root {
+            watch: "/opt/tongbu".into(),
+            remotes: vec![daemon("127.0.0.1", "tongbu1")],
+        }],
+        rsync: Rsync { params: vec![b"-artuz".into()], ..Rsync::default() },
+        fail_log: FailLog { path: "/tmp/rsync_fail_log.sh".into(), every_s: 3600 },
+        crontab: None,
+        plugin: None,
+        plugins: Vec::new(),
+        batch: Batch::default(),
+        warnings: Vec::new(),
+    };
+    assert_eq!(rest, expected);
+}
+
+#[test]
+fn the_templates_switches_turn_each_thing_on() {
+    let source = TEMPLATE
+        .replace("start=\"false\"", "start=\"true\"")
+        .replace("name=\"tongbu1", "name=\"/x");
+    let config = parse(source.as_bytes()).unwrap();
+    assert!(config.debug);
+    assert_eq!(config.filter.excludes, [r"(.*)\.svn", r"(.*)\.gz", "^info/*", "^static/*"]);
+    let all = Events { create_file: true, attrib: true, modify: true, ..Events::default() };
+    assert_eq!(config.events, all);
+    let ssh = Transport::Ssh { host: "127.0.0.1".into(), path: b"/x".into() };
+    assert_eq!(config.roots[0].remotes[0].transport, ssh);
+    let rsync = Rsync {
+        params: vec![b"-artuz".into()],
+        user: Some("root".into()),
+        password_file: None,
+        port: Some(874),
+        timeout_s: Some(100),
+    };
+    assert_eq!(config.rsync, rsync);
+    let excludes = vec![b"*.php".to_vec(), b"info/*".to_vec()];
+    assert_eq!(config.crontab, Some(Crontab { every_s: 36_000, excludes }));
+    assert_eq!(config.plugin, Some(PluginKind::Command));
+}
+
+#[test]
+fn the_examples_parse_without_a_warning() {
+    let template = parse(TEMPLATE.replace("-artuz", "-artz").as_bytes()).unwrap();
+    let example = parse(include_bytes!("../../conf/confxml.xml")).unwrap();
+    assert_eq!(example, template, "the example is the official template without -u");
+
+    let example = parse(include_bytes!("../../conf/confxml-daemon.xml")).unwrap();
+    assert_eq!(texts(&example.warnings), [""; 0]);
+    assert_eq!(example.rsync.password_file, Some("/etc/rsync.pass".into()));
+    assert_eq!(example.roots[0].remotes, [daemon("10.0.5.41", "backup")]);
+
+    let example = parse(include_bytes!("../../conf/confxml-ssh.xml")).unwrap();
+    assert_eq!(texts(&example.warnings), [""; 0]);
+    assert_eq!(example.rsync.password_file, None);
+    assert_eq!(example.rsync.user.as_deref(), Some("root"));
+    assert_eq!(example.rsync.port, Some(22));
+}
+
+#[test]
+fn what_is_missing_is_as_in_the_template() {
+    let config = parse(with("").as_bytes()).unwrap();
+    let template = parse(TEMPLATE.replace("-artuz", "-artz").as_bytes()).unwrap();
+    let roots = vec![Root { watch: "/data".into(), remotes: vec![daemon("h", "m")] }];
+    assert_eq!(config, Config { roots, plugins: Vec::new(), ..template });
+}
+
+#[test]
+fn several_roots_have_several_remotes() {
+    let source = "<head><sersync>\
+        <localpath watch='/a//'><remote ip='h' name='1'/><remote ip='h' name='2'/></localpath>\
+        <localpath watch='/'><remote ip='i' name='1'/></localpath></sersync></head>";
+    let config = parse(source.as_bytes()).unwrap();
+    assert_eq!(
+        config.roots,
+        [
+            Root { watch: "/a".into(), remotes: vec![daemon("h", "1"), daemon("h", "2")] },
+            Root { watch: "/".into(), remotes: vec![daemon("i", "1")] },
+        ]
+    );
+    assert_eq!(config.roots[0].watch.as_os_str(), "/a");
+    assert_eq!(texts(&config.warnings), [""; 0]);
+}
+
+#[test]
+fn two_roots_into_one_remote_earn_a_warning() {
+    let source = with("<localpath watch='/b'><remote ip='h' name='m'/></localpath>");
+    let warnings = texts(&parse(source.as_bytes()).unwrap().warnings);
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].starts_with("2:23: this remote is also one of /data: "), "{warnings:?}");
+}
+
+#[test]
+fn a_remote_that_is_there_twice_earns_a_warning() {
+    let remote = "<remote ip='h' name='m'/>";
+    let source = with("").replace(remote, &remote.repeat(2));
+    let warnings = texts(&parse(source.as_bytes()).unwrap().warnings);
+    assert_eq!(warnings, ["1:66: this remote is there twice: everything is sent twice"]);
+}
+
+#[test]
+fn bytes_come_back_as_they_were_written() {
+    // The same Chinese words in UTF-8 and in GBK, with a comment in front and a byte order mark.
+    let words: [&[u8]; 2] = ["数据".as_bytes(), b"\xca\xfd\xbe\xdd"];
+    for word in words {
+        let mut source = b"\xef\xbb\xbf\n<?xml version='1.0' encoding='ISO-8859-1'?><!--".to_vec();
+        source
+            .extend([word, b"--><head><filter start='true'><exclude expression='", word].concat());
+        source.extend([b".*'/></filter><sersync><localpath watch='/", word, b"'>"].concat());
+        source.extend([b"<remote ip='h' name='", word, b"'/></localpath><rsync>"].concat());
+        source.extend([b"<commonParams params='-a --exclude=", word, b"'/></rsync>"].concat());
+        source.extend([b"<failLog path='/", word, b"'/></sersync></head>"].concat());
+        let config = parse(&source).unwrap();
+        use std::os::unix::ffi::OsStrExt;
+        assert_eq!(config.roots[0].watch.as_os_str().as_bytes(), [b"/", word].concat());
+        let Transport::Daemon { module, .. } = &config.roots[0].remotes[0].transport else {
+            panic!("{config:?}");
+        };
+        assert_eq!(module, word);
+        assert_eq!(config.rsync.params[1], [b"--exclude=", word].concat());
+        assert_eq!(config.fail_log.path.as_os_str().as_bytes(), [b"/", word].concat());
+        let regex = expression::compile(&config.filter.excludes[0]).unwrap();
+        assert!(regex.is_match(&text::decode(&[word, b".log"].concat())));
+    }
+}
+
+#[test]
+fn times_have_units() {
+    let cases = [("60", 3600), ("60s", 60), ("60m", 3600), ("1h", 3600), (" 5 ", 300)];
+    for (written, seconds) in cases {
+        let source = with(&format!(
+            "<failLog path='/f' timeToExecute='{written}'/><crontab start='true' schedule='{written}'/>"
+        ));
+        let config = parse(source.as_bytes()).unwrap();
+        assert_eq!(config.fail_log.every_s, seconds, "{written}");
+        assert_eq!(config.crontab.map(|crontab| crontab.every_s), Some(seconds), "{written}");
+    }
+}
+
+#[test]
+fn batches_have_limits() {
+    let batch = |quiet_ms, delay_ms_max, interval_ms| Batch { quiet_ms, delay_ms_max, interval_ms };
+    let cases = [
+        ("<batch/>", Batch::default()),
+        ("<batch quietMs='10' maxDelayMs='50' interval='5'/>", batch(10, 50, 5000)),
+        ("<batch quietMs='500'/>", batch(500, 500, 0)),
+        ("<batch interval='500ms'/>", batch(2, 100, 500)),
+        ("<batch quietMs='0' maxDelayMs='0' interval='0'/>", batch(0, 0, 0)),
+    ];
+    for (written, expected) in cases {
+        assert_eq!(parse(with(written).as_bytes()).unwrap().batch, expected, "{written}");
+    }
+}
+
+#[test]
+fn hidden_files_are_filtered_with_or_without_expressions() {
+    let cases = [
+        ("<filter hidden='true'><exclude expression='a'/></filter>", true, 0),
+        ("<filter start='true' hidden='true'><exclude expression='a'/></filter>", true, 1),
+        ("<filter start='true'><exclude expression='a'/></filter>", false, 1),
+        ("<filter start='false'><exclude expression='('/></filter>", false, 0),
+    ];
+    for (filter, hidden, excludes) in cases {
+        let source = with("").replace("<head>", &format!("<head>{filter}"));
+        let found = parse(source.as_bytes()).unwrap().filter;
+        assert_eq!((found.hidden, found.excludes.len()), (hidden, excludes), "{filter}");
+    }
+}
+
+#[test]
+fn what_is_turned_off_is_not_looked_into() {
+    let source = with_rsync(
+        "<auth start='false'/><userDefinedPort start='false' port=''/>\
+         <timeout start='false' time='never'/>",
+    );
+    let config = parse(source.as_bytes()).unwrap();
+    assert_eq!(config.rsync, Rsync { params: vec![b"-artz".into()], ..Rsync::default() });
+}
+
+/// The file, and the start of the error.
+fn assert_errors(cases: &[(String, &str)]) {
+    for (source, expected) in cases {
+        let error = parse(source.as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{source}\n  says {error}");
+        assert!(!error.contains('\n'), "{error}");
+    }
+}
+
+#[test]
+fn a_file_without_its_heart_is_an_error() {
+    let localpath = |inner: &str| format!("<head><sersync>{inner}</sersync></head>");
+    assert_errors(&[
+        ("<haed/>".into(), "confxml.xml:1:1: found <haed>, expected <head>"),
+        ("<head/>".into(), "confxml.xml:1:1: found no <sersync> in <head>"),
+        (localpath(""), "confxml.xml:1:7: found no <localpath> in <sersync>"),
+        (
+            localpath("\n<loclpath watch='/a'/>"),
+            "confxml.xml:2:1: found <loclpath> in <sersync>, expected <localpath>",
+        ),
+        (localpath("<localpath/>"), "confxml.xml:1:16: found no watch=\"...\" in <localpath>"),
+        (localpath("<localpath watch=''/>"), "confxml.xml:1:27: found watch=\"\" in <localpath>"),
+        (
+            localpath("<localpath watch='data'/>"),
+            "confxml.xml:1:27: found watch=\"data\" in <localpath>, expected an absolute path",
+        ),
+        (
+            localpath("<localpath watch='/a'/>"),
+            "confxml.xml:1:16: found no <remote> in <localpath>",
+        ),
+        (
+            with("<localpath watch='/data/.'><remote ip='i' name='m'/></localpath>"),
+            "confxml.xml:2:1: found /data/. watched twice",
+        ),
+        ("x".repeat(FILE_BYTES_MAX + 1), "confxml.xml: found 1048577 bytes, expected at most"),
+    ]);
+}
+
+#[test]
+fn a_wrong_value_is_an_error_with_its_place() {
+    assert_errors(&[
+        (with_rsync("<ssh/>"), "confxml.xml:2:8: found no start=\"...\" in <ssh>, expected \"true\""),
+        (with_rsync("<ssh start='yes'/>"), "confxml.xml:2:13: found start=\"yes\" in <ssh>, expec"),
+        (
+            with_rsync("<userDefinedPort start='true' port='0'/>"),
+            "confxml.xml:2:38: found port=\"0\" in <userDefinedPort>, expected a port from 1 to 655",
+        ),
+        (with_rsync("<userDefinedPort start='true' port='65536'/>"), "confxml.xml:2:38: found"),
+        (with_rsync("<userDefinedPort start='true'/>"), "confxml.xml:2:8: found no port=\"...\""),
+        (
+            with_rsync("<timeout start='true' time='0'/>"),
+            "confxml.xml:2:30: found time=\"0\" in <timeout>, expected a time from 1 to 2147483647",
+        ),
+        (with_rsync("<auth start='true'/>"), "confxml.xml:2:8: found no users=\"...\" in <auth>"),
+        (with_rsync("<auth start='true' users='-e'/>"), "confxml.xml:2:27: found users=\"-e\""),
+        (
+            with_rsync("<auth start='true' users='a'/>"),
+            "confxml.xml:2:8: found no passwordfile=\"...\" in <auth>",
+        ),
+        (
+            with_rsync("<auth start='true' users='a' passwordfile='p'/>"),
+            "confxml.xml:2:37: found passwordfile=\"p\" in <auth>, expected an absolute path",
+        ),
+        (
+            with_rsync("<commonParams params=''/>"),
+            "confxml.xml:2:22: found params=\"\" in <commonParams>, expected rsync options",
+        ),
+        (
+            with_rsync("<commonParams params='-a \"x'/>"),
+            "confxml.xml:2:22: found params=\"-a \"x\" in <commonParams>, expected complete words, fo",
+        ),
+        (
+            with_rsync("<commonParams params='-a --files-from=/x'/>"),
+            "confxml.xml:2:22: found params=\"-a --files-from=/x\" in <commonParams>, expected rsync \
+             options for a sync: --files-from cannot be used",
+        ),
+        (with("<failLog/>"), "confxml.xml:2:1: found no path=\"...\" in <failLog>"),
+        (
+            with("<failLog path='/f' timeToExecute='0'/>"),
+            "confxml.xml:2:20: found timeToExecute=\"0\" in <failLog>, expected a time from 1",
+        ),
+        (with("<failLog path='/f' timeToExecute='1 hour'/>"), "confxml.xml:2:20: found timeTo"),
+        (with("<crontab start='true' schedule='0'/>"), "confxml.xml:2:23: found schedule=\"0\""),
+        (
+            with("<plugin start='true' name='comand'/>"),
+            "confxml.xml:2:22: found name=\"comand\" in <plugin>, expected one of refreshCDN, sock",
+        ),
+        (
+            with("<plugin start='true' name='socket'/>"),
+            "confxml.xml:2:1: found the plugin socket turned on, expected <plugin name=\"socket\">",
+        ),
+        (
+            with("<plugin start='true' name='socket'/>").replace(
+                "</sersync>",
+                "</sersync><plugin name='socket'><localpath watch='/database'>\
+                 <deshost ip='h' port='1'/></localpath></plugin>",
+            ),
+            "confxml.xml:2:1: found the plugin socket turned on for /database, expected a path in",
+        ),
+        (with("<batch quietMs='-1'/>"), "confxml.xml:2:8: found quietMs=\"-1\" in <batch>"),
+        (
+            with("<batch quietMs='9' maxDelayMs='8'/>"),
+            "confxml.xml:2:1: found maxDelayMs=8 below quietMs=9",
+        ),
+        (
+            with("").replace("<head>", "<head><filter start='true'><exclude expression='*.a'/></filter>"),
+            "confxml.xml:1:37: found expression=\"*.a\" in <exclude>, expected a regular expression",
+        ),
+        (
+            with("").replace("<head>", "<head><host port='x'/>"),
+            "confxml.xml:1:13: found port=\"x\" in <host>, expected a port",
+        ),
+        (
+            with("").replace("<head>", "<head><fileSystem xfs='no'/>"),
+            "confxml.xml:1:19: found xfs=\"no\" in <fileSystem>, expected \"true\" or \"false\"",
+        ),
+    ]);
+}
+
+#[test]
+fn a_host_in_a_file_that_is_not_utf8_must_be_ascii() {
+    let source = with("").replace("ip='h'", "ip='\u{1}'").into_bytes();
+    let source: Vec<u8> = source.iter().map(|&b| if b == 1 { 0xff } else { b }).collect();
+    let error = parse(&source).unwrap_err().to_string();
+    assert!(error.contains("in <remote>, expected characters in UTF-8"), "{error}");
+    assert!(parse(b"\xff\xfe<\0").unwrap_err().text.starts_with("found UTF-16"));
+}
+
+#[test]
+fn broken_xml_is_an_error_of_the_file() {
+    let error = parse(b"<?xml version='1.0'?>\n<head><sshstart=\"true\"/></head>").unwrap_err();
+    assert_eq!((error.line, error.column), (2, 7));
+    assert!(error.to_string().starts_with("confxml.xml:2:7: found <sshstart="), "{error}");
+}
+
+#[test]
+fn a_file_full_of_nonsense_is_read_in_no_time() {
+    let nonsense =
+        ["<x/>", "a<!---->", "<remote ip='h' name='m'/>", "<remote ip='h' name='m' y='z'/>"];
+    for text in nonsense {
+        let many = text.repeat((FILE_BYTES_MAX - 1000) / text.len());
+        let source =
+            with("").replace("<remote ip='h' name='m'/>", &(many + "<remote ip='h' name='m'/>"));
+        let config = parse(source.as_bytes()).unwrap();
+        assert_eq!(config.warnings.len(), warnings::WARNINGS_MAX + 1, "{text}");
+    }
+}
+
+#[test]
+fn an_error_stays_in_one_line_whatever_the_file_holds() {
+    let sources = [
+        with_rsync("<commonParams params='-a \"&#10;x\"'/>"),
+        with("<localpath watch='/data&#10;'><remote ip='local' name='/data&#10;/x'/></localpath>"),
+        with("<failLog path='/f' timeToExecute='&#10;&#27;'/>"),
+    ];
+    for source in sources {
+        let error = parse(source.as_bytes()).unwrap_err().to_string();
+        assert!(!error.contains(char::is_control), "{error:?}");
+    }
+}
+
+#[test]
+fn warnings_come_in_the_order_of_the_file() {
+    let source =
+        with_rsync("\n<commonParams params='-u'/>\n<shs/>").replace("<head>", "<head><x/>");
+    let warnings = texts(&parse(source.as_bytes()).unwrap().warnings);
+    let starts: Vec<_> = warnings.iter().map(|text| &text[..8]).collect();
+    assert_eq!(starts, ["1:7: unk", "3:15: -u", "4:1: unk"], "{warnings:?}");
+}

@@ -1,0 +1,64 @@
+//! Times with a unit: `60`, `60s`, `60m`, `1h`.
+//!
+//! Owns how a time is written. Which unit a bare number has, and which times make sense, is the
+//! caller's (`read`'s) business: `failLog` and `crontab` count in minutes, `timeout` in seconds.
+
+use std::time::Duration;
+
+/// The unit of a number that has none written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    Seconds,
+    Minutes,
+}
+
+/// Reads a time; `None` if it is not a whole number with one of the units `ms`, `s`, `m`, `h`, `d`
+/// or none, or too large to be counted.
+pub(super) fn duration(text: &str, bare: Unit) -> Option<Duration> {
+    let text = text.trim();
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().ok()?;
+    let unit_ms: u64 = match (unit.trim(), bare) {
+        ("ms", _) => 1,
+        ("s", _) | ("", Unit::Seconds) => 1000,
+        ("m", _) | ("", Unit::Minutes) => 60_000,
+        ("h", _) => 3_600_000,
+        ("d", _) => 86_400_000,
+        _ => return None,
+    };
+    number.checked_mul(unit_ms).map(Duration::from_millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_has_a_unit_or_takes_the_default() {
+        let cases = [
+            ("60", Unit::Minutes, Some(3_600_000)),
+            ("60", Unit::Seconds, Some(60_000)),
+            (" 60 ", Unit::Seconds, Some(60_000)),
+            ("60s", Unit::Minutes, Some(60_000)),
+            ("60 s", Unit::Minutes, Some(60_000)),
+            ("60m", Unit::Seconds, Some(3_600_000)),
+            ("1h", Unit::Seconds, Some(3_600_000)),
+            ("2d", Unit::Seconds, Some(172_800_000)),
+            ("500ms", Unit::Seconds, Some(500)),
+            ("0", Unit::Seconds, Some(0)),
+            ("", Unit::Seconds, None),
+            ("s", Unit::Seconds, None),
+            ("-1", Unit::Seconds, None),
+            ("+1", Unit::Seconds, None),
+            ("1.5", Unit::Seconds, None),
+            ("60x", Unit::Seconds, None),
+            ("60mins", Unit::Minutes, None),
+            ("18446744073709551615", Unit::Seconds, None),
+            ("99999999999999999999", Unit::Seconds, None),
+        ];
+        for (text, bare, expected) in cases {
+            assert_eq!(duration(text, bare), expected.map(Duration::from_millis), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What is odd in a file but no error.
+//!
+//! Owns how many warnings are kept, and their order. `schema` and `read` add to them; what deserves
+//! a warning is theirs to know.
+
+use super::Problem;
+
+/// At most this many warnings are kept; the one behind them says that there are more.
+pub(super) const WARNINGS_MAX: usize = 50;
+
+/// The warnings of one file.
+#[derive(Debug, Default)]
+pub(super) struct Warnings(Vec<Problem>);
+
+impl Warnings {
+    /// Adds a warning while there is room. It is only made if it is kept: finding the place of
+    /// each means counting lines, which for a file full of nonsense would take for ever.
+    pub(super) fn add(&mut self, warning: impl FnOnce() -> Problem) {
+        if self.0.len() < WARNINGS_MAX {
+            self.0.push(warning());
+        } else if self.0.len() == WARNINGS_MAX {
+            let text = format!("more than {WARNINGS_MAX} warnings: the others are not shown");
+            self.0.push(Problem { line: 0, column: 0, text });
+        }
+    }
+
+    /// Sorted by place, since people read them beside the file; what has no place comes last.
+    pub(super) fn in_file_order(mut self) -> Vec<Problem> {
+        self.0.sort_by_key(|warning| (warning.line == 0, warning.line, warning.column));
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warning(line: u32, column: u32) -> Problem {
+        Problem { line, column, text: String::new() }
+    }
+
+    #[test]
+    fn warnings_are_sorted_by_place() {
+        let mut warnings = Warnings::default();
+        for (line, column) in [(0, 0), (2, 1), (1, 9), (1, 3)] {
+            warnings.add(|| warning(line, column));
+        }
+        let places: Vec<_> =
+            warnings.in_file_order().iter().map(|warning| (warning.line, warning.column)).collect();
+        assert_eq!(places, [(1, 3), (1, 9), (2, 1), (0, 0)]);
+    }
+
+    #[test]
+    fn warnings_beyond_the_limit_are_not_even_made() {
+        let mut warnings = Warnings::default();
+        let mut made = 0;
+        for _ in 0..1000 {
+            warnings.add(|| {
+                made += 1;
+                warning(1, 1)
+            });
+        }
+        let warnings = warnings.in_file_order();
+        assert_eq!((made, warnings.len()), (WARNINGS_MAX, WARNINGS_MAX + 1));
+        assert!(warnings[WARNINGS_MAX].text.starts_with("more than 50 warnings"));
+    }
+}

@@ -1,0 +1,311 @@
+//! The elements of a configuration file as they were written, each with its place.
+//!
+//! Owns how an element or attribute is found, what its value is as a switch, number, path or text,
+//! and how a complaint about it reads. Knows nothing of what any of them means: that is `read`.
+
+use super::hints;
+use super::schema;
+use super::text::Encoding;
+use super::Problem;
+use roxmltree::{Document, Node};
+use std::ffi::OsString;
+use std::ops::RangeInclusive;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+/// Messages show at most this many characters of a value: enough to recognise it.
+const SHOWN_CHARS_MAX: usize = 80;
+
+/// Parses XML; what is wrong with it comes back as what was probably meant.
+pub(super) fn parse(source: &str) -> Result<Document<'_>, Problem> {
+    // Without a DTD there are no entities but XML's own five, so nothing can be read from
+    // elsewhere and nothing can grow.
+    Document::parse(source).map_err(|error| hints::explain(source, &error))
+}
+
+/// The place in `source` at a byte offset, with a complaint about it.
+pub(super) fn problem_at(source: &str, offset: usize, text: impl Into<String>) -> Problem {
+    let before = &source[..offset];
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let counted = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
+    Problem {
+        line: counted(before.matches('\n').count()),
+        column: counted(before[line_start..].chars().count()),
+        text: text.into(),
+    }
+}
+
+/// A value as a message shows it: shortened, and nothing in it that would move the cursor.
+pub(super) fn shown(value: &str) -> String {
+    let mut shown: String =
+        value.chars().take(SHOWN_CHARS_MAX).map(|c| if c.is_control() { '?' } else { c }).collect();
+    if value.chars().nth(SHOWN_CHARS_MAX).is_some() {
+        shown.push_str("...");
+    }
+    shown
+}
+
+/// A path as a message shows it.
+pub(super) fn shown_path(path: &Path) -> String {
+    shown(&path.to_string_lossy())
+}
+
+/// An element with its attributes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Element<'a> {
+    node: Node<'a, 'a>,
+    encoding: Encoding,
+}
+
+impl<'a> Element<'a> {
+    /// The root element of a document whose text was decoded with `encoding`.
+    pub(super) fn root(document: &'a Document<'a>, encoding: Encoding) -> Element<'a> {
+        Element { node: document.root_element(), encoding }
+    }
+
+    pub(super) fn name(self) -> &'a str {
+        self.node.tag_name().name()
+    }
+
+    /// A complaint about the element as a whole.
+    pub(super) fn problem(self, text: impl Into<String>) -> Problem {
+        self.problem_at(self.node.range().start, text)
+    }
+
+    /// A complaint about what is at an offset of the file.
+    pub(super) fn problem_at(self, offset: usize, text: impl Into<String>) -> Problem {
+        problem_at(self.node.document().input_text(), offset, text)
+    }
+
+    pub(super) fn children(self) -> impl Iterator<Item = Element<'a>> {
+        let encoding = self.encoding;
+        self.node.children().filter(Node::is_element).map(move |node| Element { node, encoding })
+    }
+
+    pub(super) fn children_named(self, name: &'static str) -> impl Iterator<Item = Element<'a>> {
+        self.children().filter(move |child| child.name() == name)
+    }
+
+    /// The first child of that name: where one is enough, the others only earn a warning.
+    pub(super) fn child(self, name: &str) -> Option<Element<'a>> {
+        self.children().find(|child| child.name() == name)
+    }
+
+    /// A child that must be there. `example` is how it is written.
+    pub(super) fn required_child(self, name: &str, example: &str) -> Result<Element<'a>, Problem> {
+        self.child(name).ok_or_else(|| {
+            let others: Vec<_> = self.children().collect();
+            let names: Vec<_> = others.iter().map(|child| child.name()).collect();
+            let parent = self.name();
+            match schema::nearest_index(name, &names) {
+                Some(index) => others[index].problem(format!(
+                    "found <{}> in <{parent}>, expected <{name}>; correct the name",
+                    names[index]
+                )),
+                None => self.problem(format!(
+                    "found no <{name}> in <{parent}>, expected at least one; add {example}"
+                )),
+            }
+        })
+    }
+
+    pub(super) fn attributes(self) -> impl Iterator<Item = Attribute<'a>> {
+        self.node.attributes().map(move |written| Attribute { element: self, written })
+    }
+
+    pub(super) fn attribute(self, name: &str) -> Option<Attribute<'a>> {
+        self.attributes().find(|attribute| attribute.name() == name)
+    }
+
+    /// An attribute that must be there and not be empty. `expected` says what belongs into it.
+    pub(super) fn required(self, name: &str, expected: &str) -> Result<Attribute<'a>, Problem> {
+        let Some(attribute) = self.attribute(name) else {
+            return Err(self.missing_attribute(name, expected));
+        };
+        match attribute.value().trim() {
+            "" => Err(attribute.wrong(expected)),
+            _ => Ok(attribute),
+        }
+    }
+
+    fn missing_attribute(self, name: &str, expected: &str) -> Problem {
+        let others: Vec<_> = self.attributes().collect();
+        let names: Vec<_> = others.iter().map(|attribute| attribute.name()).collect();
+        let element = self.name();
+        match schema::nearest_index(name, &names) {
+            Some(index) => others[index].problem(format!(
+                "found {}=... in <{element}>, expected {name}=...; correct the name",
+                names[index]
+            )),
+            None => self.problem(format!(
+                "found no {name}=\"...\" in <{element}>, expected {expected}; add {name}=\"...\""
+            )),
+        }
+    }
+
+    /// The attribute `start`, which must be there.
+    pub(super) fn start(self) -> Result<bool, Problem> {
+        self.required("start", "\"true\" or \"false\"")?.switch()
+    }
+
+    /// Text between the child elements, which means nothing here, with its offset.
+    pub(super) fn stray_text(self) -> impl Iterator<Item = (usize, &'a str)> {
+        self.node.children().filter(Node::is_text).filter_map(|node| {
+            let text = node.text()?;
+            let blanks = text.len() - text.trim_start().len();
+            let found = text.trim();
+            (!found.is_empty()).then(|| (node.range().start + blanks, found))
+        })
+    }
+}
+
+/// An attribute of an element.
+#[derive(Clone, Copy)]
+pub(super) struct Attribute<'a> {
+    element: Element<'a>,
+    written: roxmltree::Attribute<'a, 'a>,
+}
+
+impl<'a> Attribute<'a> {
+    pub(super) fn name(&self) -> &'a str {
+        self.written.name()
+    }
+
+    /// The value in characters, as the file was decoded.
+    pub(super) fn value(&self) -> &'a str {
+        self.written.value()
+    }
+
+    /// A complaint about the attribute.
+    pub(super) fn problem(&self, text: impl Into<String>) -> Problem {
+        self.element.problem_at(self.written.range().start, text)
+    }
+
+    /// The complaint that the value is not what was expected.
+    pub(super) fn wrong(&self, expected: &str) -> Problem {
+        self.problem(format!(
+            "found {}=\"{}\" in <{}>, expected {expected}",
+            self.name(),
+            shown(self.value()),
+            self.element.name()
+        ))
+    }
+
+    /// The bytes that were written.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        self.element.encoding.bytes(self.value())
+    }
+
+    pub(super) fn path(&self) -> PathBuf {
+        OsString::from_vec(self.bytes()).into()
+    }
+
+    /// The value as a path from the root directory.
+    pub(super) fn absolute_path(&self) -> Result<PathBuf, Problem> {
+        match self.path() {
+            path if path.is_absolute() => Ok(path),
+            _ => Err(self.wrong("an absolute path; write it from the root, with a / in front")),
+        }
+    }
+
+    /// The value as characters that somebody else (a host, a daemon) has to understand; so a file
+    /// that is not UTF-8 may only have ASCII here.
+    pub(super) fn text(&self) -> Result<String, Problem> {
+        match (self.element.encoding, self.value()) {
+            (Encoding::Bytes, value) if !value.is_ascii() => {
+                Err(self.wrong("characters in UTF-8; save the file as UTF-8"))
+            }
+            (Encoding::Bytes | Encoding::Utf8, value) => Ok(value.to_owned()),
+        }
+    }
+
+    /// `true` or `false`, in any case and with blanks around.
+    pub(super) fn switch(&self) -> Result<bool, Problem> {
+        let value = self.value().trim();
+        if value.eq_ignore_ascii_case("true") {
+            Ok(true)
+        } else if value.eq_ignore_ascii_case("false") {
+            Ok(false)
+        } else {
+            Err(self.wrong("\"true\" or \"false\"; write one of the two"))
+        }
+    }
+
+    /// A whole number in a range. `meaning` names it: "a port".
+    pub(super) fn number(&self, meaning: &str, range: RangeInclusive<u64>) -> Result<u64, Problem> {
+        self.value().trim().parse().ok().filter(|number| range.contains(number)).ok_or_else(|| {
+            let (least, most) = (range.start(), range.end());
+            self.wrong(&format!("{meaning} from {least} to {most}; write a whole number"))
+        })
+    }
+
+    pub(super) fn port(&self) -> Result<u16, Problem> {
+        let port = self.number("a port", 1..=u64::from(u16::MAX))?;
+        Ok(u16::try_from(port).expect("the range of a port is that of u16"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_counted_from_one_and_in_characters() {
+        let source = "ab\n数据<x>\n";
+        for (offset, place) in [(0, (1, 1)), (2, (1, 3)), (3, (2, 1)), (9, (2, 3)), (13, (3, 1))] {
+            let problem = problem_at(source, offset, "");
+            assert_eq!((problem.line, problem.column), place, "{offset}");
+        }
+    }
+
+    #[test]
+    fn a_switch_is_true_or_false_and_nothing_else() {
+        let cases = [
+            ("true", Some(true)),
+            ("false", Some(false)),
+            (" True ", Some(true)),
+            ("FALSE", Some(false)),
+            ("yes", None),
+            ("1", None),
+            ("truee", None),
+        ];
+        for (value, expected) in cases {
+            let source = format!("<ssh start=\"{value}\"/>");
+            let document = parse(&source).unwrap();
+            let element = Element::root(&document, Encoding::Utf8);
+            assert_eq!(element.start().ok(), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_complaint_shows_what_was_found_but_not_all_of_it() {
+        let source = format!("<a>\n  <ssh start=\"{}\"/></a>", "x".repeat(1000));
+        let document = parse(&source).unwrap();
+        let ssh = Element::root(&document, Encoding::Utf8).child("ssh").unwrap();
+        let problem = ssh.start().unwrap_err();
+        assert_eq!((problem.line, problem.column), (2, 8));
+        let start = format!("found start=\"{}...\" in <ssh>, expected", "x".repeat(80));
+        assert!(problem.text.starts_with(&start), "{problem}");
+    }
+
+    #[test]
+    fn a_name_that_is_nearly_right_is_pointed_out() {
+        let document = parse("<localpath wacth='/x'><remtoe/></localpath>").unwrap();
+        let element = Element::root(&document, Encoding::Utf8);
+        let attribute = element.required("watch", "a directory").err().unwrap();
+        assert_eq!((attribute.line, attribute.column), (1, 12));
+        assert!(attribute.text.contains("wacth=") && attribute.text.contains("watch="));
+        let child = element.required_child("remote", "").unwrap_err();
+        assert_eq!((child.line, child.column), (1, 23));
+        assert!(child.text.contains("<remtoe>") && child.text.contains("<remote>"));
+    }
+
+    #[test]
+    fn only_the_five_entities_are_known() {
+        let document = parse("<a b='&lt;&gt;&amp;&apos;&quot;&#65;'/>").unwrap();
+        assert_eq!(document.root_element().attribute("b"), Some("<>&'\"A"));
+        for source in ["<a b='&nbsp;'/>", "<!DOCTYPE a [<!ENTITY b 'c'>]><a b='&b;'/>"] {
+            assert!(parse(source).is_err(), "{source}");
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! The paths that a failed run names on its standard error.
+//!
+//! Owns the forms in which rsync 2.6.9 to 3.5 names a file in an error, and the way back from its
+//! escapes. Called by the engine after a partial transfer, so that one unreadable file does not
+//! hold up the thousand others of its batch. A name that cannot be brought back is left out: the
+//! caller must take an empty answer for "any of them".
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::outcome::STDERR_BYTES_MAX;
+use crate::config::{Remote, Transport};
+
+/// No more paths than this are collected from one run; the rest fails again and is named then.
+const PATHS_MAX: usize = 10_000;
+
+/// Words before a name that stands without quotes to the end of its line or to a closing mark, and
+/// that mark. Such names are relative to the destination.
+const BARE: &[(&[u8], &[u8])] = &[
+    (b"cannot delete non-empty directory: ", b""),
+    (b"could not make way for new ", b""),
+    (b"delete_file: unlink(", b") failed"),
+    (b"delete_file: rmdir(", b") failed"),
+    (b"ERROR: ", b" failed verification"),
+];
+
+/// Lines that name a file which is no failure.
+const HARMLESS: &[&[u8]] = &[b"file has vanished", b"skipping non-regular file", b"rsync error:"];
+
+/// The paths, relative to the root, sorted, each once.
+pub fn failed_paths(stderr: &[u8], root: &Path, remote: &Remote) -> Vec<Vec<u8>> {
+    let stderr = &stderr[..stderr.len().min(STDERR_BYTES_MAX)];
+    let lines = stderr.split(|&byte| byte == b'\n');
+    let mut paths: Vec<Vec<u8>> = lines
+        .filter_map(|line| named(line, root, remote))
+        .filter(|path| !path.is_empty())
+        .take(PATHS_MAX)
+        .collect();
+    paths.sort_unstable();
+    paths.dedup();
+    paths
+}
+
+fn named(line: &[u8], root: &Path, remote: &Remote) -> Option<Vec<u8>> {
+    if HARMLESS.iter().any(|words| find(line, words).is_some()) {
+        return None;
+    }
+    for (before, after) in BARE {
+        if let Some(name) = bare(line, before, after) {
+            return Some(unescaped(name));
+        }
+    }
+    let (name, in_module) = quoted(line)?;
+    let name = unescaped(name);
+    let name = if in_module {
+        below(name.strip_prefix(b"/").unwrap_or(&name), far_directory(remote))?
+    } else if name.starts_with(b"/") {
+        let far = far_directory(remote);
+        below(&name, root.as_os_str().as_bytes())
+            .or_else(|| below(&name, far).filter(|_| far.starts_with(b"/")))?
+    } else {
+        name
+    };
+    Some(if find(line, b"mkstemp ").is_some() { of_temporary(name) } else { name })
+}
+
+/// The directory that a far side's names begin with: below the module, or absolute.
+fn far_directory(remote: &Remote) -> &[u8] {
+    match &remote.transport {
+        Transport::Daemon { module, .. } => {
+            let slash = module.iter().position(|&byte| byte == b'/');
+            slash.map_or(&[], |slash| &module[slash + 1..])
+        }
+        Transport::Ssh { path, .. } => path,
+        Transport::Local { path } => path.as_os_str().as_bytes(),
+    }
+}
+
+fn below(name: &[u8], directory: &[u8]) -> Option<Vec<u8>> {
+    let mut directory = directory;
+    while let Some(shorter) = directory.strip_suffix(b"/") {
+        directory = shorter;
+    }
+    let rest = name.strip_prefix(directory)?;
+    if directory.is_empty() && !name.starts_with(b"/") {
+        return Some(rest.to_vec());
+    }
+    rest.strip_prefix(b"/").map(<[u8]>::to_vec)
+}
+
+fn bare<'a>(line: &'a [u8], before: &[u8], after: &[u8]) -> Option<&'a [u8]> {
+    let rest = &line[find(line, before)? + before.len()..];
+    if before.ends_with(b"new ") {
+        // "could not make way for new regular file: NAME": the kind stands between.
+        return Some(&rest[find(rest, b": ")? + 2..]);
+    }
+    if after.is_empty() {
+        return Some(rest);
+    }
+    find_last(rest, after).map(|end| &rest[..end])
+}
+
+/// The name in quotes, and whether it is one in a daemon's module. Quotes in a name are not
+/// escaped, so the name ends at the last quote before what follows names in these messages.
+fn quoted(line: &[u8]) -> Option<(&[u8], bool)> {
+    let start = line.iter().position(|&byte| byte == b'"')? + 1;
+    let rest = &line[start..];
+    // A rename's error is about its second name, a symbolic link's about its first.
+    let renamed = find(&line[..start], b"rename ").is_some();
+    if let Some(arrow) = find_last(rest, b" -> \"").filter(|_| renamed) {
+        return quoted(&rest[arrow..]);
+    }
+    const ENDS: &[(&[u8], bool)] = &[
+        (b"\" (in ", true),
+        (b"\" -> \"", false),
+        (b"\",\"", false),
+        (b"\") failed", false),
+        (b"\" failed", false),
+        (b"\": ", false),
+    ];
+    let ends =
+        ENDS.iter().filter_map(|&(end, in_module)| find(rest, end).map(|at| (at, in_module)));
+    let (end, in_module) = ends.min_by_key(|&(at, _)| at).or_else(|| {
+        let last = rest.iter().rposition(|&byte| byte == b'"')?;
+        Some((last, false))
+    })?;
+    Some((&rest[..end], in_module))
+}
+
+/// rsync's receiver writes `.NAME.XXXXXX` beside `NAME` and names only that.
+fn of_temporary(path: Vec<u8>) -> Vec<u8> {
+    const SUFFIX_BYTES: usize = ".XXXXXX".len();
+    let name = path.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+    let temporary = &path[name..];
+    let end = temporary.len().saturating_sub(SUFFIX_BYTES);
+    if end > 1 && temporary.starts_with(b".") && temporary[end] == b'.' {
+        [&path[..name], &temporary[1..end]].concat()
+    } else {
+        path
+    }
+}
+
+/// Undoes `\#ooo`: a byte that cannot be printed, in three octal digits. Where a name itself holds
+/// such a thing rsync escapes its backslash in the same way.
+fn unescaped(name: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(name.len());
+    let mut rest = name;
+    while let Some((&first, behind)) = rest.split_first() {
+        let byte = rest.strip_prefix(br"\#").and_then(|digits| octal(digits.get(..3)?));
+        plain.push(byte.unwrap_or(first));
+        rest = if byte.is_some() { &rest[5..] } else { behind };
+    }
+    plain
+}
+
+fn octal(digits: &[u8]) -> Option<u8> {
+    let text = std::str::from_utf8(digits)
+        .ok()
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    u8::from_str_radix(text, 8).ok()
+}
+
+fn find(text: &[u8], words: &[u8]) -> Option<usize> {
+    text.windows(words.len()).position(|window| window == words)
+}
+
+fn find_last(text: &[u8], words: &[u8]) -> Option<usize> {
+    text.windows(words.len()).rposition(|window| window == words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn daemon(module: &str) -> Remote {
+        Remote { transport: Transport::Daemon { host: "h".into(), module: module.into() } }
+    }
+
+    fn ssh(path: &str) -> Remote {
+        Remote { transport: Transport::Ssh { host: "h".into(), path: path.into() } }
+    }
+
+    fn failed(stderr: &str, remote: &Remote) -> Vec<String> {
+        let paths = failed_paths(stderr.as_bytes(), Path::new("/w/root"), remote);
+        paths.iter().map(|path| path.escape_ascii().to_string()).collect()
+    }
+
+    #[test]
+    fn names_come_back_from_every_form_of_message() {
+        for (line, expected) in [
+            (
+                r#"rsync: [sender] send_files failed to open "/w/root/sub/deny": Permission denied (13)"#,
+                "sub/deny",
+            ),
+            (r#"rsync: send_files failed to open "/w/root/a b": Permission denied (13)"#, "a b"),
+            (r#"rsync: [sender] opendir "/w/root/nodir" failed: Permission denied (13)"#, "nodir"),
+            (
+                r#"rsync: [sender] send_files failed to open "/w/root/a"b": Permission denied (13)"#,
+                r#"a\"b"#,
+            ),
+            (r#"rsync: [sender] read errors mapping "/w/root/x": Input/output error (5)"#, "x"),
+            (r#"rsync: readlink_stat("/w/root/x") failed: Input/output error (5)"#, "x"),
+            (r#"rsync: get_xattr_data: lgetxattr("/w/root/x","user.y",3) failed: x (5)"#, "x"),
+            (
+                r#"rsync: [sender] link_stat "/w/root/gone" failed: No such file or directory (2)"#,
+                "gone",
+            ),
+            (
+                r#"rsync: link_stat "/w/root/nl\#012\#377\#134#012" failed: x (2)"#,
+                r"nl\n\xff\\#012",
+            ),
+            (
+                r#"rsync: [receiver] mkstemp "ro/.file.MSxiic" (in m) failed: Permission denied (13)"#,
+                "ro/file",
+            ),
+            (
+                r#"rsync: mkstemp "/ro/..hid.MSxiic" (in m) failed: Permission denied (13)"#,
+                "ro/.hid",
+            ),
+            (
+                r#"rsync: [generator] recv_generator: mkdir "ro/dir" (in m) failed: Permission denied (13)"#,
+                "ro/dir",
+            ),
+            (
+                r#"rsync: recv_generator: failed to stat "ro/x" (in m): Permission denied (13)"#,
+                "ro/x",
+            ),
+            (
+                r#"rsync: [generator] failed to set times on "ro" (in m): Operation not permitted (1)"#,
+                "ro",
+            ),
+            (
+                r#"rsync: [generator] symlink "ro/link" (in m) -> "/rsyncd-munged/t" failed: x (13)"#,
+                "ro/link",
+            ),
+            (r#"rsync: symlink "ro/link" -> "t" failed: File exists (17)"#, "ro/link"),
+            (r#"rsync: rename "ro/.f.aBcDeF" (in m) -> "ro/f": Is a directory (21)"#, "ro/f"),
+            (r#"rsync: [receiver] rename "ro/.f.aBcDeF" -> "ro/f": Is a directory (21)"#, "ro/f"),
+            (
+                "rsync: [generator] delete_file: rmdir(ro/gone) failed: Permission denied (13)",
+                "ro/gone",
+            ),
+            ("rsync: delete_file: unlink(gone(1)/y) failed: Permission denied (13)", "gone(1)/y"),
+            ("cannot delete non-empty directory: lo/x", "lo/x"),
+            ("could not make way for new regular file: lo: x", "lo: x"),
+            ("ERROR: big file failed verification -- update discarded.", "big file"),
+        ] {
+            assert_eq!(failed(line, &daemon("m")), [expected], "{line}");
+        }
+    }
+
+    #[test]
+    fn names_of_the_far_side_are_made_relative() {
+        let mkdir = |name: &str| {
+            format!("rsync: recv_generator: mkdir {name} failed: Permission denied (13)\n")
+        };
+        for (line, remote, expected) in [
+            (mkdir(r#""below/x" (in m)"#), daemon("m/below"), &["x"][..]),
+            (mkdir(r#""other/x" (in m)"#), daemon("m/below"), &[]),
+            (mkdir(r#""/data/x""#), ssh("/data/"), &["x"]),
+            (mkdir(r#""/database/x""#), ssh("/data"), &[]),
+            (mkdir(r#""/home/u/data/x""#), ssh("data"), &[]),
+            (mkdir(r#""/data""#), ssh("/data"), &[]),
+        ] {
+            assert_eq!(failed(&line, &remote), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn other_lines_name_nothing_and_names_come_once() {
+        let stderr = "file has vanished: \"/w/root/x\"\nskipping non-regular file \"p\"\n\
+            *** Skipping any contents from this failed directory ***\n\
+            cannot delete non-empty directory: b\ncould not make way for new symlink: a\n\
+            cannot delete non-empty directory: b\n\
+            rsync error: some files/attrs were not transferred (see previous errors) (code 23) at main.c(1394)\n";
+        assert_eq!(failed(stderr, &daemon("m")), ["a", "b"]);
+    }
+}

@@ -1,0 +1,143 @@
+//! The words and lists of a batch's runs.
+
+use super::super::capability::{Capability, Version};
+use super::*;
+use crate::config::{Remote, Rsync, Transport};
+use std::ffi::OsStr;
+
+const OLD: Capability = Capability { version: Version { major: 2, minor: 6, patch: 9 } };
+
+pub(super) const NEW: Capability = Capability { version: Version { major: 3, minor: 5, patch: 0 } };
+
+pub(super) fn looked(path: &[u8], gone: Gone, now: Now) -> Looked {
+    Looked { path: path.into(), gone, now }
+}
+
+pub(super) fn rsync(params: &[&str]) -> Rsync {
+    Rsync { params: words(params), ..Rsync::default() }
+}
+
+pub(super) fn disappeared() -> [Looked; 3] {
+    [
+        looked(b"a/b", Gone::Directory, Now::Missing),
+        looked(b"a/c", Gone::Entry, Now::Missing),
+        looked(b"gone", Gone::Entry, Now::Missing),
+    ]
+}
+
+/// The runs to a local directory, each as its words and its list with NULs as spaces.
+fn planned(params: &[&str], local: Capability, deletes: Deletes, paths: &[Looked]) -> Vec<String> {
+    let (remote, rsync) =
+        (Remote { transport: Transport::Local { path: "/d".into() } }, rsync(params));
+    let runs = batch(&Target { remote: &remote, rsync: &rsync, local }, deletes, paths);
+    let line = |run: &Run| {
+        let args = run.args.join(OsStr::new(" ")).into_string().unwrap();
+        let input = String::from_utf8(run.input.clone()).unwrap();
+        format!("{args} < {}", input.replace('\0', " ").trim_end())
+    };
+    runs.iter().map(line).collect()
+}
+
+#[test]
+fn each_state_of_a_path_has_its_runs() {
+    use {Deletes::*, Gone::*};
+    const FLAT: &str = "-a --no-r -d -R -c --ignore-missing-args -0 --files-from=- ./ /d < ./a/b";
+    const FORCED: &str =
+        "-a --no-r -d -R -c --ignore-missing-args --force -0 --files-from=- ./ /d < ./a/b";
+    const DELETE: &str =
+        "-a --no-r -d -R -c --delete-missing-args --force -0 --files-from=- ./ /d < ./a/b";
+    const PARENT: &str = "-a --no-r -d -R -c --ignore-missing-args -0 --files-from=- ./ /d < ./a";
+    const PRUNE: &str = "-a -r --delete --force --existing --ignore-existing -0 --include-from=- --exclude=* ./ /d \
+                         < /a/ /a/b /a/b/***";
+    for (deletes, gone, now, expected) in [
+        (Never, No, Now::Missing, &[][..]),
+        (Never, Entry, Now::Missing, &[]),
+        (Never, Directory, Now::Missing, &[]),
+        (Never, No, Now::Directory, &[FLAT]),
+        (Never, Entry, Now::Directory, &[FLAT]),
+        (Never, Directory, Now::Directory, &[FLAT]),
+        (Never, No, Now::Other, &[FLAT]),
+        (Never, Entry, Now::Other, &[FLAT]),
+        (Never, Directory, Now::Other, &[FLAT]),
+        (Combined, No, Now::Missing, &[]),
+        (Combined, Entry, Now::Missing, &[DELETE]),
+        (Combined, Directory, Now::Missing, &[DELETE]),
+        (Combined, No, Now::Directory, &[FLAT]),
+        (Combined, Entry, Now::Directory, &[FLAT]),
+        (Combined, Directory, Now::Directory, &[PRUNE, FLAT]),
+        (Combined, No, Now::Other, &[FLAT]),
+        (Combined, Entry, Now::Other, &[FLAT]),
+        (Combined, Directory, Now::Other, &[FORCED]),
+        (Portable, No, Now::Missing, &[]),
+        (Portable, Entry, Now::Missing, &[PRUNE, PARENT]),
+        (Portable, Directory, Now::Missing, &[PRUNE, PARENT]),
+        (Portable, No, Now::Directory, &[FLAT]),
+        (Portable, Entry, Now::Directory, &[FLAT]),
+        (Portable, Directory, Now::Directory, &[PRUNE, FLAT]),
+        (Portable, No, Now::Other, &[FLAT]),
+        (Portable, Entry, Now::Other, &[FLAT]),
+        (Portable, Directory, Now::Other, &[FORCED]),
+    ] {
+        let runs = planned(&["-a"], NEW, deletes, &[looked(b"a/b", gone, now)]);
+        assert_eq!(runs, expected, "{deletes:?} {gone:?} {now:?}");
+    }
+}
+
+#[test]
+fn only_the_topmost_is_deleted_and_lists_are_sorted_and_unique() {
+    use Gone::*;
+    let paths = [
+        looked(b"z", No, Now::Other),
+        looked(b"d/x", Entry, Now::Missing),
+        looked(b"d", Directory, Now::Missing),
+        looked(b"d-x", Entry, Now::Missing),
+        looked(b"d/e/f", Directory, Now::Missing),
+        looked(b"file/x", Entry, Now::Missing),
+        looked(b"file", Directory, Now::Other),
+        looked(b"again", Directory, Now::Directory),
+        looked(b"again/gone", Entry, Now::Missing),
+        looked(b"again/sub", Directory, Now::Directory),
+        looked(b"brief/x", Entry, Now::Missing),
+        looked(b"brief", No, Now::Missing),
+        looked(b"", No, Now::Directory),
+        looked(b"twice", Entry, Now::Other),
+        looked(b"twice", No, Now::Missing),
+        looked(b"z", Directory, Now::Other),
+    ];
+    let prune =
+        "-r --delete --force --existing --ignore-existing -0 --include-from=- --exclude=* ./ /d <";
+    assert_eq!(
+        planned(&[], NEW, Deletes::Combined, &paths),
+        [
+            format!("{prune} /again /again/***"),
+            "--no-r -d -R -c --delete-missing-args --force -0 --files-from=- ./ /d \
+             < ./again ./again/sub ./d ./d-x ./file ./twice ./z"
+                .to_string()
+        ]
+    );
+    assert_eq!(
+        planned(&[], OLD, Deletes::Portable, &paths),
+        [
+            format!("{prune} /again /again/*** /d /d/*** /d-x /d-x/*** /twice /twice/***"),
+            "--no-r -d -R -c --force -0 --files-from=- ./ /d < ./again ./again/sub ./file ./z"
+                .to_string()
+        ]
+    );
+    assert_eq!(
+        planned(&[], OLD, Deletes::Never, &paths),
+        ["--no-r -d -R -c -0 --files-from=- ./ /d < ./again ./again/sub ./file ./z"]
+    );
+}
+
+#[test]
+fn lists_end_every_entry_with_a_nul() {
+    let (remote, rsync) =
+        (Remote { transport: Transport::Local { path: "/d".into() } }, rsync(&["-a"]));
+    let target = Target { remote: &remote, rsync: &rsync, local: NEW };
+    for run in batch(&target, Deletes::Portable, &disappeared()) {
+        assert_eq!(run.input.last(), Some(&0));
+        assert!(!run.input.windows(2).any(|pair| pair == [0, 0]), "an empty entry");
+    }
+    let run = full_sync(&target, true, &[], Some(&[]));
+    assert!(run.input.is_empty() && !run.args.contains(&OsString::from("-0")));
+}
