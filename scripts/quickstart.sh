@@ -148,34 +148,15 @@ write_configuration() {
     cat >"$dir/confxml.xml" <<END
 <?xml version="1.0" encoding="UTF-8"?>
 <head version="2.5">
-    <host hostip="localhost" port="8008"></host>
-    <debug start="false"/>
-    <fileSystem xfs="false"/>
-    <filter start="false"/>
-    <inotify>
-        <delete start="true"/>
-        <createFolder start="true"/>
-        <createFile start="false"/>
-        <closeWrite start="true"/>
-        <moveFrom start="true"/>
-        <moveTo start="true"/>
-        <attrib start="false"/>
-        <modify start="false"/>
-    </inotify>
     <sersync>
         <localpath watch="$escaped_dir/near">
             <remote ip="127.0.0.1" name="$module"/>
         </localpath>
         <rsync>
             <commonParams params="-artz"/>
-            <auth start="false" users="root" passwordfile="/etc/rsync.pas"/>
             <userDefinedPort start="true" port="$port"/>
-            <timeout start="true" time="100"/>
-            <ssh start="false"/>
         </rsync>
         <failLog path="$escaped_dir/rsync_fail_log.sh" timeToExecute="60"/>
-        <crontab start="false" schedule="600"/>
-        <plugin start="false" name="command"/>
     </sersync>
 </head>
 END
