@@ -2,8 +2,8 @@
 //!
 //! Owns the words that sersync 2.5.4 prints when it starts; scripts and people look for them. So
 //! they stay as they are, with their spelling and their full-width colons and commas. Pure: `main`
-//! prints them on standard output, [`starting`] before the configuration is read and [`configured`]
-//! after it.
+//! prints them on standard output, [`starting`] before the configuration is read, [`configured`]
+//! after it, and [`watching`] when everything is watched.
 
 use crate::cli::{Options, CONFIG_DEFAULT, WORKERS_DEFAULT};
 use crate::config::{Config, Rsync};
@@ -60,6 +60,12 @@ pub fn configured(options: &Options, config: &Config, command: &[u8]) -> Vec<u8>
         lines.line("working please wait...");
         lines.bytes("execute command: ", command);
     }
+    lines.0
+}
+
+/// The last lines: from now on changes are seen.
+pub fn watching(config: &Config) -> Vec<u8> {
+    let mut lines = Lines::default();
     lines.line("run the sersync: ");
     for root in &config.roots {
         lines.path("watch path is: ", &root.watch);
@@ -165,7 +171,8 @@ watch path is: /backup
 
     fn printed(line: &str, config: &Config) -> String {
         let options = options(line);
-        let lines = [starting(&options), configured(&options, config, COMMAND)].concat();
+        let lines =
+            [starting(&options), configured(&options, config, COMMAND), watching(config)].concat();
         String::from_utf8(lines).unwrap()
     }
 

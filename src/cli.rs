@@ -64,6 +64,7 @@ impl std::error::Error for Error {}
 #[derive(FromArgs)]
 #[argh(
     name = "sersync",
+    usage = "[-r] [-d] [-o <file>] [-n <number>] [-m [<name>]] [--version] [-h]",
     help_triggers("-h", "--help"),
     example = "{command_name} -dro /etc/sersync/confxml.xml",
     note = "Letters can be joined, as in -dro FILE. The configuration is explained in \
@@ -266,7 +267,7 @@ mod tests {
             ("--config /etc/c.xml -dr", with_file.clone()),
             ("--config=/etc/c.xml -dr", with_file),
             ("-o -r", Options { config: "-r".into(), ..options() }),
-            ("--config -r", Options { config: "-r".into(), ..options() }),
+            ("--config -rd", Options { config: "-rd".into(), ..options() }),
             ("-n4", Options { workers: 4, ..options() }),
             ("-n 1000", Options { workers: 1000, ..options() }),
             ("--workers=1", Options { workers: 1, ..options() }),

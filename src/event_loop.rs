@@ -1,1 +1,311 @@
-//! To be written.
+//! The loop: the one place that waits, and the one thread that owns all state.
+//!
+//! It translates between the system and the engine: what a descriptor tells becomes an
+//! [`Input`], and each [`Action`] becomes a system call or a message to another thread.
+
+use crate::config::Config;
+use crate::engine::filter::Filter;
+use crate::engine::pending::Path as PathBytes;
+use crate::engine::settle::{Seen, Stamp};
+use crate::engine::time::Time;
+use crate::engine::{event, Action, Engine, Input, Job, JobEnd, JobId, Report, RootId, Settings};
+use crate::report::Reporter;
+use crate::rsync::outcome::{Ended, Status};
+use crate::sys::channel::{channel, Receiver};
+use crate::sys::epoll::Epoll;
+use crate::sys::inotify::{self, Inotify};
+use crate::sys::signal::Signals;
+use crate::walk::{below, Ground, Told, Walks};
+use crate::worker::{Route, Workers};
+use nix::sys::signal::Signal;
+use std::io::{self, PipeWriter};
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Read from the kernel's queue at once: some thousand events.
+const EVENT_BYTES_MAX: usize = 64 * 1024;
+/// Reads of one root's queue before a job's end is handed in: more than the largest queue that is
+/// set by default fills, so that only a writer faster than this loop could keep a job's end waiting.
+const READS_BEFORE_JOB_END_MAX: usize = 256;
+/// Running jobs get this long when the program is asked to end; then they are ended.
+const STOP_MS: u64 = 10_000;
+/// What they get after that to be gone.
+const KILL_MS: u64 = 2_000;
+
+/// Tokens of the descriptors; the roots' follow the last.
+const SIGNALS: u64 = 0;
+const JOBS: u64 = 1;
+const WALKS: u64 = 2;
+const FIRST_ROOT: u64 = 3;
+
+/// What the loop is started with.
+pub struct Setup {
+    /// The configuration.
+    pub config: Config,
+    /// `-r`: push everything first.
+    pub full_sync: bool,
+    /// `-n`: rsync processes at the same time.
+    pub workers: usize,
+    /// Which events count, the command line's word included.
+    pub events: crate::config::Events,
+    /// The compiled filter.
+    pub filter: Arc<Filter>,
+    /// Each remote, in the order of the configuration.
+    pub routes: Vec<Arc<Route>>,
+    /// How deletions are tried first.
+    pub deletes: crate::rsync::plan::Deletes,
+    /// Full syncs delete what only the far side has.
+    pub mirror: bool,
+    /// Called once, when everything is watched.
+    pub ready: Box<dyn FnOnce()>,
+}
+
+struct Loop {
+    engine: Engine,
+    epoll: Epoll,
+    signals: Signals,
+    grounds: Vec<Arc<Ground>>,
+    routes: Vec<Arc<Route>>,
+    workers: Workers,
+    job_ends: Receiver<(JobId, JobEnd)>,
+    walks: Walks,
+    told: Receiver<Told>,
+    reporter: Reporter,
+    clock: Instant,
+    /// Roots that have yet to be watched before `ready` is called.
+    unwatched: usize,
+    ready: Option<Box<dyn FnOnce()>>,
+    debug: bool,
+    /// When the running jobs are ended, once the program has been asked to end.
+    stop_at: Option<Time>,
+    /// Closed to end the running jobs.
+    running: Option<PipeWriter>,
+}
+
+/// Watches and syncs until a signal asks it to end.
+///
+/// # Errors
+/// What the program needs to start with is not to be had: descriptors, an inotify instance, threads.
+pub fn run(setup: Setup) -> io::Result<()> {
+    let mut it = Loop::new(setup)?;
+    while it.carry_out()? {
+        let timeout = it.timeout();
+        for token in it.epoll.wait(timeout)? {
+            match token {
+                SIGNALS => it.signals_came(),
+                JOBS => it.job_ended()?,
+                WALKS => it.walk_told()?,
+                root => {
+                    it.events_came(RootId((root - FIRST_ROOT) as usize))?;
+                }
+            }
+        }
+        it.handle(Input::Time);
+    }
+    it.reporter.owed(&it.engine);
+    Ok(())
+}
+
+impl Loop {
+    fn new(setup: Setup) -> io::Result<Loop> {
+        let epoll = Epoll::new()?;
+        // SIGUSR1, SIGUSR2 and SIGHUP have no meaning yet, and must not end the program either.
+        let signals =
+            [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2];
+        let signals = Signals::catch(&signals)?;
+        epoll.add(&signals, SIGNALS)?;
+        let (ends, job_ends) = channel()?;
+        epoll.add(&job_ends, JOBS)?;
+        let (tell, told) = channel()?;
+        epoll.add(&told, WALKS)?;
+        let (stop, running) = io::pipe()?;
+
+        let modify = if setup.events.modify { event::mask::MODIFY } else { 0 };
+        let mut grounds = Vec::new();
+        for (number, root) in setup.config.roots.iter().enumerate() {
+            let inotify = Arc::new(Inotify::new()?);
+            epoll.add(&*inotify, FIRST_ROOT + number as u64)?;
+            grounds.push(Arc::new(Ground {
+                id: RootId(number),
+                path: root.watch.clone(),
+                inotify,
+                mask: inotify::DIRECTORY | modify,
+                filter: setup.filter.clone(),
+            }));
+        }
+        let roots = setup.config.roots.iter();
+        let engine = Engine::new(Settings {
+            workers: setup.workers,
+            batch: setup.config.batch,
+            events: setup.events,
+            full_sync: setup.full_sync,
+            mirror: setup.mirror,
+            deletes: setup.deletes,
+            roots: roots.map(|root| (setup.filter.clone(), root.remotes.len())).collect(),
+        });
+        Ok(Loop {
+            engine,
+            epoll,
+            signals,
+            unwatched: grounds.len(),
+            reporter: Reporter::new(&grounds, &setup.routes),
+            grounds,
+            routes: setup.routes,
+            workers: Workers::new(setup.workers, ends, stop)?,
+            job_ends,
+            walks: Walks::new(tell),
+            told,
+            clock: Instant::now(),
+            ready: Some(setup.ready),
+            debug: setup.config.debug,
+            stop_at: None,
+            running: Some(running),
+        })
+    }
+
+    fn now(&self) -> Time {
+        Time(self.clock.elapsed().as_millis() as u64)
+    }
+
+    fn handle(&mut self, input: Input) {
+        let now = self.now();
+        self.engine.handle(input, now);
+    }
+
+    /// Does what the engine wants done; `false` when the program may end.
+    fn carry_out(&mut self) -> io::Result<bool> {
+        while let Some(action) = self.engine.poll_action(self.now()) {
+            match action {
+                Action::Scan(root, scan) => {
+                    self.walks.start(self.grounds[root.0].clone(), scan)?;
+                }
+                Action::RemoveWatch(root, wd) => self.grounds[root.0].inotify.remove(wd),
+                Action::Look(root, path) => {
+                    let seen = look(&self.grounds[root.0], &path);
+                    self.handle(Input::Seen(root, path, seen));
+                }
+                Action::Run(job) => self.start(job),
+                Action::Report(report) => self.report(&report),
+            }
+        }
+        let Some(stop_at) = self.stop_at else { return Ok(true) };
+        let now = self.now();
+        if now >= stop_at {
+            self.running = None;
+        }
+        Ok(self.workers.under_way() > 0 && now < stop_at + KILL_MS)
+    }
+
+    fn start(&mut self, job: Job) {
+        let id = job.id;
+        if let Err(error) = self.workers.start(self.routes[job.remote.0].clone(), job) {
+            let status = Status::NotStarted(error.kind());
+            let ended = Ended { status, stderr: Vec::new() };
+            self.handle(Input::JobEnded(id, JobEnd::Ran(ended)));
+        }
+    }
+
+    fn report(&mut self, report: &Report) {
+        self.reporter.report(report);
+        if let Report::Watching(..) = report {
+            self.unwatched = self.unwatched.saturating_sub(1);
+            if self.unwatched == 0 {
+                if let Some(ready) = self.ready.take() {
+                    ready();
+                }
+            }
+        }
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        let now = self.now();
+        let stop = self.stop_at.map(|at| if self.running.is_some() { at } else { at + KILL_MS });
+        let due = self.engine.poll_timeout().into_iter().chain(stop).min()?;
+        Some(Duration::from_millis(due.since(now)))
+    }
+
+    fn signals_came(&mut self) {
+        for signal in self.signals.take() {
+            if !matches!(signal, Signal::SIGTERM | Signal::SIGINT) {
+                log::info!("{signal} has no meaning yet; ignored");
+                continue;
+            }
+            let now = self.now();
+            match self.stop_at {
+                None => {
+                    log::info!("{signal}: ending; what runs gets {} s", STOP_MS / 1000);
+                    self.stop_at = Some(now + STOP_MS);
+                    self.engine.stop();
+                }
+                Some(_) => self.stop_at = Some(now),
+            }
+        }
+    }
+
+    fn job_ended(&mut self) -> io::Result<()> {
+        let Some((job, end)) = self.job_ends.receive() else { return Ok(()) };
+        self.workers.ended();
+        // The engine wants to know first of everything that the job can have seen.
+        for root in 0..self.grounds.len() {
+            let reads = 0..READS_BEFORE_JOB_END_MAX;
+            for _ in reads {
+                if !self.events_came(RootId(root))? {
+                    break;
+                }
+            }
+        }
+        self.handle(Input::JobEnded(job, end));
+        Ok(())
+    }
+
+    fn walk_told(&mut self) -> io::Result<()> {
+        match self.told.receive() {
+            Some(Told::Listings(root, listings)) => {
+                for listing in listings {
+                    self.handle(Input::Listing(root, listing));
+                }
+            }
+            Some(Told::Ended(root, scan)) => {
+                self.walks.ended()?;
+                self.handle(Input::ScanEnded(root, scan));
+            }
+            Some(Told::Trouble(root, path, trouble)) => {
+                self.reporter.trouble(root, &path, &trouble);
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Reads once; `false` if nothing was there.
+    fn events_came(&mut self, root: RootId) -> io::Result<bool> {
+        let mut buffer = vec![0; EVENT_BYTES_MAX];
+        let count = self.grounds[root.0].inotify.read(&mut buffer)?;
+        for event in event::parse(&buffer[..count]) {
+            if self.debug {
+                println!(
+                    "inotify wd:{}\tname:{}\tmask:{}",
+                    event.wd.0,
+                    event.name.escape_ascii(),
+                    event.mask
+                );
+            }
+            self.handle(Input::Event(root, event));
+        }
+        Ok(count > 0)
+    }
+}
+
+/// What a created file is now.
+fn look(ground: &Ground, path: &PathBytes) -> Seen {
+    let Ok(found) = below(&ground.path, path).symlink_metadata() else { return Seen::Missing };
+    if found.is_dir() {
+        return Seen::Directory;
+    }
+    if !found.is_file() {
+        return Seen::Other;
+    }
+    let modified_ns = i128::from(found.mtime()) * 1_000_000_000 + i128::from(found.mtime_nsec());
+    Seen::Regular { links: found.nlink(), stamp: Stamp { size: found.len(), modified_ns } }
+}

@@ -1,1 +1,267 @@
-//! To be written.
+//! The threads that run rsync: a job in, its end out, and nothing held in between.
+//!
+//! A worker looks what the paths of a job are now, has `rsync` plan the runs, and runs them one
+//! after the other. Threads are started as they are needed, at most as many as rsync may have
+//! processes.
+
+use crate::config;
+use crate::engine::filter::Filter;
+use crate::engine::pending::Path as PathBytes;
+use crate::engine::{Job, JobEnd, JobId, Work};
+use crate::rsync::capability::Capability;
+use crate::rsync::command::Target;
+use crate::rsync::outcome::{classify, Class, Ended, Status};
+use crate::rsync::plan::{self, Deletes, Gone, Looked, Now, Run};
+use crate::sys::channel::{channel, Receiver, Sender};
+use crate::sys::process;
+use crate::walk::{below, left_out};
+use std::io::{self, PipeReader};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::thread;
+
+/// The program that is run, looked up in `PATH` each time, so that an upgrade is simply used.
+pub const RSYNC: &str = "rsync";
+
+/// Device and inode of a directory: whether it is still the same one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity(u64, u64);
+
+impl Identity {
+    /// Of the directory at `path`.
+    ///
+    /// # Errors
+    /// Whatever stat(2) gives.
+    pub fn of(path: &Path) -> io::Result<Identity> {
+        std::fs::metadata(path).map(|found| Identity(found.dev(), found.ino()))
+    }
+}
+
+/// From where to where, and how: all that a worker needs to know of a remote.
+#[derive(Debug)]
+pub struct Route {
+    /// The root.
+    pub root: PathBuf,
+    /// Which directory that was at start.
+    pub identity: Identity,
+    /// The remote.
+    pub remote: config::Remote,
+    /// How rsync is called.
+    pub rsync: config::Rsync,
+    /// What the local rsync can do.
+    pub local: Capability,
+    /// What a full sync leaves out.
+    pub excludes: Excludes,
+}
+
+/// What a full sync leaves out.
+#[derive(Debug, Default)]
+pub struct Excludes {
+    /// Patterns for rsync that mean just what the user's expressions mean.
+    pub patterns: Vec<Vec<u8>>,
+    /// Set if some expression has no such pattern: then the entries are looked up one by one.
+    pub one_by_one: Option<Arc<Filter>>,
+}
+
+impl Route {
+    /// The remote as `rsync` takes it.
+    pub fn target(&self) -> Target<'_> {
+        Target { remote: &self.remote, rsync: &self.rsync, local: self.local }
+    }
+
+    /// The full sync of this remote, as it would run now.
+    pub fn full_sync(&self, delete: bool) -> Run {
+        let one_by_one =
+            self.excludes.one_by_one.as_ref().map(|filter| left_out(&self.root, filter));
+        plan::full_sync(&self.target(), delete, &self.excludes.patterns, one_by_one.as_deref())
+    }
+}
+
+/// The workers' side of the channel.
+#[derive(Debug)]
+pub struct Workers {
+    jobs: Sender<(Arc<Route>, Job)>,
+    shared: Arc<Shared>,
+    threads: usize,
+    threads_max: usize,
+    /// Jobs that were handed over and have not come back.
+    under_way: usize,
+}
+
+#[derive(Debug)]
+struct Shared {
+    jobs: Receiver<(Arc<Route>, Job)>,
+    ends: Sender<(JobId, JobEnd)>,
+    stop: PipeReader,
+}
+
+impl Workers {
+    /// At most `threads_max` workers that tell through `ends`. When the other end of `stop` is
+    /// closed, they end what they run.
+    ///
+    /// # Errors
+    /// No descriptor left.
+    pub fn new(
+        threads_max: usize,
+        ends: Sender<(JobId, JobEnd)>,
+        stop: PipeReader,
+    ) -> io::Result<Workers> {
+        let (sender, jobs) = channel()?;
+        let shared = Arc::new(Shared { jobs, ends, stop });
+        Ok(Workers { jobs: sender, shared, threads: 0, threads_max, under_way: 0 })
+    }
+
+    /// Jobs that have not come back.
+    pub fn under_way(&self) -> usize {
+        self.under_way
+    }
+
+    /// Has a job run.
+    ///
+    /// # Errors
+    /// There is no thread, and none could be started.
+    pub fn start(&mut self, route: Arc<Route>, job: Job) -> io::Result<()> {
+        if self.under_way >= self.threads && self.threads < self.threads_max {
+            let shared = self.shared.clone();
+            let thread = thread::Builder::new().name("worker".into()).spawn(move || work(&shared));
+            match thread {
+                Ok(_) => self.threads += 1,
+                Err(error) if self.threads == 0 => return Err(error),
+                // The job waits for one of the threads that there are.
+                Err(_) => {}
+            }
+        }
+        self.under_way += 1;
+        // The workers hold the receiver, so there is one.
+        let _ = self.jobs.send((route, job));
+        Ok(())
+    }
+
+    /// A job has come back.
+    pub fn ended(&mut self) {
+        self.under_way = self.under_way.saturating_sub(1);
+    }
+}
+
+fn work(shared: &Shared) {
+    while let Some((route, job)) = shared.jobs.receive() {
+        let end = run_job(&route, &job.work, &shared.stop);
+        // The loop listens for as long as there is a process.
+        let _ = shared.ends.send((job.id, end));
+    }
+}
+
+fn run_job(route: &Route, work: &Work, stop: &PipeReader) -> JobEnd {
+    let runs = match work {
+        Work::FullSync { delete } => vec![route.full_sync(*delete)],
+        Work::Batch { deletes, paths } => batch(route, *deletes, paths),
+    };
+    let mut worst = None;
+    for run in &runs {
+        // An emptied or unmounted source would delete whatever is listed, with exit code 0.
+        if Identity::of(&route.root).ok() != Some(route.identity) {
+            return JobEnd::RootChanged;
+        }
+        log::debug!("{}", String::from_utf8_lossy(&crate::rsync::command::shown(&route.root, run)));
+        let ended = run_rsync(route, run, stop);
+        match classify(&ended) {
+            Class::Done => {}
+            // What did not get through must not hold up the rest.
+            Class::Partial => worst = Some(ended),
+            Class::Unreachable | Class::Refused | Class::SourceGone => return JobEnd::Ran(ended),
+        }
+    }
+    match worst {
+        Some(ended) => JobEnd::Ran(ended),
+        None if runs.is_empty() => JobEnd::Nothing,
+        None => JobEnd::Ran(Ended { status: Status::Exited(0), stderr: Vec::new() }),
+    }
+}
+
+fn batch(route: &Route, deletes: Deletes, paths: &[(PathBytes, Gone)]) -> Vec<Run> {
+    let mut looker = Looker { root: &route.root, parent: Vec::new(), parent_is_real: true };
+    let looked: Vec<_> = paths
+        .iter()
+        .map(|(path, gone)| Looked { path: path.clone(), gone: *gone, now: looker.look(path) })
+        .collect();
+    plan::batch(&route.target(), deletes, &looked)
+}
+
+fn run_rsync(route: &Route, run: &Run, stop: &PipeReader) -> Ended {
+    let mut command = Command::new(RSYNC);
+    command.args(&run.args).current_dir(&route.root);
+    let exit = process::run(command, &run.input, stop);
+    let status = match exit.status.map(process::code_or_signal) {
+        Ok(Ok(code)) => Status::Exited(code),
+        Ok(Err(signal)) => Status::Signaled(signal),
+        Err(error) => Status::NotStarted(error.kind()),
+    };
+    Ended { status, stderr: exit.stderr }
+}
+
+/// Looks what paths are now, and remembers the last parent: lists are sorted.
+struct Looker<'a> {
+    root: &'a Path,
+    parent: Vec<u8>,
+    parent_is_real: bool,
+}
+
+impl Looker<'_> {
+    /// What a path is now, not following symlinks. A path whose parent has become a symlink is
+    /// missing, whatever the link leads to: on the far side the link is in the way as well.
+    fn look(&mut self, path: &[u8]) -> Now {
+        let parent =
+            path.iter().rposition(|&byte| byte == b'/').map_or(&path[..0], |at| &path[..at]);
+        if parent != self.parent {
+            self.parent_is_real = self.is_real(parent);
+            self.parent = parent.to_vec();
+        }
+        if !self.parent_is_real {
+            return Now::Missing;
+        }
+        match below(self.root, path).symlink_metadata() {
+            Ok(found) if found.is_dir() => Now::Directory,
+            Ok(_) => Now::Other,
+            Err(_) => Now::Missing,
+        }
+    }
+
+    fn is_real(&self, directory: &[u8]) -> bool {
+        let ends = directory.iter().enumerate().filter(|(_, &byte)| byte == b'/').map(|(at, _)| at);
+        ends.chain([directory.len()]).filter(|&end| end > 0).all(|end| {
+            let above = below(self.root, &directory[..end]).symlink_metadata();
+            above.is_ok_and(|found| found.is_dir())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_look_follows_no_symlink_anywhere_below_the_root() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(root.path().join("real/deep")).unwrap();
+        std::fs::write(root.path().join("real/deep/file"), "").unwrap();
+        symlink("real", root.path().join("link")).unwrap();
+        symlink("nowhere", root.path().join("dangling")).unwrap();
+        let mut looker = Looker { root: root.path(), parent: Vec::new(), parent_is_real: true };
+        for (path, now) in [
+            ("dangling", Now::Other),
+            ("link", Now::Other),
+            ("link/deep", Now::Missing),
+            ("link/deep/file", Now::Missing),
+            ("missing/file", Now::Missing),
+            ("real", Now::Directory),
+            ("real/deep", Now::Directory),
+            ("real/deep/file", Now::Other),
+            ("real/deep/file/below", Now::Missing),
+        ] {
+            assert_eq!(looker.look(path.as_bytes()), now, "{path}");
+        }
+    }
+}

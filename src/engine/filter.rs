@@ -44,10 +44,12 @@ impl Filter {
         self.excluded_by_expression(path, is_dir)
     }
 
+    /// Whether one of the expressions of the user matches this entry.
+    ///
     /// COMPAT: sersync hands its expressions files at the root without a leading slash, deeper ones
     /// with it, and directories with a slash behind. Users have written for either, so any of the
     /// three forms may match.
-    fn excluded_by_expression(&self, path: &[u8], is_dir: bool) -> bool {
+    pub fn excluded_by_expression(&self, path: &[u8], is_dir: bool) -> bool {
         if self.excludes.is_empty() {
             return false;
         }

@@ -9,6 +9,8 @@
 pub mod backoff;
 pub mod event;
 pub mod filter;
+#[cfg(test)]
+mod model;
 pub mod pending;
 pub mod remote;
 pub mod root;
@@ -28,7 +30,7 @@ use self::settle::Seen;
 use self::time::Time;
 use self::watches::Order;
 use crate::config;
-use crate::rsync::outcome::{Class, Ended};
+use crate::rsync::outcome::{classify, reason, Class, Ended, Status};
 use crate::rsync::plan::{Deletes, Gone};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -75,7 +77,8 @@ pub enum Input {
     ScanEnded(RootId, ScanId),
     /// The answer to [`Action::Look`].
     Seen(RootId, Path, Seen),
-    /// A job has ended.
+    /// A job has ended. Events that the kernel had told before are to be handed in first: then
+    /// whatever the job can have seen is known to have been there.
     JobEnded(JobId, JobEnd),
     /// Time has passed.
     Time,
@@ -184,6 +187,7 @@ pub struct Engine {
     remotes: Vec<Served>,
     actions: VecDeque<Action>,
     last_job: u64,
+    stopping: bool,
 }
 
 impl Engine {
@@ -195,6 +199,7 @@ impl Engine {
             remotes: Vec::new(),
             actions: VecDeque::new(),
             last_job: 0,
+            stopping: false,
         };
         for (number, (filter, count)) in settings.roots.into_iter().enumerate() {
             let first = engine.remotes.len();
@@ -226,7 +231,12 @@ impl Engine {
                 self.after(id, fate, now);
             }
             Input::ScanEnded(id, scan) => {
-                self.roots[id.0].root.handle_scan_ended(scan);
+                let path = self.roots[id.0].root.handle_scan_ended(scan);
+                for served in &mut self.remotes[self.roots[id.0].remotes.clone()] {
+                    if let Some(path) = &path {
+                        served.remote.seen(path, now);
+                    }
+                }
                 self.after(id, Fate::Fine, now);
             }
             Input::Seen(id, path, seen) => {
@@ -266,13 +276,24 @@ impl Engine {
     /// When [`Input::Time`] is to be handed in, if nothing happens before; `None`: never.
     pub fn poll_timeout(&self) -> Option<Time> {
         let roots = self.roots.iter().filter_map(|watched| watched.root.next_deadline());
-        let jobs = (self.running() < self.workers).then(|| self.next_job()).flatten();
+        let may_start = !self.stopping && self.running() < self.workers;
+        let jobs = may_start.then(|| self.next_job()).flatten();
         roots.chain(jobs.map(|(due, _)| due)).min()
     }
 
-    /// Whether nothing is owed to anybody and nothing is under way.
-    pub fn is_in_step(&self) -> bool {
-        self.remotes.iter().all(|served| served.remote.is_in_step())
+    /// Directories known of a root.
+    pub fn directories(&self, id: RootId) -> usize {
+        self.roots[id.0].root.directories()
+    }
+
+    /// Starts no job any more; those on their way may end.
+    pub fn stop(&mut self) {
+        self.stopping = true;
+    }
+
+    /// Whether a remote is owed nothing, and nothing is on its way to it.
+    pub fn remote_is_in_step(&self, id: RemoteId) -> bool {
+        self.remotes[id.0].remote.is_in_step()
     }
 
     /// Paths owed to a remote.
@@ -318,11 +339,14 @@ impl Engine {
         let Some(number) = flying else { return };
         let id = RemoteId(number);
         let (class, ended) = match &end {
-            JobEnd::Ran(ended) => (ended.class(), ended.clone()),
-            JobEnd::Nothing => (Class::Done, Ended::success()),
-            JobEnd::RootChanged => (Class::SourceGone, Ended::success()),
+            JobEnd::Ran(ended) => (classify(ended), ended.clone()),
+            JobEnd::Nothing => (Class::Done, nothing_ran()),
+            JobEnd::RootChanged => (Class::SourceGone, nothing_ran()),
         };
         let served = &mut self.remotes[number];
+        for path in self.roots[served.root].root.unseen() {
+            served.remote.unseen_when_job_ends(path);
+        }
         let Some(verdict) = served.remote.finish(class, &ended, now) else { return };
         match verdict {
             Verdict::Arrived { paths, took_ms, back, learned } => {
@@ -346,7 +370,7 @@ impl Engine {
             }
             Verdict::Partial { given_up } => self.report(Report::Partial(id, ended, given_up)),
             Verdict::Failed { pause_ms } => {
-                let reason = ended.reason();
+                let reason = reason(&ended);
                 if served.said.as_ref() != Some(&reason) {
                     served.said = Some(reason);
                     self.report(Report::Failed(id, end, pause_ms));
@@ -384,7 +408,7 @@ impl Engine {
     }
 
     fn start_job(&mut self, now: Time) -> Option<Job> {
-        if self.running() >= self.workers {
+        if self.stopping || self.running() >= self.workers {
             return None;
         }
         let (_, number) = self.next_job().filter(|(due, _)| *due <= now)?;
@@ -395,4 +419,9 @@ impl Engine {
         let work = served.remote.start(id, complete, now);
         Some(Job { id, root: RootId(served.root), remote: RemoteId(number), work })
     }
+}
+
+/// The end of a job for which no process was needed.
+fn nothing_ran() -> Ended {
+    Ended { status: Status::Exited(0), stderr: Vec::new() }
 }

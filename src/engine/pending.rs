@@ -27,6 +27,9 @@ pub enum What {
     Created(Time),
     /// It is there and has changed, or may have.
     Changed,
+    /// It is a directory that has just been watched, and the far side may hold things in it that
+    /// were gone before it was: what it holds and we have not must go.
+    Doubted,
     /// It disappeared; `created` is when it had come into being, if that was seen and nothing was
     /// pending for it yet.
     Removed {
@@ -38,12 +41,17 @@ pub enum What {
 }
 
 /// What is remembered of a pending path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     /// What disappeared under this name since the remote was last in step.
     pub gone: Gone,
     /// The far side cannot have it: it was created while no job could have sent it.
     fresh: bool,
+}
+
+impl Change {
+    /// Something is there that may have changed.
+    const SEEN: Change = Change { gone: Gone::No, fresh: false };
 }
 
 /// The changed paths of one remote, sorted by their bytes.
@@ -73,7 +81,11 @@ impl Pending {
                 self.changes.entry(path.clone()).or_insert(Change { gone: Gone::No, fresh });
             }
             What::Changed => {
-                self.changes.entry(path.clone()).or_default();
+                self.changes.entry(path.clone()).or_insert(Change::SEEN);
+            }
+            What::Doubted => {
+                let doubted = Change { gone: Gone::Directory, fresh: false };
+                self.changes.insert(path.clone(), doubted);
             }
             What::Removed { gone, created } => {
                 if gone == Gone::Directory {
@@ -120,7 +132,7 @@ impl Pending {
     /// how far the failed job got, nothing of it counts as unseen by the far side.
     pub fn restore(&mut self, paths: impl IntoIterator<Item = (Path, Change)>) {
         for (path, failed) in paths {
-            let change = self.changes.entry(path).or_default();
+            let change = self.changes.entry(path).or_insert(Change::SEEN);
             change.gone = change.gone.max(failed.gone);
             change.fresh = false;
         }

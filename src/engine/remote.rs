@@ -5,8 +5,9 @@ use super::pending::{Change, Path, Pending, What};
 use super::time::Time;
 use super::{JobId, Work};
 use crate::config::Batch;
-use crate::rsync::outcome::{Class, Ended};
+use crate::rsync::outcome::{combined_unsupported, Class, Ended};
 use crate::rsync::plan::{Deletes, Gone};
+use std::collections::HashSet;
 
 /// Paths that may be pending for one remote. More become a full sync of the root: by then that is
 /// about as much work, and needs no memory.
@@ -78,6 +79,8 @@ pub struct Remote {
     stuck: Pending,
     stuck_full: u32,
     stuck_backoff: Backoff,
+    /// Directories whose scan was under way when a job ended that may have sent what is in them.
+    doubtful: HashSet<Path>,
 }
 
 impl Remote {
@@ -98,6 +101,7 @@ impl Remote {
             stuck: Pending::default(),
             stuck_full: 0,
             stuck_backoff: Backoff::new(seed),
+            doubtful: HashSet::new(),
         }
     }
 
@@ -144,6 +148,35 @@ impl Remote {
         }
         self.full = true;
         true
+    }
+
+    /// The directory at `path` is being scanned while the job on its way ends. What the job has sent
+    /// of it may be gone before the directory is watched, and nobody would tell.
+    pub fn unseen_when_job_ends(&mut self, path: Path) {
+        if self.flight_reaches(&path) {
+            self.doubtful.insert(path);
+        }
+    }
+
+    /// The directory at `path` has been scanned: from now on nothing in it changes unseen.
+    pub fn seen(&mut self, path: &Path, now: Time) {
+        if self.doubtful.remove(path) || self.flight_reaches(path) {
+            self.change(path, What::Doubted, now);
+        }
+    }
+
+    /// Whether the job on its way may send, or let stand, something that lies in the directory.
+    fn flight_reaches(&self, directory: &[u8]) -> bool {
+        let Some(flight) = &self.flight else { return false };
+        if self.deletes == Deletes::Never {
+            return false;
+        }
+        // Without a mirror only what was seen to disappear may be deleted.
+        flight.full && self.mirror
+            || flight.batch.iter().any(|(path, change)| {
+                let replaced = change.gone == Gone::Directory && lies_in(directory, path);
+                replaced || lies_in(path, directory) && path.len() > directory.len()
+            })
     }
 
     /// Everything has to be made equal.
@@ -215,7 +248,7 @@ impl Remote {
     pub fn finish(&mut self, class: Class, ended: &Ended, now: Time) -> Option<Verdict> {
         let combined = self.flight.as_ref()?.deletes == Deletes::Combined;
         let deleting = self.flight.as_ref()?.batch.iter().any(|(_, c)| c.gone != Gone::No);
-        if combined && deleting && ended.combined_unsupported() {
+        if combined && deleting && combined_unsupported(ended) {
             return Some(Verdict::Again);
         }
         let flight = self.flight.take()?;
@@ -277,4 +310,9 @@ impl Remote {
         }
         Verdict::Failed { pause_ms: self.backoff.until().since(now) }
     }
+}
+
+/// Whether `path` is `directory` or lies below it.
+fn lies_in(path: &[u8], directory: &[u8]) -> bool {
+    path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
 }

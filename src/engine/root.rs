@@ -153,9 +153,14 @@ impl Root {
         Fate::Fine
     }
 
-    /// A scan has ended.
-    pub fn handle_scan_ended(&mut self, id: ScanId) {
-        self.watches.scan_ended(id);
+    /// A scan has ended; gives its path, unless it was the whole root's.
+    pub fn handle_scan_ended(&mut self, id: ScanId) -> Option<Path> {
+        self.watches.scan_ended(id).filter(|path| !path.is_empty()).map(Path::from)
+    }
+
+    /// The directories below which things may change unseen, because they are being scanned.
+    pub fn unseen(&self) -> impl Iterator<Item = Path> + '_ {
+        self.watches.unseen().map(Path::from)
     }
 
     /// What a look at a created file saw.

@@ -80,7 +80,8 @@ pub struct Watches {
     again: BTreeMap<Place, (Time, Origin)>,
     contradictions: HashMap<Wd, u32>,
     doubt_until: Time,
-    scans: HashSet<ScanId>,
+    /// The scans under way, and the path of each.
+    scans: HashMap<ScanId, Vec<u8>>,
     last_scan: u64,
     /// The scan of the whole root that must end before the tree is complete.
     root_scan: Option<ScanId>,
@@ -255,9 +256,22 @@ impl Watches {
         }
     }
 
-    /// A scan has ended.
-    pub fn scan_ended(&mut self, id: ScanId) {
-        self.scans.remove(&id);
+    /// The paths of the scans that are under way or about to be, but for the whole root: what lies
+    /// below them may change unseen.
+    pub fn unseen(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
+        let again = self.again.keys().filter_map(|place| match place {
+            Place::Root => None,
+            Place::In { parent, name } => {
+                let above = self.tree.path(self.tree.node(*parent)?)?;
+                Some(join(&above, name))
+            }
+        });
+        self.scans.values().filter(|path| !path.is_empty()).cloned().chain(again)
+    }
+
+    /// A scan has ended; gives its path.
+    pub fn scan_ended(&mut self, id: ScanId) -> Option<Vec<u8>> {
+        let path = self.scans.remove(&id);
         if self.root_scan == Some(id) {
             self.root_scan = None;
             for wd in std::mem::take(&mut self.before_overflow) {
@@ -265,6 +279,7 @@ impl Watches {
             }
         }
         self.tidy();
+        path
     }
 
     /// Time has passed: directories that did not arrive anywhere have left, and contradicted places
@@ -377,7 +392,7 @@ impl Watches {
     ) -> Option<ScanId> {
         self.last_scan += 1;
         let id = ScanId(self.last_scan);
-        self.scans.insert(id);
+        self.scans.insert(id, path.clone());
         self.orders.push_back(Order::Scan(Scan { id, place, path, watch, origin }));
         Some(id)
     }

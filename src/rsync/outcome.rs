@@ -98,6 +98,10 @@ pub fn advice(ended: &Ended) -> Option<String> {
     found.map(|(_, advice)| advice.to_string())
 }
 
+const INSTALL_THERE: &str =
+    "Install rsync on the far side, or name its place there with --rsync-path in commonParams.";
+const MAKE_DIRECTORY: &str =
+    "Create the remote's directory on the far side, with the one above it.";
 const LOG_IN: &str = "Let the user that runs sersync log in to the far side by key: ssh-copy-id.";
 
 /// What standard error says (in lower case), and what to change then. The first that fits is
@@ -148,14 +152,11 @@ const ADVICE: &[(&str, &str)] = &[
     ("permission denied (password", LOG_IN),
     ("permission denied (keyboard-interactive", LOG_IN),
     ("permission denied (gssapi", LOG_IN),
-    (
-        "rsync: command not found",
-        "Install rsync on the far side, or name its place there with --rsync-path in commonParams.",
-    ),
-    (
-        "rsync: not found",
-        "Install rsync on the far side, or name its place there with --rsync-path in commonParams.",
-    ),
+    ("rsync: command not found", INSTALL_THERE),
+    ("rsync: not found", INSTALL_THERE),
+    ("remote command not found", INSTALL_THERE),
+    ("[receiver] mkdir ", MAKE_DIRECTORY),
+    ("rsync: mkdir ", MAKE_DIRECTORY),
     (
         "could not resolve hostname",
         "Correct the remote's ip in the configuration, or the name service.",
@@ -350,6 +351,13 @@ mod tests {
             "rsync: [receiver] mkstemp \"a/.f.H2vlJm\" (in m) failed: Permission denied (13)",
         ),
         (12, "rsync: connection unexpectedly closed\nrsync error: error in rsync protocol\n", Class::Unreachable, "", "rsync: connection unexpectedly closed"),
+        (
+            11,
+            "rsync: [Receiver] mkdir \"/no/such/dir\" failed: No such file or directory (2)\nrsync error: x\n",
+            Class::Unreachable,
+            "Create the remote's directory",
+            "rsync: [Receiver] mkdir \"/no/such/dir\" failed: No such file or directory (2)",
+        ),
         (30, "", Class::Unreachable, "", "rsync ended with 30 (timeout in data send or receive)"),
         (12, "bell\x07 and \x1b[1m\n", Class::Unreachable, "", "bell\\u{7} and \\u{1b}[1m"),
     ];

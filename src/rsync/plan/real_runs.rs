@@ -156,8 +156,9 @@ const FAR: &[&str] = &[
     "own/f=far",
     "changed=old",
     "keep/x=far",
+    "lone/gone=old",
 ];
-const NEAR: &[&str] = &["a/both=new", "changed=new", "keep/y=near"];
+const NEAR: &[&str] = &["a/both=new", "changed=new", "keep/y=near", "lone/"];
 const PRUNED: &[&str] = &[
     "a/",
     "a/both=old",
@@ -165,6 +166,7 @@ const PRUNED: &[&str] = &[
     "changed=old",
     "keep/",
     "keep/x=far",
+    "lone/",
     "own/",
     "own/f=far",
 ];
@@ -217,7 +219,7 @@ fn odd_parameters_neither_stop_nor_widen_a_prune() {
         let runs = batch(&target, Deletes::Portable, &disappeared());
         lab.run(&runs[0]);
         assert_eq!(tree(&lab.far()), PRUNED, "{params:?}");
-        assert_eq!(tree(&lab.near()).len(), 5, "{params:?}: the near side was changed");
+        assert_eq!(tree(&lab.near()).len(), 6, "{params:?}: the near side was changed");
     }
 }
 

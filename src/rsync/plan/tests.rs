@@ -17,11 +17,12 @@ pub(super) fn rsync(params: &[&str]) -> Rsync {
     Rsync { params: words(params), ..Rsync::default() }
 }
 
-pub(super) fn disappeared() -> [Looked; 3] {
+pub(super) fn disappeared() -> [Looked; 4] {
     [
         looked(b"a/b", Gone::Directory, Now::Missing),
         looked(b"a/c", Gone::Entry, Now::Missing),
         looked(b"gone", Gone::Entry, Now::Missing),
+        looked(b"lone/gone", Gone::Entry, Now::Missing),
     ]
 }
 
@@ -127,6 +128,16 @@ fn only_the_topmost_is_deleted_and_lists_are_sorted_and_unique() {
         planned(&[], OLD, Deletes::Never, &paths),
         ["--no-r -d -R -c -0 --files-from=- ./ /d < ./again ./again/sub ./file ./z"]
     );
+}
+
+#[test]
+fn no_run_of_a_batch_deletes_what_the_users_filter_hides() {
+    let paths = [looked(b"a", Gone::Directory, Now::Directory)];
+    let runs = planned(&["-a", "--delete-excluded", "--exclude=x"], NEW, Deletes::Portable, &paths);
+    assert_eq!(runs.len(), 2);
+    for run in runs {
+        assert!(run.starts_with("-a --exclude=x -") && !run.contains("excluded"), "{run}");
+    }
 }
 
 #[test]

@@ -1,0 +1,710 @@
+//! The engine against a model of everything around it: a file system with watches and a kernel
+//! queue, a walk that runs ahead, jobs that look and send at moments of their own, remotes.
+//!
+//! A seed decides what happens and in which order everything is seen. Whatever the order, when the
+//! file system rests the remote must become equal to it, within a bounded number of steps.
+
+use super::event::{mask, RawEvent, Wd};
+use super::filter::Filter;
+use super::pending::Path;
+use super::scan::{Entry, Listing, Origin, Place, Reached, Scan, ScanId};
+use super::settle::{Seen, Stamp};
+use super::time::Time;
+use super::watches::join;
+use super::{Action, Engine, Input, Job, JobEnd, JobId, RootId, Settings, Work};
+use crate::config::{Batch, Events};
+use crate::rsync::outcome::{Ended, Status};
+use crate::rsync::plan::{Deletes, Gone};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+const ROOT: usize = 0;
+/// A directory beside the root, to move things out to and in from.
+const OUTSIDE: usize = 1;
+const STEPS_TO_REST_MAX: usize = 200_000;
+
+/// Shows what happens, for a seed that fails: `SERSYNC_MODEL_TRACE=1 SERSYNC_MODEL_SEEDS=7-7`.
+fn trace(line: impl FnOnce() -> String) {
+    if std::env::var_os("SERSYNC_MODEL_TRACE").is_some() {
+        println!("{}", line());
+    }
+}
+
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        // xorshift64*
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 16
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+
+    fn one_in(&mut self, bound: usize) -> bool {
+        self.below(bound) == 0
+    }
+}
+
+type Name = Box<[u8]>;
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Dir(BTreeMap<Name, usize>),
+    File { content: u64, links: u64 },
+    Symlink(u64),
+}
+
+#[derive(Debug)]
+struct Inode {
+    kind: Kind,
+    mode: u64,
+    wd: Option<Wd>,
+}
+
+/// What there is to compare: path to kind, content and mode. Directories compare by their mode too.
+type Image = BTreeMap<Vec<u8>, (char, u64, u64)>;
+
+struct FileSystem {
+    inodes: Vec<Inode>,
+    queue: VecDeque<RawEvent>,
+    last_wd: i32,
+    last_cookie: u32,
+    stamp: u64,
+    /// Files created and not closed: directory, name, inode.
+    open: Vec<(usize, Name, usize)>,
+}
+
+impl FileSystem {
+    fn new() -> Self {
+        let dir = || Inode { kind: Kind::Dir(BTreeMap::new()), mode: 0, wd: None };
+        FileSystem {
+            inodes: vec![dir(), dir()],
+            queue: VecDeque::new(),
+            last_wd: 0,
+            last_cookie: 0,
+            stamp: 0,
+            open: Vec::new(),
+        }
+    }
+
+    fn entries(&self, dir: usize) -> &BTreeMap<Name, usize> {
+        match &self.inodes[dir].kind {
+            Kind::Dir(entries) => entries,
+            Kind::File { .. } | Kind::Symlink(_) => panic!("not a directory"),
+        }
+    }
+
+    fn entries_mut(&mut self, dir: usize) -> &mut BTreeMap<Name, usize> {
+        match &mut self.inodes[dir].kind {
+            Kind::Dir(entries) => entries,
+            Kind::File { .. } | Kind::Symlink(_) => panic!("not a directory"),
+        }
+    }
+
+    fn is_dir(&self, ino: usize) -> bool {
+        matches!(self.inodes[ino].kind, Kind::Dir(_))
+    }
+
+    fn tell(&mut self, dir: usize, name: &[u8], mut bits: u32, cookie: u32, ino: usize) {
+        trace(|| format!("        [{dir}]/{} {bits:x} of [{ino}]", name.escape_ascii()));
+        if let Some(wd) = self.inodes[dir].wd {
+            if self.is_dir(ino) {
+                bits |= mask::ISDIR;
+            }
+            self.queue.push_back(RawEvent { wd, mask: bits, cookie, name: name.into() });
+        }
+    }
+
+    fn unwatch(&mut self, ino: usize) {
+        if let Some(wd) = self.inodes[ino].wd.take() {
+            let name = Box::default();
+            self.queue.push_back(RawEvent { wd, mask: mask::IGNORED, cookie: 0, name });
+        }
+    }
+
+    fn fresh(&mut self) -> u64 {
+        self.stamp += 1;
+        self.stamp
+    }
+
+    fn add(&mut self, dir: usize, name: &[u8], kind: Kind) -> usize {
+        let ino = self.inodes.len();
+        let mode = self.fresh();
+        self.inodes.push(Inode { kind, mode, wd: None });
+        self.entries_mut(dir).insert(name.into(), ino);
+        self.tell(dir, name, mask::CREATE, 0, ino);
+        ino
+    }
+
+    fn remove(&mut self, dir: usize, name: &[u8]) {
+        let Some(ino) = self.entries_mut(dir).remove(name) else { return };
+        if self.is_dir(ino) {
+            for below in self.entries(ino).keys().cloned().collect::<Vec<_>>() {
+                self.remove(ino, &below);
+            }
+        }
+        self.tell(dir, name, mask::DELETE, 0, ino);
+        if let Kind::File { links, .. } = &mut self.inodes[ino].kind {
+            *links -= 1;
+        }
+        self.unwatch(ino);
+    }
+
+    fn holds(&self, dir: usize, ino: usize) -> bool {
+        dir == ino
+            || self.is_dir(dir) && self.entries(dir).values().any(|&below| self.holds(below, ino))
+    }
+
+    fn rename(&mut self, from: (usize, &[u8]), to: (usize, &[u8]), exchange: bool) {
+        let ino = self.entries(from.0)[from.1];
+        let other = self.entries(to.0).get(to.1).copied();
+        if other == Some(ino) || self.holds(ino, to.0) {
+            return;
+        }
+        if exchange {
+            let Some(other) = other else { return };
+            if self.holds(other, from.0) {
+                return;
+            }
+            self.entries_mut(from.0).insert(from.1.into(), other);
+            self.entries_mut(to.0).insert(to.1.into(), ino);
+            self.tell_move(from, to, ino);
+            self.tell_move(to, from, other);
+            return;
+        }
+        if let Some(other) = other {
+            let fits = match (self.is_dir(ino), self.is_dir(other)) {
+                (true, true) => self.entries(other).is_empty(),
+                (false, false) => true,
+                (true, false) | (false, true) => false,
+            };
+            if !fits {
+                return;
+            }
+        }
+        self.entries_mut(from.0).remove(from.1);
+        self.entries_mut(to.0).insert(to.1.into(), ino);
+        self.tell_move(from, to, ino);
+        if let Some(other) = other {
+            self.unwatch(other);
+        }
+    }
+
+    fn tell_move(&mut self, from: (usize, &[u8]), to: (usize, &[u8]), ino: usize) {
+        self.last_cookie += 1;
+        self.tell(from.0, from.1, mask::MOVED_FROM, self.last_cookie, ino);
+        self.tell(to.0, to.1, mask::MOVED_TO, self.last_cookie, ino);
+    }
+
+    fn find(&self, path: &[u8]) -> Option<usize> {
+        path.split(|&byte| byte == b'/').filter(|name| !name.is_empty()).try_fold(
+            ROOT,
+            |dir, name| match &self.inodes[dir].kind {
+                Kind::Dir(entries) => entries.get(name).copied(),
+                Kind::File { .. } | Kind::Symlink(_) => None,
+            },
+        )
+    }
+
+    fn watch(&mut self, ino: usize) -> Wd {
+        if let Some(wd) = self.inodes[ino].wd {
+            return wd;
+        }
+        self.last_wd += 1;
+        *self.inodes[ino].wd.insert(Wd(self.last_wd))
+    }
+
+    fn dirs(&self, at: usize, found: &mut Vec<usize>) {
+        found.push(at);
+        for &ino in self.entries(at).values() {
+            if self.is_dir(ino) {
+                self.dirs(ino, found);
+            }
+        }
+    }
+
+    fn describe(&self, ino: usize) -> (char, u64, u64) {
+        let Inode { kind, mode, .. } = &self.inodes[ino];
+        match kind {
+            Kind::Dir(_) => ('d', 0, *mode),
+            Kind::File { content, .. } => ('f', *content, *mode),
+            Kind::Symlink(target) => ('l', *target, 0),
+        }
+    }
+
+    fn image(&self) -> Image {
+        let mut image = Image::new();
+        self.image_below(ROOT, b"", &mut image);
+        image
+    }
+
+    fn image_below(&self, dir: usize, path: &[u8], image: &mut Image) {
+        for (name, &ino) in self.entries(dir) {
+            let path = join(path, name);
+            image.insert(path.clone(), self.describe(ino));
+            if self.is_dir(ino) {
+                self.image_below(ino, &path, image);
+            }
+        }
+    }
+
+    /// One random thing that somebody does.
+    fn disturb(&mut self, random: &mut Random, attrib: bool) {
+        let mut dirs = Vec::new();
+        self.dirs(ROOT, &mut dirs);
+        if random.one_in(6) {
+            self.dirs(OUTSIDE, &mut dirs);
+        }
+        let dir = dirs[random.below(dirs.len())];
+        let to = dirs[random.below(dirs.len())];
+        let name: Name = vec![b'a' + random.below(5) as u8].into();
+        let new_name: Name = vec![b'a' + random.below(5) as u8].into();
+        let here = self.entries(dir).get(&name).copied();
+        match (random.below(16), here) {
+            (0..=3, None) => {
+                let content = self.fresh();
+                let ino = self.add(dir, &name, Kind::File { content, links: 1 });
+                self.open.push((dir, name, ino));
+                if !random.one_in(3) {
+                    self.close(self.open.len() - 1);
+                }
+            }
+            (4..=6, None) => {
+                self.add(dir, &name, Kind::Dir(BTreeMap::new()));
+            }
+            (7, None) => {
+                let target = self.fresh();
+                self.add(dir, &name, Kind::Symlink(target));
+            }
+            (8, None) => {
+                let files: Vec<_> = self.entries(to).values().copied().collect();
+                let file = files.into_iter().find(|&ino| !self.is_dir(ino));
+                if let Some(ino) = file {
+                    if let Kind::File { links, .. } = &mut self.inodes[ino].kind {
+                        *links += 1;
+                        self.entries_mut(dir).insert(name.clone(), ino);
+                        self.tell(dir, &name, mask::CREATE, 0, ino);
+                    }
+                }
+            }
+            (0..=3, Some(ino)) => {
+                let fresh = self.fresh();
+                if let Kind::File { content, links: 1 } = &mut self.inodes[ino].kind {
+                    *content = fresh;
+                    self.tell(dir, &name, mask::CLOSE_WRITE, 0, ino);
+                }
+            }
+            (4..=8, Some(_)) => {
+                self.rename((dir, &name), (to, &new_name), random.one_in(5));
+            }
+            (9..=11, Some(ino)) if !self.is_dir(ino) => self.remove(dir, &name),
+            (9, Some(_)) => self.remove(dir, &name),
+            (12, Some(ino)) if attrib && !matches!(self.inodes[ino].kind, Kind::Symlink(_)) => {
+                if matches!(self.inodes[ino].kind, Kind::File { links, .. } if links > 1) {
+                    return; // Only one of its names is told, which rsync without -H cannot mend.
+                }
+                self.inodes[ino].mode = self.fresh();
+                self.tell(dir, &name, mask::ATTRIB, 0, ino);
+            }
+            _ => {
+                if !self.open.is_empty() {
+                    self.close(random.below(self.open.len()));
+                }
+            }
+        }
+    }
+
+    /// The writer of a created file closes it, wherever it is now.
+    fn close(&mut self, number: usize) {
+        let (_, _, ino) = self.open.swap_remove(number);
+        let content = self.fresh();
+        // A file with two names would have to tell both, which the kernel does not.
+        if let Kind::File { content: old, links: 0 | 1 } = &mut self.inodes[ino].kind {
+            *old = content;
+        }
+        // The kernel tells the directory where the file was opened, under its name of now.
+        for dir in 0..self.inodes.len() {
+            if self.is_dir(dir) {
+                let names = self.entries(dir).iter().filter(|(_, &at)| at == ino);
+                for name in names.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+                    self.tell(dir, &name, mask::CLOSE_WRITE, 0, ino);
+                }
+            }
+        }
+    }
+}
+
+/// The walk: several threads' worth of steps.
+#[derive(Default)]
+struct Walk {
+    scans: VecDeque<Walking>,
+    told: VecDeque<Input>,
+}
+
+struct Walking {
+    scan: Scan,
+    ahead: Vec<(Vec<u8>, Option<Place>)>,
+    /// Watched, and to be read in the next step.
+    watched: Option<(Vec<u8>, Reached, usize)>,
+}
+
+impl Walk {
+    fn start(&mut self, scan: Scan) {
+        let ahead = vec![(scan.path.clone(), scan.watch.then(|| scan.place.clone()))];
+        self.scans.push_back(Walking { scan, ahead, watched: None });
+    }
+
+    fn step(&mut self, fs: &mut FileSystem, random: &mut Random) {
+        // The scan of the root and one other are under way at the same time.
+        if self.scans.is_empty() {
+            return;
+        }
+        let number = random.below(self.scans.len().min(2));
+        let walking = &mut self.scans[number];
+        let root = RootId(0);
+        if let Some((path, reached, ino)) = walking.watched.take() {
+            let entries: Vec<_> = fs
+                .entries(ino)
+                .iter()
+                .map(|(name, &ino)| Entry { name: name.clone(), is_dir: fs.is_dir(ino) })
+                .collect();
+            for entry in entries.iter().filter(|entry| entry.is_dir) {
+                let place = match &reached {
+                    Reached::Watched { wd, .. } => {
+                        Some(Place::In { parent: *wd, name: entry.name.clone() })
+                    }
+                    Reached::Read | Reached::Unwatched => None,
+                };
+                walking.ahead.push((join(&path, &entry.name), place));
+            }
+            let origin = walking.scan.origin;
+            let entries = if origin == Origin::Start { Vec::new() } else { entries };
+            let listing = Listing { reached, path, origin, entries };
+            self.told.push_back(Input::Listing(root, listing));
+        } else if let Some((path, place)) = walking.ahead.pop() {
+            let Some(ino) = fs.find(&path).filter(|&ino| fs.is_dir(ino)) else { return };
+            let reached = match place {
+                Some(place) => Reached::Watched { place, wd: fs.watch(ino) },
+                None => Reached::Read,
+            };
+            walking.watched = Some((path, reached, ino));
+        } else {
+            let id: ScanId = walking.scan.id;
+            self.scans.remove(number);
+            self.told.push_back(Input::ScanEnded(root, id));
+        }
+    }
+}
+
+/// A job under way: what is still to be sent.
+struct Sending {
+    id: JobId,
+    remote: usize,
+    paths: VecDeque<(Path, Gone)>,
+    /// Steps until it ends, and with which exit code.
+    fails: Option<(usize, i32)>,
+}
+
+struct World {
+    fs: FileSystem,
+    walk: Walk,
+    engine: Engine,
+    jobs: Vec<Sending>,
+    remotes: Vec<Image>,
+    now: Time,
+    random: Random,
+    failures: bool,
+}
+
+impl World {
+    fn handle(&mut self, input: Input) {
+        trace(|| format!("{:?} <- {input:?}", self.now));
+        self.engine.handle(input, self.now);
+        self.carry_out();
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(action) = self.engine.poll_action(self.now) {
+            trace(|| format!("    -> {action:?}"));
+            match action {
+                Action::Scan(_, scan) => self.walk.start(scan),
+                Action::RemoveWatch(_, wd) => {
+                    let watched = self.fs.inodes.iter().position(|inode| inode.wd == Some(wd));
+                    if let Some(ino) = watched {
+                        self.fs.unwatch(ino);
+                    }
+                }
+                Action::Look(root, path) => {
+                    let seen = self.look(&path);
+                    self.engine.handle(Input::Seen(root, path, seen), self.now);
+                }
+                Action::Run(job) => self.start(job),
+                Action::Report(_) => {}
+            }
+        }
+    }
+
+    fn look(&self, path: &[u8]) -> Seen {
+        match self.fs.find(path).map(|ino| &self.fs.inodes[ino].kind) {
+            None => Seen::Missing,
+            Some(Kind::Dir(_)) => Seen::Directory,
+            Some(Kind::Symlink(_)) => Seen::Other,
+            Some(Kind::File { content, links }) => {
+                Seen::Regular { links: *links, stamp: Stamp { size: *content, modified_ns: 0 } }
+            }
+        }
+    }
+
+    fn start(&mut self, job: Job) {
+        let remote = job.remote.0;
+        let paths: VecDeque<_> = match job.work {
+            Work::Batch { paths, .. } => paths.into(),
+            Work::FullSync { delete } => {
+                let here = self.fs.image();
+                if delete {
+                    self.remotes[remote].retain(|path, _| here.contains_key(path));
+                }
+                here.into_keys().map(|path| (Path::from(path), Gone::No)).collect()
+            }
+        };
+        let fails = (self.failures && self.random.one_in(4)).then(|| {
+            let code = [12, 23, 30][self.random.below(3)];
+            (self.random.below(paths.len() + 1), code)
+        });
+        self.jobs.push(Sending { id: job.id, remote, paths, fails });
+    }
+
+    fn job_step(&mut self) {
+        if self.jobs.is_empty() {
+            return;
+        }
+        let number = self.random.below(self.jobs.len());
+        let job = &mut self.jobs[number];
+        let next = match &mut job.fails {
+            Some((0, code)) => Err(*code),
+            Some((left, _)) => {
+                *left -= 1;
+                job.paths.pop_front().ok_or(0)
+            }
+            None => job.paths.pop_front().ok_or(0),
+        };
+        match next {
+            Ok((path, gone)) => {
+                let remote = job.remote;
+                self.send(remote, &path, gone);
+            }
+            Err(code) => {
+                let id = self.jobs.swap_remove(number).id;
+                while !self.fs.queue.is_empty() {
+                    self.deliver_event();
+                }
+                let ended = Ended { status: Status::Exited(code), stderr: Vec::new() };
+                self.handle(Input::JobEnded(id, JobEnd::Ran(ended)));
+            }
+        }
+    }
+
+    /// What rsync does for one path of a list, by what the path is at this moment.
+    fn send(&mut self, remote: usize, path: &[u8], gone: Gone) {
+        let far = &mut self.remotes[remote];
+        let below = |path: &[u8], other: &[u8]| {
+            other.len() > path.len() && other.starts_with(path) && other[path.len()] == b'/'
+        };
+        let found = self.fs.find(path);
+        trace(|| format!("        job to {remote}: {} {found:?}", path.escape_ascii()));
+        let Some(ino) = found else {
+            if gone != Gone::No {
+                far.retain(|other, _| other != path && !below(path, other));
+            }
+            return;
+        };
+        for end in (0..path.len()).filter(|&at| path[at] == b'/') {
+            let above = &path[..end];
+            if far.get(above).is_none_or(|(kind, ..)| *kind != 'd') {
+                let ino = self.fs.find(above).expect("a path that is there has its parents");
+                far.insert(above.to_vec(), self.fs.describe(ino));
+            }
+        }
+        if !self.fs.is_dir(ino) {
+            far.retain(|other, _| !below(path, other));
+        } else if gone == Gone::Directory {
+            far.retain(|other, _| !below(path, other) || self.fs.find(other).is_some());
+        }
+        far.insert(path.to_vec(), self.fs.describe(ino));
+    }
+
+    fn deliver_event(&mut self) {
+        if let Some(event) = self.fs.queue.pop_front() {
+            self.handle(Input::Event(RootId(0), event));
+        }
+    }
+
+    fn deliver_listing(&mut self) {
+        if let Some(told) = self.walk.told.pop_front() {
+            self.handle(told);
+        }
+    }
+
+    fn pass_time(&mut self, duration_ms: u64) {
+        self.now = self.now + duration_ms;
+        self.handle(Input::Time);
+    }
+
+    /// Lets everything come to rest that is under way.
+    fn rest(&mut self) {
+        for _ in 0..STEPS_TO_REST_MAX {
+            let busy = [
+                !self.fs.queue.is_empty(),
+                !self.walk.told.is_empty(),
+                !self.walk.scans.is_empty(),
+                !self.jobs.is_empty(),
+            ];
+            match self.random.below(4) {
+                0 => self.deliver_event(),
+                1 => self.deliver_listing(),
+                2 => self.walk.step(&mut self.fs, &mut self.random),
+                _ => self.job_step(),
+            }
+            if busy == [false; 4] {
+                match self.engine.poll_timeout() {
+                    Some(due) => self.pass_time(due.since(self.now)),
+                    None => return,
+                }
+            }
+        }
+        panic!("no rest after {STEPS_TO_REST_MAX} steps: {:?}", self.engine);
+    }
+}
+
+struct Plan {
+    /// `-r`, with a far side that holds other things, and things happen while everything is read.
+    full_sync: bool,
+    failures: bool,
+    overflows: bool,
+    steps: usize,
+}
+
+fn live(seed: u64, plan: &Plan) {
+    let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let mut fs = FileSystem::new();
+    for _ in 0..random.below(80) {
+        fs.disturb(&mut random, false);
+    }
+    let attrib = random.one_in(2);
+    let far = if plan.full_sync {
+        let mut far = FileSystem::new();
+        for _ in 0..random.below(80) {
+            far.disturb(&mut random, false);
+        }
+        far.image()
+    } else {
+        fs.image()
+    };
+    let engine = Engine::new(Settings {
+        workers: 1 + random.below(2),
+        batch: Batch { quiet_ms: 2, delay_ms_max: 20, interval_ms: 0 },
+        events: Events { attrib, create_file: random.one_in(2), ..Events::default() },
+        full_sync: plan.full_sync,
+        mirror: plan.full_sync,
+        deletes: Deletes::Combined,
+        roots: vec![(Arc::new(Filter::default()), 2)],
+    });
+    let mut world = World {
+        fs,
+        walk: Walk::default(),
+        engine,
+        jobs: Vec::new(),
+        remotes: vec![far.clone(), far],
+        now: Time(1),
+        random,
+        failures: plan.failures,
+    };
+    world.carry_out();
+    if !plan.full_sync {
+        world.rest();
+    }
+    // How fast things happen against how fast they are seen differs from seed to seed.
+    let calm = 1 + world.random.below(6);
+    for _ in 0..plan.steps {
+        match world.random.below(8) {
+            0 | 1 if world.random.one_in(calm) => {
+                let World { fs, random, .. } = &mut world;
+                for _ in 0..=random.below(4) {
+                    fs.disturb(random, attrib);
+                }
+            }
+            2 | 3 => world.deliver_event(),
+            4 => world.walk.step(&mut world.fs, &mut world.random),
+            5 => world.deliver_listing(),
+            6 => world.job_step(),
+            7 => {
+                let longest_ms = if world.random.one_in(20) { 2_000 } else { 8 };
+                let duration_ms = world.random.below(longest_ms) as u64;
+                world.pass_time(duration_ms);
+            }
+            _ => {}
+        }
+        if plan.overflows && world.random.one_in(400) {
+            world.fs.queue.clear();
+            let event =
+                RawEvent { wd: Wd(-1), mask: mask::Q_OVERFLOW, cookie: 0, name: Box::default() };
+            world.fs.queue.push_back(event);
+        }
+    }
+    while !world.fs.open.is_empty() {
+        world.fs.close(0);
+    }
+    world.failures = false;
+    world.rest();
+    let here = world.fs.image();
+    for far in &world.remotes {
+        let only_here: Vec<_> =
+            here.iter().filter(|(path, is)| far.get(*path) != Some(is)).collect();
+        let only_far: Vec<_> =
+            far.iter().filter(|(path, is)| here.get(*path) != Some(is)).collect();
+        assert!(
+            only_here.is_empty() && only_far.is_empty(),
+            "seed {seed}: here {only_here:?}, far {only_far:?}"
+        );
+    }
+    for dir in 0..world.fs.inodes.len() {
+        let inside = world.fs.is_dir(dir) && world.fs.holds(ROOT, dir);
+        assert!(!inside || world.fs.inodes[dir].wd.is_some(), "seed {seed}: {dir} is not watched");
+    }
+    let mut dirs = Vec::new();
+    world.fs.dirs(ROOT, &mut dirs);
+    assert_eq!(world.engine.directories(RootId(0)), dirs.len(), "seed {seed}: the tree");
+}
+
+fn lives(plan: &Plan) {
+    let seeds = std::env::var("SERSYNC_MODEL_SEEDS").unwrap_or("1-300".into());
+    let (first, last) = seeds.split_once('-').expect("SERSYNC_MODEL_SEEDS=FIRST-LAST");
+    for seed in first.parse().unwrap()..=last.parse().unwrap() {
+        live(seed, plan);
+    }
+}
+
+#[test]
+fn remotes_become_equal_whatever_the_order() {
+    lives(&Plan { full_sync: false, failures: false, overflows: false, steps: 1_500 });
+}
+
+#[test]
+fn remotes_become_equal_after_failed_jobs() {
+    lives(&Plan { full_sync: false, failures: true, overflows: false, steps: 1_500 });
+}
+
+#[test]
+fn remotes_become_equal_from_a_start_in_the_middle_of_changes() {
+    lives(&Plan { full_sync: true, failures: true, overflows: false, steps: 1_500 });
+}
+
+#[test]
+fn remotes_become_equal_after_overflows() {
+    lives(&Plan { full_sync: true, failures: true, overflows: true, steps: 2_500 });
+}

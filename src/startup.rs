@@ -1,0 +1,229 @@
+//! What is looked at before anything starts: the system, against what the user configured.
+//!
+//! Every fault is one line that says what to do, and ends the start; `main` prints it. The
+//! configuration itself has been checked by then.
+
+use crate::cli::Options;
+use crate::config::{
+    Config, Error as ConfigError, Events, Filter as FilterConfig, Root, Transport,
+};
+use crate::engine::filter::Filter;
+use crate::event_loop::Setup;
+use crate::rsync::capability::Capability;
+use crate::rsync::pattern;
+use crate::rsync::plan::Deletes;
+use crate::worker::{Excludes, Identity, Route, RSYNC};
+use std::fmt;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+/// Larger than any configuration that people write by hand.
+const CONFIG_BYTES_MAX: u64 = 1 << 20;
+/// rsync refuses a password file that others than its owner can touch.
+const OTHERS: u32 = 0o007;
+
+/// Why nothing was started: one line.
+#[derive(Debug)]
+pub enum Error {
+    /// The configuration file cannot be read.
+    Unreadable(PathBuf, io::Error),
+    /// What is in it cannot be used.
+    Config(ConfigError),
+    /// Something is asked for that this version does not have.
+    NotThere(&'static str),
+    /// rsync cannot be run, or gives no version.
+    NoRsync(String),
+    /// A root is not there, or no directory.
+    Root(PathBuf, &'static str),
+    /// A password file cannot be used.
+    Password(PathBuf, String),
+    /// An expression does not compile.
+    Expression(String),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Unreadable(file, error) => write!(
+                f,
+                "{}: cannot read the configuration: {error}; name it with -o FILE",
+                file.display()
+            ),
+            Error::Config(error) => error.fmt(f),
+            Error::NotThere(what) => f.write_str(what),
+            Error::NoRsync(what) => {
+                write!(f, "{what}; install rsync, or put it into a directory of PATH")
+            }
+            Error::Root(path, what) => {
+                write!(f, "{}: localpath watch {what}; nothing was started", path.display())
+            }
+            Error::Password(file, what) => write!(f, "{}: passwordfile {what}", file.display()),
+            Error::Expression(what) => f.write_str(what),
+        }
+    }
+}
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        Error::Config(error)
+    }
+}
+
+/// Reads the configuration file.
+///
+/// # Errors
+/// It cannot be read, is too large, or cannot be used.
+pub fn read_config(file: &Path) -> Result<Config, Error> {
+    let unreadable = |error| Error::Unreadable(file.into(), error);
+    let opened = std::fs::File::open(file).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    // One byte more than is allowed, for the reader to see that it is too large.
+    opened.take(CONFIG_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(Config::parse(file, &bytes)?)
+}
+
+/// Looks at everything that a run needs.
+///
+/// # Errors
+/// The first thing that is missing or wrong.
+pub fn prepare(options: &Options, config: Config) -> Result<Setup, Error> {
+    not_there_yet(options)?;
+    for root in &config.roots {
+        check_root(&root.watch)?;
+    }
+    check_password_file(&config)?;
+    let local = local_rsync()?;
+    let filter = Arc::new(Filter::new(&config.filter).map_err(Error::Expression)?);
+    let mut routes = Vec::new();
+    for root in &config.roots {
+        routes.extend(routes_of(root, &config, local, &filter)?);
+    }
+    let mut events = config.events;
+    if options.without_modify {
+        (events.modify, events.close_write) = (false, false);
+    }
+    Ok(Setup {
+        full_sync: options.full_sync,
+        workers: options.workers,
+        events,
+        deletes: deletes(events, local),
+        // Without either, several sources may push into one module: a full sync must not delete
+        // what the others have there.
+        mirror: events.delete && (options.full_sync || config.crontab.is_some()),
+        filter,
+        routes,
+        config,
+        ready: Box::new(|| ()),
+    })
+}
+
+fn not_there_yet(options: &Options) -> Result<(), Error> {
+    if options.background {
+        return Err(Error::NotThere(
+            "-d: running in the background is not there yet; leave it out and start with \
+             `nohup sersync ... > log 2>&1 &`",
+        ));
+    }
+    if options.plugin_only.is_some() {
+        return Err(Error::NotThere("-m NAME: plugins are not there yet"));
+    }
+    Ok(())
+}
+
+/// What the configuration asks for and this version does not have, to be said at start.
+pub fn missing_features(config: &Config) -> Vec<String> {
+    let mut missing = vec![
+        "failLog: not there yet; what fails is kept in memory and tried again".to_string(),
+        "host: the status page is not there yet".to_string(),
+    ];
+    if config.crontab.is_some() {
+        missing.push("crontab: the scheduled full sync is not there yet".to_string());
+    }
+    if config.plugin.is_some() {
+        missing.push("plugin: plugins are not there yet; none is run".to_string());
+    }
+    missing
+}
+
+fn check_root(root: &Path) -> Result<(), Error> {
+    let what = match std::fs::metadata(root) {
+        Ok(found) if found.is_dir() => return Ok(()),
+        Ok(_) => "is not a directory",
+        Err(error) if error.kind() == io::ErrorKind::NotFound => "does not exist",
+        Err(_) => "cannot be looked at",
+    };
+    Err(Error::Root(root.into(), what))
+}
+
+fn check_password_file(config: &Config) -> Result<(), Error> {
+    let daemon = |root: &Root| {
+        root.remotes.iter().any(|remote| matches!(remote.transport, Transport::Daemon { .. }))
+    };
+    let Some(file) = &config.rsync.password_file else { return Ok(()) };
+    if !config.roots.iter().any(daemon) {
+        return Ok(());
+    }
+    let wrong = |what: String| Err(Error::Password(file.clone(), what));
+    match std::fs::metadata(file) {
+        Err(error) => wrong(format!("cannot be read: {error}; it holds the password alone")),
+        Ok(found) if !found.is_file() => wrong("is not a file".into()),
+        Ok(found) if found.permissions().mode() & OTHERS != 0 => wrong(format!(
+            "can be read by others (mode {:04o}), which rsync refuses; run: chmod 600 {}",
+            found.permissions().mode() & 0o7777,
+            file.display()
+        )),
+        Ok(_) => Ok(()),
+    }
+}
+
+fn local_rsync() -> Result<Capability, Error> {
+    let output = Command::new(RSYNC).arg("--version").stdin(Stdio::null()).output();
+    let output = match output {
+        Ok(output) => output,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(Error::NoRsync("no rsync in PATH".into()));
+        }
+        Err(error) => return Err(Error::NoRsync(format!("cannot run rsync: {error}"))),
+    };
+    Capability::parse(&output.stdout)
+        .ok_or_else(|| Error::NoRsync("`rsync --version` gives no version".into()))
+}
+
+fn deletes(events: Events, local: Capability) -> Deletes {
+    match (events.delete, local.delete_missing_args()) {
+        (false, _) => Deletes::Never,
+        (true, true) => Deletes::Combined,
+        (true, false) => Deletes::Portable,
+    }
+}
+
+fn routes_of(
+    root: &Root,
+    config: &Config,
+    local: Capability,
+    filter: &Arc<Filter>,
+) -> Result<Vec<Arc<Route>>, Error> {
+    let identity =
+        Identity::of(&root.watch).map_err(|_| Error::Root(root.watch.clone(), "is gone"))?;
+    let route = |remote: &crate::config::Remote| {
+        Arc::new(Route {
+            root: root.watch.clone(),
+            identity,
+            remote: remote.clone(),
+            rsync: config.rsync.clone(),
+            local,
+            excludes: excludes(&config.filter, filter),
+        })
+    };
+    Ok(root.remotes.iter().map(route).collect())
+}
+
+fn excludes(config: &FilterConfig, filter: &Arc<Filter>) -> Excludes {
+    let translated: Vec<_> =
+        config.excludes.iter().map(|expression| pattern::translate(expression)).collect();
+    let one_by_one = translated.iter().any(Option::is_none).then(|| filter.clone());
+    Excludes { patterns: translated.into_iter().flatten().flatten().collect(), one_by_one }
+}

@@ -1,0 +1,75 @@
+//! epoll(7), level-triggered: whatever was not read is told again.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+/// Descriptors told at once; the rest is told by the next wait.
+const EVENTS_MAX: usize = 16;
+
+/// A set of descriptors to wait for.
+#[derive(Debug)]
+pub struct Epoll {
+    fd: OwnedFd,
+}
+
+impl Epoll {
+    /// An empty set.
+    ///
+    /// # Errors
+    /// No descriptor or no memory left.
+    pub fn new() -> io::Result<Epoll> {
+        // SAFETY: no pointers are involved.
+        let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the call above gave us this descriptor, and nobody else has it.
+        Ok(Epoll { fd: unsafe { OwnedFd::from_raw_fd(fd) } })
+    }
+
+    /// Adds a descriptor; `token` comes back when it is readable. It leaves the set when it is
+    /// closed.
+    ///
+    /// # Errors
+    /// No memory left, or the descriptor cannot be waited for.
+    pub fn add(&self, fd: &impl AsFd, token: u64) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token };
+        let (epoll, fd) = (self.fd.as_raw_fd(), fd.as_fd().as_raw_fd());
+        // SAFETY: `event` outlives the call, which copies it.
+        match unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd, &mut event) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    /// Waits until a descriptor is readable, `timeout` is over (`None`: for ever) or a signal comes;
+    /// gives the tokens of those that are readable.
+    ///
+    /// # Errors
+    /// None that a caller could mend.
+    pub fn wait(&self, timeout: Option<Duration>) -> io::Result<Vec<u64>> {
+        let timeout_ms = match timeout {
+            None => -1,
+            Some(timeout) => i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX),
+        };
+        let mut events = [libc::epoll_event { events: 0, u64: 0 }; EVENTS_MAX];
+        // SAFETY: `events` has room for the number of entries that is given with it.
+        let count = unsafe {
+            libc::epoll_wait(
+                self.fd.as_raw_fd(),
+                events.as_mut_ptr(),
+                EVENTS_MAX as i32,
+                timeout_ms,
+            )
+        };
+        match usize::try_from(count) {
+            Ok(count) => Ok(events[..count].iter().map(|event| event.u64).collect()),
+            Err(_) => match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::Interrupted => Ok(Vec::new()),
+                error => Err(error),
+            },
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! inotify(7): one instance for each root, so that one root's overflow is no other's.
+#![allow(unsafe_code)]
+
+use crate::engine::event::{mask, Wd};
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// What is asked of every directory. `IN_MODIFY` is asked for only where it counts: a large write
+/// makes thousands of them.
+pub const DIRECTORY: u32 = mask::ATTRIB
+    | mask::CLOSE_WRITE
+    | mask::MOVED_FROM
+    | mask::MOVED_TO
+    | mask::CREATE
+    | mask::DELETE
+    | libc::IN_ONLYDIR;
+/// Asked of the root besides: nobody above it would tell.
+pub const ROOT: u32 = mask::DELETE_SELF | mask::MOVE_SELF;
+
+/// An inotify instance. Watches may be added from any thread; one thread reads.
+#[derive(Debug)]
+pub struct Inotify {
+    file: File,
+}
+
+impl Inotify {
+    /// A new instance.
+    ///
+    /// # Errors
+    /// `EMFILE` when `fs.inotify.max_user_instances` is reached.
+    pub fn new() -> io::Result<Inotify> {
+        // SAFETY: no pointers are involved.
+        let fd = unsafe { libc::inotify_init1(libc::IN_NONBLOCK | libc::IN_CLOEXEC) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the call above gave us this descriptor, and nobody else has it.
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        Ok(Inotify { file: File::from(fd) })
+    }
+
+    /// Watches the directory at `path`, or changes the mask of its watch.
+    ///
+    /// # Errors
+    /// `ENOENT` or `ENOTDIR` when it is gone, `ENOSPC` at the watch limit, `EACCES`.
+    pub fn add(&self, path: &Path, mask: u32) -> io::Result<Wd> {
+        let path = CString::new(path.as_os_str().as_bytes())?;
+        // SAFETY: `path` is a NUL-terminated string that outlives the call.
+        let wd = unsafe { libc::inotify_add_watch(self.file.as_raw_fd(), path.as_ptr(), mask) };
+        if wd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Wd(wd))
+    }
+
+    /// Takes a watch back. That it is gone already is no error worth telling.
+    pub fn remove(&self, wd: Wd) {
+        // SAFETY: no pointers are involved; a descriptor that is not a watch gives EINVAL.
+        unsafe { libc::inotify_rm_watch(self.file.as_raw_fd(), wd.0) };
+    }
+
+    /// Reads as many whole records as fit; 0 when there are none now.
+    ///
+    /// # Errors
+    /// Whatever read(2) gives, but for EAGAIN and EINTR.
+    pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match (&self.file).read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
+            result => result,
+        }
+    }
+}
+
+impl AsFd for Inotify {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}

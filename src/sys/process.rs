@@ -1,0 +1,200 @@
+//! Runs one process to its end: feeds it its standard input, keeps what it says on standard error.
+
+use std::io::{self, ErrorKind, PipeReader, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
+use nix::sys::signal::{killpg, Signal};
+use nix::unistd::Pid;
+
+/// Kept of standard error: its beginning, where the cause is, and nothing of a flood behind it.
+const STDERR_BYTES_MAX: usize = 64 * 1024;
+/// Written to standard input at once. Pipes take this many bytes in one piece or not at all
+/// (PIPE_BUF), so a list whose pieces end between two paths is never read with half a path at its
+/// end, whenever we die. To rsync half a path is a path, and one that is missing here may be deleted
+/// there.
+const PIECE_BYTES_MAX: usize = 4096;
+/// How often the child is looked at that has closed neither of its pipes: a process that it left
+/// behind may hold them open.
+const LOOK_MS: u16 = 1_000;
+
+/// How a process ended.
+#[derive(Debug)]
+pub struct Exit {
+    /// Its status, or why there is none: it could not be started.
+    pub status: io::Result<ExitStatus>,
+    /// The beginning of what it said.
+    pub stderr: Vec<u8>,
+}
+
+/// Runs `command` in a process group of its own until it has ended. `input` goes to its standard
+/// input, in pieces that end behind a NUL. When `stop` becomes readable or is closed, the group is
+/// ended.
+pub fn run(mut command: Command, input: &[u8], stop: &PipeReader) -> Exit {
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) => return Exit { status: Err(error), stderr: Vec::new() },
+    };
+    let mut stderr = Vec::new();
+    let talked = talk(&mut child, input, stop, &mut stderr);
+    if talked.is_err() {
+        end(&child, Signal::SIGKILL);
+    }
+    Exit { status: child.wait().and_then(|status| talked.map(|()| status)), stderr }
+}
+
+/// Feeds and listens until the child has closed its standard error or ended.
+fn talk(
+    child: &mut Child,
+    mut input: &[u8],
+    stop: &PipeReader,
+    kept: &mut Vec<u8>,
+) -> io::Result<()> {
+    let mut stdin = child.stdin.take();
+    let Some(mut stderr) = child.stderr.take() else { return Ok(()) };
+    if let Some(stdin) = &stdin {
+        super::set_nonblocking(stdin)?;
+    }
+    super::set_nonblocking(&stderr)?;
+    let mut stopping = false;
+    loop {
+        stdin = stdin.filter(|_| !input.is_empty());
+        let (ready_stdin, ready_stderr, ready_stop) = {
+            let mut fds = vec![PollFd::new(stderr.as_fd(), PollFlags::POLLIN)];
+            if !stopping {
+                fds.push(PollFd::new(stop.as_fd(), PollFlags::POLLIN));
+            }
+            if let Some(stdin) = &stdin {
+                fds.push(PollFd::new(stdin.as_fd(), PollFlags::POLLOUT));
+            }
+            match poll(&mut fds, PollTimeout::from(LOOK_MS)) {
+                Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let any = |at: usize| fds.get(at).and_then(PollFd::any).unwrap_or(false);
+            (any(2 - usize::from(stopping)), any(0), !stopping && any(1))
+        };
+        if ready_stop {
+            stopping = true;
+            end(child, Signal::SIGTERM);
+        }
+        if ready_stdin {
+            if let Some(pipe) = &mut stdin {
+                match pipe.write(piece(input)) {
+                    Ok(count) => input = &input[count..],
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    // It has stopped reading: its exit code will say why.
+                    Err(_) => input = &[],
+                }
+            }
+        }
+        if ready_stderr && !keep(&mut stderr, kept) {
+            return Ok(());
+        }
+        if !ready_stdin && !ready_stderr && child.try_wait()?.is_some() {
+            return Ok(());
+        }
+    }
+}
+
+/// As much of `input` as fits into one piece, up to and with the last NUL in it.
+fn piece(input: &[u8]) -> &[u8] {
+    let most = &input[..input.len().min(PIECE_BYTES_MAX)];
+    match most.iter().rposition(|&byte| byte == 0) {
+        Some(last) => &most[..=last],
+        // One path that is longer than any the kernel would open.
+        None => most,
+    }
+}
+
+/// Reads once; `false` at the end.
+fn keep(stderr: &mut impl Read, kept: &mut Vec<u8>) -> bool {
+    let mut buffer = [0; 4096];
+    match stderr.read(&mut buffer) {
+        Ok(0) => false,
+        Ok(count) => {
+            let room = STDERR_BYTES_MAX - kept.len();
+            kept.extend_from_slice(&buffer[..count.min(room)]);
+            true
+        }
+        Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
+    }
+}
+
+/// Ends everything that the child has started, and the child.
+fn end(child: &Child, signal: Signal) {
+    if let Ok(pid) = i32::try_from(child.id()) {
+        // That the group is gone already is what was wanted.
+        let _ = killpg(Pid::from_raw(pid), signal);
+    }
+}
+
+/// The exit code, or the signal that ended it, of a process that ran.
+pub fn code_or_signal(status: ExitStatus) -> Result<i32, i32> {
+    status.code().ok_or_else(|| status.signal().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn input_arrives_whole_while_errors_flow() {
+        let (stop, _running) = io::pipe().unwrap();
+        let input: Vec<u8> = (0..60_000).flat_map(|n: u32| format!("{n}\0").into_bytes()).collect();
+        let script = "tr '\\0' '\\n' | while read -r n; do echo e$n; done >&2; exit 7";
+        let exit = run(shell(script), &input, &stop);
+        assert_eq!(code_or_signal(exit.status.unwrap()), Ok(7));
+        assert_eq!(exit.stderr.len(), STDERR_BYTES_MAX);
+        assert!(exit.stderr.starts_with(b"e0\ne1\ne2\n"));
+    }
+
+    #[test]
+    fn a_child_that_reads_nothing_ends_the_run() {
+        let (stop, _running) = io::pipe().unwrap();
+        let exit = run(shell("exit 3"), &vec![0; 1 << 20], &stop);
+        assert_eq!(code_or_signal(exit.status.unwrap()), Ok(3));
+    }
+
+    #[test]
+    fn closing_the_stop_pipe_ends_the_whole_group() {
+        let (stop, running) = io::pipe().unwrap();
+        let thread = std::thread::spawn(move || run(shell("sleep 1000 & wait"), b"", &stop));
+        drop(running);
+        let exit = thread.join().unwrap();
+        assert_eq!(code_or_signal(exit.status.unwrap()), Err(libc::SIGTERM));
+    }
+
+    #[test]
+    fn a_process_left_behind_with_our_pipe_does_not_hold_the_run_up() {
+        let (stop, _running) = io::pipe().unwrap();
+        let exit = run(shell("sleep 1000 & echo $! >&2; exit 0"), b"", &stop);
+        assert_eq!(code_or_signal(exit.status.unwrap()), Ok(0));
+        let left = String::from_utf8(exit.stderr).unwrap().trim().parse().unwrap();
+        nix::sys::signal::kill(Pid::from_raw(left), Signal::SIGKILL).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_started_says_why() {
+        let (stop, _running) = io::pipe().unwrap();
+        let exit = run(Command::new("/nowhere/rsync"), b"", &stop);
+        assert_eq!(exit.status.unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn pieces_end_between_two_paths() {
+        let long = vec![b'x'; PIECE_BYTES_MAX - 10];
+        let list = [&long[..], b"\0./second path\0./third\0"].concat();
+        assert_eq!(piece(&list).len(), long.len() + 1);
+        assert_eq!(piece(&list[long.len() + 1..]), b"./second path\0./third\0");
+    }
+}
