@@ -1,0 +1,97 @@
+# shellcheck shell=sh
+# What must be on the machine: looks for commands, installs the packages that carry them, checks the Rust toolchain.
+#
+# Sourced by the other scripts, never run by itself. It changes nothing when everything is there, so the
+# scripts work for any user then; only installing needs root. POSIX sh, for BusyBox ash as well.
+
+# Not in every user's PATH: where sshd lies, and where rustup puts cargo.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:${HOME:-/root}/.cargo/bin
+
+say() { printf '%s: %s\n' "${0##*/}" "$*"; }
+
+die() {
+    say "$*" >&2
+    exit 1
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# need COMMAND...: returns when all of them are there, having installed what was missing; ends the script,
+# saying what to do, if it cannot.
+need() {
+    missing=''
+    for wanted in "$@"; do
+        have "$wanted" || missing="$missing $wanted"
+    done
+    [ -n "$missing" ] || return 0
+
+    manager=$(package_manager) ||
+        die "not found:$missing. No apt-get, apk, dnf or yum here: install them your system's way, then run this again."
+    packages=''
+    for wanted in $missing; do
+        packages="$packages $(package_of "$manager" "$wanted")"
+    done
+    [ "$(id -u)" -eq 0 ] ||
+        die "not found:$missing. Only root can install them. Run this as root, then start again:
+    $(install_line "$manager")$packages"
+
+    say "installing$packages"
+    # The list's refresh may fail halfway (an unreachable extra source) and the packages still be there.
+    [ "$manager" != apt-get ] || apt-get update -q || say "apt-get update failed, trying with the old lists" >&2
+    # Split into words on purpose: a command line and a list of package names.
+    # shellcheck disable=SC2046,SC2086
+    DEBIAN_FRONTEND=noninteractive $(install_line "$manager") $packages ||
+        die "could not install$packages (above: why). Install them yourself, then run this again."
+    for wanted in $missing; do
+        have "$wanted" || die "installed$packages, but there is still no '$wanted' in $PATH"
+    done
+}
+
+package_manager() {
+    # dnf before yum: where both are there, yum is dnf by its old name.
+    for manager in apt-get apk dnf yum; do
+        if have "$manager"; then
+            printf '%s\n' "$manager"
+            return 0
+        fi
+    done
+    return 1
+}
+
+install_line() {
+    case $1 in
+        apt-get) printf 'apt-get install -y -q --no-install-recommends' ;;
+        apk) printf 'apk add' ;;
+        dnf | yum) printf '%s install -y' "$1" ;;
+    esac
+}
+
+# package_of MANAGER COMMAND: the packages that carry the command; by default, the one of the same name.
+package_of() {
+    case $1:$2 in
+        # Rust links with the C compiler, and against the C library's start files.
+        apt-get:cc) printf 'gcc libc6-dev' ;;
+        apk:cc) printf 'gcc musl-dev' ;;
+        *:cc) printf 'gcc glibc-devel' ;;
+        apt-get:ssh | apt-get:ssh-keygen) printf 'openssh-client' ;;
+        apk:ssh | apk:ssh-keygen | apk:sshd) printf 'openssh' ;;
+        *:ssh | *:ssh-keygen) printf 'openssh-clients' ;;
+        *:sshd) printf 'openssh-server' ;;
+        *:cmp | *:diff) printf 'diffutils' ;;
+        *) printf '%s' "$2" ;;
+    esac
+}
+
+# need_rust: a Rust toolchain is not installed behind the user's back, but the way to one is told. To be called
+# in the directory of Cargo.toml, which says what version the program needs.
+need_rust() {
+    least=$(sed -n 's/^rust-version = "1\.\([0-9]*\).*/\1/p' Cargo.toml)
+    found=$(cargo --version 2>/dev/null | sed -n 's/^cargo 1\.\([0-9]*\).*/\1/p') || found=''
+    if [ "${found:-0}" -lt "$least" ]; then
+        [ -n "$found" ] && found="cargo here is 1.$found." || found="There is no working cargo here."
+        die "building needs Rust 1.$least or newer. $found Get it for this user with
+    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh
+and run this again (more ways: https://rustup.rs), or, with a program built elsewhere, set SERSYNC_BIN to its path."
+    fi
+    need cc
+}

@@ -1,0 +1,16 @@
+#!/bin/sh
+# Installs what the tests need, if it is missing, and runs all of them.
+#
+#     scripts/test.sh [ARGUMENTS OF cargo test]
+#     SERSYNC_BIN=/path/to/sersync scripts/test.sh     the integration tests run that program
+#
+# The integration tests compare owners and run a real sshd, so they want root. POSIX sh, for BusyBox ash as well.
+set -eu
+cd "$(dirname "$0")/.."
+. scripts/requirements.sh
+
+need_rust
+# The integration tests talk to a real rsync daemon and a real sshd on loopback.
+need rsync ssh ssh-keygen sshd
+
+exec cargo test "$@"

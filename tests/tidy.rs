@@ -1,0 +1,152 @@
+//! The code's own shape, as a test: what the architecture promises is absent stays absent.
+//!
+//! Reads the source files of this package, nothing else. What a rule is for stands in
+//! docs/ARCHITECTURE.md; a rule that is in the way is changed there and here together.
+// clippy knows `#[test]` functions as tests, but not what they call.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A file that outgrows this has two ideas in it. Somewhat more than the 500 that are aimed at, so
+/// that a small repair never forces a large move.
+const LINES_MAX: usize = 600;
+
+/// Modules that make no system call, read no clock and start no thread.
+const PURE: [&str; 3] = ["src/engine/", "src/rsync/", "src/config/"];
+
+/// What a pure module has no use for. Written as it stands in code, whether the module or the item
+/// was imported.
+const IMPURE: [&str; 14] = [
+    "fs::",
+    "process::",
+    "thread::",
+    "env::",
+    "nix::",
+    "libc::",
+    "sys::",
+    "Instant",
+    "SystemTime",
+    "TcpStream",
+    "TcpListener",
+    "UnixStream",
+    "println!",
+    "eprintln!",
+];
+
+/// The only place with calls that the compiler cannot check.
+const UNSAFE_HOME: &str = "src/sys/";
+const UNSAFE: [&str; 5] = ["unsafe {", "unsafe fn", "unsafe impl", "unsafe trait", "unsafe extern"];
+
+/// All that the program may depend on: small, auditable, cross-compiled everywhere.
+const DEPENDENCIES: [&str; 7] =
+    ["argh", "libc", "log", "nix", "regex-lite", "roxmltree", "simple_logger"];
+
+#[test]
+fn every_source_file_keeps_the_rules() {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for directory in ["src", "tests", "benches"] {
+        collect(&package.join(directory), &mut files);
+    }
+    assert!(files.len() > 10, "only {} source files found: looked in the wrong place", files.len());
+    let mut broken = Vec::new();
+    for file in files {
+        let name = file.strip_prefix(package).unwrap().to_str().unwrap();
+        broken.extend(offences(name, &fs::read_to_string(&file).unwrap()));
+    }
+    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+#[test]
+fn the_dependencies_are_the_agreed_ones() {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    let manifest = fs::read_to_string(manifest).unwrap();
+    let mut names: Vec<&str> = manifest
+        .lines()
+        .skip_while(|line| *line != "[dependencies]")
+        .skip(1)
+        .take_while(|line| !line.starts_with('['))
+        .filter_map(|line| line.split_once('=').map(|(name, _)| name.trim()))
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, DEPENDENCIES);
+}
+
+#[test]
+fn each_rule_sees_what_breaks_it() {
+    let long = format!("//! Long.\n{}", "// line\n".repeat(LINES_MAX));
+    let cases = [
+        ("src/cli.rs", "//! What it owns.\nfn f() {}\n", 0),
+        ("src/cli.rs", "fn f() {}\n", 1),
+        ("src/cli.rs", "/// About an item, not the file.\nfn f() {}\n", 1),
+        ("src/cli.rs", long.as_str(), 1),
+        ("src/cli.rs", "//! Owns.\nfn f() { unsafe { g() } }\n", 1),
+        ("src/cli.rs", "//! Owns.\n// Not a word of unsafe { code }.\n", 0),
+        ("src/sys/poll.rs", "//! Owns.\nfn f() { unsafe { g() } }\n", 0),
+        ("src/engine/mod.rs", "//! Owns.\nuse std::fs::File;\n", 1),
+        ("src/engine/mod.rs", "//! Owns.\nfn f() { fs::read(path); }\n", 1),
+        ("src/engine/mod.rs", "//! Owns.\nuse std::time::{Duration, Instant};\n", 1),
+        ("src/engine/mod.rs", "//! Owns.\nfn f() { tufs::read(path); InstantNoodles }\n", 0),
+        ("src/engine/mod.rs", "//! Owns.\n/// No std::fs::File here.\nfn f() {}\n", 0),
+        ("src/engine/mod.rs", "//! Owns.\n#[cfg(test)]\nmod tests { use std::fs::File; }\n", 0),
+        ("src/config/tests.rs", "//! Tests.\nuse std::fs::File;\n", 0),
+        ("src/worker.rs", "//! Owns.\nuse std::process::Command;\n", 0),
+    ];
+    for (name, text, expected) in cases {
+        let found = offences(name, text);
+        assert_eq!(found.len(), expected, "{name}: {text:?} gives {found:?}");
+    }
+}
+
+/// What is wrong with a file, one line for each finding. `name` is relative to the package.
+fn offences(name: &str, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    if !text.starts_with("//!") {
+        found.push(format!("{name}:1: no `//!` that says what the file owns"));
+    }
+    let lines = text.lines().count();
+    if lines > LINES_MAX {
+        found.push(format!("{name}: {lines} lines, more than {LINES_MAX}: two ideas"));
+    }
+    let mut refused: Vec<&str> = Vec::new();
+    if !name.starts_with(UNSAFE_HOME) && name.starts_with("src/") {
+        refused.extend(UNSAFE);
+    }
+    if PURE.iter().any(|module| name.starts_with(module)) && !name.ends_with("/tests.rs") {
+        refused.extend(IMPURE);
+    }
+    for (number, line) in (1..).zip(text.lines()) {
+        // Unit tests stand at the end of their file and may use what they like.
+        if line.starts_with("#[cfg(test)]") {
+            break;
+        }
+        let code = line.split("//").next().unwrap();
+        for word in refused.iter().filter(|word| has_word(code, word)) {
+            found.push(format!("{name}:{number}: `{word}` has no place here"));
+        }
+    }
+    found
+}
+
+/// Whether `word` stands in `code`, and not only as a part of a longer name.
+fn has_word(code: &str, word: &str) -> bool {
+    let in_name = |c: char| c.is_alphanumeric() || c == '_';
+    code.match_indices(word).any(|(start, _)| {
+        let before = code[..start].chars().next_back();
+        let after = code[start + word.len()..].chars().next();
+        let closed = !word.ends_with(in_name) || !after.is_some_and(in_name);
+        closed && !before.is_some_and(in_name)
+    })
+}
+
+fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
