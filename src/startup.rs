@@ -4,9 +4,7 @@
 //! configuration itself has been checked by then.
 
 use crate::cli::Options;
-use crate::config::{
-    Config, Error as ConfigError, Events, Filter as FilterConfig, Root, Transport,
-};
+use crate::config::{Config, Error as ConfigError, Events, Filter as FilterConfig, Root};
 use crate::engine::filter::Filter;
 use crate::event_loop::Setup;
 use crate::rsync::capability::Capability;
