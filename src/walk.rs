@@ -190,7 +190,14 @@ fn walk(ground: &Ground, scan: Scan, tell: &Sender<Told>) {
             },
             None => next.otherwise,
         };
-        read(&full, next.path, reached, scan.origin, &mut ahead, &mut outbox);
+        let listing = Listing {
+            scan: scan.id,
+            reached,
+            path: next.path,
+            origin: scan.origin,
+            entries: Vec::new(),
+        };
+        read(&full, listing, &mut ahead, &mut outbox);
     }
     outbox.flush();
     outbox.send(Told::Ended(ground.id, scan.id));
@@ -206,16 +213,8 @@ fn watch(ground: &Ground, full: &Path, place: Place) -> io::Result<Reached> {
 }
 
 /// Reads one directory: its entries go out, its directories go on the list of what is ahead.
-fn read(
-    full: &Path,
-    path: Vec<u8>,
-    reached: Reached,
-    origin: Origin,
-    ahead: &mut Vec<Ahead>,
-    outbox: &mut Outbox,
-) {
+fn read(full: &Path, mut listing: Listing, ahead: &mut Vec<Ahead>, outbox: &mut Outbox) {
     let filter = &outbox.ground.filter;
-    let mut listing = Listing { reached, path, origin, entries: Vec::new() };
     let entries = match std::fs::read_dir(full) {
         Ok(entries) => entries,
         Err(error) => {
@@ -238,7 +237,7 @@ fn read(
         if is_dir {
             ahead.push(below_of(&listing.reached, path, &name));
         }
-        if origin != Origin::Start {
+        if listing.origin != Origin::Start {
             listing.entries.push(Entry { name, is_dir });
             if listing.entries.len() >= MESSAGE_ITEMS_MAX {
                 let entries = std::mem::take(&mut listing.entries);

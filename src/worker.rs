@@ -191,7 +191,8 @@ fn batch(route: &Route, deletes: Deletes, paths: &[(PathBytes, Gone)]) -> Vec<Ru
 
 fn run_rsync(route: &Route, run: &Run, stop: &PipeReader) -> Ended {
     let mut command = Command::new(RSYNC);
-    command.args(&run.args).current_dir(&route.root);
+    // Options stand behind `./`, in the order that sersync shows.
+    command.args(&run.args).current_dir(&route.root).env_remove("POSIXLY_CORRECT");
     let exit = process::run(command, &run.input, stop);
     let status = match exit.status.map(process::code_or_signal) {
         Ok(Ok(code)) => Status::Exited(code),

@@ -384,7 +384,7 @@ impl Walk {
             }
             let origin = walking.scan.origin;
             let entries = if origin == Origin::Start { Vec::new() } else { entries };
-            let listing = Listing { reached, path, origin, entries };
+            let listing = Listing { scan: walking.scan.id, reached, path, origin, entries };
             self.told.push_back(Input::Listing(root, listing));
         } else if let Some((path, place)) = walking.ahead.pop() {
             let Some(ino) = fs.find(&path).filter(|&ino| fs.is_dir(ino)) else { return };

@@ -27,6 +27,9 @@ pub enum What {
     Created(Time),
     /// It is there and has changed, or may have.
     Changed,
+    /// Something was moved here, perhaps over something else. In a swap of two files this comes
+    /// before the news that the other one has left, so what is here is not gone after that.
+    Landed,
     /// It is a directory that has just been watched, and the far side may hold things in it that
     /// were gone before it was: what it holds and we have not must go.
     Doubted,
@@ -82,6 +85,10 @@ impl Pending {
             }
             What::Changed => {
                 self.changes.entry(path.clone()).or_insert(Change::SEEN);
+            }
+            What::Landed => {
+                let change = self.changes.entry(path.clone()).or_insert(Change::SEEN);
+                change.fresh = false;
             }
             What::Doubted => {
                 let doubted = Change { gone: Gone::Directory, fresh: false };

@@ -198,7 +198,8 @@ impl Root {
             let keep = !self.filter.is_active();
             self.watches.moved_to(parent, name, event.cookie, keep, now);
             if let Some(path) = path.filter(|_| self.switches.move_to) {
-                self.changed(&path, now);
+                self.recent.note(&path, now);
+                self.changes.push((path, What::Landed));
             }
         } else if event.has(mask::DELETE) {
             self.watches.deleted(parent, name);
@@ -232,7 +233,8 @@ impl Root {
         } else if event.has(mask::MOVED_TO) {
             if self.switches.move_to {
                 self.creations.remove(&path);
-                self.changed(&path, now);
+                self.recent.note(&path, now);
+                self.changes.push((path, What::Landed));
             }
         } else if event.has(mask::DELETE) {
             self.removed(Some(path).filter(|_| self.switches.delete), Gone::Entry);

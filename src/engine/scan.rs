@@ -6,11 +6,11 @@
 use super::event::Wd;
 
 /// Numbers the scans of a root.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct ScanId(pub u64);
 
 /// Where a directory lies, told by descriptor: that stays right when a directory above is renamed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
     /// The root itself.
     Root,
@@ -76,6 +76,8 @@ pub struct Entry {
 /// One directory, read. A large one comes in several listings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
+    /// The scan it is part of.
+    pub scan: ScanId,
     /// How it was reached.
     pub reached: Reached,
     /// The path, relative to the root, by which it was reached.

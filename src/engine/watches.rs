@@ -6,8 +6,8 @@
 //! them. Reconciling them rests on four rules:
 //!
 //! 1. A listing says "the entry `name` of the directory watched as `parent` has descriptor `wd`". It
-//!    counts only if the tree still has `parent` where the walk went; otherwise that place is
-//!    scanned again.
+//!    counts only if the tree still has `parent` where the walk went, and no event has told of that
+//!    place, or of one above, since the scan was ordered; otherwise the place is scanned again.
 //! 2. A listing that contradicts the tree wins, and the places it contradicts are scanned again. The
 //!    last scan of a place comes after everything that happened there, so this settles as soon as
 //!    nothing moves.
@@ -36,6 +36,8 @@ const CONTRADICTIONS_MAX: u32 = 8;
 /// with watches. A swap of two directories (RENAME_EXCHANGE) is one: its four events cannot be told
 /// from two ordinary renames.
 const DOUBT_MS: u64 = 1_000;
+/// Places of the latest arrivals that are remembered, to recognise such a swap.
+const LANDINGS_MAX: usize = 64;
 /// Events held for directories that are not handed over yet; about 10 MB. More, and the root is read
 /// again as after an overflow of the kernel's own queue.
 const HELD_EVENTS_MAX: usize = 65_536;
@@ -80,11 +82,20 @@ pub struct Watches {
     again: BTreeMap<Place, (Time, Origin)>,
     contradictions: HashMap<Wd, u32>,
     doubt_until: Time,
+    /// Where directories have been moved to lately.
+    landings: VecDeque<Place>,
     /// The scans under way, and the path of each.
     scans: HashMap<ScanId, Vec<u8>>,
-    last_scan: u64,
+    /// The latest scan of each place; may have ended.
+    scanned: HashMap<Place, ScanId>,
+    /// Places to which something happened while scans were under way, and the latest scan that had
+    /// been ordered by then: what that one, or an earlier one, says of the place is out of date.
+    touched: HashMap<Place, ScanId>,
+    last_scan: ScanId,
     /// The scan of the whole root that must end before the tree is complete.
     root_scan: Option<ScanId>,
+    /// Scans before this one were ordered before an overflow; what they say is void.
+    valid_from: ScanId,
     /// Before an overflow: what was watched then and has not been found again.
     before_overflow: HashSet<Wd>,
     orders: VecDeque<Order>,
@@ -101,7 +112,9 @@ impl Watches {
         self.held.clear();
         self.held_count = 0;
         self.again.clear();
-        self.root_scan = self.order_scan(Place::Root, Vec::new(), true, Origin::Start);
+        let scan = self.order_scan(Place::Root, Vec::new(), true, Origin::Start);
+        self.root_scan = Some(scan);
+        self.valid_from = scan;
     }
 
     /// Whether the scan of the root is over: everything is watched.
@@ -162,6 +175,7 @@ impl Watches {
 
     /// A directory was created.
     pub fn created(&mut self, parent: NodeId, name: &[u8]) {
+        self.touch(parent, name);
         // A known one has been handed over already, by a scan that was ahead of this event: before
         // a directory can be created, whatever had that name has been deleted or moved away.
         if self.tree.child(parent, name).is_none() {
@@ -171,6 +185,7 @@ impl Watches {
 
     /// A directory was deleted.
     pub fn deleted(&mut self, parent: NodeId, name: &[u8]) {
+        self.touch(parent, name);
         if let Some(node) = self.tree.child(parent, name) {
             self.forget(node);
         }
@@ -178,15 +193,26 @@ impl Watches {
 
     /// A directory was moved away; to where, the event with the same cookie may tell.
     pub fn moved_from(&mut self, parent: NodeId, name: &[u8], cookie: u32, now: Time) {
-        if let Some(node) = self.tree.child(parent, name) {
-            self.tree.detach(node);
-            self.departed.push(Departed { cookie, node, until: now + PAIR_MS });
+        self.touch(parent, name);
+        let Some(node) = self.tree.child(parent, name) else { return };
+        // What leaves just after something was moved there may be the other half of a swap, and then
+        // the name is still taken.
+        if let Some(place) = self.place_of(node).filter(|place| self.landings.contains(place)) {
+            self.doubt_until = now + DOUBT_MS;
+            self.scan_again(place, Origin::Moved, now);
         }
+        self.tree.detach(node);
+        self.departed.push(Departed { cookie, node, until: now + PAIR_MS });
     }
 
     /// A directory was moved here. It keeps its watches, and those below it, if `keep` and it came
     /// from within the tree; otherwise it is watched and read like a new one.
     pub fn moved_to(&mut self, parent: NodeId, name: &[u8], cookie: u32, keep: bool, now: Time) {
+        self.touch(parent, name);
+        if let Some(parent) = self.tree.wd(parent) {
+            self.landings.truncate(LANDINGS_MAX - 1);
+            self.landings.push_front(Place::In { parent, name: name.into() });
+        }
         let departed = self.departed.iter().position(|departed| departed.cookie == cookie);
         let node = departed.map(|at| self.departed.swap_remove(at).node);
         match node {
@@ -232,6 +258,9 @@ impl Watches {
     /// A directory was read. `None` if the listing cannot be trusted (then its place is scanned
     /// again); otherwise the events that were held for it, to be handled now.
     pub fn listed(&mut self, listing: &Listing, now: Time) -> Option<Vec<RawEvent>> {
+        if listing.scan < self.valid_from {
+            return None;
+        }
         match &listing.reached {
             Reached::Watched { place, wd } => {
                 if !self.put(place, *wd, listing, now) {
@@ -317,8 +346,17 @@ impl Watches {
         // The directory above is not believed either, or gone; its own place is looked after.
         let Some(parent) = self.tree.node(*parent_wd) else { return false };
         let expected = self.tree.path(parent).map(|above| join(&above, name));
-        if expected.as_ref() != Some(&listing.path) || self.dead.contains_key(&wd) {
+        let in_place = expected.as_ref() == Some(&listing.path);
+        if !in_place || self.dead.contains_key(&wd) {
             self.scan_again(place.clone(), listing.origin, now);
+            return false;
+        }
+        if let Some(touched) = self.last_touch(parent, place).filter(|at| *at >= listing.scan) {
+            // Unless that has been ordered since, and the walk will find it there.
+            let latest = self.scanned.get(place).filter(|latest| **latest > touched);
+            if latest.and_then(|latest| self.scans.get(latest)) != Some(&listing.path) {
+                self.scan_again(place.clone(), listing.origin, now);
+            }
             return false;
         }
         match (self.tree.node(wd), self.tree.child(parent, name)) {
@@ -349,6 +387,29 @@ impl Watches {
                 true
             }
         }
+    }
+
+    /// Something happened to a place.
+    fn touch(&mut self, parent: NodeId, name: &[u8]) {
+        if self.scans.is_empty() {
+            return;
+        }
+        if let Some(parent) = self.tree.wd(parent) {
+            let place = Place::In { parent, name: name.into() };
+            self.touched.insert(place, self.last_scan);
+        }
+    }
+
+    /// When something has happened last to a place in `parent` or to one above it: the latest scan
+    /// that had been ordered by then.
+    fn last_touch(&self, parent: NodeId, place: &Place) -> Option<ScanId> {
+        if self.touched.is_empty() {
+            return None;
+        }
+        let touched = |place: &Place| self.touched.get(place).copied();
+        let up = |&at: &NodeId| self.tree.place(at).map(|(up, _)| up);
+        let above = std::iter::successors(Some(parent), up).filter_map(|at| self.place_of(at));
+        above.filter_map(|place| touched(&place)).chain(touched(place)).max()
     }
 
     fn contradicted(
@@ -383,18 +444,13 @@ impl Watches {
         self.order_scan(place, join(&above, name), watch, origin);
     }
 
-    fn order_scan(
-        &mut self,
-        place: Place,
-        path: Vec<u8>,
-        watch: bool,
-        origin: Origin,
-    ) -> Option<ScanId> {
-        self.last_scan += 1;
-        let id = ScanId(self.last_scan);
+    fn order_scan(&mut self, place: Place, path: Vec<u8>, watch: bool, origin: Origin) -> ScanId {
+        self.last_scan.0 += 1;
+        let id = self.last_scan;
         self.scans.insert(id, path.clone());
+        self.scanned.insert(place.clone(), id);
         self.orders.push_back(Order::Scan(Scan { id, place, path, watch, origin }));
-        Some(id)
+        id
     }
 
     fn place_of(&self, node: NodeId) -> Option<Place> {
@@ -439,6 +495,8 @@ impl Watches {
         }
         self.dead.retain(|_, confirmed| !*confirmed);
         self.contradictions.clear();
+        self.scanned.clear();
+        self.touched.clear();
     }
 }
 

@@ -1,0 +1,120 @@
+//! A real rsync daemon on a loopback port of its own, with as many modules as a test asks for.
+
+use super::child::{free_port, Child};
+use super::{until, DEADLINE};
+use nix::sys::signal::Signal;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Read;
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// How long one connection may take to greet before it is tried again.
+const GREETING_WAIT: Duration = Duration::from_secs(2);
+
+/// The daemon: first its modules are named, then it is started, stopped and started again at will.
+pub struct Daemon {
+    dir: PathBuf,
+    port: u16,
+    modules: Vec<(String, PathBuf)>,
+    user: Option<String>,
+    running: Option<Child>,
+}
+
+impl Daemon {
+    /// A daemon that is not running yet, with its files in `dir`.
+    pub fn new(dir: &Path) -> Daemon {
+        fs::create_dir_all(dir).unwrap();
+        let dir = dir.to_path_buf();
+        Daemon { dir, port: free_port(), modules: Vec::new(), user: None, running: None }
+    }
+
+    /// Adds a module, and gives the (new, empty) directory that it writes to.
+    pub fn module(&mut self, name: &str) -> PathBuf {
+        let path = self.dir.join("modules").join(name);
+        fs::create_dir_all(&path).unwrap();
+        self.modules.push((name.to_string(), path.clone()));
+        path
+    }
+
+    /// From the next start on, every module wants this user and password.
+    pub fn require(&mut self, user: &str, password: &str) {
+        let secrets = self.dir.join("rsyncd.secrets");
+        fs::write(&secrets, format!("{user}:{password}\n")).unwrap();
+        fs::set_permissions(&secrets, fs::Permissions::from_mode(0o600)).unwrap();
+        self.user = Some(user.to_string());
+    }
+
+    /// The port on 127.0.0.1, the same over all restarts.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Starts it, and returns when it greets who connects.
+    pub fn start(&mut self) {
+        let config = self.dir.join("rsyncd.conf");
+        fs::write(&config, self.config()).unwrap();
+        let output = fs::File::create(self.dir.join("rsyncd.output")).unwrap();
+        let mut command = Command::new("rsync");
+        command.args(["--daemon", "--no-detach", "--address=127.0.0.1"]);
+        command.arg(format!("--port={}", self.port));
+        command.arg(format!("--config={}", config.display()));
+        command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
+        self.running = Some(Child::spawn(&mut command));
+        until("the rsync daemon greets", DEADLINE, || match self.greeting() {
+            Ok(greeting) if greeting.starts_with("@RSYNCD:") => Ok(()),
+            Ok(greeting) => Err(format!("it says {greeting:?}")),
+            Err(e) => Err(format!("{e}; it said: {}", self.output())),
+        });
+    }
+
+    /// Ends it and its connections. They are asked and not killed, because a killed rsync leaves
+    /// its temporary files in the module, which no later run could know to be rubbish.
+    pub fn stop(&mut self) {
+        let Some(mut child) = self.running.take() else { return };
+        child.signal(Signal::SIGTERM);
+        until("the rsync daemon ends", DEADLINE, || child.ended().ok_or("it still runs".into()));
+    }
+
+    /// How many connections a module was opened for so far, by the daemon's own log.
+    pub fn connections(&self) -> usize {
+        self.log().lines().filter(|line| line.contains(" rsync to ")).count()
+    }
+
+    /// Everything that the daemon has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.dir.join("rsyncd.log")).unwrap_or_default()
+    }
+
+    fn output(&self) -> String {
+        fs::read_to_string(self.dir.join("rsyncd.output")).unwrap_or_default()
+    }
+
+    fn greeting(&self) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(GREETING_WAIT))?;
+        let mut start = [0; 8];
+        stream.read_exact(&mut start)?;
+        Ok(String::from_utf8_lossy(&start).into_owned())
+    }
+
+    fn config(&self) -> String {
+        // Without `munge symlinks = no` a daemon that does not chroot rewrites every symlink.
+        let mut text =
+            String::from("use chroot = no\nmunge symlinks = no\nuid = root\ngid = root\n");
+        text += "read only = no\nreverse lookup = no\nmax connections = 0\n";
+        writeln!(text, "log file = {}", self.dir.join("rsyncd.log").display()).unwrap();
+        for (name, path) in &self.modules {
+            writeln!(text, "[{name}]\npath = {}", path.display()).unwrap();
+            if let Some(user) = &self.user {
+                let secrets = self.dir.join("rsyncd.secrets");
+                writeln!(text, "auth users = {user}\nsecrets file = {}", secrets.display())
+                    .unwrap();
+            }
+        }
+        text
+    }
+}

@@ -1,0 +1,31 @@
+//! What the tests stand on: processes that end with their test, trees that can be compared, and
+//! waiting that is polling with a deadline. It knows nothing about any single test.
+
+mod child;
+mod confxml;
+mod daemon;
+mod mirror;
+mod sersync;
+mod sshd;
+mod tree;
+mod wait;
+
+pub use confxml::ConfXml;
+pub use daemon::Daemon;
+pub use mirror::{change_arrives, Mirror, Plan};
+pub use sersync::run_to_end;
+pub use sshd::Sshd;
+pub use tree::Tree;
+pub use wait::{eventually, until, DEADLINE};
+
+use std::path::Path;
+use tempfile::TempDir;
+
+/// A new directory for everything of one test: in memory if the machine has a tmpfs at the usual
+/// place, because a disk would only make the same test slower.
+pub fn scratch() -> TempDir {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("sersync-it-");
+    // The attempt is the check; a container may have the directory but no right to it.
+    builder.tempdir_in(Path::new("/dev/shm")).unwrap_or_else(|_| builder.tempdir().unwrap())
+}

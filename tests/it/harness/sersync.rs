@@ -1,0 +1,97 @@
+//! The program under test as a process: started, read, ended.
+
+use super::child::Child;
+use super::{until, DEADLINE};
+use nix::sys::signal::Signal;
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Only the end of a long output is shown when a test fails.
+const LINES_SHOWN_MAX: usize = 120;
+
+/// A running program, with its output in the files `stdout` and `stderr` of its directory.
+pub struct Sersync {
+    child: Child,
+    dir: PathBuf,
+}
+
+/// How a program ended that ends by itself.
+pub struct Ended {
+    /// The exit code; none if a signal ended it.
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs the program to its end in `dir`, with `variables` set; panics if it goes on running.
+pub fn run_to_end(dir: &Path, args: &[OsString], variables: &[(&str, &str)]) -> Ended {
+    let mut sersync = Sersync::start(dir, args, variables);
+    let what = format!("sersync {args:?} ends by itself");
+    let status = until(&what, DEADLINE, || sersync.ended().ok_or_else(|| sersync.show()));
+    Ended { code: status.code(), stdout: sersync.stdout(), stderr: sersync.stderr() }
+}
+
+impl Sersync {
+    /// Starts the program with `dir` as its working directory, where its output goes, too.
+    pub fn start(dir: &Path, args: &[OsString], variables: &[(&str, &str)]) -> Sersync {
+        let mut command = Command::new(binary());
+        command.args(args).current_dir(dir).env("LC_ALL", "C");
+        command.envs(variables.iter().copied());
+        command.stdin(Stdio::null());
+        command.stdout(fs::File::create(dir.join("stdout")).unwrap());
+        command.stderr(fs::File::create(dir.join("stderr")).unwrap());
+        Sersync { child: Child::spawn(&mut command), dir: dir.to_path_buf() }
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<std::process::ExitStatus> {
+        self.child.ended()
+    }
+
+    /// Standard output so far.
+    pub fn stdout(&self) -> String {
+        self.read("stdout")
+    }
+
+    /// Standard error so far: the log.
+    pub fn stderr(&self) -> String {
+        self.read("stderr")
+    }
+
+    /// Both outputs, their ends, as shown when a test fails.
+    pub fn show(&self) -> String {
+        let (out, err) = (self.stdout(), self.stderr());
+        format!("--- standard output\n{}\n--- standard error\n{}", end_of(&out), end_of(&err))
+    }
+
+    /// Asks it to end and waits until it has. A right program ends with 0.
+    pub fn stop(&mut self) -> Result<(), String> {
+        self.child.signal(Signal::SIGTERM);
+        let status = until("sersync ends at SIGTERM", DEADLINE, || {
+            self.child.ended().ok_or_else(|| self.show())
+        });
+        match (status.code(), status.signal()) {
+            (Some(0), _) => Ok(()),
+            (code, signal) => Err(format!("sersync ended with code {code:?}, signal {signal:?}")),
+        }
+    }
+
+    fn read(&self, file: &str) -> String {
+        let bytes = fs::read(self.dir.join(file)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+fn binary() -> OsString {
+    env::var_os("SERSYNC_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_sersync").into())
+}
+
+/// The last lines of a text.
+pub fn end_of(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(LINES_SHOWN_MAX)..].join("\n")
+}
