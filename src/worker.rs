@@ -156,7 +156,7 @@ fn work(shared: &Shared) {
 fn run_job(route: &Route, work: &Work, stop: &PipeReader) -> JobEnd {
     let runs = match work {
         Work::FullSync { delete } => vec![route.full_sync(*delete)],
-        Work::Batch { deletes, paths } => batch(route, *deletes, paths),
+        Work::Batch { deletes, fresh, paths } => batch(route, *deletes, *fresh, paths),
     };
     let mut worst = None;
     for run in &runs {
@@ -180,11 +180,11 @@ fn run_job(route: &Route, work: &Work, stop: &PipeReader) -> JobEnd {
     }
 }
 
-fn batch(route: &Route, deletes: Deletes, paths: &[(PathBytes, Gone)]) -> Vec<Run> {
+fn batch(route: &Route, deletes: Deletes, fresh: bool, paths: &[(PathBytes, Gone)]) -> Vec<Run> {
     let mut looker = Looker { root: &route.root, parent: Vec::new(), parent_is_real: true };
     let look = |(path, gone): &(PathBytes, Gone)| {
         let (now, bytes) = looker.look(path);
-        Looked { path: path.clone(), gone: *gone, now, bytes }
+        Looked { path: path.clone(), gone: *gone, now, bytes, fresh }
     };
     let looked: Vec<_> = paths.iter().map(look).collect();
     plan::batch(&route.target(), deletes, &looked)

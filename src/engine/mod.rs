@@ -130,6 +130,8 @@ pub enum Work {
     Batch {
         /// How deletions are done.
         deletes: Deletes,
+        /// The far side can have none of them, so that nothing has to be compared.
+        fresh: bool,
         /// The paths, sorted, and what disappeared under each name.
         paths: Vec<(Path, Gone)>,
     },

@@ -74,13 +74,11 @@ impl Pending {
         self.changes.is_empty()
     }
 
-    /// Remembers a change. `idle_since` is when the remote's last job ended, `None` while one runs:
-    /// a job may have sent whatever existed while it ran.
-    pub fn apply(&mut self, path: &Path, what: What, idle_since: Option<Time>) {
-        let unseen = |created: Time| idle_since.is_some_and(|idle| created > idle);
+    /// Remembers a change. `unsent` says whether no job can have sent what was created at a time.
+    pub fn apply(&mut self, path: &Path, what: What, unsent: impl Fn(Time) -> bool) {
         match what {
             What::Created(created) => {
-                let fresh = unseen(created);
+                let fresh = unsent(created);
                 self.changes.entry(path.clone()).or_insert(Change { gone: Gone::No, fresh });
             }
             What::Changed => {
@@ -106,7 +104,7 @@ impl Pending {
                         change.gone = change.gone.max(gone);
                         change.fresh = false;
                     }
-                    None if created.is_some_and(unseen) => {}
+                    None if created.is_some_and(unsent) => {}
                     None => {
                         self.changes.insert(path.clone(), Change { gone, fresh: false });
                     }
@@ -125,13 +123,37 @@ impl Pending {
             let Some(first) = self.changes.pop_first() else { break };
             taken.push(first);
         }
-        self.a_job_starts();
         taken
     }
 
-    /// A job starts that may send paths which are not in its list (a full sync): from now on the
-    /// far side may have whatever is pending.
-    pub fn a_job_starts(&mut self) {
+    /// Takes out the paths that the far side cannot have, if there are at least `paths_min`, and at
+    /// most `paths_max` of them. What lies in a directory that is still to be emptied over there may
+    /// be there under its name.
+    pub fn take_fresh(&mut self, paths_min: usize, paths_max: usize) -> Vec<(Path, Change)> {
+        let mut emptied: Option<Path> = None;
+        let mut fresh = Vec::new();
+        for (path, change) in &self.changes {
+            let inside = emptied.as_ref().is_some_and(|above| lies_in(path, above));
+            if change.fresh && change.gone == Gone::No && !inside {
+                fresh.push((path.clone(), *change));
+            }
+            if change.gone == Gone::Directory && !inside {
+                emptied = Some(path.clone());
+            }
+        }
+        if fresh.len() < paths_min {
+            return Vec::new();
+        }
+        fresh.truncate(paths_max);
+        for (path, _) in &fresh {
+            self.changes.remove(path);
+        }
+        fresh
+    }
+
+    /// A job starts that may send paths which are not in any list (a full sync): from now on the far
+    /// side may have whatever is pending.
+    pub fn full_sync_starts(&mut self) {
         self.changes.values_mut().for_each(|change| change.fresh = false);
     }
 
@@ -165,19 +187,24 @@ impl Pending {
     }
 }
 
+/// Whether `path` is `directory` or lies below it.
+pub fn lies_in(path: &[u8], directory: &[u8]) -> bool {
+    path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const IDLE: Option<Time> = Some(Time(100));
+    const IDLE: fn(Time) -> bool = |created| created > Time(100);
     const BORN: What = What::Created(Time(101));
     const REMOVED_FILE: What = What::Removed { gone: Gone::Entry, created: None };
     const REMOVED_DIR: What = What::Removed { gone: Gone::Directory, created: None };
 
-    fn pending(history: &[(&str, What)], idle_since: Option<Time>) -> Vec<(String, Gone)> {
+    fn pending(history: &[(&str, What)], unsent: fn(Time) -> bool) -> Vec<(String, Gone)> {
         let mut pending = Pending::default();
         for (path, what) in history {
-            pending.apply(&Path::from(path.as_bytes()), *what, idle_since);
+            pending.apply(&Path::from(path.as_bytes()), *what, unsent);
         }
         let text = |path: Path| String::from_utf8(path.to_vec()).unwrap();
         pending.take(usize::MAX).into_iter().map(|(p, c)| (text(p), c.gone)).collect()
@@ -219,8 +246,7 @@ mod tests {
         let short_life = [("a", BORN), ("a", REMOVED_FILE)];
         assert_eq!(pending(&short_life, IDLE), []);
         let owed = [("a".to_string(), Gone::Entry)];
-        assert_eq!(pending(&short_life, None), owed, "a job is running");
-        assert_eq!(pending(&short_life, Some(Time(101))), owed, "a job ended as it was created");
+        assert_eq!(pending(&short_life, |_| false), owed);
     }
 
     #[test]
@@ -228,7 +254,7 @@ mod tests {
         let removed = |created| What::Removed { gone: Gone::Entry, created };
         assert_eq!(pending(&[("a", removed(Some(Time(101))))], IDLE), []);
         let owed = [("a".to_string(), Gone::Entry)];
-        assert_eq!(pending(&[("a", removed(Some(Time(101))))], None), owed);
+        assert_eq!(pending(&[("a", removed(Some(Time(101))))], |_| false), owed);
         assert_eq!(pending(&[("a", removed(Some(Time(99))))], IDLE), owed);
         let earlier = [("a", What::Changed), ("a", removed(Some(Time(101))))];
         assert_eq!(pending(&earlier, IDLE), owed, "something was pending under that name");
@@ -267,6 +293,29 @@ mod tests {
         let first: Vec<_> = pending.take(2).into_iter().map(|(path, _)| path.to_vec()).collect();
         assert_eq!(first, [b"a", b"b"]);
         assert_eq!(pending.len(), 1);
+    }
+
+    #[test]
+    fn fresh_paths_leave_by_themselves_when_they_are_many() {
+        let mut pending = Pending::default();
+        for (name, what) in [
+            ("a", BORN),
+            ("b", What::Changed),
+            ("c", REMOVED_DIR),
+            ("c/new", BORN),
+            ("d", BORN),
+            ("d", What::Landed),
+            ("e", BORN),
+        ] {
+            pending.apply(&Path::from(name.as_bytes()), what, IDLE);
+        }
+        assert_eq!(pending.take_fresh(3, 9), [], "there are two");
+        let fresh: Vec<_> = pending.take_fresh(2, 9).into_iter().map(|(p, _)| p.to_vec()).collect();
+        assert_eq!(fresh, [b"a", b"e"]);
+        assert_eq!(pending.len(), 4);
+        pending.apply(&Path::from(&b"f"[..]), BORN, IDLE);
+        pending.full_sync_starts();
+        assert_eq!(pending.take_fresh(1, 9), [], "a full sync may have sent it");
     }
 
     #[test]

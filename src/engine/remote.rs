@@ -1,7 +1,7 @@
 //! One remote: what it is owed, when the next batch leaves, and what a job's end means for it.
 
 use super::backoff::Backoff;
-use super::pending::{Change, Path, Pending, What};
+use super::pending::{lies_in, Change, Path, Pending, What};
 use super::time::Time;
 use super::{JobId, Work};
 use crate::config::Batch;
@@ -18,6 +18,8 @@ const BATCH_PATHS_MAX: usize = 50_000;
 /// rsync does, and a burst is sent while it is still being written. Batches then grow by themselves,
 /// since the next one collects for as long as the last one takes.
 const WORTHWHILE_PATHS: usize = 256;
+/// From so many new files on it is worth a run of their own that does not compare by checksum.
+const FRESH_PATHS_MIN: usize = 512;
 /// A full sync that leaves single files out is run again so often, with growing pauses.
 const PARTIAL_FULL_SYNCS_MAX: u32 = 4;
 
@@ -29,9 +31,22 @@ struct Flight {
     /// Nothing for a full sync.
     batch: Vec<(Path, Change)>,
     full: bool,
+    /// The far side can have none of the paths.
+    fresh: bool,
     deletes: Deletes,
     /// The same batch failed with combined deletes in a way that a version without them would.
     fallback: bool,
+}
+
+impl Flight {
+    /// Whether the far side may come to have, or may keep, something under this name.
+    fn reaches(&self, path: &[u8]) -> bool {
+        let listed = |path: &[u8]| self.batch.binary_search_by(|(other, _)| (**other).cmp(path));
+        let emptied =
+            |above: &[u8]| listed(above).is_ok_and(|at| self.batch[at].1.gone == Gone::Directory);
+        let slashes = path.iter().enumerate().filter(|(_, &byte)| byte == b'/');
+        self.full || listed(path).is_ok() || slashes.map(|(at, _)| &path[..at]).any(emptied)
+    }
 }
 
 /// What the end of a job meant.
@@ -74,8 +89,9 @@ pub struct Remote {
     first_change: Option<Time>,
     last_change: Time,
     last_start: Option<Time>,
-    /// When the last job ended; `None` while one runs.
-    idle_since: Option<Time>,
+    last_end: Time,
+    /// A full sync has deleted what only the far side had, so that it has what we sent and no more.
+    mirrored: bool,
     flight: Option<Flight>,
     backoff: Backoff,
     /// Paths that did not arrive although their job got through: they wait by themselves, so that
@@ -99,7 +115,8 @@ impl Remote {
             first_change: None,
             last_change: Time(0),
             last_start: None,
-            idle_since: Some(Time(0)),
+            last_end: Time(0),
+            mirrored: false,
             flight: None,
             backoff: Backoff::new(seed),
             stuck: Pending::default(),
@@ -136,7 +153,11 @@ impl Remote {
             // Nothing is ever deleted there, but a file that was replaced is sent by its own event.
             return false;
         }
-        self.pending.apply(path, what, self.idle_since);
+        let (flight, last_end) = (&self.flight, self.last_end);
+        self.pending.apply(path, what, |created| match flight {
+            None => created > last_end,
+            Some(flight) => created > flight.started && !flight.reaches(path),
+        });
         if self.pending.is_empty() {
             self.first_change = None;
             return false;
@@ -216,13 +237,23 @@ impl Remote {
             self.full |= self.stuck_full > 0;
         }
         let full = self.full && complete;
-        let batch = if full { Vec::new() } else { self.pending.take(BATCH_PATHS_MAX) };
+        let mut batch = Vec::new();
+        let mut fresh = false;
         if full {
             self.full = false;
-            self.pending.a_job_starts();
+            self.pending.full_sync_starts();
+        } else {
+            if self.mirrored {
+                batch = self.pending.take_fresh(FRESH_PATHS_MIN, BATCH_PATHS_MAX);
+                fresh = !batch.is_empty();
+            }
+            if !fresh {
+                batch = self.pending.take(BATCH_PATHS_MAX);
+            }
         }
         self.first_change = (!self.pending.is_empty()).then_some(now);
-        self.fly(Flight { job, started: now, batch, full, deletes: self.deletes, fallback: false })
+        let deletes = self.deletes;
+        self.fly(Flight { job, started: now, batch, full, fresh, deletes, fallback: false })
     }
 
     fn fly(&mut self, flight: Flight) -> Work {
@@ -230,10 +261,9 @@ impl Remote {
             Work::FullSync { delete: self.mirror && self.deletes != Deletes::Never }
         } else {
             let paths = flight.batch.iter().map(|(path, change)| (path.clone(), change.gone));
-            Work::Batch { deletes: flight.deletes, paths: paths.collect() }
+            Work::Batch { deletes: flight.deletes, fresh: flight.fresh, paths: paths.collect() }
         };
         self.last_start = Some(flight.started);
-        self.idle_since = None;
         self.flight = Some(flight);
         work
     }
@@ -258,7 +288,7 @@ impl Remote {
             return Some(Verdict::Again);
         }
         let flight = self.flight.take()?;
-        self.idle_since = Some(now);
+        self.last_end = now;
         Some(match class {
             Class::Done => self.arrived(flight, now),
             Class::Partial => self.partial(flight, now),
@@ -278,6 +308,7 @@ impl Remote {
         self.backoff.succeed();
         if flight.full {
             self.stuck_full = 0;
+            self.mirrored = self.mirror && self.deletes != Deletes::Never;
         }
         if self.stuck.is_empty() && self.stuck_full == 0 {
             self.stuck_backoff.succeed();
@@ -316,9 +347,4 @@ impl Remote {
         }
         Verdict::Failed { pause_ms: self.backoff.until().since(now) }
     }
-}
-
-/// Whether `path` is `directory` or lies below it.
-fn lies_in(path: &[u8], directory: &[u8]) -> bool {
-    path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
 }

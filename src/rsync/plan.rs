@@ -48,6 +48,8 @@ pub struct Looked {
     pub now: Now,
     /// Its size, if it is a regular file.
     pub bytes: u64,
+    /// The far side cannot have anything under this name.
+    pub fresh: bool,
 }
 
 /// With a file of this size in the list, or a directory to be deleted, the far side may be at work
@@ -144,6 +146,8 @@ struct Lists<'a> {
     deletes: bool,
     /// The flat list has a non-directory where a directory was.
     replaces_directory: bool,
+    /// Nothing in the flat list can be on the far side already.
+    all_fresh: bool,
     /// The far side may be silent for long while it does what the flat list says.
     silent_work: bool,
 }
@@ -152,7 +156,9 @@ impl<'a> Lists<'a> {
     fn of(deletes: Deletes, paths: &'a [Looked]) -> Lists<'a> {
         let looked = unique(paths);
         let large = |looked: &Looked| looked.bytes >= SILENT_WORK_BYTES_MIN;
-        let mut lists = Lists { silent_work: paths.iter().any(large), ..Lists::default() };
+        let all_fresh = paths.iter().all(|looked| looked.fresh);
+        let silent_work = paths.iter().any(large);
+        let mut lists = Lists { all_fresh, silent_work, ..Lists::default() };
         for (&path, &(gone, now)) in &looked {
             match now {
                 Now::Missing => lists.add_missing(deletes, path, gone, &looked),
@@ -228,9 +234,14 @@ fn ancestors(path: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Sends the listed paths: no recursion, directories as themselves, with their parents' attributes,
 /// compared by content. rsync's own comparison (size, and time in whole seconds) misses a file that
-/// is written twice in a second, and the path is here because the kernel saw it written.
+/// is written twice in a second, and the path is here because the kernel saw it written. It may be
+/// left out where there is nothing to compare with (measured for 10,000 files: 0.56 s instead of
+/// 0.65).
 fn flat(target: &Target, lists: &Lists) -> Run {
-    let mut flags = words(&["--no-r", "-d", "-R", "-c"]);
+    let mut flags = words(&["--no-r", "-d", "-R"]);
+    if !lists.all_fresh {
+        flags.push(b"-c".to_vec());
+    }
     if lists.deletes {
         flags.push(b"--delete-missing-args".to_vec());
     } else if target.local.ignore_missing_args() {

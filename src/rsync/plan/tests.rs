@@ -10,7 +10,7 @@ const OLD: Capability = Capability { version: Version { major: 2, minor: 6, patc
 pub(super) const NEW: Capability = Capability { version: Version { major: 3, minor: 5, patch: 0 } };
 
 pub(super) fn looked(path: &[u8], gone: Gone, now: Now) -> Looked {
-    Looked { path: path.into(), gone, now, bytes: 0 }
+    Looked { path: path.into(), gone, now, bytes: 0, fresh: false }
 }
 
 pub(super) fn rsync(params: &[&str]) -> Rsync {
