@@ -21,6 +21,10 @@ pub use wait::{eventually, until, DEADLINE};
 use std::path::Path;
 use tempfile::TempDir;
 
+/// With this environment variable the directory of a failed test stays, and `debug` is on: the
+/// program's standard output then has every event and every command.
+pub const KEEP: &str = "SERSYNC_IT_KEEP";
+
 /// A new directory for everything of one test: in memory if the machine has a tmpfs at the usual
 /// place, because a disk would only make the same test slower.
 pub fn scratch() -> TempDir {
