@@ -4,9 +4,7 @@
 //! configuration itself has been checked by then.
 
 use crate::cli::Options;
-use crate::config::{
-    Config, Error as ConfigError, Events, Filter as FilterConfig, Root, Transport,
-};
+use crate::config::{Config, Error as ConfigError, Events, Filter as FilterConfig, Root};
 use crate::engine::filter::Filter;
 use crate::event_loop::Setup;
 use crate::rsync::capability::Capability;
@@ -36,10 +34,6 @@ pub enum Error {
     NotThere(&'static str),
     /// rsync cannot be run, or gives no version.
     NoRsync(String),
-    /// A root is not there, or no directory.
-    Root(PathBuf, &'static str),
-    /// A password file cannot be used.
-    Password(PathBuf, String),
     /// An expression does not compile.
     Expression(String),
 }
@@ -57,10 +51,6 @@ impl fmt::Display for Error {
             Error::NoRsync(what) => {
                 write!(f, "{what}; install rsync, or put it into a directory of PATH")
             }
-            Error::Root(path, what) => {
-                write!(f, "{}: localpath watch {what}; nothing was started", path.display())
-            }
-            Error::Password(file, what) => write!(f, "{}: passwordfile {what}", file.display()),
             Error::Expression(what) => f.write_str(what),
         }
     }
@@ -92,7 +82,7 @@ pub fn read_config(file: &Path) -> Result<Config, Error> {
 pub fn prepare(options: &Options, config: Config) -> Result<Setup, Error> {
     not_there_yet(options)?;
     for root in &config.roots {
-        check_root(&root.watch)?;
+        check_root(&config, root)?;
     }
     check_password_file(&config)?;
     let local = local_rsync()?;
@@ -148,35 +138,35 @@ pub fn missing_features(config: &Config) -> Vec<String> {
     missing
 }
 
-fn check_root(root: &Path) -> Result<(), Error> {
-    let what = match std::fs::metadata(root) {
+fn check_root(config: &Config, root: &Root) -> Result<(), Error> {
+    let what = match std::fs::metadata(&root.watch) {
         Ok(found) if found.is_dir() => return Ok(()),
-        Ok(_) => "is not a directory",
-        Err(error) if error.kind() == io::ErrorKind::NotFound => "does not exist",
-        Err(_) => "cannot be looked at",
+        Ok(_) => "is not a directory".to_string(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => "does not exist".to_string(),
+        Err(error) => format!("cannot be looked at: {error}"),
     };
-    Err(Error::Root(root.into(), what))
+    let text = format!(
+        "watch=\"{}\" {what}; make the directory, or name the one that is meant",
+        root.watch.display()
+    );
+    Err(config.fault(root.written, text).into())
 }
 
 fn check_password_file(config: &Config) -> Result<(), Error> {
-    let daemon = |root: &Root| {
-        root.remotes.iter().any(|remote| matches!(remote.transport, Transport::Daemon { .. }))
-    };
-    let Some(file) = &config.rsync.password_file else { return Ok(()) };
-    if !config.roots.iter().any(daemon) {
-        return Ok(());
-    }
-    let wrong = |what: String| Err(Error::Password(file.clone(), what));
-    match std::fs::metadata(file) {
-        Err(error) => wrong(format!("cannot be read: {error}; it holds the password alone")),
-        Ok(found) if !found.is_file() => wrong("is not a file".into()),
-        Ok(found) if found.permissions().mode() & OTHERS != 0 => wrong(format!(
+    let rsync = &config.rsync;
+    let Some(file) = &rsync.password_file else { return Ok(()) };
+    let what = match std::fs::metadata(file) {
+        Err(error) => format!("cannot be read: {error}; write the password alone into it"),
+        Ok(found) if !found.is_file() => "is not a file; name the file with the password".into(),
+        Ok(found) if found.permissions().mode() & OTHERS != 0 => format!(
             "can be read by others (mode {:04o}), which rsync refuses; run: chmod 600 {}",
             found.permissions().mode() & 0o7777,
             file.display()
-        )),
-        Ok(_) => Ok(()),
-    }
+        ),
+        Ok(_) => return Ok(()),
+    };
+    let text = format!("passwordfile=\"{}\" {what}", file.display());
+    Err(config.fault(rsync.password_file_written, text).into())
 }
 
 fn local_rsync() -> Result<Capability, Error> {
@@ -206,8 +196,10 @@ fn routes_of(
     local: Capability,
     filter: &Arc<Filter>,
 ) -> Result<Vec<Arc<Route>>, Error> {
-    let identity =
-        Identity::of(&root.watch).map_err(|_| Error::Root(root.watch.clone(), "is gone"))?;
+    let identity = Identity::of(&root.watch).map_err(|error| {
+        let text = format!("watch=\"{}\" is gone: {error}", root.watch.display());
+        Error::from(config.fault(root.written, text))
+    })?;
     let route = |remote: &crate::config::Remote| {
         Arc::new(Route {
             root: root.watch.clone(),

@@ -213,6 +213,9 @@ impl Looker<'_> {
     /// What a path is now, not following symlinks. A path whose parent has become a symlink is
     /// missing, whatever the link leads to: on the far side the link is in the way as well.
     fn look(&mut self, path: &[u8]) -> Now {
+        if path.is_empty() {
+            return Now::Directory;
+        }
         let parent =
             path.iter().rposition(|&byte| byte == b'/').map_or(&path[..0], |at| &path[..at]);
         if parent != self.parent {

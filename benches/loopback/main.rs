@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use figures::{millis, percentile, Table};
-use stage::{By, Cpu, Side, Stage, Unmeasurable};
+use stage::{By, Cpu, Daemon, Side, Stage, Unmeasurable};
 
 /// The median latency of one change, against one rsync with TCP_NODELAY by hand.
 const CHANGE_RATIO_MAX: f64 = 1.25;
@@ -64,15 +64,18 @@ fn main() -> ExitCode {
 }
 
 fn measure(scale: &Scale) -> Result<(), Unmeasurable> {
-    let stage = Stage::set_up()?;
+    let stage = Stage::set_up(Daemon::Advised)?;
     println!("{}\n", stage.facts()?);
-    println!("{}", changes(&stage, scale)?);
+    println!("{}", changes(&stage, "daemon as advised", scale)?);
+    drop(stage);
+    let stage = Stage::set_up(Daemon::Stock)?;
+    println!("{}", changes(&stage, "stock daemon", scale)?);
     println!("{}", bursts(&stage, scale)?);
     Ok(())
 }
 
 /// The latency of single changes: how long after a written file was closed its content is at the far side.
-fn changes(stage: &Stage, scale: &Scale) -> Result<Table, Unmeasurable> {
+fn changes(stage: &Stage, daemon: &str, scale: &Scale) -> Result<Table, Unmeasurable> {
     let mut sersync = Vec::new();
     let mut nodelay = Vec::new();
     let mut plain = Vec::new();
@@ -98,10 +101,8 @@ fn changes(stage: &Stage, scale: &Scale) -> Result<Table, Unmeasurable> {
 
     let base = percentile(&mut nodelay, 50);
     let median = percentile(&mut sersync, 50);
-    let mut table = Table::new(
-        &format!("One change ({} of each)", scale.changes),
-        &["p50", "p99", "ratio of p50"],
-    );
+    let title = format!("One change, {daemon} ({} of each)", scale.changes);
+    let mut table = Table::new(&title, &["p50", "p99", "ratio of p50"]);
     for (name, times) in [
         ("sersync", &mut sersync),
         ("rsync --sockopts=TCP_NODELAY by hand", &mut nodelay),
@@ -137,7 +138,7 @@ fn bursts(stage: &Stage, scale: &Scale) -> Result<Table, Unmeasurable> {
     let middle = &rounds[rounds.len() / 2];
 
     let title = format!(
-        "{} new files of 1 KB in {BURST_DIRECTORIES} directories (median of {})",
+        "{} files in {BURST_DIRECTORIES} new directories (median of {})",
         scale.files, scale.bursts
     );
     let mut table = Table::new(&title, &["", "", "ratio"]);

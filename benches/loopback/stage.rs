@@ -56,6 +56,16 @@ impl Side {
     }
 }
 
+/// How the daemon at the far side is set up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Daemon {
+    /// As it is without settings: its answers may wait 40 ms for our acknowledgement, or not, as the
+    /// kernel's guess goes. So its times are of two kinds, and medians jump.
+    Stock,
+    /// With the settings that README.md advises.
+    Advised,
+}
+
 /// Who carries a change.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum By {
@@ -101,7 +111,7 @@ impl Stage {
     ///
     /// `SERSYNC_BENCH_DIR` is the directory for everything (`scripts/bench.sh` sets it), by default the
     /// memory of /dev/shm; `SERSYNC_BIN` is the program to measure, by default the one that was just built.
-    pub fn set_up() -> Result<Stage, Unmeasurable> {
+    pub fn set_up(daemon: Daemon) -> Result<Stage, Unmeasurable> {
         let base = std::env::var_os("SERSYNC_BENCH_DIR").unwrap_or_else(|| "/dev/shm".into());
         let directory = tempfile::Builder::new()
             .prefix("sersync-bench.")
@@ -113,7 +123,7 @@ impl Stage {
                 fs::create_dir_all(&path).map_err(while_doing(path.display()))?;
             }
         }
-        let (daemon, port) = start_daemon(directory.path())?;
+        let (daemon, port) = start_daemon(daemon, directory.path())?;
         let sersync = start_sersync(directory.path(), port)?;
         let stage = Stage { sersync, _daemon: daemon, port, directory };
         stage.all_arrived(Side::Sersync, &["before"])?;
@@ -300,8 +310,7 @@ impl Drop for Running {
     }
 }
 
-/// A stock daemon: none of the settings that make it faster.
-fn start_daemon(directory: &Path) -> Result<(Running, u16), Unmeasurable> {
+fn start_daemon(daemon: Daemon, directory: &Path) -> Result<(Running, u16), Unmeasurable> {
     // Free now, and hardly taken by somebody else in the next millisecond.
     let port = TcpListener::bind(("127.0.0.1", 0))
         .and_then(|listener| listener.local_addr())
@@ -311,6 +320,10 @@ fn start_daemon(directory: &Path) -> Result<(Running, u16), Unmeasurable> {
         "address = 127.0.0.1\nport = {port}\nlog file = {}\nuse chroot = no\n",
         directory.join("rsyncd.log").display()
     );
+    match daemon {
+        Daemon::Stock => {}
+        Daemon::Advised => text += "socket options = TCP_NODELAY\nreverse lookup = no\n",
+    }
     // A daemon of root becomes nobody unless told otherwise; whose directory this is says who we are.
     let owner = fs::metadata(directory).map_err(while_doing(directory.display()))?.uid();
     if owner == 0 {

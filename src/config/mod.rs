@@ -75,6 +75,11 @@ impl Config {
         })
     }
 
+    /// A fault of what stands at a place of this file.
+    pub fn fault(&self, at: Written, text: String) -> Error {
+        Error { file: self.file.clone(), line: at.line, column: at.column, text }
+    }
+
     /// The block that configures a plugin, if the file has one.
     pub fn plugin_block(&self, kind: PluginKind) -> Option<&Plugin> {
         self.plugins.iter().find(|plugin| plugin.kind() == kind)
@@ -163,7 +168,27 @@ pub struct Root {
     pub watch: PathBuf,
     /// At least one.
     pub remotes: Vec<Remote>,
+    /// Where `watch` stands.
+    pub written: Written,
 }
+
+/// Where something stands in the file, for faults that show only when the system is looked at. It is
+/// no part of what a configuration means: two that say the same are equal wherever they say it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Written {
+    /// Counted from 1.
+    pub line: u32,
+    /// Counted from 1, in characters.
+    pub column: u32,
+}
+
+impl PartialEq for Written {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Written {}
 
 /// `remote ip name`: one destination of a root. What the three transports share is in [`Rsync`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -205,6 +230,8 @@ pub struct Rsync {
     pub user: Option<String>,
     /// `auth passwordfile`, if `auth` is on and `ssh` is not: a remote shell refuses it.
     pub password_file: Option<PathBuf>,
+    /// Where `passwordfile` stands, if there is one.
+    pub password_file_written: Written,
     /// `userDefinedPort port`, if it is on.
     pub port: Option<u16>,
     /// `timeout time` in seconds, if it is on.

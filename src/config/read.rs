@@ -188,7 +188,8 @@ fn roots(sersync: Element<'_>, ssh: bool, warnings: &mut Warnings) -> Result<Vec
             }
             remotes.push(remote);
         }
-        roots.push(Root { watch, remotes });
+        let written = element.attribute("watch").map(|watch| watch.written()).unwrap_or_default();
+        roots.push(Root { watch, remotes, written });
     }
     Ok(roots)
 }
@@ -224,6 +225,7 @@ fn rsync(sersync: Element<'_>, warnings: &mut Warnings) -> Result<(Rsync, bool),
         if !ssh {
             let file = auth.required("passwordfile", "a file that holds the password")?;
             rsync.password_file = Some(file.absolute_path()?);
+            rsync.password_file_written = file.written();
         }
     }
     if let Some(port) = started(element, "userDefinedPort")? {

@@ -9,6 +9,10 @@ fn parse(source: &[u8]) -> Result<Config, Error> {
     Config::parse(Path::new("confxml.xml"), source)
 }
 
+fn root(watch: &str, remotes: Vec<Remote>) -> Root {
+    Root { watch: watch.into(), remotes, written: Written::default() }
+}
+
 fn daemon(host: &str, module: &str) -> Remote {
     Remote { transport: Transport::Daemon { host: host.into(), module: module.into() } }
 }
@@ -72,6 +76,7 @@ fn the_official_template_means_what_it_always_meant() {
         roots: vec![Root {
             watch: "/opt/tongbu".into(),
             remotes: vec![daemon("127.0.0.1", "tongbu1")],
+            written: Written::default(),
         }],
         rsync: Rsync { params: vec![b"-artuz".into()], ..Rsync::default() },
         fail_log: FailLog { path: "/tmp/rsync_fail_log.sh".into(), every_s: 3600 },
@@ -100,6 +105,7 @@ fn the_templates_switches_turn_each_thing_on() {
         params: vec![b"-artuz".into()],
         user: Some("root".into()),
         password_file: None,
+        password_file_written: Written::default(),
         port: Some(874),
         timeout_s: Some(100),
     };
@@ -131,7 +137,7 @@ fn the_examples_parse_without_a_warning() {
 fn what_is_missing_is_as_in_the_template() {
     let config = parse(with("").as_bytes()).unwrap();
     let template = parse(TEMPLATE.replace("-artuz", "-artz").as_bytes()).unwrap();
-    let roots = vec![Root { watch: "/data".into(), remotes: vec![daemon("h", "m")] }];
+    let roots = vec![root("/data", vec![daemon("h", "m")])];
     assert_eq!(config, Config { roots, plugins: Vec::new(), ..template });
 }
 
@@ -143,10 +149,7 @@ fn several_roots_have_several_remotes() {
     let config = parse(source.as_bytes()).unwrap();
     assert_eq!(
         config.roots,
-        [
-            Root { watch: "/a".into(), remotes: vec![daemon("h", "1"), daemon("h", "2")] },
-            Root { watch: "/".into(), remotes: vec![daemon("i", "1")] },
-        ]
+        [root("/a", vec![daemon("h", "1"), daemon("h", "2")]), root("/", vec![daemon("i", "1")]),]
     );
     assert_eq!(config.roots[0].watch.as_os_str(), "/a");
     assert_eq!(texts(&config.warnings), [""; 0]);

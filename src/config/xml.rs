@@ -6,7 +6,7 @@
 use super::hints;
 use super::schema;
 use super::text::Encoding;
-use super::Problem;
+use super::{Problem, Written};
 use roxmltree::{Document, Node};
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
@@ -179,6 +179,12 @@ impl<'a> Attribute<'a> {
     /// A complaint about the attribute.
     pub(super) fn problem(&self, text: impl Into<String>) -> Problem {
         self.element.problem_at(self.written.range().start, text)
+    }
+
+    /// Where it stands.
+    pub(super) fn written(&self) -> Written {
+        let Problem { line, column, .. } = self.problem("");
+        Written { line, column }
     }
 
     /// The complaint that the value is not what was expected.

@@ -107,9 +107,8 @@ impl Root {
             Whose::TooMany => return Fate::Overflowed,
         };
         if event.name.is_empty() {
-            let lost = mask::DELETE_SELF | mask::MOVE_SELF | mask::UNMOUNT;
-            let lost = node == NodeId::ROOT && event.has(lost);
-            return if lost { Fate::Lost } else { Fate::Fine };
+            // Every other directory's own events come from its parent as well, with its name.
+            return if node == NodeId::ROOT { self.handle_root(event, now) } else { Fate::Fine };
         }
         // While its directory is on its way between two places a name has no path. What happens
         // then is no change yet: the directory is read when it has arrived.
@@ -169,6 +168,16 @@ impl Root {
             self.recent.note(path, now);
             self.changes.push((path.clone(), What::Created(created)));
         }
+    }
+
+    fn handle_root(&mut self, event: &RawEvent, now: Time) -> Fate {
+        if event.has(mask::DELETE_SELF | mask::MOVE_SELF | mask::UNMOUNT) {
+            return Fate::Lost;
+        }
+        if event.has(mask::ATTRIB) {
+            self.attributes_changed(Some(Path::from([])), true, now);
+        }
+        Fate::Fine
     }
 
     fn handle_directory(

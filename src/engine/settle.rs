@@ -153,6 +153,9 @@ impl Recent {
         if now < self.flooded_until || self.changed.contains_key(path) {
             return true;
         }
+        if path.is_empty() {
+            return !self.changed.is_empty();
+        }
         let below = || {
             let start = [path, &b"/"[..]].concat();
             let from = (Bound::Included(Path::from(&*start)), Bound::Unbounded);
@@ -250,6 +253,7 @@ mod tests {
             ("a/b/c", false, true),
             ("a/b", true, true),
             ("a", true, true),
+            ("", true, true),
             ("a", false, false),
             ("a/b/c/d", false, false),
             ("a/bb", true, false),

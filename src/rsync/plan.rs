@@ -39,8 +39,8 @@ pub enum Now {
 /// A changed path, just looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Looked {
-    /// Relative to the root, without a slash at either end. The root itself (empty) is never
-    /// listed: its times and modes travel with every run.
+    /// Relative to the root, without a slash at either end; empty for the root itself, of which
+    /// only its own times and modes are meant.
     pub path: Arc<[u8]>,
     /// What disappeared there.
     pub gone: Gone,
@@ -82,7 +82,7 @@ pub struct Run {
 }
 
 /// The runs that make a remote equal to what was looked at, to be run in this order; none if there
-/// is nothing to do. A run may start only when the one before it ended well.
+/// is nothing to do. A run may start only when the one before it got through, if only in part.
 pub fn batch(target: &Target, deletes: Deletes, paths: &[Looked]) -> Vec<Run> {
     let lists = Lists::of(deletes, paths);
     let mut runs = Vec::with_capacity(2);
@@ -91,6 +91,8 @@ pub fn batch(target: &Target, deletes: Deletes, paths: &[Looked]) -> Vec<Run> {
     }
     if !lists.flat.is_empty() {
         runs.push(flat(target, &lists));
+    } else if paths.iter().any(|looked| looked.path.is_empty()) {
+        runs.push(root_itself(target));
     }
     runs
 }
@@ -240,6 +242,16 @@ fn flat(target: &Target, lists: &Lists) -> Run {
     }
     let params = params::without(&target.rsync.params, |option| option.is(None, "delete-excluded"));
     Run { args: target.arguments(params, flags), input, purpose: Purpose::Flat }
+}
+
+/// Sends the root's own attributes. They go along with every flat run, as those of a parent; but in
+/// a list the root cannot stand, since `./` there means everything in it.
+fn root_itself(target: &Target) -> Run {
+    let flags = words(&["--no-r", "-d", "-R", "--exclude=*"]);
+    let params = params::without(&target.rsync.params, |option| {
+        option.is(None, "delete-excluded") || params::is_filter(option)
+    });
+    Run { args: target.arguments(params, flags), input: Vec::new(), purpose: Purpose::Flat }
 }
 
 /// Deletes on the far side what is gone here among the listed paths and below them, and sends

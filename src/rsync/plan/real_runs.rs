@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{symlink, MetadataExt};
+use std::os::unix::fs::{symlink, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
@@ -397,4 +397,20 @@ fn full_sync_leaves_out_what_it_is_told() {
     make(&lab.far(), &["only=far"]);
     lab.run(&full_sync(&target, false, &excludes, None));
     assert!(lab.far().join("only").exists() && lab.far().join("w\\z/p\\q").exists());
+}
+
+#[test]
+fn the_roots_own_mode_goes_alone_and_touches_nothing_in_it() {
+    let lab = Lab::new();
+    make(&lab.near(), &["new=not listed", "dir/", "dir/new=x"]);
+    make(&lab.far(), &["extra=stays", "dir/"]);
+    let mode = fs::Permissions::from_mode(0o750);
+    fs::set_permissions(lab.near(), mode).unwrap();
+    for params in [&["-artz"][..], &["-artz", "--delete"]] {
+        lab.batch(params, Deletes::Combined, &[looked(b"", Gone::No, Now::Directory)]);
+        assert_eq!(lab.far().metadata().unwrap().mode() & 0o777, 0o750);
+        assert!(lab.far().join("extra").exists() && !lab.far().join("new").exists());
+        assert!(!lab.far().join("dir/new").exists());
+        fs::set_permissions(lab.far(), fs::Permissions::from_mode(0o700)).unwrap();
+    }
 }
