@@ -4,6 +4,7 @@
 mod child;
 mod confxml;
 mod daemon;
+mod gate;
 mod mirror;
 mod sersync;
 mod sshd;
@@ -12,6 +13,7 @@ mod wait;
 
 pub use confxml::ConfXml;
 pub use daemon::Daemon;
+pub use gate::{Gate, Rsync};
 pub use mirror::{change_arrives, Mirror, Plan};
 pub use sersync::run_to_end;
 pub use sshd::Sshd;
