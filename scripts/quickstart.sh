@@ -69,7 +69,7 @@ dir='' daemon_pid='' sersync_pid='' tail_pid=''
 
 make_directories() {
     dir=$(mktemp -d "${TMPDIR:-/tmp}/sersync-quickstart.XXXXXX")
-    # The shell's own mktemp -d makes it 0700; the daemon runs as the same user.
+    # Nobody else can look into what mktemp makes; the daemon runs as the same user and can.
     near=$dir/near far=$dir/far log=$dir/sersync.log
     mkdir -p "$near/before" "$far"
     # There before it is looked at, which may be sooner than the program has opened it.

@@ -182,10 +182,11 @@ fn run_job(route: &Route, work: &Work, stop: &PipeReader) -> JobEnd {
 
 fn batch(route: &Route, deletes: Deletes, paths: &[(PathBytes, Gone)]) -> Vec<Run> {
     let mut looker = Looker { root: &route.root, parent: Vec::new(), parent_is_real: true };
-    let looked: Vec<_> = paths
-        .iter()
-        .map(|(path, gone)| Looked { path: path.clone(), gone: *gone, now: looker.look(path) })
-        .collect();
+    let look = |(path, gone): &(PathBytes, Gone)| {
+        let (now, bytes) = looker.look(path);
+        Looked { path: path.clone(), gone: *gone, now, bytes }
+    };
+    let looked: Vec<_> = paths.iter().map(look).collect();
     plan::batch(&route.target(), deletes, &looked)
 }
 
@@ -212,9 +213,11 @@ struct Looker<'a> {
 impl Looker<'_> {
     /// What a path is now, not following symlinks. A path whose parent has become a symlink is
     /// missing, whatever the link leads to: on the far side the link is in the way as well.
-    fn look(&mut self, path: &[u8]) -> Now {
+    ///
+    /// With it comes the size of a regular file, otherwise 0.
+    fn look(&mut self, path: &[u8]) -> (Now, u64) {
         if path.is_empty() {
-            return Now::Directory;
+            return (Now::Directory, 0);
         }
         let parent =
             path.iter().rposition(|&byte| byte == b'/').map_or(&path[..0], |at| &path[..at]);
@@ -223,12 +226,12 @@ impl Looker<'_> {
             self.parent = parent.to_vec();
         }
         if !self.parent_is_real {
-            return Now::Missing;
+            return (Now::Missing, 0);
         }
         match below(self.root, path).symlink_metadata() {
-            Ok(found) if found.is_dir() => Now::Directory,
-            Ok(_) => Now::Other,
-            Err(_) => Now::Missing,
+            Ok(found) if found.is_dir() => (Now::Directory, 0),
+            Ok(found) => (Now::Other, if found.is_file() { found.len() } else { 0 }),
+            Err(_) => (Now::Missing, 0),
         }
     }
 
@@ -265,7 +268,7 @@ mod tests {
             ("real/deep/file", Now::Other),
             ("real/deep/file/below", Now::Missing),
         ] {
-            assert_eq!(looker.look(path.as_bytes()), now, "{path}");
+            assert_eq!(looker.look(path.as_bytes()).0, now, "{path}");
         }
     }
 }

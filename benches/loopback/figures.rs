@@ -56,12 +56,12 @@ impl Table {
     }
 }
 
-/// Two decimals where there are any.
+/// Decimals where there are any: one more than the table, so that a near miss shows.
 fn short(figure: f64) -> String {
     if figure.fract() == 0.0 {
         format!("{figure:.0}")
     } else {
-        format!("{figure:.2}")
+        format!("{figure:.3}")
     }
 }
 

@@ -14,6 +14,10 @@ use std::collections::HashSet;
 const PENDING_PATHS_MAX: usize = 500_000;
 /// Paths in one job: bounds what has to be done again when it fails, and the memory of its list.
 const BATCH_PATHS_MAX: usize = 50_000;
+/// So many pending paths leave without waiting for quiet: sending them takes as long as starting
+/// rsync does, and a burst is sent while it is still being written. Batches then grow by themselves,
+/// since the next one collects for as long as the last one takes.
+const WORTHWHILE_PATHS: usize = 256;
 /// A full sync that leaves single files out is run again so often, with growing pauses.
 const PARTIAL_FULL_SYNCS_MAX: u32 = 4;
 
@@ -195,7 +199,9 @@ impl Remote {
             let quiet = self.last_change + self.timing.quiet_ms;
             let latest = first + self.timing.delay_ms_max;
             let interval = self.last_start.map_or(Time(0), |last| last + self.timing.interval_ms);
-            quiet.min(latest).max(interval)
+            let waited =
+                if self.pending.len() < WORTHWHILE_PATHS { quiet.min(latest) } else { first };
+            waited.max(interval)
         });
         let stuck = (!self.stuck.is_empty() || self.stuck_full > 0 && complete)
             .then(|| self.stuck_backoff.until());

@@ -53,6 +53,11 @@ impl Capability {
         self.version >= version(3, 1, 0)
     }
 
+    /// `-M`: an option for the far side alone.
+    pub fn remote_option(self) -> bool {
+        self.version >= version(3, 1, 0)
+    }
+
     /// `--contimeout`: a limit on the time to connect to a daemon.
     pub fn contimeout(self) -> bool {
         self.version >= version(3, 0, 0)

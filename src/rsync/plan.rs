@@ -46,7 +46,13 @@ pub struct Looked {
     pub gone: Gone,
     /// What is there now.
     pub now: Now,
+    /// Its size, if it is a regular file.
+    pub bytes: u64,
 }
+
+/// With a file of this size in the list, or a directory to be deleted, the far side may be at work
+/// for a while without saying a word, and needs its own `--timeout` to send signs of life.
+const SILENT_WORK_BYTES_MIN: u64 = 256 << 20;
 
 /// How a batch deletes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,12 +144,15 @@ struct Lists<'a> {
     deletes: bool,
     /// The flat list has a non-directory where a directory was.
     replaces_directory: bool,
+    /// The far side may be silent for long while it does what the flat list says.
+    silent_work: bool,
 }
 
 impl<'a> Lists<'a> {
     fn of(deletes: Deletes, paths: &'a [Looked]) -> Lists<'a> {
         let looked = unique(paths);
-        let mut lists = Lists::default();
+        let large = |looked: &Looked| looked.bytes >= SILENT_WORK_BYTES_MIN;
+        let mut lists = Lists { silent_work: paths.iter().any(large), ..Lists::default() };
         for (&path, &(gone, now)) in &looked {
             match now {
                 Now::Missing => lists.add_missing(deletes, path, gone, &looked),
@@ -174,6 +183,7 @@ impl<'a> Lists<'a> {
             Deletes::Combined => {
                 self.flat.insert(path);
                 self.deletes = true;
+                self.silent_work |= gone == Gone::Directory;
             }
             Deletes::Portable => {
                 self.prune.insert(path);
@@ -230,6 +240,9 @@ fn flat(target: &Target, lists: &Lists) -> Run {
     }
     if lists.deletes || lists.replaces_directory {
         flags.push(b"--force".to_vec());
+    }
+    if !lists.silent_work && target.far_side_timeout_costs() {
+        flags.push(b"-M--timeout=0".to_vec());
     }
     // -0 before the list: rsync reads the list the way that was set when it meets the option.
     flags.extend(words(&["-0", "--files-from=-"]));

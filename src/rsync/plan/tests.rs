@@ -10,7 +10,7 @@ const OLD: Capability = Capability { version: Version { major: 2, minor: 6, patc
 pub(super) const NEW: Capability = Capability { version: Version { major: 3, minor: 5, patch: 0 } };
 
 pub(super) fn looked(path: &[u8], gone: Gone, now: Now) -> Looked {
-    Looked { path: path.into(), gone, now }
+    Looked { path: path.into(), gone, now, bytes: 0 }
 }
 
 pub(super) fn rsync(params: &[&str]) -> Rsync {
@@ -151,4 +151,34 @@ fn lists_end_every_entry_with_a_nul() {
     }
     let run = full_sync(&target, true, &[], Some(&[]));
     assert!(run.input.is_empty() && !run.args.contains(&OsString::from("-0")));
+}
+
+/// The words of the flat run to a daemon.
+fn flat_words(local: Capability, transport: Transport, path: Looked) -> String {
+    let (remote, rsync) = (Remote { transport }, rsync(&["-a"]));
+    let target = Target { remote: &remote, rsync: &rsync, local };
+    let runs = batch(&target, Deletes::Combined, &[path]);
+    runs[0].args.join(OsStr::new(" ")).into_string().unwrap()
+}
+
+#[test]
+fn a_daemon_has_no_timeout_of_its_own_unless_it_may_be_silent_for_long() {
+    let daemon = || Transport::Daemon { host: "h".into(), module: b"m".to_vec() };
+    let ssh = Transport::Ssh { host: "h".into(), path: b"/p".to_vec() };
+    let small = looked(b"a", Gone::No, Now::Other);
+    let large = Looked { bytes: SILENT_WORK_BYTES_MIN, ..small.clone() };
+    let directory = looked(b"a", Gone::Directory, Now::Missing);
+    let file = looked(b"a", Gone::Entry, Now::Missing);
+    for (local, transport, path, without) in [
+        (NEW, daemon(), small.clone(), true),
+        (NEW, daemon(), file, true),
+        (NEW, daemon(), large, false),
+        (NEW, daemon(), directory, false),
+        (OLD, daemon(), small.clone(), false),
+        (NEW, ssh, small, false),
+    ] {
+        let words = flat_words(local, transport, path);
+        assert_eq!(words.contains(" -M--timeout=0 "), without, "{words}");
+        assert!(words.contains("--timeout=600"), "{words}");
+    }
 }
