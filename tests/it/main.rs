@@ -16,6 +16,7 @@ mod filters;
 mod harness_itself;
 mod names;
 mod options;
+mod races;
 mod remotes;
 mod silent;
 mod switches;

@@ -1,5 +1,6 @@
 //! Builds a `confxml.xml`: the official template's elements, each piece of which a test can change.
 
+use super::KEEP;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,8 @@ pub struct ConfXml {
     pub excludes: Vec<String>,
     /// `filter hidden`.
     pub hidden: bool,
+    /// `debug start`.
+    pub debug: bool,
     /// `failLog path`.
     pub fail_log: PathBuf,
     events: Vec<(&'static str, bool)>,
@@ -47,6 +50,7 @@ impl ConfXml {
             ssh: false,
             excludes: Vec::new(),
             hidden: false,
+            debug: std::env::var_os(KEEP).is_some(),
             fail_log: dir.join("rsync_fail_log.sh"),
             events: vec![
                 ("delete", true),
@@ -78,7 +82,7 @@ impl fmt::Display for ConfXml {
         writeln!(f, r#"<?xml version="1.0" encoding="ISO-8859-1"?>"#)?;
         writeln!(f, "<head version=\"2.5\">")?;
         writeln!(f, r#"  <host hostip="localhost" port="8008"></host>"#)?;
-        writeln!(f, "  <debug start=\"false\"/>\n  <fileSystem xfs=\"false\"/>")?;
+        writeln!(f, "  <debug start=\"{}\"/>\n  <fileSystem xfs=\"false\"/>", self.debug)?;
         write!(f, r#"  <filter start="{}""#, !self.excludes.is_empty())?;
         writeln!(f, "{}>", if self.hidden { r#" hidden="true""# } else { "" })?;
         for expression in &self.excludes {

@@ -1,7 +1,7 @@
 //! A watched root, its remotes, and the program that runs between them: what most tests need.
 
 use super::sersync::{end_of, Sersync};
-use super::{scratch, until, ConfXml, Daemon, Tree, DEADLINE};
+use super::{scratch, until, ConfXml, Daemon, Tree, DEADLINE, KEEP};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -232,6 +232,10 @@ impl Drop for Mirror {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("{}", self.sersync.show());
+            if std::env::var_os(KEEP).is_some() {
+                self.dir.disable_cleanup(true);
+                eprintln!("--- everything is kept in {}", self.dir.path().display());
+            }
             eprintln!("--- the daemon's log\n{}", end_of(&self.daemon.log()));
             return;
         }

@@ -4,6 +4,7 @@
 mod child;
 mod confxml;
 mod daemon;
+mod gate;
 mod mirror;
 mod sersync;
 mod sshd;
@@ -12,6 +13,7 @@ mod wait;
 
 pub use confxml::ConfXml;
 pub use daemon::Daemon;
+pub use gate::{Gate, Rsync};
 pub use mirror::{change_arrives, Mirror, Plan};
 pub use sersync::run_to_end;
 pub use sshd::Sshd;
@@ -20,6 +22,10 @@ pub use wait::{eventually, until, DEADLINE};
 
 use std::path::Path;
 use tempfile::TempDir;
+
+/// With this environment variable the directory of a failed test stays, and `debug` is on: the
+/// program's standard output then has every event and every command.
+pub const KEEP: &str = "SERSYNC_IT_KEEP";
 
 /// A new directory for everything of one test: in memory if the machine has a tmpfs at the usual
 /// place, because a disk would only make the same test slower.

@@ -1,0 +1,64 @@
+//! A program in front of rsync that can hold every run back at its start: what a program does in
+//! the moment between its look at the tree and rsync's own happens then for sure, not by chance.
+
+use super::{eventually, Plan};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+/// Stands before rsync in the `PATH` of one plan's program.
+pub struct Gate {
+    held: PathBuf,
+    waiting: PathBuf,
+}
+
+/// What the rsync behind the gate takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rsync {
+    /// All that the installed one does.
+    AsInstalled,
+    /// All but `--delete-missing-args`, as before 3.1.
+    Old,
+}
+
+impl Gate {
+    /// Puts a gate, open at first, into the plan.
+    pub fn before(plan: &mut Plan, rsync: Rsync) -> Gate {
+        let bin = plan.directory("bin");
+        let gate = Gate { held: bin.join("held"), waiting: bin.join("waiting") };
+        let path = std::env::var("PATH").unwrap();
+        let refuse = match rsync {
+            Rsync::AsInstalled => "",
+            Rsync::Old => {
+                "case \"$*\" in *--delete-missing-args*)\n\
+                 echo 'rsync: --delete-missing-args: unknown option' >&2; exit 1;;\nesac\n"
+            }
+        };
+        let script = format!(
+            "#!/bin/sh\n{refuse}if [ -e '{0}' ]; then\n: >'{1}'\n\
+             while [ -e '{0}' ]; do sleep 0.01; done\nfi\nPATH='{path}' exec rsync \"$@\"\n",
+            gate.held.display(),
+            gate.waiting.display(),
+        );
+        fs::write(bin.join("rsync"), script).unwrap();
+        fs::set_permissions(bin.join("rsync"), fs::Permissions::from_mode(0o755)).unwrap();
+        plan.variables.push(("PATH".to_string(), format!("{}:{path}", bin.display())));
+        gate
+    }
+
+    /// From now on every run stops at the gate.
+    pub fn hold(&self) {
+        let _ = fs::remove_file(&self.waiting);
+        fs::write(&self.held, "").unwrap();
+    }
+
+    /// Returns when a run stands at the gate.
+    pub fn await_run(&self) {
+        eventually("a run stands at the gate", || self.waiting.exists());
+    }
+
+    /// Lets them go on.
+    pub fn release(&self) {
+        fs::remove_file(&self.held).unwrap();
+    }
+}

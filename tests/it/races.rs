@@ -1,0 +1,193 @@
+//! Changes in the moment between the program's look at a path and rsync's, and changes that are
+//! over before anybody looks. Each once made a far side different for ever, under a random load.
+
+use crate::harness::{Gate, Mirror, Plan, Rsync, DEADLINE};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+const RSYNCS: [Rsync; 2] = [Rsync::AsInstalled, Rsync::Old];
+
+/// `first` happens and its run is held back at the gate; `then` happens; the run goes on.
+fn meanwhile(
+    rsync: Rsync,
+    before: impl Fn(&Path),
+    first: impl Fn(&Path),
+    then: impl Fn(&Path),
+) -> Mirror {
+    let mut plan = Plan::new();
+    before(&plan.root);
+    let gate = Gate::before(&mut plan, rsync);
+    let mirror = plan.start();
+    mirror.equal();
+    // An rsync that refuses the combined way is found out by the first deletion.
+    fs::remove_file(mirror.root.join("anchor")).unwrap();
+    mirror.equal();
+    gate.hold();
+    first(&mirror.root);
+    gate.await_run();
+    then(&mirror.root);
+    gate.release();
+    mirror
+}
+
+fn directory_with_files(path: &Path) {
+    fs::create_dir_all(path.join("below")).unwrap();
+    fs::write(path.join("old"), "old").unwrap();
+    fs::write(path.join("below/old"), "old").unwrap();
+}
+
+fn remove(path: &Path) {
+    fs::remove_dir_all(path).unwrap();
+}
+
+#[test]
+fn a_directory_that_comes_back_during_its_deletion_has_only_its_new_content() {
+    for rsync in RSYNCS {
+        let mirror = meanwhile(
+            rsync,
+            |root| directory_with_files(&root.join("dir")),
+            |root| remove(&root.join("dir")),
+            |root| {
+                fs::create_dir(root.join("dir")).unwrap();
+                fs::write(root.join("dir/new"), "new").unwrap();
+            },
+        );
+        mirror.equal_within(DEADLINE, &format!("with rsync {rsync:?}"));
+    }
+}
+
+#[test]
+fn a_symlink_that_comes_during_the_deletion_of_a_directory_replaces_it() {
+    for rsync in RSYNCS {
+        let mirror = meanwhile(
+            rsync,
+            |root| directory_with_files(&root.join("dir")),
+            |root| remove(&root.join("dir")),
+            |root| symlink("elsewhere", root.join("dir")).unwrap(),
+        );
+        mirror.equal_within(DEADLINE, &format!("with rsync {rsync:?}"));
+    }
+}
+
+#[test]
+fn a_directory_after_a_symlink_after_a_deleted_directory_has_only_its_new_content() {
+    for rsync in RSYNCS {
+        let mirror = meanwhile(
+            rsync,
+            |root| directory_with_files(&root.join("dir")),
+            |root| remove(&root.join("dir")),
+            |root| symlink("elsewhere", root.join("dir")).unwrap(),
+        );
+        mirror.fence();
+        fs::remove_file(mirror.root.join("dir")).unwrap();
+        fs::create_dir(mirror.root.join("dir")).unwrap();
+        mirror.equal_within(DEADLINE, &format!("with rsync {rsync:?}"));
+    }
+}
+
+#[test]
+fn a_directory_that_goes_while_it_is_sent_goes() {
+    for rsync in RSYNCS {
+        let mirror = meanwhile(
+            rsync,
+            |_| (),
+            |root| directory_with_files(&root.join("dir")),
+            |root| remove(&root.join("dir")),
+        );
+        mirror.equal_within(DEADLINE, &format!("with rsync {rsync:?}"));
+    }
+}
+
+#[test]
+fn a_file_that_becomes_a_directory_while_it_is_sent_arrives_as_one() {
+    for rsync in RSYNCS {
+        let mirror = meanwhile(
+            rsync,
+            |root| fs::write(root.join("kind"), "first").unwrap(),
+            |root| fs::write(root.join("kind"), "second").unwrap(),
+            |root| {
+                fs::remove_file(root.join("kind")).unwrap();
+                directory_with_files(&root.join("kind"));
+            },
+        );
+        mirror.equal_within(DEADLINE, &format!("with rsync {rsync:?}"));
+    }
+}
+
+#[test]
+fn a_parent_that_becomes_a_file_while_its_content_is_sent_arrives() {
+    for rsync in RSYNCS {
+        let mirror = meanwhile(
+            rsync,
+            |root| directory_with_files(&root.join("dir")),
+            |root| fs::write(root.join("dir/below/new"), "new").unwrap(),
+            |root| {
+                remove(&root.join("dir/below"));
+                fs::write(root.join("dir/below"), "a file").unwrap();
+            },
+        );
+        mirror.equal_within(DEADLINE, &format!("with rsync {rsync:?}"));
+    }
+}
+
+/// Deleting what was in a directory must not reach through the symlink that still stands in its
+/// place on the far side, and take what that leads to.
+#[test]
+fn a_symlink_replaced_by_a_directory_twice_takes_nothing_from_what_it_led_to() {
+    for rsync in RSYNCS {
+        let mut plan = Plan::new();
+        directory_with_files(&plan.root.join("target"));
+        symlink("target", plan.root.join("link")).unwrap();
+        Gate::before(&mut plan, rsync);
+        let mirror = plan.start();
+        mirror.equal();
+        let link = mirror.root.join("link");
+        fs::remove_file(&link).unwrap();
+        fs::create_dir(&link).unwrap();
+        fs::remove_dir(&link).unwrap();
+        fs::create_dir(&link).unwrap();
+        mirror.equal_within(DEADLINE, &format!("with rsync {rsync:?}"));
+    }
+}
+
+#[test]
+fn a_symlink_replaced_by_a_directory_without_some_files_takes_nothing_from_what_it_led_to() {
+    for rsync in RSYNCS {
+        let mut plan = Plan::new();
+        directory_with_files(&plan.root.join("target"));
+        directory_with_files(&plan.root.join("other"));
+        symlink("target", plan.root.join("link")).unwrap();
+        Gate::before(&mut plan, rsync);
+        let mirror = plan.start();
+        mirror.equal();
+        let link = mirror.root.join("link");
+        fs::remove_file(&link).unwrap();
+        fs::rename(mirror.root.join("other"), &link).unwrap();
+        fs::remove_file(link.join("old")).unwrap();
+        fs::remove_dir_all(link.join("below")).unwrap();
+        mirror.equal_within(DEADLINE, &format!("with rsync {rsync:?}"));
+    }
+}
+
+/// Nothing of this may even be tried in vain: a run that does not get everything through is
+/// repeated with growing pauses.
+#[test]
+fn a_file_replaced_by_a_directory_without_some_files_arrives_at_once() {
+    for rsync in RSYNCS {
+        let mut plan = Plan::new();
+        directory_with_files(&plan.root.join("other"));
+        fs::write(plan.root.join("kind"), "a file").unwrap();
+        Gate::before(&mut plan, rsync);
+        let mirror = plan.start();
+        mirror.equal();
+        let kind = mirror.root.join("kind");
+        fs::remove_file(&kind).unwrap();
+        fs::rename(mirror.root.join("other"), &kind).unwrap();
+        fs::remove_file(kind.join("old")).unwrap();
+        fs::remove_dir_all(kind.join("below")).unwrap();
+        mirror.equal_within(DEADLINE, &format!("with rsync {rsync:?}"));
+        let log = mirror.log();
+        assert!(!log.contains("not everything got through"), "with rsync {rsync:?}\n{log}");
+    }
+}
