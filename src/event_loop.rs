@@ -213,7 +213,7 @@ impl Loop {
         if let Err(error) = self.workers.start(self.routes[job.remote.0].clone(), job) {
             let status = Status::NotStarted(error.kind());
             let ended = Ended { status, stderr: Vec::new() };
-            self.handle(Input::JobEnded(id, JobEnd::Ran(ended)));
+            self.handle(Input::JobEnded(id, JobEnd::Ran { ended, named: Vec::new() }));
         }
     }
 

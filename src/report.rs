@@ -114,7 +114,7 @@ fn failure(end: &JobEnd) -> String {
     match end {
         JobEnd::RootChanged => "the root is not the directory that it was at start".into(),
         JobEnd::Nothing => "nothing to do".into(),
-        JobEnd::Ran(ended) => match advice(ended) {
+        JobEnd::Ran { ended, .. } => match advice(ended) {
             Some(advice) => format!("{}: {} ({advice})", status(ended), reason(ended)),
             None => format!("{}: {}", status(ended), reason(ended)),
         },

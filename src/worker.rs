@@ -10,7 +10,7 @@ use crate::engine::pending::Path as PathBytes;
 use crate::engine::{Job, JobEnd, JobId, Work};
 use crate::rsync::capability::Capability;
 use crate::rsync::command::Target;
-use crate::rsync::outcome::{classify, Class, Ended, Status};
+use crate::rsync::outcome::{classify, failed_paths, Class, Ended, Status, STDERR_BYTES_MAX};
 use crate::rsync::plan::{self, Deletes, Gone, Looked, Now, Run};
 use crate::sys::channel::{channel, Receiver, Sender};
 use crate::sys::process;
@@ -170,14 +170,27 @@ fn run_job(route: &Route, work: &Work, stop: &PipeReader) -> JobEnd {
             Class::Done => {}
             // What did not get through must not hold up the rest.
             Class::Partial => worst = Some(ended),
-            Class::Unreachable | Class::Refused | Class::SourceGone => return JobEnd::Ran(ended),
+            Class::Unreachable | Class::Refused | Class::SourceGone => {
+                return JobEnd::Ran { ended, named: Vec::new() };
+            }
         }
     }
     match worst {
-        Some(ended) => JobEnd::Ran(ended),
+        Some(ended) => JobEnd::Ran { named: named(route, &ended), ended },
         None if runs.is_empty() => JobEnd::Nothing,
-        None => JobEnd::Ran(Ended { status: Status::Exited(0), stderr: Vec::new() }),
+        None => {
+            let ended = Ended { status: Status::Exited(0), stderr: Vec::new() };
+            JobEnd::Ran { ended, named: Vec::new() }
+        }
     }
+}
+
+/// The paths that a run named as not got through, unless it may have named more than was kept.
+fn named(route: &Route, ended: &Ended) -> Vec<Vec<u8>> {
+    if ended.stderr.len() >= STDERR_BYTES_MAX {
+        return Vec::new();
+    }
+    failed_paths(&ended.stderr, &route.root, &route.remote)
 }
 
 fn batch(route: &Route, deletes: Deletes, fresh: bool, paths: &[(PathBytes, Gone)]) -> Vec<Run> {

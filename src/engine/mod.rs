@@ -88,7 +88,13 @@ pub enum Input {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobEnd {
     /// rsync ran, or could not be started.
-    Ran(Ended),
+    Ran {
+        /// How it ended.
+        ended: Ended,
+        /// The paths, relative to the root, that it said did not get through; empty if it did not
+        /// say, or not reliably.
+        named: Vec<Vec<u8>>,
+    },
     /// There was nothing to do: of the paths that should have been sent, none is there any more.
     Nothing,
     /// The root is not the directory that it was at start, so nothing was run.
@@ -340,16 +346,16 @@ impl Engine {
         let flying = self.remotes.iter().position(|served| served.remote.is_flying(job));
         let Some(number) = flying else { return };
         let id = RemoteId(number);
-        let (class, ended) = match &end {
-            JobEnd::Ran(ended) => (classify(ended), ended.clone()),
-            JobEnd::Nothing => (Class::Done, nothing_ran()),
-            JobEnd::RootChanged => (Class::SourceGone, nothing_ran()),
+        let (class, ended, named) = match &end {
+            JobEnd::Ran { ended, named } => (classify(ended), ended.clone(), named.as_slice()),
+            JobEnd::Nothing => (Class::Done, nothing_ran(), &[][..]),
+            JobEnd::RootChanged => (Class::SourceGone, nothing_ran(), &[][..]),
         };
         let served = &mut self.remotes[number];
         for path in self.roots[served.root].root.unseen() {
             served.remote.unseen_when_job_ends(path);
         }
-        let Some(verdict) = served.remote.finish(class, &ended, now) else { return };
+        let Some(verdict) = served.remote.finish(class, &ended, named, now) else { return };
         match verdict {
             Verdict::Arrived { paths, took_ms, back, learned } => {
                 if learned {

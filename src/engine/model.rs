@@ -504,7 +504,7 @@ impl World {
                     self.deliver_event();
                 }
                 let ended = Ended { status: Status::Exited(code), stderr: Vec::new() };
-                self.handle(Input::JobEnded(id, JobEnd::Ran(ended)));
+                self.handle(Input::JobEnded(id, JobEnd::Ran { ended, named: Vec::new() }));
             }
         }
     }

@@ -113,6 +113,15 @@ impl Pending {
         }
     }
 
+    /// A path of which something had disappeared before: whether that has been deleted over there is
+    /// not known.
+    pub fn doubt_deletion(&mut self, path: &Path, gone: Gone) {
+        if let Some(change) = self.changes.get_mut(path) {
+            change.gone = change.gone.max(gone);
+            change.fresh = false;
+        }
+    }
+
     /// Takes at most `paths_max` paths out, in order, for a job that starts now.
     pub fn take(&mut self, paths_max: usize) -> Vec<(Path, Change)> {
         if self.changes.len() <= paths_max {

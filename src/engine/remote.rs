@@ -5,7 +5,7 @@ use super::pending::{lies_in, Change, Path, Pending, What};
 use super::time::Time;
 use super::{JobId, Work};
 use crate::config::Batch;
-use crate::rsync::outcome::{combined_unsupported, Class, Ended};
+use crate::rsync::outcome::{combined_unsupported, option_unknown, Class, Ended};
 use crate::rsync::plan::{Deletes, Gone};
 use std::collections::HashSet;
 
@@ -20,6 +20,9 @@ const BATCH_PATHS_MAX: usize = 50_000;
 const WORTHWHILE_PATHS: usize = 256;
 /// From so many new files on it is worth a run of their own that does not compare by checksum.
 const FRESH_PATHS_MIN: usize = 512;
+/// Combined deletes that failed where the portable way worked, so many in a row, are taken for
+/// something that this remote cannot do. Fewer are races.
+const COMBINED_FAILURES_MAX: u32 = 4;
 /// A full sync that leaves single files out is run again so often, with growing pauses.
 const PARTIAL_FULL_SYNCS_MAX: u32 = 4;
 
@@ -36,9 +39,23 @@ struct Flight {
     deletes: Deletes,
     /// The same batch failed with combined deletes in a way that a version without them would.
     fallback: bool,
+    /// And it is certain that this was why.
+    unsupported: bool,
+    /// Paths that had been stuck are among it.
+    retries: bool,
 }
 
 impl Flight {
+    fn is_deleting(&self) -> bool {
+        self.batch.iter().any(|(_, change)| change.gone != Gone::No)
+    }
+
+    /// What was to be deleted under this name.
+    fn deletes(&self, path: &[u8]) -> Gone {
+        let at = self.batch.binary_search_by(|(other, _)| (**other).cmp(path));
+        at.map_or(Gone::No, |at| self.batch[at].1.gone)
+    }
+
     /// Whether the far side may come to have, or may keep, something under this name.
     fn reaches(&self, path: &[u8]) -> bool {
         let listed = |path: &[u8]| self.batch.binary_search_by(|(other, _)| (**other).cmp(path));
@@ -99,6 +116,7 @@ pub struct Remote {
     stuck: Pending,
     stuck_full: u32,
     stuck_backoff: Backoff,
+    combined_failures: u32,
     /// Directories whose scan was under way when a job ended that may have sent what is in them.
     doubtful: HashSet<Path>,
 }
@@ -122,6 +140,7 @@ impl Remote {
             stuck: Pending::default(),
             stuck_full: 0,
             stuck_backoff: Backoff::new(seed),
+            combined_failures: 0,
             doubtful: HashSet::new(),
         }
     }
@@ -158,6 +177,10 @@ impl Remote {
             None => created > last_end,
             Some(flight) => created > flight.started && !flight.reaches(path),
         });
+        if let (Some(flight), false) = (flight, matches!(what, What::Removed { .. })) {
+            // Back while it is being deleted: whether it was before or after, nobody knows.
+            self.pending.doubt_deletion(path, flight.deletes(path));
+        }
         if self.pending.is_empty() {
             self.first_change = None;
             return false;
@@ -232,7 +255,9 @@ impl Remote {
 
     /// Starts the job that is due.
     pub fn start(&mut self, job: JobId, complete: bool, now: Time) -> Work {
+        let mut retries = false;
         if self.stuck_backoff.until() <= now {
+            retries = !self.stuck.is_empty() || self.stuck_full > 0;
             self.pending.restore(self.stuck.take(usize::MAX));
             self.full |= self.stuck_full > 0;
         }
@@ -253,7 +278,18 @@ impl Remote {
         }
         self.first_change = (!self.pending.is_empty()).then_some(now);
         let deletes = self.deletes;
-        self.fly(Flight { job, started: now, batch, full, fresh, deletes, fallback: false })
+        let (fallback, unsupported) = (false, false);
+        self.fly(Flight {
+            job,
+            started: now,
+            batch,
+            full,
+            fresh,
+            deletes,
+            fallback,
+            unsupported,
+            retries,
+        })
     }
 
     fn fly(&mut self, flight: Flight) -> Work {
@@ -281,17 +317,26 @@ impl Remote {
     }
 
     /// The job on its way has ended.
-    pub fn finish(&mut self, class: Class, ended: &Ended, now: Time) -> Option<Verdict> {
-        let combined = self.flight.as_ref()?.deletes == Deletes::Combined;
-        let deleting = self.flight.as_ref()?.batch.iter().any(|(_, c)| c.gone != Gone::No);
-        if combined && deleting && combined_unsupported(ended) {
+    pub fn finish(
+        &mut self,
+        class: Class,
+        ended: &Ended,
+        named: &[Vec<u8>],
+        now: Time,
+    ) -> Option<Verdict> {
+        let flight = self.flight.as_mut()?;
+        if flight.deletes == Deletes::Combined
+            && flight.is_deleting()
+            && combined_unsupported(ended)
+        {
+            flight.unsupported = option_unknown(ended);
             return Some(Verdict::Again);
         }
         let flight = self.flight.take()?;
         self.last_end = now;
         Some(match class {
             Class::Done => self.arrived(flight, now),
-            Class::Partial => self.partial(flight, now),
+            Class::Partial => self.partial(flight, named, now),
             Class::Unreachable | Class::SourceGone => {
                 self.backoff.fail(now);
                 self.keep(flight, now)
@@ -313,21 +358,45 @@ impl Remote {
         if self.stuck.is_empty() && self.stuck_full == 0 {
             self.stuck_backoff.succeed();
         }
-        if flight.fallback {
-            self.deletes = Deletes::Portable;
-        }
         Verdict::Arrived {
             paths: (!flight.full).then_some(flight.batch.len()),
             took_ms: now.since(flight.started),
             back,
-            learned: flight.fallback,
+            learned: self.learned(&flight),
         }
     }
 
-    fn partial(&mut self, flight: Flight, now: Time) -> Verdict {
+    /// Whether this job's way to its end shows that the remote cannot do combined deletes.
+    fn learned(&mut self, flight: &Flight) -> bool {
+        if flight.fallback {
+            self.combined_failures += 1;
+        } else if flight.is_deleting() {
+            self.combined_failures = 0;
+        }
+        let learned = flight.unsupported || self.combined_failures >= COMBINED_FAILURES_MAX;
+        let learned = learned && self.deletes == Deletes::Combined;
+        if learned {
+            self.deletes = Deletes::Portable;
+        }
+        learned
+    }
+
+    fn partial(&mut self, flight: Flight, named: &[Vec<u8>], now: Time) -> Verdict {
         self.backoff.succeed();
-        self.stuck_backoff.fail(now);
-        self.stuck.restore(flight.batch);
+        // New paths that get stuck do not push out the time of those that are.
+        if flight.retries || self.stuck.is_empty() && self.stuck_full == 0 {
+            self.stuck_backoff.fail(now);
+        }
+        let stuck = |(path, change): &(Path, Change)| {
+            let meant = |name: &Vec<u8>| lies_in(name, path) || lies_in(path, name);
+            // rsync deletes nothing more once it has met an error.
+            change.gone != Gone::No || named.iter().any(meant)
+        };
+        let mut batch = flight.batch;
+        if batch.iter().any(|(path, _)| named.iter().any(|name| lies_in(name, path))) {
+            batch.retain(stuck);
+        }
+        self.stuck.restore(batch);
         if !flight.full {
             return Verdict::Partial { given_up: false };
         }

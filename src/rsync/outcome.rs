@@ -86,6 +86,12 @@ pub fn combined_unsupported(ended: &Ended) -> bool {
     matches!(ended.status, Status::Exited(1 | 2 | 4 | 10 | 12))
 }
 
+/// Is it certain that one side does not know an option? Any of the codes above may also come from a
+/// race between the list and the file system.
+pub fn option_unknown(ended: &Ended) -> bool {
+    combined_unsupported(ended) && says(&ended.stderr, "unknown option")
+}
+
 /// What to change, where standard error tells; one sentence.
 pub fn advice(ended: &Ended) -> Option<String> {
     if let Status::NotStarted(ErrorKind::NotFound) = ended.status {

@@ -278,8 +278,10 @@ fn root_itself(target: &Target) -> Run {
     Run { args: target.arguments(params, flags), input: Vec::new(), purpose: Purpose::Flat }
 }
 
-/// Deletes on the far side what is gone here among the listed paths and below them, and sends
-/// nothing. The filter lets rsync see only these and the way to them.
+/// Deletes on the far side what is gone here among the listed paths and below them, and makes nothing
+/// there that is new. The filter lets rsync see only these and the way to them. What both sides have
+/// may be updated: to forbid that too (`--ignore-existing`) would keep rsync from replacing a symlink
+/// over there by the directory that is here, and the deletion would follow the link (measured).
 fn prune(target: &Target, tops: &BTreeSet<&[u8]>) -> Run {
     let mut patterns: Vec<Vec<u8>> = Vec::new();
     let parents: BTreeSet<&[u8]> = tops.iter().flat_map(|top| ancestors(top)).collect();
@@ -290,16 +292,8 @@ fn prune(target: &Target, tops: &BTreeSet<&[u8]>) -> Run {
     }
     let mut input = patterns.join(&0);
     input.push(0);
-    let flags = [
-        "-r",
-        "--delete",
-        "--force",
-        "--existing",
-        "--ignore-existing",
-        "-0",
-        "--include-from=-",
-        "--exclude=*",
-    ];
+    let flags =
+        ["-r", "--delete", "--force", "--existing", "-0", "--include-from=-", "--exclude=*"];
     Run {
         args: target.arguments(prune_params(target), words(&flags)),
         input,

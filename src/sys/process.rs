@@ -4,13 +4,14 @@ use std::io::{self, ErrorKind, PipeReader, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use nix::sys::signal::{killpg, Signal};
 use nix::unistd::Pid;
 
-/// Kept of standard error: its beginning, where the cause is, and nothing of a flood behind it.
-const STDERR_BYTES_MAX: usize = 64 * 1024;
+use crate::rsync::outcome::STDERR_BYTES_MAX;
+
 /// Written to standard input at once. Pipes take this many bytes in one piece or not at all
 /// (PIPE_BUF), so a list whose pieces end between two paths is never read with half a path at its
 /// end, whenever we die. To rsync half a path is a path, and one that is missing here may be deleted
@@ -19,6 +20,12 @@ const PIECE_BYTES_MAX: usize = 4096;
 /// How often the child is looked at that has closed neither of its pipes: a process that it left
 /// behind may hold them open.
 const LOOK_MS: u16 = 1_000;
+
+/// A process that the kernel has not run once in this time is stuck: rsync, whatever it waits for
+/// over the network, wakes at least once a minute to see whether its `--timeout` has passed. But where
+/// a file in its list has become a fifo, it sleeps in open(2) for ever (seen), and no timeout of its
+/// own ends that.
+const STUCK: Duration = Duration::from_secs(180);
 
 /// How a process ended.
 #[derive(Debug)]
@@ -60,6 +67,7 @@ fn talk(
     }
     super::set_nonblocking(&stderr)?;
     let mut stopping = false;
+    let mut watchdog = Watchdog::new(child.id());
     loop {
         stdin = stdin.filter(|_| !input.is_empty());
         let (ready_stdin, ready_stderr, ready_stop) = {
@@ -94,10 +102,50 @@ fn talk(
         if ready_stderr && !keep(&mut stderr, kept) {
             return Ok(());
         }
-        if !ready_stdin && !ready_stderr && child.try_wait()?.is_some() {
-            return Ok(());
+        if !ready_stdin && !ready_stderr {
+            if child.try_wait()?.is_some() {
+                return Ok(());
+            }
+            if watchdog.is_stuck() {
+                end(child, Signal::SIGTERM);
+            }
         }
     }
+}
+
+/// Sees whether a process is still run by the kernel.
+struct Watchdog {
+    pid: u32,
+    switches: Option<Vec<u8>>,
+    since: Instant,
+}
+
+impl Watchdog {
+    fn new(pid: u32) -> Watchdog {
+        Watchdog { pid, switches: None, since: Instant::now() }
+    }
+
+    /// Looks only every third part of the time; never `true` where the kernel does not count
+    /// (before 2.6.23) or there is no `/proc`.
+    fn is_stuck(&mut self) -> bool {
+        if self.since.elapsed() < STUCK / 3 {
+            return false;
+        }
+        let switches = context_switches(self.pid);
+        let unchanged = switches.is_some() && switches == self.switches;
+        if !unchanged {
+            self.switches = switches;
+            self.since = Instant::now();
+        }
+        unchanged && self.since.elapsed() >= STUCK
+    }
+}
+
+/// The line of `/proc/PID/status` that counts how often the process has gone to sleep.
+fn context_switches(pid: u32) -> Option<Vec<u8>> {
+    let status = std::fs::read(format!("/proc/{pid}/status")).ok()?;
+    let mut lines = status.split(|&byte| byte == b'\n');
+    lines.find(|line| line.starts_with(b"voluntary_ctxt_switches")).map(<[u8]>::to_vec)
 }
 
 /// As much of `input` as fits into one piece, up to and with the last NUL in it.

@@ -48,7 +48,7 @@ fn each_state_of_a_path_has_its_runs() {
     const DELETE: &str =
         "-a --no-r -d -R -c --delete-missing-args --force -0 --files-from=- ./ /d < ./a/b";
     const PARENT: &str = "-a --no-r -d -R -c --ignore-missing-args -0 --files-from=- ./ /d < ./a";
-    const PRUNE: &str = "-a -r --delete --force --existing --ignore-existing -0 --include-from=- --exclude=* ./ /d \
+    const PRUNE: &str = "-a -r --delete --force --existing -0 --include-from=- --exclude=* ./ /d \
                          < /a/ /a/b /a/b/***";
     for (deletes, gone, now, expected) in [
         (Never, No, Now::Missing, &[][..]),
@@ -105,8 +105,7 @@ fn only_the_topmost_is_deleted_and_lists_are_sorted_and_unique() {
         looked(b"twice", No, Now::Missing),
         looked(b"z", Directory, Now::Other),
     ];
-    let prune =
-        "-r --delete --force --existing --ignore-existing -0 --include-from=- --exclude=* ./ /d <";
+    let prune = "-r --delete --force --existing -0 --include-from=- --exclude=* ./ /d <";
     assert_eq!(
         planned(&[], NEW, Deletes::Combined, &paths),
         [
