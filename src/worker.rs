@@ -145,43 +145,96 @@ impl Workers {
     }
 }
 
-fn work(shared: &Shared) {
+fn work(shared: &Arc<Shared>) {
     while let Some((route, job)) = shared.jobs.receive() {
-        let end = run_job(&route, &job.work, &shared.stop);
+        let end = run_job(shared, &route, &job.work);
         // The loop listens for as long as there is a process.
         let _ = shared.ends.send((job.id, end));
     }
 }
 
-fn run_job(route: &Route, work: &Work, stop: &PipeReader) -> JobEnd {
-    let runs = match work {
-        Work::FullSync { delete } => vec![route.full_sync(*delete)],
-        Work::Batch { deletes, fresh, paths } => batch(route, *deletes, *fresh, paths),
+fn run_job(shared: &Arc<Shared>, route: &Arc<Route>, work: &Work) -> JobEnd {
+    match work {
+        Work::FullSync { delete } => run_all(shared, route, &[route.full_sync(*delete)]),
+        Work::Batch { deletes, fresh, split, paths } => {
+            let (first, second) = if *split { halves(paths) } else { (&paths[..], &[][..]) };
+            let plan = |paths| batch(route, *deletes, *fresh, paths);
+            let other = (!second.is_empty()).then(|| plan(second)).map(|runs| {
+                let (shared, route) = (shared.clone(), route.clone());
+                thread::Builder::new().spawn(move || run_all(&shared, &route, &runs))
+            });
+            let end = run_all(shared, route, &plan(first));
+            match other {
+                None => end,
+                Some(Ok(thread)) => worse(end, thread.join().unwrap_or(JobEnd::Nothing)),
+                // No thread to be had: then one half after the other.
+                Some(Err(_)) => worse(end, run_all(shared, route, &plan(second))),
+            }
+        }
+    }
+}
+
+/// A path of a batch, and what disappeared under its name.
+type Listed = (PathBytes, Gone);
+
+/// Two halves, between two directories if there is such a place near the middle.
+fn halves(paths: &[Listed]) -> (&[Listed], &[Listed]) {
+    let middle = paths.len() / 2;
+    let parent = |at: usize| {
+        let path = &paths[at].0;
+        path.iter().rposition(|&byte| byte == b'/').map(|slash| &path[..slash])
     };
-    let mut worst = None;
-    for run in &runs {
+    let end = paths.len() - paths.len() / 4;
+    let edge = (middle.max(1)..end).find(|&at| parent(at) != parent(at - 1));
+    paths.split_at(edge.unwrap_or(middle))
+}
+
+/// Runs one after the other, until one cannot get through.
+fn run_all(shared: &Shared, route: &Route, runs: &[Run]) -> JobEnd {
+    let mut end = JobEnd::Nothing;
+    for run in runs {
         // An emptied or unmounted source would delete whatever is listed, with exit code 0.
         if Identity::of(&route.root).ok() != Some(route.identity) {
             return JobEnd::RootChanged;
         }
         log::debug!("{}", String::from_utf8_lossy(&crate::rsync::command::shown(&route.root, run)));
-        let ended = run_rsync(route, run, stop);
-        match classify(&ended) {
-            Class::Done => {}
-            // What did not get through must not hold up the rest.
-            Class::Partial => worst = Some(ended),
-            Class::Unreachable | Class::Refused | Class::SourceGone => {
-                return JobEnd::Ran { ended, named: Vec::new() };
-            }
+        let ended = run_rsync(route, run, &shared.stop);
+        let class = classify(&ended);
+        end = worse(end, JobEnd::Ran { named: named(route, &ended), ended });
+        // What did not get through must not hold up the rest.
+        if !matches!(class, Class::Done | Class::Partial) {
+            break;
         }
     }
-    match worst {
-        Some(ended) => JobEnd::Ran { named: named(route, &ended), ended },
-        None if runs.is_empty() => JobEnd::Nothing,
-        None => {
-            let ended = Ended { status: Status::Exited(0), stderr: Vec::new() };
-            JobEnd::Ran { ended, named: Vec::new() }
+    end
+}
+
+/// The end that counts of two.
+fn worse(one: JobEnd, other: JobEnd) -> JobEnd {
+    match (one, other) {
+        (
+            JobEnd::Ran { ended, named: mut names },
+            JobEnd::Ran { ended: other_ended, named: other_names },
+        ) if classify(&ended) == Class::Partial && classify(&other_ended) == Class::Partial => {
+            // One that names nothing may mean anything.
+            let both = !names.is_empty() && !other_names.is_empty();
+            names.extend(other_names);
+            JobEnd::Ran { ended, named: if both { names } else { Vec::new() } }
         }
+        (one, other) if rank(&other) > rank(&one) => other,
+        (one, _) => one,
+    }
+}
+
+fn rank(end: &JobEnd) -> u8 {
+    match end {
+        JobEnd::Nothing => 0,
+        JobEnd::Ran { ended, .. } => match classify(ended) {
+            Class::Done => 1,
+            Class::Partial => 2,
+            Class::Unreachable | Class::Refused | Class::SourceGone => 3,
+        },
+        JobEnd::RootChanged => 4,
     }
 }
 
@@ -193,9 +246,9 @@ fn named(route: &Route, ended: &Ended) -> Vec<Vec<u8>> {
     failed_paths(&ended.stderr, &route.root, &route.remote)
 }
 
-fn batch(route: &Route, deletes: Deletes, fresh: bool, paths: &[(PathBytes, Gone)]) -> Vec<Run> {
+fn batch(route: &Route, deletes: Deletes, fresh: bool, paths: &[Listed]) -> Vec<Run> {
     let mut looker = Looker { root: &route.root, parent: Vec::new(), parent_is_real: true };
-    let look = |(path, gone): &(PathBytes, Gone)| {
+    let look = |(path, gone): &Listed| {
         let (now, bytes) = looker.look(path);
         Looked { path: path.clone(), gone: *gone, now, bytes, fresh }
     };
@@ -261,6 +314,40 @@ impl Looker<'_> {
 mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
+
+    #[test]
+    fn halves_meet_between_two_directories() {
+        let paths = |names: &[&str]| -> Vec<Listed> {
+            names.iter().map(|name| (PathBytes::from(name.as_bytes()), Gone::No)).collect()
+        };
+        for (names, first) in [
+            (&["a/1", "a/2", "a/3", "a/4", "a/5", "b/1", "b/2", "b/3"][..], 5),
+            (&["a/1", "a/2", "a/3", "a/4"], 2),
+            (&["a", "b"], 1),
+        ] {
+            let paths = paths(names);
+            let (one, other) = halves(&paths);
+            assert_eq!((one.len(), one.len() + other.len()), (first, names.len()), "{names:?}");
+        }
+    }
+
+    #[test]
+    fn the_worse_end_counts_and_partial_ends_add_up() {
+        let ran = |code, names: &[&str]| JobEnd::Ran {
+            ended: Ended { status: Status::Exited(code), stderr: Vec::new() },
+            named: names.iter().map(|name| name.as_bytes().to_vec()).collect(),
+        };
+        for (one, other, expected) in [
+            (JobEnd::Nothing, ran(0, &[]), ran(0, &[])),
+            (ran(0, &[]), ran(23, &["a"]), ran(23, &["a"])),
+            (ran(23, &["a"]), ran(23, &["b"]), ran(23, &["a", "b"])),
+            (ran(23, &["a"]), ran(23, &[]), ran(23, &[])),
+            (ran(23, &["a"]), ran(12, &[]), ran(12, &[])),
+            (ran(12, &[]), JobEnd::RootChanged, JobEnd::RootChanged),
+        ] {
+            assert_eq!(worse(one.clone(), other.clone()), expected, "{one:?} and {other:?}");
+        }
+    }
 
     #[test]
     fn a_look_follows_no_symlink_anywhere_below_the_root() {

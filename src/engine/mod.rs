@@ -138,6 +138,8 @@ pub enum Work {
         deletes: Deletes,
         /// The far side can have none of them, so that nothing has to be compared.
         fresh: bool,
+        /// Run it as two processes at the same time, each with one half.
+        split: bool,
         /// The paths, sorted, and what disappeared under each name.
         paths: Vec<(Path, Gone)>,
     },
@@ -391,8 +393,9 @@ impl Engine {
         self.actions.push_back(Action::Report(report));
     }
 
+    /// rsync processes, by what the jobs on their way may start.
     fn running(&self) -> usize {
-        self.remotes.iter().filter(|served| served.remote.is_busy()).count()
+        self.remotes.iter().map(|served| served.remote.processes()).sum()
     }
 
     /// The remote whose job is due first, of those that may start one, and when.
@@ -416,7 +419,8 @@ impl Engine {
     }
 
     fn start_job(&mut self, now: Time) -> Option<Job> {
-        if self.stopping || self.running() >= self.workers {
+        let free = self.workers.saturating_sub(self.running());
+        if self.stopping || free == 0 {
             return None;
         }
         let (_, number) = self.next_job().filter(|(due, _)| *due <= now)?;
@@ -424,7 +428,7 @@ impl Engine {
         let complete = self.roots[served.root].root.is_complete();
         self.last_job += 1;
         let id = JobId(self.last_job);
-        let work = served.remote.start(id, complete, now);
+        let work = served.remote.start(id, complete, free, now);
         Some(Job { id, root: RootId(served.root), remote: RemoteId(number), work })
     }
 }

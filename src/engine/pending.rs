@@ -116,7 +116,8 @@ impl Pending {
     /// A path of which something had disappeared before: whether that has been deleted over there is
     /// not known.
     pub fn doubt_deletion(&mut self, path: &Path, gone: Gone) {
-        if let Some(change) = self.changes.get_mut(path) {
+        let change = self.changes.get_mut(path).filter(|_| gone != Gone::No);
+        if let Some(change) = change {
             change.gone = change.gone.max(gone);
             change.fresh = false;
         }

@@ -128,7 +128,7 @@ impl Root {
         let Some(held) = self.watches.listed(listing, now) else { return Fate::Fine };
         let (folders, files) = match listing.origin {
             Origin::Start => (false, false),
-            Origin::Created => (
+            Origin::Created(_) => (
                 self.switches.create_folder,
                 // What is there already was created and written before the watch was set.
                 self.switches.create_file || self.switches.close_write,
@@ -138,9 +138,15 @@ impl Root {
         if folders && listing.reached != Reached::Unwatched && !listing.path.is_empty() {
             self.changed(&Path::from(&*listing.path), now);
         }
+        let what = match listing.origin {
+            Origin::Created(since) => What::Created(since),
+            Origin::Start | Origin::Moved => What::Changed,
+        };
         for entry in &listing.entries {
             if if entry.is_dir { folders } else { files } {
-                self.changed(&Path::from(join(&listing.path, &entry.name)), now);
+                let path = Path::from(join(&listing.path, &entry.name));
+                self.recent.note(&path, now);
+                self.changes.push((path, what));
             }
         }
         for event in held {
@@ -192,7 +198,7 @@ impl Root {
         let path = path.filter(|_| !excluded);
         if event.has(mask::CREATE) {
             if !excluded {
-                self.watches.created(parent, name);
+                self.watches.created(parent, name, now);
             }
             if let Some(path) = path.filter(|_| self.switches.create_folder) {
                 self.recent.note(&path, now);

@@ -4,6 +4,7 @@
 //! engine knows them as of the last event that it has read. `watches` reconciles the two.
 
 use super::event::Wd;
+use super::time::Time;
 
 /// Numbers the scans of a root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -28,8 +29,9 @@ pub enum Place {
 pub enum Origin {
     /// The program starts, or starts over after an overflow: nothing found is a change.
     Start,
-    /// The directory was created: what is in it came by creation and writing.
-    Created,
+    /// The directory was created, at this time; what is in it came later, by creation and writing.
+    /// The zero of time stands for a time that is not known.
+    Created(Time),
     /// The directory was moved here, with all that is in it.
     Moved,
 }

@@ -174,12 +174,12 @@ impl Watches {
     }
 
     /// A directory was created.
-    pub fn created(&mut self, parent: NodeId, name: &[u8]) {
+    pub fn created(&mut self, parent: NodeId, name: &[u8], now: Time) {
         self.touch(parent, name);
         // A known one has been handed over already, by a scan that was ahead of this event: before
         // a directory can be created, whatever had that name has been deleted or moved away.
         if self.tree.child(parent, name).is_none() {
-            self.scan(parent, name, true, Origin::Created);
+            self.scan(parent, name, true, Origin::Created(now));
         }
     }
 
@@ -250,7 +250,7 @@ impl Watches {
         let place = self.place_of(node);
         self.forget(node);
         if let Some(place) = place {
-            self.scan_again(place, Origin::Created, now);
+            self.scan_again(place, Origin::Created(Time(0)), now);
         }
         false
     }
@@ -432,7 +432,7 @@ impl Watches {
 
     fn scan_again(&mut self, place: Place, origin: Origin, now: Time) {
         // A start that is contradicted is a change: something happened meanwhile.
-        let origin = if origin == Origin::Start { Origin::Created } else { origin };
+        let origin = if origin == Origin::Start { Origin::Created(Time(0)) } else { origin };
         self.again.entry(place).or_insert((now + AGAIN_MS, origin));
     }
 
