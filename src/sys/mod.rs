@@ -5,6 +5,8 @@
 pub mod channel;
 pub mod epoll;
 pub mod inotify;
+pub mod lock;
+pub mod own_file;
 pub mod process;
 pub mod signal;
 pub mod sysctl;
