@@ -3,6 +3,7 @@
 //! This is the only place with unsafe code; every use of it says why it is sound.
 
 pub mod channel;
+pub mod clock;
 pub mod epoll;
 pub mod inotify;
 pub mod lock;
