@@ -9,6 +9,7 @@ pub mod event_loop;
 pub mod report;
 pub mod rsync;
 pub mod startup;
+pub mod state;
 pub mod sys;
 pub mod walk;
 pub mod worker;

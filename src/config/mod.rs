@@ -55,6 +55,8 @@ pub struct Config {
     pub plugins: Vec<Plugin>,
     /// `sersync/batch` (an extension).
     pub batch: Batch,
+    /// `sersync/safety` (an extension).
+    pub safety: Safety,
     /// What is odd but no error, in the order of the file: unknown elements and attributes, `-u`.
     pub warnings: Vec<Problem>,
 }
@@ -248,13 +250,55 @@ pub struct FailLog {
     pub every_s: u64,
 }
 
-/// `crontab schedule`: a full sync on an interval.
+/// `crontab`: full syncs that nothing but time asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Crontab {
-    /// The interval in seconds; a number without a unit in the file is minutes.
-    pub every_s: u64,
+    /// When.
+    pub schedule: Schedule,
     /// `crontabfilter exclude`: rsync patterns; empty if `crontabfilter start` is false.
     pub excludes: Vec<Vec<u8>>,
+}
+
+/// When the scheduled full syncs are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Schedule {
+    /// `crontab schedule`: on an interval in seconds; a number without a unit in the file is minutes.
+    Every(u64),
+    /// `crontab at` (an extension): at these times of every day, of the local clock; at least one,
+    /// sorted, none twice.
+    At(Vec<TimeOfDay>),
+}
+
+/// A time of day to the minute, as a clock on the wall shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TimeOfDay {
+    /// 0 to 23.
+    pub hour: u8,
+    /// 0 to 59.
+    pub minute: u8,
+}
+
+impl fmt::Display for TimeOfDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:02}:{:02}", self.hour, self.minute)
+    }
+}
+
+/// `safety` (an extension): what to do where a mistake and a wish look the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Safety {
+    /// `emptyRoot`.
+    pub empty_root: EmptyRoot,
+}
+
+/// What to do with a root that is empty at start, while a full sync would delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EmptyRoot {
+    /// `halt`: take it for a disk that is not mounted, and wait until something is in it.
+    #[default]
+    Halt,
+    /// `sync`: it is meant to be empty, and the remote is emptied too.
+    Sync,
 }
 
 /// `batch quietMs maxDelayMs interval` (an extension): when changes leave.

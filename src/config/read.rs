@@ -11,8 +11,10 @@ use super::units::{self, Unit};
 use super::warnings::Warnings;
 use super::xml::{self, shown_path, Attribute, Element};
 use super::{params, schema, words};
-use super::{Batch, Config, Crontab, Events, FailLog, Filter, Plugin, PluginKind, Problem, Root};
-use super::{Rsync, StatusAddress, FILE_BYTES_MAX};
+use super::{
+    Batch, Config, Crontab, EmptyRoot, Events, FailLog, Filter, Plugin, PluginKind, Problem,
+};
+use super::{Root, Rsync, Safety, Schedule, StatusAddress, TimeOfDay, FILE_BYTES_MAX};
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::ops::RangeInclusive;
@@ -32,6 +34,8 @@ const BATCH_MS_MAX: u64 = 3_600_000;
 /// The official template's `timeToExecute`, 60 minutes, and `schedule`, 600 minutes.
 const FAIL_LOG_EVERY: Duration = Duration::from_secs(3600);
 const CRONTAB_EVERY: Duration = Duration::from_secs(36_000);
+/// So many times of day may stand in `at`: one for each half hour.
+const TIMES_OF_DAY_MAX: usize = 48;
 
 /// Reads a whole file.
 pub(super) fn config(file: &Path, bytes: &[u8]) -> Result<Config, Problem> {
@@ -63,6 +67,7 @@ pub(super) fn config(file: &Path, bytes: &[u8]) -> Result<Config, Problem> {
         plugin,
         plugins,
         batch: batch(sersync)?,
+        safety: safety(sersync)?,
         warnings: warnings.in_file_order(),
     };
     file_system(head)?;
@@ -284,9 +289,15 @@ fn fail_log(sersync: Element<'_>) -> Result<FailLog, Problem> {
 
 fn crontab(sersync: Element<'_>) -> Result<Option<Crontab>, Problem> {
     let Some(crontab) = started(sersync, "crontab")? else { return Ok(None) };
-    let every = match crontab.attribute("schedule") {
-        Some(written) => time(&written, Unit::Minutes, 1..=INTERVAL_S_MAX)?,
-        None => CRONTAB_EVERY,
+    let schedule = match (crontab.attribute("schedule"), crontab.attribute("at")) {
+        (Some(_), Some(at)) => {
+            return Err(at.wrong("either schedule or at; delete the one that is not meant"));
+        }
+        (None, Some(at)) => Schedule::At(times_of_day(&at)?),
+        (Some(every), None) => {
+            Schedule::Every(time(&every, Unit::Minutes, 1..=INTERVAL_S_MAX)?.as_secs())
+        }
+        (None, None) => Schedule::Every(CRONTAB_EVERY.as_secs()),
     };
     let pattern =
         |exclude: Element<'_>| Ok(exclude.required("expression", "an rsync pattern")?.bytes());
@@ -294,7 +305,38 @@ fn crontab(sersync: Element<'_>) -> Result<Option<Crontab>, Problem> {
         Some(filter) => filter.children_named("exclude").map(pattern).collect::<Result<_, _>>()?,
         None => Vec::new(),
     };
-    Ok(Some(Crontab { every_s: every.as_secs(), excludes }))
+    Ok(Some(Crontab { schedule, excludes }))
+}
+
+/// Times of day with commas between them, sorted, each once.
+fn times_of_day(attribute: &Attribute<'_>) -> Result<Vec<TimeOfDay>, Problem> {
+    let times: Option<Vec<_>> = attribute.value().split(',').map(units::time_of_day).collect();
+    let mut times = times.ok_or_else(|| {
+        attribute.wrong("times of day from 00:00 to 23:59; write 03:00, or several: 03:00,15:30")
+    })?;
+    times.sort_unstable();
+    times.dedup();
+    if times.len() > TIMES_OF_DAY_MAX {
+        return Err(attribute.wrong(&format!(
+            "at most {TIMES_OF_DAY_MAX} times of day; write schedule=\"10m\" for an interval"
+        )));
+    }
+    Ok(times)
+}
+
+fn safety(sersync: Element<'_>) -> Result<Safety, Problem> {
+    let written = sersync.child("safety").and_then(|safety| safety.attribute("emptyRoot"));
+    let Some(written) = written else { return Ok(Safety::default()) };
+    let empty_root = match written.value().trim() {
+        "halt" => EmptyRoot::Halt,
+        "sync" => EmptyRoot::Sync,
+        _ => {
+            return Err(written.wrong(
+                "\"halt\" to wait until something is in it, or \"sync\" to empty the remote too",
+            ));
+        }
+    };
+    Ok(Safety { empty_root })
 }
 
 /// `sersync/plugin`, if it is on: its block must be there, and watch something that is synced.

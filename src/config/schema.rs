@@ -26,7 +26,8 @@ const fn leaf(name: &'static str, count: Count, attributes: &'static [&'static s
     Shape { name, count, attributes, children: &[] }
 }
 
-/// The official template's elements, and this program's own: `filter hidden`, `batch`.
+/// The official template's elements, and this program's own: `filter hidden`, `crontab at`, `batch`,
+/// `safety`.
 static HEAD: Shape = Shape {
     name: "head",
     count: Once,
@@ -81,7 +82,7 @@ const SERSYNC: &[Shape] = &[
     Shape {
         name: "crontab",
         count: Once,
-        attributes: &["start", "schedule"],
+        attributes: &["start", "schedule", "at"],
         children: &[Shape {
             name: "crontabfilter",
             count: Once,
@@ -91,6 +92,7 @@ const SERSYNC: &[Shape] = &[
     },
     leaf("plugin", Once, &["start", "name"]),
     leaf("batch", Once, &["quietMs", "maxDelayMs", "interval"]),
+    leaf("safety", Once, &["emptyRoot"]),
 ];
 
 const PLUGIN: &[Shape] = &[

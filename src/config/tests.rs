@@ -84,6 +84,7 @@ fn the_official_template_means_what_it_always_meant() {
         plugin: None,
         plugins: Vec::new(),
         batch: Batch::default(),
+        safety: Safety { empty_root: EmptyRoot::Halt },
         warnings: Vec::new(),
     };
     assert_eq!(rest, expected);
@@ -111,7 +112,7 @@ fn the_templates_switches_turn_each_thing_on() {
     };
     assert_eq!(config.rsync, rsync);
     let excludes = vec![b"*.php".to_vec(), b"info/*".to_vec()];
-    assert_eq!(config.crontab, Some(Crontab { every_s: 36_000, excludes }));
+    assert_eq!(config.crontab, Some(Crontab { schedule: Schedule::Every(36_000), excludes }));
     assert_eq!(config.plugin, Some(PluginKind::Command));
 }
 
@@ -206,7 +207,39 @@ fn times_have_units() {
         ));
         let config = parse(source.as_bytes()).unwrap();
         assert_eq!(config.fail_log.every_s, seconds, "{written}");
-        assert_eq!(config.crontab.map(|crontab| crontab.every_s), Some(seconds), "{written}");
+        assert_eq!(
+            config.crontab.map(|crontab| crontab.schedule),
+            Some(Schedule::Every(seconds)),
+            "{written}"
+        );
+    }
+}
+
+#[test]
+fn full_syncs_may_have_times_of_day() {
+    let at = |hour, minute| TimeOfDay { hour, minute };
+    for (written, expected) in [
+        ("at='03:00'", Schedule::At(vec![at(3, 0)])),
+        ("at=' 15:30, 3:00,15:30'", Schedule::At(vec![at(3, 0), at(15, 30)])),
+        ("schedule='90m'", Schedule::Every(5400)),
+        ("", Schedule::Every(36_000)),
+    ] {
+        let config = parse(with(&format!("<crontab start='true' {written}/>")).as_bytes()).unwrap();
+        assert_eq!(texts(&config.warnings), [""; 0]);
+        assert_eq!(config.crontab.map(|crontab| crontab.schedule), Some(expected), "{written}");
+    }
+}
+
+#[test]
+fn an_empty_root_halts_unless_it_is_said_otherwise() {
+    for (written, expected) in [
+        ("", EmptyRoot::Halt),
+        ("<safety/>", EmptyRoot::Halt),
+        ("<safety emptyRoot='halt'/>", EmptyRoot::Halt),
+        ("<safety emptyRoot='sync'/>", EmptyRoot::Sync),
+    ] {
+        let config = parse(with(written).as_bytes()).unwrap();
+        assert_eq!((config.safety.empty_root, config.warnings.len()), (expected, 0), "{written}");
     }
 }
 
@@ -248,6 +281,11 @@ fn what_is_turned_off_is_not_looked_into() {
     );
     let config = parse(source.as_bytes()).unwrap();
     assert_eq!(config.rsync, Rsync { params: vec![b"-artz".into()], ..Rsync::default() });
+}
+
+fn every_quarter_of_an_hour() -> String {
+    let times = (0..96).map(|quarter| format!("{}:{:02}", quarter / 4, quarter % 4 * 15));
+    times.collect::<Vec<_>>().join(",")
 }
 
 /// The file, and the start of the error.
@@ -333,6 +371,23 @@ fn a_wrong_value_is_an_error_with_its_place() {
         ),
         (with("<failLog path='/f' timeToExecute='1 hour'/>"), "confxml.xml:2:20: found timeTo"),
         (with("<crontab start='true' schedule='0'/>"), "confxml.xml:2:23: found schedule=\"0\""),
+        (
+            with("<crontab start='true' at='3 pm'/>"),
+            "confxml.xml:2:23: found at=\"3 pm\" in <crontab>, expected times of day from 00:00",
+        ),
+        (with("<crontab start='true' at='03:00,'/>"), "confxml.xml:2:23: found at=\"03:00,\""),
+        (
+            with("<crontab start='true' schedule='600' at='03:00'/>"),
+            "confxml.xml:2:38: found at=\"03:00\" in <crontab>, expected either schedule or at",
+        ),
+        (
+            with(&format!("<crontab start='true' at='{}'/>", every_quarter_of_an_hour())),
+            "confxml.xml:2:23: found at=\"0:00,0:15,",
+        ),
+        (
+            with("<safety emptyRoot='no'/>"),
+            "confxml.xml:2:9: found emptyRoot=\"no\" in <safety>, expected \"halt\" to wait until",
+        ),
         (
             with("<plugin start='true' name='comand'/>"),
             "confxml.xml:2:22: found name=\"comand\" in <plugin>, expected one of refreshCDN, sock",

@@ -1,8 +1,9 @@
-//! Times with a unit: `60`, `60s`, `60m`, `1h`.
+//! Times with a unit: `60`, `60s`, `60m`, `1h`; and times of day: `03:00`.
 //!
 //! Owns how a time is written. Which unit a bare number has, and which times make sense, is the
 //! caller's (`read`'s) business: `failLog` and `crontab` count in minutes, `timeout` in seconds.
 
+use super::TimeOfDay;
 use std::time::Duration;
 
 /// The unit of a number that has none written.
@@ -30,9 +31,44 @@ pub(super) fn duration(text: &str, bare: Unit) -> Option<Duration> {
     number.checked_mul(unit_ms).map(Duration::from_millis)
 }
 
+/// Reads a time of day, `03:00` or `3:00`.
+pub(super) fn time_of_day(text: &str) -> Option<TimeOfDay> {
+    let (hour, minute) = text.trim().split_once(':')?;
+    let number = |digits: &str, end: u8| {
+        let plain = digits.len() <= 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        digits.parse().ok().filter(|number: &u8| plain && *number < end)
+    };
+    let minute = Some(minute).filter(|minute| minute.len() == 2)?;
+    Some(TimeOfDay { hour: number(hour, 24)?, minute: number(minute, 60)? })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_of_day_has_hours_and_minutes() {
+        for (text, expected) in [
+            ("03:00", Some("03:00")),
+            (" 3:05 ", Some("03:05")),
+            ("00:00", Some("00:00")),
+            ("23:59", Some("23:59")),
+            ("24:00", None),
+            ("12:60", None),
+            ("12:5", None),
+            ("3", None),
+            ("", None),
+            (":30", None),
+            ("+3:00", None),
+            ("03:+1", None),
+            ("003:00", None),
+            ("03:00:00", None),
+            ("3pm", None),
+        ] {
+            let read = time_of_day(text).map(|time| time.to_string());
+            assert_eq!(read.as_deref(), expected, "{text:?}");
+        }
+    }
 
     #[test]
     fn a_time_has_a_unit_or_takes_the_default() {

@@ -15,6 +15,7 @@ pub mod pending;
 pub mod remote;
 pub mod root;
 pub mod scan;
+pub mod schedule;
 pub mod settle;
 pub mod time;
 pub mod tree;

@@ -67,9 +67,19 @@ impl Target<'_> {
     /// needs, `flags`, `./`, the network's words, the destination, the password file.
     // COMPAT: sersync's order, which the banner and the fail log show.
     pub(super) fn arguments(&self, params: Vec<Vec<u8>>, flags: Vec<Vec<u8>>) -> Vec<OsString> {
+        self.arguments_from(b"./", params, flags)
+    }
+
+    /// The same with a source of its own: `./`, or a path that begins with it.
+    pub(super) fn arguments_from(
+        &self,
+        source: &[u8],
+        params: Vec<Vec<u8>>,
+        flags: Vec<Vec<u8>>,
+    ) -> Vec<OsString> {
         let mut words = self.with_shell(params);
         words.extend(flags);
-        words.push(b"./".to_vec());
+        words.push(source.to_vec());
         words.extend(self.network());
         let mut words: Vec<OsString> = words.into_iter().map(OsString::from_vec).collect();
         words.push(self.destination());

@@ -7,6 +7,7 @@ pub mod capability;
 pub mod command;
 mod expression;
 pub mod failed;
+pub mod level;
 pub mod outcome;
 mod params;
 pub mod pattern;

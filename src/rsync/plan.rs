@@ -74,6 +74,8 @@ pub enum Purpose {
     Prune,
     /// Makes the listed paths equal; deletes too if `--delete-missing-args` is in its words.
     Flat,
+    /// Makes whole directories equal: see [`super::level`].
+    Level,
     /// The whole root.
     FullSync,
 }
@@ -316,11 +318,11 @@ fn prune_params(target: &Target) -> Vec<Vec<u8>> {
     })
 }
 
-fn words(words: &[&str]) -> Vec<Vec<u8>> {
+pub(super) fn words(words: &[&str]) -> Vec<Vec<u8>> {
     words.iter().map(|word| word.as_bytes().to_vec()).collect()
 }
 
 #[cfg(test)]
-mod real_runs;
+pub(super) mod real_runs;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

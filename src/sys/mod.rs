@@ -3,8 +3,11 @@
 //! This is the only place with unsafe code; every use of it says why it is sound.
 
 pub mod channel;
+pub mod clock;
 pub mod epoll;
 pub mod inotify;
+pub mod lock;
+pub mod own_file;
 pub mod process;
 pub mod signal;
 pub mod sysctl;

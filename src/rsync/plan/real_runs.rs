@@ -14,9 +14,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 /// A daemon with one module on a port of its own; it ends with this value.
-struct Lab {
+pub(in crate::rsync) struct Lab {
     home: tempfile::TempDir,
-    remote: Remote,
+    pub(in crate::rsync) remote: Remote,
     port: u16,
     daemon: Child,
 }
@@ -29,7 +29,7 @@ impl Drop for Lab {
 }
 
 impl Lab {
-    fn new() -> Lab {
+    pub(in crate::rsync) fn new() -> Lab {
         let home = tempfile::tempdir().unwrap();
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let config = home.path().join("rsyncd.conf");
@@ -58,22 +58,22 @@ impl Lab {
         lab
     }
 
-    fn clear(&self) {
+    pub(in crate::rsync) fn clear(&self) {
         for side in [self.near(), self.far()] {
             let _ = fs::remove_dir_all(&side);
             fs::create_dir(side).unwrap();
         }
     }
 
-    fn near(&self) -> PathBuf {
+    pub(in crate::rsync) fn near(&self) -> PathBuf {
         self.home.path().join("near")
     }
 
-    fn far(&self) -> PathBuf {
+    pub(in crate::rsync) fn far(&self) -> PathBuf {
         self.home.path().join("far")
     }
 
-    fn rsync(&self, params: &[&str]) -> Rsync {
+    pub(in crate::rsync) fn rsync(&self, params: &[&str]) -> Rsync {
         Rsync { port: Some(self.port), ..rsync(params) }
     }
 
@@ -87,7 +87,7 @@ impl Lab {
         }
     }
 
-    fn run(&self, run: &Run) {
+    pub(in crate::rsync) fn run(&self, run: &Run) {
         let mut command = Command::new("rsync");
         command
             .args(&run.args)
@@ -103,7 +103,7 @@ impl Lab {
 }
 
 /// Makes the entries: `a/` a directory, `a=text` a file, `a@target` a symbolic link.
-fn make(root: &Path, entries: &[&str]) {
+pub(in crate::rsync) fn make(root: &Path, entries: &[&str]) {
     for entry in entries {
         let (path, text) = entry.split_once('=').unwrap_or((entry, ""));
         if let Some((path, target)) = entry.split_once('@') {
@@ -118,7 +118,7 @@ fn make(root: &Path, entries: &[&str]) {
 }
 
 /// All entries as `make` writes them, sorted.
-fn tree(root: &Path) -> Vec<String> {
+pub(in crate::rsync) fn tree(root: &Path) -> Vec<String> {
     fn below(root: &Path, directory: &Path, found: &mut Vec<String>) {
         for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();

@@ -7,13 +7,14 @@ use std::ffi::OsStr;
 
 const OLD: Capability = Capability { version: Version { major: 2, minor: 6, patch: 9 } };
 
-pub(super) const NEW: Capability = Capability { version: Version { major: 3, minor: 5, patch: 0 } };
+pub(in crate::rsync) const NEW: Capability =
+    Capability { version: Version { major: 3, minor: 5, patch: 0 } };
 
 pub(super) fn looked(path: &[u8], gone: Gone, now: Now) -> Looked {
     Looked { path: path.into(), gone, now, bytes: 0, fresh: false }
 }
 
-pub(super) fn rsync(params: &[&str]) -> Rsync {
+pub(in crate::rsync) fn rsync(params: &[&str]) -> Rsync {
     Rsync { params: words(params), ..Rsync::default() }
 }
 

@@ -1,0 +1,180 @@
+//! Level syncs: whole directories made equal, one level deep or with all below them.
+//!
+//! Owns the runs that carry what nobody saw disappear: after a restart, a directory that has changed
+//! meanwhile is made equal, which deletes there what is not here. So it is for mirrors only. Called
+//! by `worker`, which has looked just before that each directory is still a real one.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::command::Target;
+use super::params;
+use super::pattern;
+use super::plan::{full_sync, words, Purpose, Run};
+
+/// So many bytes of exclude words stand in one command at most. Kernels before 2.6.23 take 128 KiB
+/// for all words and the environment together, and the user's own words have to fit as well.
+const EXCLUDE_WORDS_BYTES_MAX: usize = 32 * 1024;
+
+/// How much of a directory is made equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// What is in it. A directory in it is made or deleted, but what that holds stays as it is.
+    One,
+    /// What is in it, and everything below.
+    All,
+}
+
+/// The runs that make directories equal, deleting what only the far side has; in any order.
+///
+/// Paths are relative to the root, without a slash at either end; empty for the root itself. Each
+/// must be a real directory: rsync would follow a symbolic link that is listed here, and send what
+/// it leads to. `excludes` are rsync patterns; `left_out` are paths that are left out literally,
+/// with all that is below them: all there are in the root. What is left out is neither sent nor
+/// deleted, as long as no pattern of `excludes` stands for a directory above a listed one.
+///
+/// Usually it is one run. Standard input is taken by the list of directories, so what is left out
+/// must stand in the command, and where that would grow too long the directories are shared out
+/// among several runs; a single one with that many has a run in which standard input has the
+/// excludes.
+///
+/// Where the user's own parameters have filter rules it is a full sync instead: rsync asks the filter
+/// about what is listed and what is in it, but not about the directories above, so `--exclude=/a`
+/// would not keep a level sync of `a/b` from deleting there.
+pub fn level(
+    target: &Target,
+    depth: Depth,
+    excludes: &[Vec<u8>],
+    left_out: Option<&[Vec<u8>]>,
+    directories: &[Arc<[u8]>],
+) -> Vec<Run> {
+    let filtered = params::read(&target.rsync.params).iter().any(params::is_filter);
+    if filtered && !directories.is_empty() {
+        return vec![full_sync(target, true, excludes, left_out)];
+    }
+    let level = Level { target, depth, excludes };
+    let left_out: BTreeSet<&[u8]> =
+        left_out.unwrap_or_default().iter().map(Vec::as_slice).collect();
+    let directories: BTreeSet<&[u8]> = directories.iter().map(|path| &**path).collect();
+    let mut runs = Vec::new();
+    let mut group = Group::default();
+    for path in directories.into_iter().filter(|path| !lies_in_any(path, &left_out)) {
+        let inside = level.left_out_inside(path, &left_out);
+        let bytes: usize = inside.iter().map(|pattern| EXCLUDE.len() + pattern.len() + 1).sum();
+        if bytes > EXCLUDE_WORDS_BYTES_MAX {
+            runs.push(level.alone(path, &inside));
+            continue;
+        }
+        if group.bytes + bytes > EXCLUDE_WORDS_BYTES_MAX {
+            runs.push(level.together(&group));
+            group = Group::default();
+        }
+        group.bytes += bytes;
+        group.left_out.extend(inside);
+        group.directories.push(path);
+    }
+    if !group.directories.is_empty() {
+        runs.push(level.together(&group));
+    }
+    runs
+}
+
+const EXCLUDE: &[u8] = b"--exclude=";
+
+/// Directories that share a run.
+#[derive(Default)]
+struct Group<'a> {
+    directories: Vec<&'a [u8]>,
+    /// Patterns; with [`Depth::All`] there may be some twice, which does no harm.
+    left_out: Vec<Vec<u8>>,
+    /// What they take as words.
+    bytes: usize,
+}
+
+struct Level<'a> {
+    target: &'a Target<'a>,
+    depth: Depth,
+    excludes: &'a [Vec<u8>],
+}
+
+impl Level<'_> {
+    /// The patterns for what is left out and would otherwise be seen in this directory.
+    fn left_out_inside(&self, directory: &[u8], left_out: &BTreeSet<&[u8]>) -> Vec<Vec<u8>> {
+        let mut inside = directory.to_vec();
+        if !inside.is_empty() {
+            inside.push(b'/');
+        }
+        let below =
+            left_out.range(inside.as_slice()..).take_while(|path| path.starts_with(&inside));
+        let seen = below.filter(|path| match self.depth {
+            Depth::One => !path[inside.len()..].contains(&b'/'),
+            Depth::All => true,
+        });
+        seen.map(|path| pattern::literal(path, b"")).collect()
+    }
+
+    fn together(&self, group: &Group) -> Run {
+        let mut flags = self.flags();
+        flags.extend(group.left_out.iter().map(|pattern| [EXCLUDE, pattern].concat()));
+        if self.target.local.ignore_missing_args() {
+            // What vanishes between the look and the run has its own event on the way.
+            flags.push(b"--ignore-missing-args".to_vec());
+        }
+        // -0 before the list: rsync reads the list the way that was set when it meets the option.
+        flags.extend(words(&["-0", "--files-from=-"]));
+        let mut input = Vec::new();
+        for path in &group.directories {
+            input.extend_from_slice(&listed(path));
+            input.push(0);
+        }
+        Run { args: self.target.arguments(self.params(), flags), input, purpose: Purpose::Level }
+    }
+
+    fn alone(&self, directory: &[u8], left_out: &[Vec<u8>]) -> Run {
+        let mut flags = self.flags();
+        flags.extend(words(&["-0", "--exclude-from=-"]));
+        let mut input = left_out.join(&0);
+        input.push(0);
+        let args = self.target.arguments_from(&listed(directory), self.params(), flags);
+        Run { args, input, purpose: Purpose::Level }
+    }
+
+    /// Everything but the list. No `-c`: a file that was written is a changed path of its own and
+    /// travels in a flat run; here it would only mean reading whole directories, on both sides.
+    fn flags(&self) -> Vec<Vec<u8>> {
+        let mut flags = match self.depth {
+            Depth::One => words(&["--no-r", "-d"]),
+            Depth::All => words(&["-r"]),
+        };
+        flags.extend(words(&["-R", "--delete", "--force"]));
+        flags.extend(self.excludes.iter().map(|pattern| [EXCLUDE, pattern].concat()));
+        flags
+    }
+
+    /// The user's parameters, without those that would delete more than is meant.
+    fn params(&self) -> Vec<Vec<u8>> {
+        params::without(&self.target.rsync.params, |option| {
+            // It deletes what the filter hides.
+            option.is(None, "delete-excluded")
+                // One level deep every directory looks empty, and would be deleted with its content.
+                || (self.depth == Depth::One && option.is(Some(b'm'), "prune-empty-dirs"))
+        })
+    }
+}
+
+/// The directory as rsync takes it: the slash at its end stands for what is in it.
+fn listed(directory: &[u8]) -> Vec<u8> {
+    match directory {
+        b"" => b"./".to_vec(),
+        path => [b"./", path, b"/"].concat(),
+    }
+}
+
+/// Whether a path, or a directory above it, is among `left_out`.
+fn lies_in_any(path: &[u8], left_out: &BTreeSet<&[u8]>) -> bool {
+    let ends = path.iter().enumerate().filter(|(_, &byte)| byte == b'/').map(|(at, _)| at);
+    ends.chain([path.len()]).any(|end| left_out.contains(&path[..end]))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! What is known of each remote from one run of the program to the next.
+//!
+//! Owns the values that are kept, and their limits. `text` writes and reads them, `store` has the
+//! file. After a start, the walk compares the times of files and directories with the time up to
+//! which a remote is known to be complete; deletions leave no trace that a walk could find, so those
+//! that were seen and not pushed yet are kept by name. The loop saves, `startup` loads.
+
+pub mod store;
+pub mod text;
+
+use crate::rsync::plan::Gone;
+use crate::sys::own_file;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// So many deletions are kept for each remote. They are written anew with every change, at most once
+/// a second: this many lines are about half a megabyte. Beyond it [`Deletions::is_incomplete`].
+pub const STATE_DELETIONS_MAX: usize = 10_000;
+/// So many bytes of their paths are kept for each remote, which long ones reach before.
+pub const STATE_DELETIONS_BYTES_MAX: usize = 1024 * 1024;
+
+/// What is known, of every remote in the order of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct State {
+    /// One for each pair of root and remote.
+    pub remotes: Vec<Known>,
+}
+
+impl State {
+    /// What is known of a remote; the configuration may have changed since.
+    pub fn of(&self, root: &[u8], destination: &[u8]) -> Option<&Known> {
+        self.remotes.iter().find(|known| known.root == root && known.destination == destination)
+    }
+}
+
+/// What is known of one remote.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Known {
+    /// The watched directory.
+    pub root: Vec<u8>,
+    /// Where it is pushed, as rsync takes it: two users of one module are two remotes.
+    pub destination: Vec<u8>,
+    /// The remote has everything that changed before this time: nanoseconds since 1970 on the clock
+    /// that stamps files. `None` if it never had everything.
+    pub complete_ns: Option<u64>,
+    /// A full sync is owed.
+    pub full_sync: bool,
+    /// What was seen to disappear here and may still be there.
+    pub deletions: Deletions,
+}
+
+/// Deletions by path, bounded.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Deletions {
+    paths: BTreeMap<Arc<[u8]>, Gone>,
+    /// All bytes of the paths.
+    bytes: usize,
+    incomplete: bool,
+}
+
+impl Deletions {
+    /// Keeps a deletion; what is no deletion ([`Gone::No`]) is not kept. Past the limit nothing is.
+    pub fn insert(&mut self, path: Arc<[u8]>, gone: Gone) {
+        if gone == Gone::No {
+            return;
+        }
+        if let Some(known) = self.paths.get_mut(&path) {
+            *known = gone.max(*known);
+            return;
+        }
+        let bytes = self.bytes + path.len();
+        if self.paths.len() == STATE_DELETIONS_MAX || bytes > STATE_DELETIONS_BYTES_MAX {
+            self.incomplete = true;
+            return;
+        }
+        self.bytes = bytes;
+        self.paths.insert(path, gone);
+    }
+
+    /// Remembers that there were more.
+    pub fn mark_incomplete(&mut self) {
+        self.incomplete = true;
+    }
+
+    /// Whether there were more than could be kept. A mirror then needs a full sync; without one, the
+    /// user must be told that the rest stays on the far side.
+    pub fn is_incomplete(&self) -> bool {
+        self.incomplete
+    }
+
+    /// The deletions that were kept, sorted by path.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<[u8]>, Gone)> {
+        self.paths.iter().map(|(path, gone)| (path, *gone))
+    }
+}
+
+impl FromIterator<(Arc<[u8]>, Gone)> for Deletions {
+    fn from_iter<T: IntoIterator<Item = (Arc<[u8]>, Gone)>>(paths: T) -> Self {
+        let mut deletions = Deletions::default();
+        paths.into_iter().for_each(|(path, gone)| deletions.insert(path, gone));
+        deletions
+    }
+}
+
+/// Where a file of this configuration lies beside its fail log: `/tmp/fail.sh.0123456789abcdef.state`.
+/// Several configurations often share the template's fail log, so the name tells them apart. `config`
+/// must be the resolved path: one file has many names.
+pub fn beside(fail_log: &Path, config: &Path, ending: &str) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt;
+    let hash = hash(config.as_os_str().as_bytes());
+    own_file::with_ending(fail_log, &format!(".{hash:016x}.{ending}"))
+}
+
+/// FNV-1a. Not std's: these hashes are compared with those that an earlier version wrote.
+fn hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deletions_keep_to_their_limits_and_say_so() {
+        let name = |number: usize, length: usize| -> Arc<[u8]> {
+            format!("{number:0length$}").into_bytes().into()
+        };
+        for (count, length, kept) in [
+            (STATE_DELETIONS_MAX, 10, STATE_DELETIONS_MAX),
+            (STATE_DELETIONS_MAX + 1, 10, STATE_DELETIONS_MAX),
+            (1024, 1024, 1024),
+            (1025, 1024, 1024),
+        ] {
+            let paths = (0..count).map(|number| (name(number, length), Gone::Entry));
+            let mut deletions: Deletions = paths.collect();
+            assert_eq!(deletions.iter().count(), kept, "{count} {length}");
+            assert_eq!(deletions.is_incomplete(), kept < count, "{count} {length}");
+            // What is known already takes no more room.
+            deletions.insert(name(0, length), Gone::Directory);
+            deletions.insert(name(0, length), Gone::Entry);
+            assert_eq!(deletions.iter().next(), Some((&name(0, length), Gone::Directory)));
+            assert_eq!(deletions.is_incomplete(), kept < count, "{count} {length}");
+        }
+        assert_eq!(Deletions::from_iter([(name(0, 1), Gone::No)]), Deletions::default());
+    }
+
+    #[test]
+    fn each_configuration_has_its_own_file_for_ever() {
+        let of = |config: &str| beside(Path::new("/tmp/x.sh"), Path::new(config), "state");
+        // The value stays what it is: another one would lose what an earlier version has written.
+        assert_eq!(of("/etc/confxml.xml"), Path::new("/tmp/x.sh.9200c46aa46eb337.state"));
+        assert_ne!(of("/etc/confxml.xml"), of("/etc/confxml2.xml"));
+        // FNV-1a's own test vector.
+        assert_eq!(hash(b"foobar"), 0x8594_4171_f739_67e8);
+    }
+}

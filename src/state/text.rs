@@ -1,0 +1,311 @@
+//! The state as text, and back.
+//!
+//! One line for each record, in ASCII, so that people can read it:
+//!
+//! ```text
+//! sersync state 1
+//! remote /data backup@10.0.0.8::data
+//! complete 1767225600000000000
+//! full-sync
+//! gone entry a/b%20c
+//! gone directory d
+//! gone more
+//! end 89abcdef01234567
+//! ```
+//!
+//! Pure. The last line holds a hash of everything before it: a file that a power failure has cut
+//! short, or filled with zeros, must not pass for one in which less is owed.
+
+use super::{hash, Deletions, Known, State};
+use crate::rsync::plan::Gone;
+use std::fmt;
+
+/// The first words of the file; the version is behind them.
+const TITLE: &str = "sersync state ";
+/// Counted up when an older program would misread what a newer one writes.
+const VERSION: &str = "1";
+
+/// Why a text says nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error {
+    /// It is something else.
+    Foreign,
+    /// A newer program has written it; its version.
+    Version(String),
+    /// It is not what was written: cut short, or changed.
+    Damaged,
+    /// The hash is right and this line, counted from 1, cannot be read.
+    Line(usize),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Foreign => f.write_str("is no state file of sersync"),
+            Error::Version(version) => {
+                write!(f, "has the version {version}, expected {VERSION}")
+            }
+            Error::Damaged => f.write_str("is damaged: its check sum is wrong"),
+            Error::Line(number) => write!(f, "line {number} cannot be read"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The text of a state.
+pub fn render(state: &State) -> Vec<u8> {
+    let mut text = format!("{TITLE}{VERSION}\n");
+    for known in &state.remotes {
+        let (root, destination) = (escaped(&known.root), escaped(&known.destination));
+        text.push_str(&format!("remote {root} {destination}\n"));
+        if let Some(complete_ns) = known.complete_ns {
+            text.push_str(&format!("complete {complete_ns}\n"));
+        }
+        if known.full_sync {
+            text.push_str("full-sync\n");
+        }
+        for (path, gone) in known.deletions.iter() {
+            let kind = match gone {
+                // It is never kept.
+                Gone::No => continue,
+                Gone::Entry => "entry",
+                Gone::Directory => "directory",
+            };
+            text.push_str(&format!("gone {kind} {}\n", escaped(path)));
+        }
+        if known.deletions.is_incomplete() {
+            text.push_str("gone more\n");
+        }
+    }
+    let end = format!("end {:016x}\n", hash(text.as_bytes()));
+    text.push_str(&end);
+    text.into_bytes()
+}
+
+/// The state of a text.
+///
+/// # Errors
+/// See [`Error`]. Then nothing is known.
+pub fn parse(bytes: &[u8]) -> Result<State, Error> {
+    if !bytes.starts_with(TITLE.as_bytes()) {
+        return Err(Error::Foreign);
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| Error::Damaged)?;
+    let version = text[TITLE.len()..].lines().next().unwrap_or_default();
+    if version != VERSION {
+        let shown = version.chars().filter(|c| !c.is_control()).take(20).collect();
+        return Err(Error::Version(shown));
+    }
+    let (records, end) = split_end(text).ok_or(Error::Damaged)?;
+    if u64::from_str_radix(end, 16) != Ok(hash(records.as_bytes())) {
+        return Err(Error::Damaged);
+    }
+    let mut state = State::default();
+    for (number, line) in (1..).zip(records.lines()).skip(1) {
+        read_line(&mut state, line).ok_or(Error::Line(number))?;
+    }
+    Ok(state)
+}
+
+/// All lines but the last, and what the last has behind its word.
+fn split_end(text: &str) -> Option<(&str, &str)> {
+    let before = text.strip_suffix('\n')?;
+    let start = before.rfind('\n')? + 1;
+    Some((&text[..start], before[start..].strip_prefix("end ")?))
+}
+
+fn read_line(state: &mut State, line: &str) -> Option<()> {
+    let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+    if word == "remote" {
+        let (root, destination) = rest.split_once(' ')?;
+        let (root, destination) = (unescaped(root)?, unescaped(destination)?);
+        state.remotes.push(Known { root, destination, ..Known::default() });
+        return Some(());
+    }
+    let known = state.remotes.last_mut()?;
+    match (word, rest) {
+        ("complete", time) => known.complete_ns = Some(time.parse().ok()?),
+        ("full-sync", "") => known.full_sync = true,
+        ("gone", "more") => known.deletions.mark_incomplete(),
+        ("gone", rest) => read_gone(&mut known.deletions, rest)?,
+        _ => return None,
+    }
+    Some(())
+}
+
+fn read_gone(deletions: &mut Deletions, rest: &str) -> Option<()> {
+    let (kind, path) = rest.split_once(' ')?;
+    let gone = match kind {
+        "entry" => Gone::Entry,
+        "directory" => Gone::Directory,
+        _ => return None,
+    };
+    deletions.insert(unescaped(path)?.into(), gone);
+    Some(())
+}
+
+/// Bytes as one word of ASCII: what is not a visible character, and `%`, as `%` and two digits.
+fn escaped(bytes: &[u8]) -> String {
+    let mut word = String::with_capacity(bytes.len());
+    for &byte in bytes {
+        if byte.is_ascii_graphic() && byte != b'%' {
+            word.push(char::from(byte));
+        } else {
+            word.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    word
+}
+
+fn unescaped(word: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(word.len());
+    let mut rest = word.as_bytes();
+    while let [first, behind @ ..] = rest {
+        rest = behind;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let (digits, behind) = rest.split_at_checked(2)?;
+        let digit = |byte: u8| char::from(byte).to_digit(16);
+        bytes.push(u8::try_from(digit(digits[0])? * 16 + digit(digits[1])?).ok()?);
+        rest = behind;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Enough randomness for tests, the same on every machine (xorshift).
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, end: usize) -> usize {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            (self.0 % end as u64) as usize
+        }
+
+        fn bytes(&mut self) -> Vec<u8> {
+            const ODD: &[u8] = b"%%  \n\r\0/ab\\\"'\x7f\x80\xff\xc3\xa9";
+            let count = self.below(12);
+            (0..count)
+                .map(|_| match self.below(3) {
+                    0 => self.below(256) as u8,
+                    _ => ODD[self.below(ODD.len())],
+                })
+                .collect()
+        }
+
+        fn state(&mut self) -> State {
+            let remotes = (0..self.below(4)).map(|_| self.known()).collect();
+            State { remotes }
+        }
+
+        fn known(&mut self) -> Known {
+            let kinds = [Gone::Entry, Gone::Directory];
+            let count = self.below(6);
+            let mut deletions: Deletions =
+                (0..count).map(|_| (self.bytes().into(), kinds[self.below(2)])).collect();
+            if self.below(2) == 0 {
+                deletions.mark_incomplete();
+            }
+            Known {
+                root: self.bytes(),
+                destination: self.bytes(),
+                complete_ns: (self.below(3) > 0).then(|| u64::MAX >> self.below(64)),
+                full_sync: self.below(2) == 0,
+                deletions,
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let mut random = Random(0x5e25_79c1);
+        for round in 0..3000 {
+            let state = random.state();
+            let text = render(&state);
+            assert!(text.iter().all(|&byte| byte == b'\n' || (b' '..=b'~').contains(&byte)));
+            assert_eq!(parse(&text), Ok(state), "{round}: {}", String::from_utf8_lossy(&text));
+        }
+    }
+
+    fn example() -> State {
+        let mut deletions = Deletions::from_iter([
+            (b"d".as_slice().into(), Gone::Directory),
+            (b"a/b c\xff%".as_slice().into(), Gone::Entry),
+        ]);
+        deletions.mark_incomplete();
+        let known = Known {
+            root: b"/data".into(),
+            destination: b"backup@10.0.0.8::data".into(),
+            complete_ns: Some(1_767_225_600_000_000_000),
+            full_sync: true,
+            deletions,
+        };
+        State { remotes: vec![known, Known { root: b"/x y".into(), ..Known::default() }] }
+    }
+
+    #[test]
+    fn the_text_is_what_it_always_was() {
+        let text = String::from_utf8(render(&example())).unwrap();
+        let (records, end) = split_end(&text).unwrap();
+        assert_eq!(
+            records,
+            "sersync state 1\nremote /data backup@10.0.0.8::data\ncomplete 1767225600000000000\n\
+             full-sync\ngone entry a/b%20c%FF%25\ngone directory d\ngone more\nremote /x%20y \n"
+        );
+        assert_eq!(end.len(), 16);
+    }
+
+    #[test]
+    fn no_damage_passes_for_a_state() {
+        let whole = render(&example());
+        for cut in 0..whole.len() {
+            assert!(parse(&whole[..cut]).is_err(), "{cut} bytes");
+            let zeros = [&whole[..cut], &vec![0; whole.len() - cut][..]].concat();
+            assert!(parse(&zeros).is_err(), "zeros from {cut} on");
+            for bit in 0..8 {
+                let mut flipped = whole.clone();
+                flipped[cut] ^= 1 << bit;
+                // A digit of the check sum may become its own capital letter.
+                let parsed = parse(&flipped);
+                assert!(parsed.is_err() || parsed == Ok(example()), "bit {bit} of byte {cut}");
+            }
+        }
+        let doubled = [&whole[..], &whole[..]].concat();
+        assert_eq!(parse(&doubled), Err(Error::Damaged));
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_why() {
+        let sealed = |text: &str| format!("{text}end {:016x}\n", hash(text.as_bytes()));
+        let line = |line: &str| sealed(&format!("sersync state 1\nremote /a b\n{line}\n"));
+        for (text, expected) in [
+            (String::new(), Error::Foreign),
+            ("#!/bin/sh\n".into(), Error::Foreign),
+            ("sersync state ".into(), Error::Version(String::new())),
+            ("sersync state 12\nfuture\n".into(), Error::Version("12".into())),
+            ("sersync state 1\n".into(), Error::Damaged),
+            (sealed("sersync state 1\ncomplete 1\n"), Error::Line(2)),
+            (line("complete 18446744073709551616"), Error::Line(3)),
+            (line("complete -1"), Error::Line(3)),
+            (line("complete"), Error::Line(3)),
+            (line("full-sync now"), Error::Line(3)),
+            (line("gone entry"), Error::Line(3)),
+            (line("gone all x"), Error::Line(3)),
+            (line("gone entry %4"), Error::Line(3)),
+            (line("gone entry %+1"), Error::Line(3)),
+            (line("remote x"), Error::Line(3)),
+            (line("bogus"), Error::Line(3)),
+        ] {
+            assert_eq!(parse(text.as_bytes()), Err(expected), "{text:?}");
+        }
+        assert!(parse(line("full-sync").as_bytes()).is_ok());
+    }
+}

@@ -1,0 +1,101 @@
+//! The clocks that people and files go by: local time, and the time that files are stamped with.
+//!
+//! The clock that only goes forward is std's. Called by the loop, which hands both on as values.
+#![allow(unsafe_code)]
+
+use crate::engine::schedule::{Wall, Zone};
+use nix::time::{clock_gettime, ClockId};
+use std::time::{Duration, SystemTime};
+
+/// A tick of the slowest kernels. Files are stamped with the time of the last tick.
+const TICK: Duration = Duration::from_millis(10);
+
+/// What the clock on the wall shows now, in the zone of `TZ` or `/etc/localtime`.
+pub fn wall() -> Wall {
+    let utc_s = i64::try_from(since_1970().as_secs()).unwrap_or(i64::MAX);
+    Wall { utc_s, zone: Zone::around(utc_s, offset_s) }
+}
+
+/// A time that every file that changes from now on is stamped with, or a later one: nanoseconds
+/// since 1970. It is a tick behind the clock, as the stamps are; one of a network file system is its
+/// server's.
+pub fn file_stamp_ns() -> u64 {
+    let coarse = clock_gettime(ClockId::CLOCK_REALTIME_COARSE).map(Duration::from);
+    // Kernels before 2.6.32 do not tell their tick's time.
+    let stamp = coarse.unwrap_or_else(|_| since_1970().saturating_sub(TICK));
+    u64::try_from(stamp.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
+
+/// How far local time is ahead of UTC at a moment, in seconds; 0 for one without a date.
+fn offset_s(utc_s: i64) -> i64 {
+    // The C library's own type has 32 bits where the machine has; until 2038 nothing is lost.
+    let moment = utc_s as _;
+    // SAFETY: zeros are a valid `tm`: its numbers are 0 and its pointer is null.
+    let mut local: libc::tm = unsafe { std::mem::zeroed() };
+    // SAFETY: both pointers are to values that outlive the call. It reads TZ, which nothing in this
+    // program ever sets.
+    let filled = unsafe { libc::localtime_r(&raw const moment, &raw mut local) };
+    if filled.is_null() {
+        0
+    } else {
+        local.tm_gmtoff as i64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    /// Set for the child process that runs one of these tests in another zone.
+    const IN_ZONE: &str = "SERSYNC_TEST_IN_ZONE";
+
+    #[test]
+    fn offsets_are_those_of_the_zone() {
+        // As POSIX writes zones, so that no zone files are needed; 2026's change is at 01:00 UTC.
+        const BERLIN: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
+        const FORWARD_S: i64 = 1_774_746_000;
+        if std::env::var_os(IN_ZONE).is_some() {
+            let zone = Zone::around(FORWARD_S + 100_000, offset_s);
+            assert_eq!(zone, Zone { offset_s: 3600, change: Some((FORWARD_S, 7200)) });
+            let winter = Zone::around(1_768_000_000, offset_s);
+            assert_eq!(winter, Zone { offset_s: 3600, change: None });
+            return;
+        }
+        // A process of its own: the environment of this one belongs to all tests.
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "sys::clock::tests::offsets_are_those_of_the_zone"]);
+        let output = child.env("TZ", BERLIN).env(IN_ZONE, "1").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    }
+
+    #[test]
+    fn the_wall_shows_now() {
+        let before = since_1970().as_secs();
+        let wall = wall();
+        let after = since_1970().as_secs();
+        assert!((before..=after).contains(&u64::try_from(wall.utc_s).unwrap()), "{wall:?}");
+    }
+
+    #[test]
+    fn no_file_is_stamped_before_its_time() {
+        let home = tempfile::tempdir().unwrap();
+        for round in 0..200 {
+            let stamp_ns = u128::from(file_stamp_ns());
+            let file = home.path().join(round.to_string());
+            std::fs::write(&file, "").unwrap();
+            let modified = file.metadata().unwrap().modified().unwrap();
+            let file_ns = modified.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos();
+            assert!(file_ns >= stamp_ns, "{file_ns} {stamp_ns}");
+            assert!(
+                file_ns < stamp_ns + Duration::from_secs(10).as_nanos(),
+                "{file_ns} {stamp_ns}"
+            );
+        }
+    }
+}

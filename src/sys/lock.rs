@@ -1,0 +1,340 @@
+//! One instance for each configuration file.
+//!
+//! Owns two locks of the kind that belongs to an open file (flock). It ends with the last process
+//! that has the file open, however that ends, so nothing stale is ever left; and it goes along when
+//! the process goes to the background, which record locks (fcntl) do not. One is on a file beside
+//! the fail log, where the process number is written; one on the configuration file itself. Either
+//! alone has a gap: editors put a new file in the place of the configuration, where the old lock
+//! does not count; and whoever edits the fail log's path, or starts elsewhere with a relative one,
+//! finds no lock beside it. `main` takes the lock before anything else that leaves traces.
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::{fmt, process};
+
+use super::own_file;
+
+/// How often the file beside the fail log is opened again that was deleted at the same moment.
+const ATTEMPTS_MAX: usize = 3;
+/// A process number and the end of its line are shorter.
+const PID_BYTES_MAX: u64 = 32;
+
+/// Why the program must not start.
+#[derive(Debug)]
+pub enum Error {
+    /// Another instance runs with this configuration; its process number, where it can be known.
+    Running(PathBuf, Option<u32>),
+    /// The file beside the fail log is not safe to use.
+    Refused(own_file::Error),
+    /// Neither file can be locked.
+    Unlockable(own_file::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Running(config, pid) => {
+                write!(f, "{}: sersync is already running with it", config.display())?;
+                match pid {
+                    Some(pid) => write!(f, ", as process {pid}; stop that one first"),
+                    None => f.write_str("; stop that one first"),
+                }
+            }
+            Error::Refused(error) => error.fmt(f),
+            Error::Unlockable(error) => write!(
+                f,
+                "{error}; nothing can be locked, so a second instance could not be kept out: name \
+                 a failLog path in a directory that can be written"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The lock; it is given back when the value, and every copy that a fork has made, is gone.
+#[derive(Debug)]
+pub struct Lock {
+    beside: Option<File>,
+    config: Option<File>,
+}
+
+impl Lock {
+    /// Locks the configuration file `config`, and `beside`, which is made if it is not there. It
+    /// stays there afterwards: deleting it could take it from under an instance that is starting.
+    ///
+    /// # Errors
+    /// See [`Error`]. One lock is enough: where a disk is full or a file system knows no locks, the
+    /// other one does it.
+    pub fn take(config: &Path, beside: &Path) -> Result<Lock, Error> {
+        let (beside, reason) = match lock_beside(config, beside) {
+            Ok(file) => (Some(file), None),
+            Err(Error::Unlockable(reason)) => (None, Some(reason)),
+            Err(error) => return Err(error),
+        };
+        let lock = Lock { beside, config: lock_config(config)? };
+        if let (Some(reason), None) = (reason, &lock.config) {
+            return Err(Error::Unlockable(reason));
+        }
+        lock.tell_pid();
+        Ok(lock)
+    }
+
+    /// Writes this process's number for a second instance to read; once more after each fork.
+    pub fn tell_pid(&self) {
+        let Some(mut file) = self.beside.as_ref() else { return };
+        // On a full disk the lock is as good; only the number is missing from a message.
+        let _ = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}", process::id()));
+    }
+
+    /// Locks the files that are at these paths now: after the configuration has been read again, it
+    /// may be another file, and name another fail log.
+    ///
+    /// # Errors
+    /// Another instance has one of them. What was locked stays locked.
+    pub fn follow(&mut self, config: &Path, beside: &Path) -> Result<(), Error> {
+        // A file that is locked already would refuse to be locked again by its own owner.
+        if !self.beside.as_ref().is_some_and(|file| is_at(file, beside)) {
+            match lock_beside(config, beside) {
+                Ok(file) => self.beside = Some(file),
+                Err(Error::Unlockable(_)) => {}
+                Err(error) => return Err(error),
+            }
+            self.tell_pid();
+        }
+        if !self.config.as_ref().is_some_and(|file| is_at(file, config)) {
+            self.config = lock_config(config)?.or(self.config.take());
+        }
+        Ok(())
+    }
+}
+
+fn lock_beside(config: &Path, path: &Path) -> Result<File, Error> {
+    for _ in 0..ATTEMPTS_MAX {
+        let file = own_file::open_or_make(path).map_err(|error| match error {
+            own_file::Error::Io(..) => Error::Unlockable(error),
+            own_file::Error::Refused(..) => Error::Refused(error),
+        })?;
+        match flock(&file) {
+            // Deleted between the two steps: then another instance may lock a new one.
+            Ok(()) if !is_at(&file, path) => {}
+            Ok(()) => return Ok(file),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                return Err(Error::Running(config.into(), told_pid(&file)));
+            }
+            Err(error) => {
+                return Err(Error::Unlockable(own_file::Error::Io(path.into(), error)));
+            }
+        }
+    }
+    let error = io::Error::other("is deleted again and again");
+    Err(Error::Unlockable(own_file::Error::Io(path.into(), error)))
+}
+
+/// `None` where the file cannot be locked: over NFS that takes a descriptor which can write.
+fn lock_config(path: &Path) -> Result<Option<File>, Error> {
+    let Ok(file) = File::open(path) else { return Ok(None) };
+    let locked = own_file::close_on_exec(&file).and_then(|()| flock(&file));
+    match locked {
+        Ok(()) => Ok(Some(file)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            Err(Error::Running(path.into(), None))
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+fn told_pid(file: &File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(PID_BYTES_MAX).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), path.metadata()) {
+        (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
+        (Err(_), _) | (_, Err(_)) => false,
+    }
+}
+
+/// Not std's, which is newer than the oldest compiler that is to build this; not nix's, which unlocks
+/// when it is dropped, and with it the lock of the process in the background.
+fn flock(file: &File) -> io::Result<()> {
+    // SAFETY: the descriptor is open for as long as `file` is borrowed.
+    match unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::signal::{kill, Signal};
+    use nix::sys::wait::waitpid;
+    use nix::unistd::{fork, pause, ForkResult};
+    use std::fs;
+    use std::process::Command;
+    use std::time::{Duration, Instant};
+
+    struct Lab {
+        home: tempfile::TempDir,
+    }
+
+    impl Lab {
+        fn new() -> Lab {
+            let lab = Lab { home: tempfile::tempdir().unwrap() };
+            fs::write(lab.config(), "<head/>").unwrap();
+            lab
+        }
+
+        fn config(&self) -> PathBuf {
+            self.home.path().join("confxml.xml")
+        }
+
+        fn beside(&self) -> PathBuf {
+            self.home.path().join("fail.log.lock")
+        }
+
+        fn take(&self) -> Result<Lock, Error> {
+            Lock::take(&self.config(), &self.beside())
+        }
+
+        /// Takes it when it is free at last: a process that another test is just starting has a
+        /// copy of everything for a moment, and the forked one below for somewhat longer.
+        fn take_in_the_end(&self) -> Result<Lock, Error> {
+            let deadline = Instant::now() + Duration::from_secs(10);
+            loop {
+                match self.take() {
+                    Err(Error::Running(..)) if Instant::now() < deadline => {
+                        std::thread::yield_now()
+                    }
+                    taken => return taken,
+                }
+            }
+        }
+    }
+
+    /// The process number that a refused instance is told, if it is refused because of another.
+    fn running(taken: Result<Lock, Error>) -> Option<Option<u32>> {
+        match taken {
+            Err(Error::Running(_, pid)) => Some(pid),
+            Ok(_) | Err(Error::Refused(_) | Error::Unlockable(_)) => None,
+        }
+    }
+
+    #[test]
+    fn the_second_instance_is_told_the_first() {
+        let lab = Lab::new();
+        let first = lab.take().unwrap();
+        let said = lab.take().unwrap_err().to_string();
+        let expected = format!("as process {}; stop that one first", process::id());
+        assert!(said.ends_with(&expected), "{said}");
+        drop(first);
+        lab.take_in_the_end().unwrap();
+    }
+
+    #[test]
+    fn either_file_alone_keeps_the_second_out() {
+        let lab = Lab::new();
+        let _first = lab.take().unwrap();
+        // As an editor saves.
+        let new = lab.home.path().join("new");
+        fs::write(&new, "<head></head>").unwrap();
+        fs::rename(&new, lab.config()).unwrap();
+        assert_eq!(running(lab.take()), Some(Some(process::id())));
+        let lab = Lab::new();
+        let _first = lab.take().unwrap();
+        let elsewhere = lab.home.path().join("another.log.lock");
+        assert_eq!(running(Lock::take(&lab.config(), &elsewhere)), Some(None));
+    }
+
+    #[test]
+    fn what_cannot_be_locked_leaves_it_to_the_other() {
+        let lab = Lab::new();
+        let below_a_file = lab.config().join("lock");
+        let first = Lock::take(&lab.config(), &below_a_file).unwrap();
+        assert_eq!(running(Lock::take(&lab.config(), &below_a_file)), Some(None));
+        drop(first);
+        let missing = lab.home.path().join("missing.xml");
+        let _first = Lock::take(&missing, &lab.beside()).unwrap();
+        assert_eq!(running(Lock::take(&missing, &lab.beside())), Some(Some(process::id())));
+        let neither = Lock::take(&missing, &below_a_file).unwrap_err();
+        assert!(matches!(neither, Error::Unlockable(_)), "{neither}");
+    }
+
+    #[test]
+    fn a_trap_beside_the_fail_log_is_refused() {
+        let lab = Lab::new();
+        std::os::unix::fs::symlink(lab.config(), lab.beside()).unwrap();
+        assert!(matches!(lab.take(), Err(Error::Refused(_))));
+        assert_eq!(fs::read(lab.config()).unwrap(), b"<head/>");
+    }
+
+    #[test]
+    fn a_deleted_lock_file_is_no_lock() {
+        let lab = Lab::new();
+        let first = lab.take().unwrap();
+        fs::remove_file(lab.beside()).unwrap();
+        assert_eq!(running(lab.take()), Some(None));
+        drop(first);
+        lab.take_in_the_end().unwrap();
+    }
+
+    #[test]
+    fn it_follows_files_that_were_replaced() {
+        let lab = Lab::new();
+        let mut first = lab.take().unwrap();
+        let moved = lab.home.path().join("moved.lock");
+        let new = lab.home.path().join("new");
+        fs::write(&new, "<head></head>").unwrap();
+        fs::rename(&new, lab.config()).unwrap();
+        first.follow(&lab.config(), &moved).unwrap();
+        first.follow(&lab.config(), &moved).unwrap();
+        assert_eq!(running(lab.take()), Some(None), "the new configuration is not locked");
+        let missing = lab.home.path().join("missing.xml");
+        let pid = Some(Some(process::id()));
+        assert_eq!(running(Lock::take(&missing, &moved)), pid, "the new place is not locked");
+        let other = Lock::take(&missing, &lab.beside()).unwrap();
+        assert!(matches!(first.follow(&lab.config(), &lab.beside()), Err(Error::Running(..))));
+        drop(other);
+    }
+
+    #[test]
+    fn processes_that_are_started_do_not_hold_it() {
+        let lab = Lab::new();
+        let first = lab.take().unwrap();
+        let mut rsync = Command::new("sleep").arg("1000").spawn().unwrap();
+        drop(first);
+        let again = lab.take_in_the_end();
+        rsync.kill().unwrap();
+        rsync.wait().unwrap();
+        again.unwrap();
+    }
+
+    #[test]
+    fn it_goes_to_the_background_and_dies_with_kill_9() {
+        let lab = Lab::new();
+        let lock = lab.take().unwrap();
+        // SAFETY: the child makes system calls and nothing else.
+        let child = match unsafe { fork() }.unwrap() {
+            ForkResult::Child => loop {
+                pause();
+            },
+            ForkResult::Parent { child } => child,
+        };
+        drop(lock);
+        let meanwhile = running(lab.take());
+        kill(child, Signal::SIGKILL).unwrap();
+        waitpid(child, None).unwrap();
+        assert_eq!(meanwhile, Some(Some(process::id())));
+        lab.take_in_the_end().unwrap();
+    }
+}
