@@ -8,6 +8,7 @@ pub mod inotify;
 pub mod process;
 pub mod signal;
 pub mod sysctl;
+pub mod user;
 
 use nix::fcntl::{fcntl, FcntlArg, OFlag};
 use std::io;
