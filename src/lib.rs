@@ -6,6 +6,7 @@ pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod event_loop;
+pub mod faillog;
 pub mod report;
 pub mod rsync;
 pub mod startup;

@@ -12,4 +12,5 @@ pub mod outcome;
 mod params;
 pub mod pattern;
 pub mod plan;
+pub mod repair;
 pub mod shell;

@@ -226,7 +226,7 @@ fn unique(paths: &[Looked]) -> States<'_> {
 }
 
 /// The directories above a path, nearest first, without the root.
-fn ancestors(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn ancestors(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.iter()
         .enumerate()
         .rev()
@@ -304,7 +304,7 @@ fn prune(target: &Target, tops: &BTreeSet<&[u8]>) -> Run {
 }
 
 /// The user's parameters, without those that would make a prune run delete more than its list.
-fn prune_params(target: &Target) -> Vec<Vec<u8>> {
+pub(super) fn prune_params(target: &Target) -> Vec<Vec<u8>> {
     let params = &target.rsync.params;
     // An include of the user's comes before the list and would open the run to all that it names.
     // Without it the excludes behind it would hide what is listed: so they go together.

@@ -11,6 +11,7 @@ pub mod own_file;
 pub mod process;
 pub mod signal;
 pub mod sysctl;
+pub mod user;
 
 use nix::fcntl::{fcntl, FcntlArg, OFlag};
 use std::io;

@@ -1,0 +1,268 @@
+//! The runs that the fail log is made of: each lists its paths in its own arguments, can be run at
+//! any time and any number of times, and needs nothing on its standard input.
+//!
+//! Owns their words and what those words mean when they are read back. Called by `faillog`, which
+//! writes them as lines of a script. The engine itself runs `plan`'s.
+//!
+//! The paths are patterns for rsync, with everything else excluded, and not arguments of their own:
+//! a path that is not there is then no error, nothing is ever followed through a symbolic link, and
+//! every version takes it. A *send* run makes the listed paths equal and deletes nothing; a listed
+//! directory is sent without what is in it. A *prune* run deletes those that are gone here, and makes
+//! nothing there that is new.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+use super::command::Target;
+use super::params::{self, Name};
+use super::pattern;
+use super::plan::{self, ancestors, prune_params, words, Gone};
+
+/// The option that lists a path; with the pattern behind it, one word.
+pub const INCLUDE: &[u8] = b"--include=";
+/// Stands for the root itself: no path is called so. The root's own attributes go along with every
+/// run, so the pattern only says that they are owed.
+const ROOT: &[u8] = b"/./";
+/// Behind a directory's pattern: everything in it.
+const WITHIN: &[u8] = b"/***";
+/// Behind the list, and what makes a run one of a list: everything else is left alone.
+const REST: &[u8] = b"--exclude=*";
+
+/// What a run does to the paths that it lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Sends them.
+    Send,
+    /// Deletes what is gone, and makes way for what took the place of a directory.
+    Prune,
+}
+
+/// The words that list one path, the way to it included: `--include=/a/`, `--include=/a/b`. What is
+/// in a directory is listed only for a prune run of a directory that disappeared.
+pub fn includes(path: &[u8], kind: Kind, gone: Gone) -> Vec<Vec<u8>> {
+    if path.is_empty() {
+        return vec![[INCLUDE, ROOT].concat()];
+    }
+    let mut patterns: Vec<_> = ancestors(path).map(|above| pattern::literal(above, b"/")).collect();
+    patterns.reverse();
+    patterns.push(pattern::literal(path, b""));
+    if kind == Kind::Prune && gone == Gone::Directory {
+        patterns.push(pattern::literal(path, WITHIN));
+    }
+    patterns.iter().map(|pattern| [INCLUDE, pattern].concat()).collect()
+}
+
+/// All arguments of a run over what `includes` has listed.
+pub fn listed(target: &Target, kind: Kind, includes: Vec<Vec<u8>>) -> Vec<OsString> {
+    let params = prune_params(target);
+    let (params, flags) = match kind {
+        // Compared by content, as everything is whose writing was seen.
+        Kind::Send => (params::without(&params, deletes), &["-r", "-c"][..]),
+        // What both sides have may be updated: so a symbolic link over there is replaced by the
+        // directory that is here, and no deletion follows it. Where it deletes, a directory also makes way for what is no directory. `--force` would
+        // have it do that even where the script takes `--delete` out.
+        Kind::Prune => (params, &["-r", "--delete", "--existing"][..]),
+    };
+    let flags = words(flags).into_iter().chain(includes);
+    target.arguments(params, flags.chain([REST.to_vec()]).collect())
+}
+
+/// All arguments of a full sync. `excludes` are rsync patterns.
+pub fn full_sync(target: &Target, delete: bool, excludes: &[Vec<u8>]) -> Vec<OsString> {
+    plan::full_sync(target, delete, excludes, None).args
+}
+
+/// Whether the word makes a run delete what only the far side has: `--del`, `--delete-after`.
+pub fn makes_delete(word: &[u8]) -> bool {
+    let name = word.strip_prefix(b"--");
+    name.is_some_and(|name| name == b"del" || name.starts_with(b"delete"))
+}
+
+fn deletes(option: &params::Found) -> bool {
+    matches!(option.name, Name::Long(name) if makes_delete(&[b"--", name].concat()))
+}
+
+/// Paths with what disappeared there, as far as one run tells; `None` for a full sync.
+pub type Paths = Option<Vec<(Vec<u8>, Gone)>>;
+
+/// A run that was read back: where it goes and what it does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// The destination, as it stands there.
+    pub destination: Vec<u8>,
+    /// The paths that it lists, in its order.
+    pub paths: Paths,
+}
+
+/// Reads the arguments of a run back; `None` if [`listed`] and [`full_sync`] would not make them.
+/// The user's parameters may be any.
+pub fn read(args: &[Vec<u8>]) -> Option<Read> {
+    let found = params::read(args);
+    let mut operands = found.iter().filter(|option| option.name == Name::Operand);
+    let (source, destination) = (operands.next()?, operands.next()?);
+    if operands.next().is_some() || args[source.word] != b"./" {
+        return None;
+    }
+    let destination = args[destination.word].clone();
+    // A full sync has the user's own includes, if there are any.
+    if args[..source.word].last()? != REST {
+        return Some(Read { destination, paths: None });
+    }
+    // A send run has lost what deletes even of the user's parameters.
+    let prunes = found.iter().any(deletes);
+    let gone = if prunes { Gone::Entry } else { Gone::No };
+    let mut paths: Vec<(Vec<u8>, Gone)> = Vec::new();
+    for option in found.iter().filter(|option| option.is(None, "include")) {
+        let pattern = option.value?;
+        if pattern == ROOT {
+            paths.push((Vec::new(), gone));
+        } else if let Some(path) = named(pattern, WITHIN) {
+            // Its own pattern stands just before it.
+            let last = paths.last_mut().filter(|last| prunes && last.0 == path)?;
+            last.1 = Gone::Directory;
+        } else if let Some(path) = named(pattern, b"") {
+            paths.push((path, gone));
+        } else {
+            named(pattern, b"/")?;
+        }
+    }
+    (!paths.is_empty()).then_some(Read { destination, paths: Some(paths) })
+}
+
+/// The path that `pattern::literal` wrote like this.
+fn named(pattern: &[u8], suffix: &[u8]) -> Option<Vec<u8>> {
+    let body = pattern.strip_prefix(b"/")?.strip_suffix(suffix)?;
+    let mut unescaped = Vec::with_capacity(body.len());
+    let mut rest = body.iter();
+    while let Some(&byte) = rest.next() {
+        unescaped.push(if byte == b'\\' { *rest.next().unwrap_or(&byte) } else { byte });
+    }
+    // Which of the two is meant depends on the whole pattern, and writing it again decides.
+    [body.to_vec(), unescaped]
+        .into_iter()
+        .find(|path| is_path(path) && pattern::literal(path, suffix) == pattern)
+}
+
+/// Whether this is a path below the root, written in the one way that it can be.
+pub fn is_path(path: &[u8]) -> bool {
+    path.split(|&byte| byte == b'/')
+        .all(|name| !matches!(name, b"" | b"." | b"..") && !name.contains(&0))
+}
+
+/// The bytes of arguments.
+pub fn bytes(args: Vec<OsString>) -> Vec<Vec<u8>> {
+    args.into_iter().map(OsString::into_vec).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::capability::{Capability, Version};
+    use super::*;
+    use crate::config::{Remote, Rsync, Transport};
+
+    const PATHS: &[&str] = &[
+        "a", "a/b", "-x", "a b/c\"d", "a*/b\\c", "a\\b/c", "a[1]?", "***", "a/***", "\\\\", "é\n",
+    ];
+
+    fn with_target<T>(params: &[&str], use_it: impl Fn(&Target) -> T) -> T {
+        let remote = Remote { transport: Transport::Local { path: "/far".into() } };
+        let params = params.iter().map(|word| word.as_bytes().to_vec()).collect();
+        let rsync = Rsync { params, ..Rsync::default() };
+        let local = Capability { version: Version { major: 3, minor: 5, patch: 0 } };
+        use_it(&Target { remote: &remote, rsync: &rsync, local })
+    }
+
+    fn written(params: &[&str], kind: Kind, path: &str, gone: Gone) -> Vec<Vec<u8>> {
+        let includes = includes(path.as_bytes(), kind, gone);
+        with_target(params, |target| bytes(listed(target, kind, includes.clone())))
+    }
+
+    fn line(args: &[Vec<u8>]) -> String {
+        String::from_utf8(args.join(&b' ')).unwrap()
+    }
+
+    #[test]
+    fn words_of_each_kind() {
+        let params = &["-artz"][..];
+        for (args, expected) in [
+            (
+                written(params, Kind::Send, "a/b/c", Gone::No),
+                "-artz -r -c --include=/a/ --include=/a/b/ --include=/a/b/c --exclude=* ./ /far",
+            ),
+            (
+                written(params, Kind::Prune, "a", Gone::Entry),
+                "-artz -r --delete --existing --include=/a --exclude=* \
+                 ./ /far",
+            ),
+            (
+                written(params, Kind::Prune, "a/b*", Gone::Directory),
+                "-artz -r --delete --existing --include=/a/ \
+                 --include=/a/b\\* --include=/a/b\\*/*** --exclude=* ./ /far",
+            ),
+            (
+                written(params, Kind::Send, "", Gone::No),
+                "-artz -r -c --include=/./ --exclude=* ./ /far",
+            ),
+            (
+                // What deletes, hides or opens more than is listed does not belong here.
+                written(
+                    &["-amz", "--delete-after", "--del", "--include=*/", "--delay-updates"],
+                    Kind::Send,
+                    "a",
+                    Gone::No,
+                ),
+                "-az --delay-updates -r -c --include=/a --exclude=* ./ /far",
+            ),
+        ] {
+            assert_eq!(line(&args), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let kinds =
+            [(Kind::Send, Gone::No), (Kind::Prune, Gone::Entry), (Kind::Prune, Gone::Directory)];
+        for path in PATHS {
+            for (kind, gone) in kinds {
+                let read = read(&written(
+                    &["-a", "-e", "ssh -x", "--existing", "--del"],
+                    kind,
+                    path,
+                    gone,
+                ))
+                .unwrap();
+                let expected = vec![(path.as_bytes().to_vec(), gone)];
+                assert_eq!(read.paths, Some(expected), "{path} {kind:?}");
+                assert_eq!(read.destination, b"/far");
+            }
+        }
+        let root = read(&written(&["-a"], Kind::Send, "", Gone::No)).unwrap();
+        assert_eq!(root.paths, Some(vec![(Vec::new(), Gone::No)]));
+        let full = with_target(&["-a", "--include=*/", "--existing"], |target| {
+            full_sync(target, true, &[b"/x*".to_vec()])
+        });
+        assert_eq!(read(&bytes(full)).unwrap().paths, None);
+    }
+
+    #[test]
+    fn what_nobody_wrote_here_is_not_read() {
+        for args in [
+            "-a ./a /far",
+            "-a ./ /far /farther",
+            "-a ./",
+            "-a --include=a --exclude=* ./ /far",
+            "-a --include=/../a --exclude=* ./ /far",
+            "-a --include=/a/./b --exclude=* ./ /far",
+            "-a --include=/a//b --exclude=* ./ /far",
+            "-a --include=/a* --exclude=* ./ /far",
+            "-a --include=/a/*** --exclude=* ./ /far",
+            "-a --existing --include=/b --include=/a/*** --exclude=* ./ /far",
+            "-a --exclude=* ./ /far",
+            "-a --include=/a/ --exclude=* ./ /far",
+            "./ /far",
+        ] {
+            let args: Vec<_> = args.split(' ').map(|word| word.as_bytes().to_vec()).collect();
+            assert_eq!(read(&args), None, "{}", line(&args));
+        }
+    }
+}
