@@ -3,12 +3,15 @@
 //! It translates between the system and the engine: what a descriptor tells becomes an
 //! [`Input`], and each [`Action`] becomes a system call or a message to another thread.
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::engine::filter::Filter;
 use crate::engine::pending::Path as PathBytes;
 use crate::engine::settle::{Seen, Stamp};
 use crate::engine::time::Time;
-use crate::engine::{event, Action, Engine, Input, Job, JobEnd, JobId, Report, RootId, Settings};
+use crate::engine::{event, Action, Engine, Input, Job, JobEnd, JobId, Report, RootId};
+use crate::engine::{RemoteId, RootSettings, Settings};
+use crate::faillog::ledger::Ledger;
+use crate::faillog::script::{wait_status, Owed};
 use crate::report::Reporter;
 use crate::rsync::outcome::{Ended, Status};
 use crate::sys::channel::{channel, Receiver};
@@ -16,7 +19,7 @@ use crate::sys::epoll::Epoll;
 use crate::sys::inotify::{self, Inotify};
 use crate::sys::signal::Signals;
 use crate::walk::{below, Ground, Told, Walks};
-use crate::worker::{Route, Workers};
+use crate::worker::{is_empty, Footing, Route, Workers};
 use nix::sys::signal::Signal;
 use std::io::{self, PipeWriter};
 use std::os::unix::fs::MetadataExt;
@@ -54,7 +57,7 @@ pub struct Setup {
     /// `-n`: rsync processes at the same time.
     pub workers: usize,
     /// Which events count, the command line's word included.
-    pub events: crate::config::Events,
+    pub events: config::Events,
     /// The compiled filter.
     pub filter: Arc<Filter>,
     /// Each remote, in the order of the configuration.
@@ -63,6 +66,8 @@ pub struct Setup {
     pub deletes: crate::rsync::plan::Deletes,
     /// Full syncs delete what only the far side has.
     pub mirror: bool,
+    /// For each root: it is empty, and must not be synced while it is.
+    pub empty: Vec<bool>,
     /// Called once, when everything is watched.
     pub ready: Box<dyn FnOnce()>,
 }
@@ -78,6 +83,7 @@ struct Loop {
     walks: Walks,
     told: Receiver<Told>,
     reporter: Reporter,
+    ledger: Ledger,
     clock: Instant,
     last_read: Instant,
     reads_in_a_row: u32,
@@ -111,7 +117,9 @@ pub fn run(setup: Setup) -> io::Result<()> {
             }
         }
         it.handle(Input::Time);
+        it.keep_ledger();
     }
+    it.write_ledger(true);
     it.reporter.owed(&it.engine);
     Ok(())
 }
@@ -143,17 +151,27 @@ impl Loop {
                 filter: setup.filter.clone(),
             }));
         }
-        let roots = setup.config.roots.iter();
-        let engine = Engine::new(Settings {
+        let root = |(root, empty): (&config::Root, &bool)| RootSettings {
+            filter: setup.filter.clone(),
+            remotes: root.remotes.len(),
+            empty: *empty,
+        };
+        let mut engine = Engine::new(Settings {
             workers: setup.workers,
             batch: setup.config.batch,
             events: setup.events,
             full_sync: setup.full_sync,
             mirror: setup.mirror,
             deletes: setup.deletes,
-            roots: roots.map(|root| (setup.filter.clone(), root.remotes.len())).collect(),
+            roots: setup.config.roots.iter().zip(&setup.empty).map(root).collect(),
         });
+        let (ledger, owed) =
+            Ledger::open(&setup.config.fail_log.path, &setup.routes, setup.deletes, setup.mirror);
+        for (number, owed) in owed.into_iter().enumerate() {
+            engine.owe(RemoteId(number), owed.full_sync, owed.paths);
+        }
         Ok(Loop {
+            ledger,
             engine,
             epoll,
             signals,
@@ -196,6 +214,7 @@ impl Loop {
                     let seen = look(&self.grounds[root.0], &path);
                     self.handle(Input::Seen(root, path, seen));
                 }
+                Action::CheckRoot(root) => self.check_root(root),
                 Action::Run(job) => self.start(job),
                 Action::Report(report) => self.report(&report),
             }
@@ -208,6 +227,22 @@ impl Loop {
         Ok(self.workers.under_way() > 0 && now < stop_at + KILL_MS)
     }
 
+    /// Whether a root is back. An empty directory is not what has gone.
+    fn check_root(&mut self, root: RootId) {
+        let path = &self.grounds[root.0].path;
+        let Ok(later) = Footing::of(path) else { return };
+        let known = self.routes.iter().find(|route| route.root == *path);
+        let fits = known.is_some_and(|route| route.footing.may_become(&later));
+        if !fits || is_empty(path) {
+            return;
+        }
+        let path = path.clone();
+        for route in self.routes.iter_mut().filter(|route| route.root == path) {
+            *route = Arc::new(Route { footing: later, ..Route::clone(route) });
+        }
+        self.handle(Input::RootBack(root));
+    }
+
     fn start(&mut self, job: Job) {
         let id = job.id;
         if let Err(error) = self.workers.start(self.routes[job.remote.0].clone(), job) {
@@ -215,6 +250,27 @@ impl Loop {
             let ended = Ended { status, stderr: Vec::new() };
             self.handle(Input::JobEnded(id, JobEnd::Ran { ended, named: Vec::new() }));
         }
+    }
+
+    fn keep_ledger(&mut self) {
+        let now = self.now();
+        if self.ledger.due(self.engine.owed_version()).is_some_and(|due| due <= now) {
+            self.write_ledger(false);
+        }
+    }
+
+    fn write_ledger(&mut self, end: bool) {
+        let owed: Vec<_> = (0..self.routes.len())
+            .map(|number| {
+                let (full_sync, paths, status) = self.engine.owed(RemoteId(number), end);
+                let mut owed = Owed { full_sync, ..Owed::default() };
+                owed.status = status.map_or(0, wait_status);
+                paths.into_iter().for_each(|(path, gone)| owed.add(path, gone));
+                owed
+            })
+            .collect();
+        let (version, now) = (self.engine.owed_version(), self.now());
+        self.ledger.write(&self.routes, &owed, version, now);
     }
 
     fn report(&mut self, report: &Report) {
@@ -232,7 +288,8 @@ impl Loop {
     fn timeout(&self) -> Option<Duration> {
         let now = self.now();
         let stop = self.stop_at.map(|at| if self.running.is_some() { at } else { at + KILL_MS });
-        let due = self.engine.poll_timeout().into_iter().chain(stop).min()?;
+        let ledger = self.ledger.due(self.engine.owed_version());
+        let due = self.engine.poll_timeout().into_iter().chain(stop).chain(ledger).min()?;
         Some(Duration::from_millis(due.since(now)))
     }
 

@@ -23,7 +23,7 @@ fn run(options: &Options) -> ExitCode {
     let refused: Vec<_> = sysctl::LIMITS.iter().filter_map(|limit| limit.raise().err()).collect();
     let config = match startup::read_config(&options.config) {
         Ok(config) => config,
-        Err(error) => return fail(error),
+        Err(error) => return refuse(&error),
     };
     start_logging(config.debug);
     for warning in &config.warnings {
@@ -33,9 +33,13 @@ fn run(options: &Options) -> ExitCode {
     for error in refused {
         log::debug!("the limits of inotify stay as they are: {error}");
     }
+    let _lock = match startup::lock(&config) {
+        Ok(lock) => lock,
+        Err(error) => return refuse(&error),
+    };
     let mut setup = match startup::prepare(options, config) {
         Ok(setup) => setup,
-        Err(error) => return fail(error),
+        Err(error) => return refuse(&error),
     };
     let shown = setup.routes.first().filter(|_| options.full_sync).map(|route| {
         let first = route.full_sync(setup.mirror);
@@ -63,6 +67,11 @@ fn print(bytes: &[u8]) {
     let mut out = io::stdout().lock();
     // A reader that has gone away is no reason to end.
     let _ = out.write_all(bytes).and_then(|()| out.flush());
+}
+
+fn refuse(error: &startup::Error) -> ExitCode {
+    fail(error);
+    ExitCode::from(error.exit_code())
 }
 
 fn fail(error: impl Display) -> ExitCode {

@@ -1,6 +1,6 @@
 //! What the user reads in the log: one line for each thing that happened.
 
-use crate::engine::{Engine, JobEnd, RemoteId, Report, RootId};
+use crate::engine::{Engine, Halt, JobEnd, RemoteId, Report, RootId};
 use crate::rsync::outcome::{advice, reason, Ended, Status};
 use crate::walk::{Ground, Trouble};
 use crate::worker::Route;
@@ -65,11 +65,19 @@ impl Reporter {
                  synced in full; raise fs.inotify.max_queued_events",
                 self.root(*root)
             ),
-            Report::RootLost(root) => log::error!(
-                "{}: the directory was deleted, moved or unmounted; nothing of it is synced or \
-                 deleted any more; start again when it is back",
+            Report::Halted(root, Halt::Lost) => log::error!(
+                "{}: the directory was deleted, moved, unmounted or replaced; nothing of it is synced \
+                 or deleted on any remote until it is back",
                 self.root(*root)
             ),
+            Report::Halted(root, Halt::Empty) => log::error!(
+                "{}: the directory is empty, and -r would delete everything on its remotes; if no disk \
+                 is missing here, put a file into it, or write <safety emptyRoot=\"sync\"/> into <sersync>",
+                self.root(*root)
+            ),
+            Report::Resumed(root) => {
+                log::info!("{}: synced again, with a full sync first", self.root(*root));
+            }
         }
     }
 
@@ -96,7 +104,7 @@ impl Reporter {
             let remote = RemoteId(number);
             if !engine.remote_is_in_step(remote) {
                 let paths = count(engine.pending_paths(remote), "path");
-                log::warn!("{name}: {paths} had not arrived; start with -r to make it equal again");
+                log::warn!("{name}: {paths} had not arrived; the fail log has what is owed");
             }
         }
     }

@@ -4,13 +4,17 @@
 //! configuration itself has been checked by then.
 
 use crate::cli::Options;
-use crate::config::{Config, Error as ConfigError, Events, Filter as FilterConfig, Root};
+use crate::config::{
+    Config, EmptyRoot, Error as ConfigError, Events, Filter as FilterConfig, Root,
+};
 use crate::engine::filter::Filter;
 use crate::event_loop::Setup;
 use crate::rsync::capability::Capability;
 use crate::rsync::pattern;
 use crate::rsync::plan::Deletes;
-use crate::worker::{Excludes, Identity, Route, RSYNC};
+use crate::state::beside;
+use crate::sys::lock::{Error as LockError, Lock};
+use crate::worker::{is_empty, Excludes, Footing, Route, RSYNC};
 use std::fmt;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
@@ -36,6 +40,23 @@ pub enum Error {
     NoRsync(String),
     /// An expression does not compile.
     Expression(String),
+    /// Another instance runs with the configuration, or that cannot be found out.
+    Locked(LockError),
+}
+
+impl Error {
+    /// What the process ends with: 3 if another instance runs, 1 for everything else.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Locked(LockError::Running(..)) => 3,
+            Error::Locked(LockError::Refused(_) | LockError::Unlockable(_))
+            | Error::Unreadable(..)
+            | Error::Config(_)
+            | Error::NotThere(_)
+            | Error::NoRsync(_)
+            | Error::Expression(_) => 1,
+        }
+    }
 }
 
 impl fmt::Display for Error {
@@ -52,6 +73,7 @@ impl fmt::Display for Error {
                 write!(f, "{what}; install rsync, or put it into a directory of PATH")
             }
             Error::Expression(what) => f.write_str(what),
+            Error::Locked(error) => error.fmt(f),
         }
     }
 }
@@ -75,6 +97,17 @@ pub fn read_config(file: &Path) -> Result<Config, Error> {
     Ok(Config::parse(file, &bytes)?)
 }
 
+/// Keeps a second instance from running with the same configuration, for as long as the lock lives.
+///
+/// # Errors
+/// There is one already, or nothing can be locked.
+pub fn lock(config: &Config) -> Result<Lock, Error> {
+    // One file has many names; the lock is for the file.
+    let resolved = config.file.canonicalize();
+    let resolved = resolved.map_err(|error| Error::Unreadable(config.file.clone(), error))?;
+    Lock::take(&resolved, &beside(&config.fail_log.path, &resolved, "lock")).map_err(Error::Locked)
+}
+
 /// Looks at everything that a run needs.
 ///
 /// # Errors
@@ -95,14 +128,17 @@ pub fn prepare(options: &Options, config: Config) -> Result<Setup, Error> {
     if options.without_modify {
         (events.modify, events.close_write) = (false, false);
     }
+    // Without either, several sources may push into one module: a full sync must not delete what the
+    // others have there.
+    let mirror = events.delete && (options.full_sync || config.crontab.is_some());
+    let halts = mirror && config.safety.empty_root == EmptyRoot::Halt;
     Ok(Setup {
+        empty: config.roots.iter().map(|root| halts && is_empty(&root.watch)).collect(),
         full_sync: options.full_sync,
         workers: options.workers,
         events,
         deletes: deletes(events, local),
-        // Without either, several sources may push into one module: a full sync must not delete
-        // what the others have there.
-        mirror: events.delete && (options.full_sync || config.crontab.is_some()),
+        mirror,
         filter,
         routes,
         config,
@@ -125,10 +161,7 @@ fn not_there_yet(options: &Options) -> Result<(), Error> {
 
 /// What the configuration asks for and this version does not have, to be said at start.
 pub fn missing_features(config: &Config) -> Vec<String> {
-    let mut missing = vec![
-        "failLog: not there yet; what fails is kept in memory and tried again".to_string(),
-        "host: the status page is not there yet".to_string(),
-    ];
+    let mut missing = vec!["host: the status page is not there yet".to_string()];
     if config.crontab.is_some() {
         missing.push("crontab: the scheduled full sync is not there yet".to_string());
     }
@@ -196,14 +229,14 @@ fn routes_of(
     local: Capability,
     filter: &Arc<Filter>,
 ) -> Result<Vec<Arc<Route>>, Error> {
-    let identity = Identity::of(&root.watch).map_err(|error| {
+    let footing = Footing::of(&root.watch).map_err(|error| {
         let text = format!("watch=\"{}\" is gone: {error}", root.watch.display());
         Error::from(config.fault(root.written, text))
     })?;
     let route = |remote: &crate::config::Remote| {
         Arc::new(Route {
             root: root.watch.clone(),
-            identity,
+            footing,
             remote: remote.clone(),
             rsync: config.rsync.clone(),
             local,

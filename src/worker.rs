@@ -30,6 +30,11 @@ pub const RSYNC: &str = "rsync";
 pub struct Identity(u64, u64);
 
 impl Identity {
+    /// The number of the directory in its file system.
+    pub fn inode(self) -> u64 {
+        self.1
+    }
+
     /// Of the directory at `path`.
     ///
     /// # Errors
@@ -39,13 +44,46 @@ impl Identity {
     }
 }
 
+/// What is known of a root's directory, to recognise it when it has been away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Footing {
+    /// Which directory it is.
+    pub identity: Identity,
+    /// Whether a file system is mounted there: it is on another device than the directory above.
+    is_mount: bool,
+}
+
+impl Footing {
+    /// Of the directory at `path`.
+    ///
+    /// # Errors
+    /// Whatever stat(2) gives.
+    pub fn of(path: &Path) -> io::Result<Footing> {
+        let identity = Identity::of(path)?;
+        let above = Identity::of(&path.join(".."))?;
+        Ok(Footing { identity, is_mount: identity.0 != above.0 })
+    }
+
+    /// Whether a directory that is found later at the same path may take this one's place. A disk
+    /// that is mounted again may have another number; but what lies under a mount point is not
+    /// what was mounted there, nor the other way round.
+    pub fn may_become(&self, later: &Footing) -> bool {
+        self.is_mount == later.is_mount && (self.is_mount || self.identity.0 == later.identity.0)
+    }
+}
+
+/// Whether nothing is in a directory; also if that cannot be seen.
+pub fn is_empty(path: &Path) -> bool {
+    std::fs::read_dir(path).map_or(true, |mut entries| entries.next().is_none())
+}
+
 /// From where to where, and how: all that a worker needs to know of a remote.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Route {
     /// The root.
     pub root: PathBuf,
-    /// Which directory that was at start.
-    pub identity: Identity,
+    /// Which directory that is.
+    pub footing: Footing,
     /// The remote.
     pub remote: config::Remote,
     /// How rsync is called.
@@ -57,7 +95,7 @@ pub struct Route {
 }
 
 /// What a full sync leaves out.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Excludes {
     /// Patterns for rsync that mean just what the user's expressions mean.
     pub patterns: Vec<Vec<u8>>,
@@ -194,7 +232,7 @@ fn run_all(shared: &Shared, route: &Route, runs: &[Run]) -> JobEnd {
     let mut end = JobEnd::Nothing;
     for run in runs {
         // An emptied or unmounted source would delete whatever is listed, with exit code 0.
-        if Identity::of(&route.root).ok() != Some(route.identity) {
+        if Identity::of(&route.root).ok() != Some(route.footing.identity) {
             return JobEnd::RootChanged;
         }
         log::debug!("{}", String::from_utf8_lossy(&crate::rsync::command::shown(&route.root, run)));

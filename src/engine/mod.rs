@@ -63,8 +63,20 @@ pub struct Settings {
     pub mirror: bool,
     /// How deletions are tried first on every remote.
     pub deletes: Deletes,
-    /// The roots: what each leaves out, and how many remotes it has.
-    pub roots: Vec<(Arc<Filter>, usize)>,
+    /// The roots.
+    pub roots: Vec<RootSettings>,
+}
+
+/// What the engine needs to know of a root.
+#[derive(Debug, Clone)]
+pub struct RootSettings {
+    /// What it leaves out.
+    pub filter: Arc<Filter>,
+    /// How many remotes it has.
+    pub remotes: usize,
+    /// It is empty, and a full sync would delete everything on its remotes: that looks like a disk
+    /// that is not mounted, so nothing is synced before something is in it.
+    pub empty: bool,
 }
 
 /// What happened.
@@ -78,6 +90,8 @@ pub enum Input {
     ScanEnded(RootId, ScanId),
     /// The answer to [`Action::Look`].
     Seen(RootId, Path, Seen),
+    /// The answer to [`Action::CheckRoot`], if it can be synced again.
+    RootBack(RootId),
     /// A job has ended. Events that the kernel had told before are to be handed in first: then
     /// whatever the job can have seen is known to have been there.
     JobEnded(JobId, JobEnd),
@@ -111,6 +125,8 @@ pub enum Action {
     RemoveWatch(RootId, Wd),
     /// Look what a created file is, at once.
     Look(RootId, Path),
+    /// Look whether a root that is gone is back, with something in it.
+    CheckRoot(RootId),
     /// Have a job run.
     Run(Job),
     /// Tell the user.
@@ -170,16 +186,32 @@ pub enum Report {
     TooMany(RemoteId),
     /// The kernel's queue overflowed: everything is read again.
     Overflowed(RootId),
-    /// A root is gone; nothing of it is synced any more.
-    RootLost(RootId),
+    /// A root halts; nothing of it is synced until it is back.
+    Halted(RootId, Halt),
+    /// A halted root is synced again, with a full sync first.
+    Resumed(RootId),
 }
+
+/// Why a root must not be synced now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Halt {
+    /// It was deleted, moved, unmounted, or is not the directory that it was.
+    Lost,
+    /// It is empty, and a full sync would delete everything on its remotes.
+    Empty,
+}
+
+/// How often a halted root is looked at.
+const CHECK_MS: u64 = 1_000;
 
 #[derive(Debug)]
 struct WatchedRoot {
     root: Root,
     remotes: std::ops::Range<usize>,
     was_complete: bool,
-    lost: bool,
+    halt: Option<Halt>,
+    /// When a halted root is looked at next.
+    check_at: Time,
 }
 
 #[derive(Debug)]
@@ -212,9 +244,9 @@ impl Engine {
             last_job: 0,
             stopping: false,
         };
-        for (number, (filter, count)) in settings.roots.into_iter().enumerate() {
+        for (number, settled) in settings.roots.into_iter().enumerate() {
             let first = engine.remotes.len();
-            for seed in first..first + count {
+            for seed in first..first + settled.remotes {
                 let mut remote =
                     Remote::new(settings.batch, settings.deletes, settings.mirror, seed as u64);
                 if settings.full_sync {
@@ -222,10 +254,15 @@ impl Engine {
                 }
                 engine.remotes.push(Served { remote, root: number, said: None });
             }
-            let mut root = Root::new(settings.events, filter);
+            let mut root = Root::new(settings.events, settled.filter);
             root.start();
-            let remotes = first..first + count;
-            engine.roots.push(WatchedRoot { root, remotes, was_complete: false, lost: false });
+            let remotes = first..first + settled.remotes;
+            let halt = settled.empty.then_some(Halt::Empty);
+            if let Some(halt) = halt {
+                engine.report(Report::Halted(RootId(number), halt));
+            }
+            let (was_complete, check_at) = (false, Time(0));
+            engine.roots.push(WatchedRoot { root, remotes, was_complete, halt, check_at });
         }
         engine
     }
@@ -254,6 +291,7 @@ impl Engine {
                 self.roots[id.0].root.handle_seen(&path, seen, now);
                 self.after(id, Fate::Fine, now);
             }
+            Input::RootBack(id) => self.root_back(id),
             Input::JobEnded(job, end) => self.job_ended(job, end, now),
             Input::Time => {
                 for number in 0..self.roots.len() {
@@ -280,6 +318,10 @@ impl Engine {
             if let Some(path) = watched.root.take_look(now) {
                 return Some(Action::Look(id, path));
             }
+            if watched.halt == Some(Halt::Lost) && watched.check_at <= now {
+                watched.check_at = now + CHECK_MS;
+                return Some(Action::CheckRoot(id));
+            }
         }
         self.start_job(now).map(Action::Run)
     }
@@ -289,7 +331,9 @@ impl Engine {
         let roots = self.roots.iter().filter_map(|watched| watched.root.next_deadline());
         let may_start = !self.stopping && self.running() < self.workers;
         let jobs = may_start.then(|| self.next_job()).flatten();
-        roots.chain(jobs.map(|(due, _)| due)).min()
+        let halted = self.roots.iter().filter(|watched| watched.halt == Some(Halt::Lost));
+        let checks = halted.map(|watched| watched.check_at);
+        roots.chain(jobs.map(|(due, _)| due)).chain(checks).min()
     }
 
     /// Directories known of a root.
@@ -300,6 +344,25 @@ impl Engine {
     /// Starts no job any more; those on their way may end.
     pub fn stop(&mut self) {
         self.stopping = true;
+    }
+
+    /// Before the first call of [`Engine::poll_action`]: what a remote was owed when the program ran
+    /// last.
+    pub fn owe(&mut self, id: RemoteId, full: bool, paths: impl IntoIterator<Item = (Path, Gone)>) {
+        self.remotes[id.0].remote.owe(full, paths);
+    }
+
+    /// What a remote is owed, as far as it belongs into the fail log, or at the `end` all of it: a
+    /// full sync, paths, and how the last failed job ended.
+    pub fn owed(&self, id: RemoteId, end: bool) -> (bool, Vec<(Path, Gone)>, Option<Status>) {
+        let remote = &self.remotes[id.0].remote;
+        let (full, paths) = remote.owed(end);
+        (full, paths, remote.last_failure())
+    }
+
+    /// A number that changes with what belongs into the fail log.
+    pub fn owed_version(&self) -> u64 {
+        self.remotes.iter().map(|served| served.remote.owed_version()).sum()
     }
 
     /// Whether a remote is owed nothing, and nothing is on its way to it.
@@ -315,7 +378,12 @@ impl Engine {
     /// What an input did to a root: its changes go to its remotes.
     fn after(&mut self, id: RootId, fate: Fate, now: Time) {
         let watched = &mut self.roots[id.0];
-        for (path, what) in watched.root.take_changes() {
+        let changes = watched.root.take_changes();
+        if watched.halt == Some(Halt::Empty) && !changes.is_empty() {
+            watched.halt = None;
+            self.actions.push_back(Action::Report(Report::Resumed(id)));
+        }
+        for (path, what) in changes {
             for number in watched.remotes.clone() {
                 if self.remotes[number].remote.change(&path, what, now) {
                     self.actions.push_back(Action::Report(Report::TooMany(RemoteId(number))));
@@ -331,18 +399,36 @@ impl Engine {
                 }
                 self.actions.push_back(Action::Report(Report::Overflowed(id)));
             }
-            Fate::Lost => {
-                if !std::mem::replace(&mut watched.lost, true) {
-                    self.actions.push_back(Action::Report(Report::RootLost(id)));
-                }
-            }
+            Fate::Lost => self.halt(id, now),
         }
+        let watched = &mut self.roots[id.0];
         let complete = watched.root.is_complete();
         if complete && !watched.was_complete {
             let report = Report::Watching(id, watched.root.directories());
             self.actions.push_back(Action::Report(report));
         }
         watched.was_complete = complete;
+    }
+
+    /// Nothing of a root is synced until [`Input::RootBack`].
+    fn halt(&mut self, id: RootId, now: Time) {
+        let watched = &mut self.roots[id.0];
+        if watched.halt.replace(Halt::Lost) != Some(Halt::Lost) {
+            watched.check_at = now + CHECK_MS;
+            self.report(Report::Halted(id, Halt::Lost));
+        }
+    }
+
+    fn root_back(&mut self, id: RootId) {
+        let watched = &mut self.roots[id.0];
+        if watched.halt.take().is_none() {
+            return;
+        }
+        watched.root.start();
+        for served in &mut self.remotes[watched.remotes.clone()] {
+            served.remote.need_full_sync();
+        }
+        self.report(Report::Resumed(id));
     }
 
     fn job_ended(&mut self, job: JobId, end: JobEnd, now: Time) {
@@ -380,6 +466,10 @@ impl Engine {
                 }
             }
             Verdict::Partial { given_up } => self.report(Report::Partial(id, ended, given_up)),
+            Verdict::Failed { .. } if end == JobEnd::RootChanged => {
+                let root = RootId(served.root);
+                self.halt(root, now);
+            }
             Verdict::Failed { pause_ms } => {
                 let reason = reason(&ended);
                 if served.said.as_ref() != Some(&reason) {
@@ -408,7 +498,7 @@ impl Engine {
             self.remotes.iter().filter(failing).filter(|served| served.remote.is_busy()).count();
         let failing_max = (self.workers / 2).max(1);
         let candidates = self.remotes.iter().enumerate().filter(|(_, served)| {
-            !self.roots[served.root].lost
+            self.roots[served.root].halt.is_none()
                 && (failing_now < failing_max || !served.remote.is_failing())
         });
         candidates

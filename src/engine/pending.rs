@@ -74,6 +74,11 @@ impl Pending {
         self.changes.is_empty()
     }
 
+    /// The paths and what disappeared under each, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Path, Gone)> {
+        self.changes.iter().map(|(path, change)| (path, change.gone))
+    }
+
     /// Remembers a change. `unsent` says whether no job can have sent what was created at a time.
     pub fn apply(&mut self, path: &Path, what: What, unsent: impl Fn(Time) -> bool) {
         match what {
@@ -165,6 +170,11 @@ impl Pending {
     /// side may have whatever is pending.
     pub fn full_sync_starts(&mut self) {
         self.changes.values_mut().for_each(|change| change.fresh = false);
+    }
+
+    /// Adds what an earlier run of the program was owed.
+    pub fn owe(&mut self, paths: impl IntoIterator<Item = (Path, Gone)>) {
+        self.restore(paths.into_iter().map(|(path, gone)| (path, Change { gone, fresh: false })));
     }
 
     /// Puts back what did not get through. What has happened since stays; and since nobody knows

@@ -5,7 +5,7 @@ use super::pending::{lies_in, Change, Path, Pending, What};
 use super::time::Time;
 use super::{JobId, Work};
 use crate::config::Batch;
-use crate::rsync::outcome::{combined_unsupported, option_unknown, Class, Ended};
+use crate::rsync::outcome::{combined_unsupported, option_unknown, Class, Ended, Status};
 use crate::rsync::plan::{Deletes, Gone};
 use std::collections::HashSet;
 
@@ -49,6 +49,8 @@ struct Flight {
     unsupported: bool,
     /// Paths that had been stuck are among it.
     retries: bool,
+    /// Nothing was left pending when it started.
+    everything: bool,
 }
 
 impl Flight {
@@ -123,6 +125,12 @@ pub struct Remote {
     stuck_full: u32,
     stuck_backoff: Backoff,
     combined_failures: u32,
+    /// What is owed stands in the fail log, since a job has failed: until everything has arrived that
+    /// was owed then.
+    logged: bool,
+    /// Changes with what a logged remote is owed.
+    version: u64,
+    last_failure: Option<Status>,
     /// Directories whose scan was under way when a job ended that may have sent what is in them.
     doubtful: HashSet<Path>,
 }
@@ -147,8 +155,45 @@ impl Remote {
             stuck_full: 0,
             stuck_backoff: Backoff::new(seed),
             combined_failures: 0,
+            logged: false,
+            version: 0,
+            last_failure: None,
             doubtful: HashSet::new(),
         }
+    }
+
+    /// What an earlier run of the program was owed, by its fail log.
+    pub fn owe(&mut self, full: bool, paths: impl IntoIterator<Item = (Path, Gone)>) {
+        self.full |= full;
+        self.pending.owe(paths);
+        if !self.pending.is_empty() {
+            self.first_change.get_or_insert(Time(0));
+        }
+        self.logged = !self.is_in_step();
+    }
+
+    /// Whether a full sync is owed, and which paths, of what stands in the fail log or, at the `end`,
+    /// of everything.
+    pub fn owed(&self, end: bool) -> (bool, Vec<(Path, Gone)>) {
+        if !self.logged && !end {
+            return (false, Vec::new());
+        }
+        let flight = self.flight.iter().flat_map(|flight| &flight.batch);
+        let mut paths: Vec<_> = flight.map(|(path, change)| (path.clone(), change.gone)).collect();
+        let waiting = self.pending.iter().chain(self.stuck.iter());
+        paths.extend(waiting.map(|(path, gone)| (path.clone(), gone)));
+        let flying = self.flight.as_ref().is_some_and(|flight| flight.full);
+        (self.full || flying || self.stuck_full > 0, paths)
+    }
+
+    /// A number that changes with what [`Remote::owed`] gives.
+    pub fn owed_version(&self) -> u64 {
+        self.version
+    }
+
+    /// How the last job that failed ended.
+    pub fn last_failure(&self) -> Option<Status> {
+        self.last_failure
     }
 
     /// Paths that are owed, those on their way not counted.
@@ -188,6 +233,7 @@ impl Remote {
             None => created > last_end,
             Some(flight) => created > flight.started && !flight.reaches(path),
         });
+        self.version += u64::from(self.logged);
         if let (Some(flight), false) = (flight, matches!(what, What::Removed { .. })) {
             // Back while it is being deleted: whether it was before or after, nobody knows.
             self.pending.doubt_deletion(path, flight.deletes(path));
@@ -302,6 +348,7 @@ impl Remote {
             fallback,
             unsupported,
             retries,
+            everything: self.pending.is_empty(),
         })
     }
 
@@ -348,10 +395,17 @@ impl Remote {
         }
         let flight = self.flight.take()?;
         self.last_end = now;
+        if class != Class::Done {
+            self.logged = true;
+            self.last_failure = Some(ended.status);
+        }
+        self.version += u64::from(self.logged);
         Some(match class {
             Class::Done => self.arrived(flight, now),
             Class::Partial => self.partial(flight, named, now),
-            Class::Unreachable | Class::SourceGone => {
+            // The root halts, so that nothing is started; the remote is not to blame.
+            Class::SourceGone => self.keep(flight, now),
+            Class::Unreachable => {
                 self.backoff.fail(now);
                 self.keep(flight, now)
             }
@@ -365,6 +419,9 @@ impl Remote {
     fn arrived(&mut self, flight: Flight, now: Time) -> Verdict {
         let back = self.backoff.is_failing();
         self.backoff.succeed();
+        if flight.everything && self.stuck.is_empty() && !self.full {
+            self.logged = false;
+        }
         if flight.full {
             self.stuck_full = 0;
             self.mirrored = self.mirror && self.deletes != Deletes::Never;

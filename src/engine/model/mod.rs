@@ -8,13 +8,12 @@ mod file_system;
 
 use self::file_system::{trace, FileSystem, Image, Kind, Random, ROOT};
 use super::event::{mask, RawEvent, Wd};
-use super::filter::Filter;
 use super::pending::Path;
 use super::scan::{Entry, Listing, Origin, Place, Reached, Scan, ScanId};
 use super::settle::{Seen, Stamp};
 use super::time::Time;
 use super::watches::join;
-use super::{Action, Engine, Input, Job, JobEnd, JobId, RootId, Settings, Work};
+use super::{Action, Engine, Input, Job, JobEnd, JobId, RootId, RootSettings, Settings, Work};
 use crate::config::{Batch, Events};
 use crate::rsync::outcome::{Ended, Status};
 use crate::rsync::plan::{Deletes, Gone};
@@ -127,6 +126,7 @@ impl World {
                     let seen = self.look(&path);
                     self.engine.handle(Input::Seen(root, path, seen), self.now);
                 }
+                Action::CheckRoot(_) => panic!("the root of the model never goes"),
                 Action::Run(job) => self.start(job),
                 Action::Report(_) => {}
             }
@@ -296,7 +296,7 @@ fn live(seed: u64, plan: &Plan) {
         full_sync: plan.full_sync,
         mirror: plan.full_sync,
         deletes: Deletes::Combined,
-        roots: vec![(Arc::new(Filter::default()), 2)],
+        roots: vec![RootSettings { filter: Arc::default(), remotes: 2, empty: false }],
     });
     let mut world = World {
         fs,

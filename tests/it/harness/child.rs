@@ -22,6 +22,11 @@ impl Child {
         }
     }
 
+    /// Its process number, which is that of its group.
+    pub fn pid(&self) -> u32 {
+        self.inner.id()
+    }
+
     /// Sends `signal` to the whole group. A group that is gone already is fine.
     pub fn signal(&self, signal: Signal) {
         let _ = killpg(Pid::from_raw(self.inner.id() as i32), signal);

@@ -43,6 +43,7 @@ pub struct Mirror {
     /// The daemon, to be stopped and started again.
     pub daemon: Daemon,
     sersync: Sersync,
+    variables: Vec<(String, String)>,
     fences: AtomicU32,
     dir: TempDir,
 }
@@ -136,6 +137,7 @@ impl Plan {
             remotes: self.remotes,
             daemon: self.daemon,
             sersync,
+            variables: self.variables,
             fences: AtomicU32::new(0),
             dir: self.dir,
         };
@@ -167,6 +169,26 @@ impl Mirror {
             }
             Ok(())
         });
+    }
+
+    /// Asks the program to end, and waits until it has.
+    pub fn halt_program(&mut self) {
+        self.sersync.stop().unwrap();
+    }
+
+    /// Starts the program again, with these arguments before `-o FILE`; it has ended before.
+    pub fn start_again(&mut self, args: &[&str]) {
+        let mut args: Vec<OsString> = args.iter().map(OsString::from).collect();
+        args.extend(["-o".into(), self.dir.path().join("confxml.xml").into_os_string()]);
+        let variables: Vec<_> =
+            self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        self.sersync = Sersync::start(self.dir.path(), &args, &variables);
+        self.await_start(0);
+    }
+
+    /// The program's process number.
+    pub fn pid(&self) -> u32 {
+        self.sersync.pid()
     }
 
     /// Waits until every remote is equal to the root.

@@ -47,6 +47,11 @@ impl Sersync {
         Sersync { child: Child::spawn(&mut command), dir: dir.to_path_buf() }
     }
 
+    /// Its process number.
+    pub fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
     /// How it ended, if it has.
     pub fn ended(&mut self) -> Option<std::process::ExitStatus> {
         self.child.ended()
@@ -70,6 +75,9 @@ impl Sersync {
 
     /// Asks it to end and waits until it has. A right program ends with 0.
     pub fn stop(&mut self) -> Result<(), String> {
+        if self.ended().is_some_and(|status| status.success()) {
+            return Ok(());
+        }
         self.child.signal(Signal::SIGTERM);
         let status = until("sersync ends at SIGTERM", DEADLINE, || {
             self.child.ended().ok_or_else(|| self.show())

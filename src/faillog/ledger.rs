@@ -1,0 +1,109 @@
+//! The fail log of a running program: keeps the file equal to what is owed.
+//!
+//! The event loop asks it after every round; it writes when something has changed, but not more
+//! often than a disk can bear. That the file cannot be written never ends anything: everything owed
+//! is in memory as well, and the next round tries again.
+
+use super::script::{parse, render, Address, Found, Mode, Owed};
+use super::store::Store;
+use crate::engine::time::Time;
+use crate::rsync::plan::Deletes;
+use crate::worker::Route;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The time between two writes.
+const WRITE_MS: u64 = 1_000;
+/// And with so many paths or more in the file, which takes a while to write.
+const LARGE_PATHS_MIN: usize = 1_000;
+const WRITE_LARGE_MS: u64 = 10_000;
+
+/// The fail log.
+#[derive(Debug)]
+pub struct Ledger {
+    /// `None` where the file may not be used: then what is owed is in memory only.
+    store: Option<Store>,
+    unread: Vec<Vec<u8>>,
+    modes: Vec<Mode>,
+    /// The state of the engine's owed paths that the file has.
+    written: u64,
+    next_write: Time,
+    /// It has been said that the file cannot be written.
+    said: bool,
+}
+
+impl Ledger {
+    /// Opens the file; gives what each route is owed by what an earlier run left in it.
+    pub fn open(
+        path: &Path,
+        routes: &[Arc<Route>],
+        deletes: Deletes,
+        mirror: bool,
+    ) -> (Ledger, Vec<Owed>) {
+        let mode = match deletes {
+            Deletes::Never => Mode::Keep,
+            Deletes::Combined | Deletes::Portable if mirror => Mode::Mirror,
+            Deletes::Combined | Deletes::Portable => Mode::Push,
+        };
+        let (store, text) = match Store::open(path) {
+            Ok((store, text)) => (Some(store), text),
+            Err(refused) => {
+                log::error!("{refused}; until then what fails is kept in memory only");
+                (None, Vec::new())
+            }
+        };
+        let modes = vec![mode; routes.len()];
+        let Found { owed, unread } = parse(&text, &addresses(routes, &modes));
+        if !unread.is_empty() {
+            log::warn!(
+                "{}: {} of its records are none of this configuration's; they stay in it as comments",
+                path.display(),
+                unread.len()
+            );
+        }
+        let ledger = Ledger { store, unread, modes, written: 0, next_write: Time(0), said: false };
+        (ledger, owed)
+    }
+
+    /// When the file has to be written, if what is owed is in the state `version`.
+    pub fn due(&self, version: u64) -> Option<Time> {
+        (self.store.is_some() && version != self.written).then_some(self.next_write)
+    }
+
+    /// Writes what is owed to each route.
+    pub fn write(&mut self, routes: &[Arc<Route>], owed: &[Owed], version: u64, now: Time) {
+        let Some(store) = &mut self.store else { return };
+        let addresses = addresses(routes, &self.modes);
+        let all: Vec<_> = addresses.into_iter().zip(owed).collect();
+        let script = render(&all, &self.unread);
+        let paths: usize = owed.iter().map(|owed| owed.paths.len()).sum();
+        self.next_write = now + if paths < LARGE_PATHS_MIN { WRITE_MS } else { WRITE_LARGE_MS };
+        match store.replace(&script.text) {
+            Ok(()) => {
+                self.written = version;
+                self.said = false;
+                if script.forgotten > 0 {
+                    log::warn!("the fail log has no room for {} deletions", script.forgotten);
+                }
+            }
+            Err(error) if !self.said => {
+                self.said = true;
+                log::error!(
+                    "the fail log cannot be written: {error}; tried again, nothing is lost"
+                );
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+fn addresses<'a>(routes: &'a [Arc<Route>], modes: &[Mode]) -> Vec<Address<'a>> {
+    let address = |(route, mode): (&'a Arc<Route>, &Mode)| Address {
+        root: &route.root,
+        inode: route.footing.identity.inode(),
+        target: route.target(),
+        mode: *mode,
+        excludes: route.excludes.one_by_one.is_none().then_some(&route.excludes.patterns),
+    };
+    routes.iter().zip(modes).map(address).collect()
+}
