@@ -10,7 +10,8 @@ cd "$(dirname "$0")/.."
 . scripts/requirements.sh
 
 need_rust
-# The integration tests talk to a real rsync daemon and a real sshd on loopback.
-need rsync ssh ssh-keygen sshd
+# The integration tests talk to a real rsync daemon and a real sshd on loopback; the fail log's commands are run by
+# each shell that an administrator may use.
+need rsync ssh ssh-keygen sshd bash busybox
 
 exec cargo test "$@"
