@@ -103,8 +103,12 @@ impl Reporter {
         for (number, name) in self.remotes.iter().enumerate() {
             let remote = RemoteId(number);
             if !engine.remote_is_in_step(remote) {
-                let paths = count(engine.pending_paths(remote), "path");
-                log::warn!("{name}: {paths} had not arrived; the fail log has what is owed");
+                let (full, paths, _) = engine.owed(remote, true);
+                let what = match (full, paths.len()) {
+                    (true, _) => "a full sync".to_string(),
+                    (false, paths) => count(paths, "path"),
+                };
+                log::warn!("{name}: {what} had not arrived; the fail log has what is owed");
             }
         }
     }
@@ -133,7 +137,7 @@ fn status(ended: &Ended) -> String {
     match &ended.status {
         Status::Exited(code) => format!("rsync ended with {code}"),
         Status::Signaled(signal) => format!("rsync was ended by signal {signal}"),
-        Status::NotStarted(_) => "rsync could not be started".into(),
+        Status::NotStarted(_) => "not run".into(),
     }
 }
 

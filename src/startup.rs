@@ -173,7 +173,10 @@ pub fn missing_features(config: &Config) -> Vec<String> {
 
 fn check_root(config: &Config, root: &Root) -> Result<(), Error> {
     let what = match std::fs::metadata(&root.watch) {
-        Ok(found) if found.is_dir() => return Ok(()),
+        Ok(found) if found.is_dir() => match std::fs::read_dir(&root.watch) {
+            Ok(_) => return Ok(()),
+            Err(error) => format!("cannot be read: {error}"),
+        },
         Ok(_) => "is not a directory".to_string(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => "does not exist".to_string(),
         Err(error) => format!("cannot be looked at: {error}"),

@@ -25,6 +25,9 @@ use std::thread;
 /// The program that is run, looked up in `PATH` each time, so that an upgrade is simply used.
 pub const RSYNC: &str = "rsync";
 
+/// Where rsync looks for a password before it asks for one.
+const PASSWORD: &str = "RSYNC_PASSWORD";
+
 /// Device and inode of a directory: whether it is still the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity(u64, u64);
@@ -286,11 +289,17 @@ fn named(route: &Route, ended: &Ended) -> Vec<Vec<u8>> {
 
 fn batch(route: &Route, deletes: Deletes, fresh: bool, paths: &[Listed]) -> Vec<Run> {
     let mut looker = Looker { root: &route.root, parent: Vec::new(), parent_is_real: true };
-    let look = |(path, gone): &Listed| {
-        let (now, bytes) = looker.look(path);
-        Looked { path: path.clone(), gone: *gone, now, bytes, fresh }
-    };
-    let looked: Vec<_> = paths.iter().map(look).collect();
+    let looked: Vec<_> = paths
+        .iter()
+        .map(|(path, gone)| {
+            let (now, bytes) = looker.look(path);
+            let (path, gone, now) = match looker.in_the_way(path) {
+                Some(above) if *gone != Gone::No => above,
+                Some(_) | None => (path.clone(), *gone, now),
+            };
+            Looked { path, gone, now, bytes, fresh }
+        })
+        .collect();
     plan::batch(&route.target(), deletes, &looked)
 }
 
@@ -298,6 +307,11 @@ fn run_rsync(route: &Route, run: &Run, stop: &PipeReader) -> Ended {
     let mut command = Command::new(RSYNC);
     // Options stand behind `./`, in the order that sersync shows.
     command.args(&run.args).current_dir(&route.root).env_remove("POSIXLY_CORRECT");
+    if std::env::var_os(PASSWORD).is_none() {
+        // Where the module wants one and none is configured, rsync would ask for it on the terminal,
+        // and be stopped there for ever.
+        command.env(PASSWORD, "");
+    }
     let exit = process::run(command, &run.input, stop);
     let status = match exit.status.map(process::code_or_signal) {
         Ok(Ok(code)) => Status::Exited(code),
@@ -339,6 +353,25 @@ impl Looker<'_> {
         }
     }
 
+    /// Of a path just looked at: the topmost thing above it that is no directory any more, to be
+    /// listed in its place. Listed itself, rsync would take the way to it along: where that is a
+    /// symlink now, it would make a directory of it over there (`-R` follows it; measured).
+    fn in_the_way(&self, path: &[u8]) -> Option<(PathBytes, Gone, Now)> {
+        if self.parent_is_real {
+            return None;
+        }
+        let ends = path.iter().enumerate().filter(|(_, &byte)| byte == b'/').map(|(at, _)| at);
+        ends.map(|end| &path[..end]).find_map(|above| {
+            let now = match below(self.root, above).symlink_metadata() {
+                Ok(found) if found.is_dir() => return None,
+                Ok(_) => Now::Other,
+                Err(_) => Now::Missing,
+            };
+            // There was something in it, so it was a directory.
+            Some((PathBytes::from(above), Gone::Directory, now))
+        })
+    }
+
     fn is_real(&self, directory: &[u8]) -> bool {
         let ends = directory.iter().enumerate().filter(|(_, &byte)| byte == b'/').map(|(at, _)| at);
         ends.chain([directory.len()]).filter(|&end| end > 0).all(|end| {
@@ -352,6 +385,25 @@ impl Looker<'_> {
 mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
+
+    #[test]
+    fn what_is_in_the_way_is_listed_in_place_of_what_was_below() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(root.path().join("real")).unwrap();
+        symlink("real", root.path().join("link")).unwrap();
+        let mut looker = Looker { root: root.path(), parent: Vec::new(), parent_is_real: true };
+        for (path, expected) in [
+            ("real/x", None),
+            ("x", None),
+            ("link/a/x", Some(("link", Now::Other))),
+            ("real/gone/a/x", Some(("real/gone", Now::Missing))),
+        ] {
+            looker.look(path.as_bytes());
+            let expected = expected
+                .map(|(above, now)| (PathBytes::from(above.as_bytes()), Gone::Directory, now));
+            assert_eq!(looker.in_the_way(path.as_bytes()), expected, "{path}");
+        }
+    }
 
     #[test]
     fn halves_meet_between_two_directories() {

@@ -6,6 +6,7 @@
 
 use super::text;
 use super::xml::shown;
+use crate::rsync::params::{LONG_WITH_VALUE, SHORT_WITH_VALUE};
 
 /// What there is to say about an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,74 +57,6 @@ const VERDICTS: &[(Option<u8>, &str, Verdict)] = &[
     (Some(b'e'), "rsh", WarnWithoutSsh(SHELL)),
 ];
 
-/// The letters that take a value: the rest of their word, or the next word (rsync's man page).
-const LETTERS_WITH_VALUE: &[u8] = b"efBMT@";
-
-/// The long options that take a value: behind `=`, or as the next word (rsync's man page).
-const NAMES_WITH_VALUE: &[&str] = &[
-    "address",
-    "backup-dir",
-    "block-size",
-    "bwlimit",
-    "cc",
-    "checksum-choice",
-    "checksum-seed",
-    "chmod",
-    "chown",
-    "compare-dest",
-    "compress-choice",
-    "compress-level",
-    "config",
-    "contimeout",
-    "copy-as",
-    "copy-dest",
-    "debug",
-    "dparam",
-    "early-input",
-    "exclude",
-    "exclude-from",
-    "files-from",
-    "filter",
-    "groupmap",
-    "iconv",
-    "include",
-    "include-from",
-    "info",
-    "link-dest",
-    "log-file",
-    "log-file-format",
-    "log-format",
-    "max-alloc",
-    "max-delete",
-    "max-size",
-    "min-size",
-    "modify-window",
-    "only-write-batch",
-    "out-format",
-    "outbuf",
-    "partial-dir",
-    "password-file",
-    "port",
-    "protocol",
-    "read-batch",
-    "remote-option",
-    "rsh",
-    "rsync-path",
-    "skip-compress",
-    "sockopts",
-    "stderr",
-    "stop-after",
-    "stop-at",
-    "suffix",
-    "temp-dir",
-    "time-limit",
-    "timeout",
-    "usermap",
-    "write-batch",
-    "zc",
-    "zl",
-];
-
 /// The long options whose value may name standard input as `-`.
 const NAMES_READING_FILES: &[&str] = &["exclude-from", "include-from", "password-file"];
 
@@ -165,7 +98,7 @@ impl Judgement {
         }
         let is = |known: &&str| known.as_bytes() == name;
         let value = match value {
-            None if NAMES_WITH_VALUE.iter().any(is) => next_words.next(),
+            None if LONG_WITH_VALUE.iter().any(is) => next_words.next(),
             written => written,
         };
         let verdict = VERDICTS.iter().find(|(_, known, _)| is(known));
@@ -197,7 +130,7 @@ impl Judgement {
             if let Some((_, _, verdict)) = verdict {
                 self.apply(&[b'-', letter], *verdict, ssh);
             }
-            if LETTERS_WITH_VALUE.contains(&letter) {
+            if SHORT_WITH_VALUE.contains(&letter) {
                 let rest = &letters[index + 1..];
                 let value = if rest.is_empty() { next_words.next() } else { Some(rest) };
                 if letter == b'f' && value.is_some_and(merges_standard_input) {

@@ -193,7 +193,8 @@ impl Pending {
         self.changes.retain(|_, change| keep_gone && change.gone != Gone::No);
     }
 
-    fn absorb_below(&mut self, path: &Path) {
+    /// Forgets what is below a directory that disappeared.
+    pub fn absorb_below(&mut self, path: &Path) {
         // What lies below `a` sorts from `a/` up to, but not including, `a0`: 0 follows the slash.
         let [mut from, mut to] = [path.to_vec(), path.to_vec()];
         from.push(b'/');

@@ -228,6 +228,9 @@ impl Remote {
             // Nothing is ever deleted there, but a file that was replaced is sent by its own event.
             return false;
         }
+        if let What::Removed { gone: Gone::Directory, .. } = what {
+            self.stuck.absorb_below(path);
+        }
         let (flight, last_end) = (&self.flight, self.last_end);
         self.pending.apply(path, what, |created| match flight {
             None => created > last_end,

@@ -9,7 +9,7 @@ mod expression;
 pub mod failed;
 pub mod level;
 pub mod outcome;
-mod params;
+pub(crate) mod params;
 pub mod pattern;
 pub mod plan;
 pub mod repair;

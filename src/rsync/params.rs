@@ -1,14 +1,15 @@
 //! The user's own rsync parameters, read as rsync reads them.
 //!
 //! Owns one question: which options are in `commonParams`, and what is left of the words without
-//! some of them. It judges nothing; `command` and `plan` do. The words are split already.
+//! some of them. It judges nothing; `command` and `plan` do, and the configuration does before them. The
+//! words are split already.
 
 /// Options of one letter that take a value: the rest of their cluster, or the next word.
-const SHORT_WITH_VALUE: &[u8] = b"eBTfM@";
+pub(crate) const SHORT_WITH_VALUE: &[u8] = b"eBTfM@";
 
 /// Long options that take a value as the next word if it is not behind a `=`; from rsync's manual,
 /// with the names of older versions. Without them `--exclude '- x'` would read like options.
-const LONG_WITH_VALUE: &[&str] = &[
+pub(crate) const LONG_WITH_VALUE: &[&str] = &[
     "address",
     "backup-dir",
     "block-size",

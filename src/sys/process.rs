@@ -177,6 +177,8 @@ fn end(child: &Child, signal: Signal) {
     if let Ok(pid) = i32::try_from(child.id()) {
         // That the group is gone already is what was wanted.
         let _ = killpg(Pid::from_raw(pid), signal);
+        // A stopped process takes no other signal before this one.
+        let _ = killpg(Pid::from_raw(pid), Signal::SIGCONT);
     }
 }
 

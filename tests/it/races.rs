@@ -191,3 +191,31 @@ fn a_file_replaced_by_a_directory_without_some_files_arrives_at_once() {
         assert!(!log.contains("not everything got through"), "with rsync {rsync:?}\n{log}");
     }
 }
+
+/// What got stuck below a directory is tried again when that is a symlink: listed as it is, the
+/// symlink would be followed, and become a directory over there.
+#[test]
+fn a_stuck_path_does_not_turn_the_symlink_above_it_into_a_directory() {
+    let mut plan = Plan::new();
+    fs::create_dir(plan.root.join("a")).unwrap();
+    fs::create_dir(plan.root.join("target")).unwrap();
+    fs::write(plan.root.join("a/x"), "content").unwrap();
+    let gate = Gate::before(&mut plan, Rsync::AsInstalled);
+    let mirror = plan.start();
+    mirror.equal();
+    gate.fail_next("a/x");
+    fs::remove_file(mirror.root.join("a/x")).unwrap();
+    gate.await_failure();
+    fs::remove_dir(mirror.root.join("a")).unwrap();
+    symlink("target", mirror.root.join("a")).unwrap();
+    mirror.equal();
+    // The retry comes later than that.
+    let failed = || mirror.log().contains("not everything got through");
+    crate::harness::eventually("the failure is said", failed);
+    let batches = mirror.batches();
+    crate::harness::eventually("the stuck path has been tried again, or is forgotten", || {
+        fs::write(mirror.root.join("beat"), batches.to_string()).unwrap();
+        mirror.batches() > batches + 3
+    });
+    mirror.equal();
+}

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 pub struct Gate {
     held: PathBuf,
     waiting: PathBuf,
+    failing: PathBuf,
 }
 
 /// What the rsync behind the gate takes.
@@ -25,7 +26,8 @@ impl Gate {
     /// Puts a gate, open at first, into the plan.
     pub fn before(plan: &mut Plan, rsync: Rsync) -> Gate {
         let bin = plan.directory("bin");
-        let gate = Gate { held: bin.join("held"), waiting: bin.join("waiting") };
+        let [held, waiting, failing] = ["held", "waiting", "failing"].map(|name| bin.join(name));
+        let gate = Gate { held, waiting, failing };
         let path = std::env::var("PATH").unwrap();
         let refuse = match rsync {
             Rsync::AsInstalled => "",
@@ -36,9 +38,12 @@ impl Gate {
         };
         let script = format!(
             "#!/bin/sh\n{refuse}if [ -e '{0}' ]; then\n: >'{1}'\n\
-             while [ -e '{0}' ]; do sleep 0.01; done\nfi\nPATH='{path}' exec rsync \"$@\"\n",
+             while [ -e '{0}' ]; do sleep 0.01; done\nfi\n\
+             if [ -e '{2}' ]; then\ncat >/dev/null\ncat '{2}' >&2\nrm '{2}'\nexit 23\nfi\n\
+             PATH='{path}' exec rsync \"$@\"\n",
             gate.held.display(),
             gate.waiting.display(),
+            gate.failing.display(),
         );
         fs::write(bin.join("rsync"), script).unwrap();
         fs::set_permissions(bin.join("rsync"), fs::Permissions::from_mode(0o755)).unwrap();
@@ -55,6 +60,17 @@ impl Gate {
     /// Returns when a run stands at the gate.
     pub fn await_run(&self) {
         eventually("a run stands at the gate", || self.waiting.exists());
+    }
+
+    /// The next run sends nothing, and says that this path did not get through.
+    pub fn fail_next(&self, path: &str) {
+        let said = format!("rsync: [sender] send_files failed to open \"{path}\": refused (1)\n");
+        fs::write(&self.failing, said).unwrap();
+    }
+
+    /// Returns when that run has been.
+    pub fn await_failure(&self) {
+        eventually("a run has failed", || !self.failing.exists());
     }
 
     /// Lets them go on.
