@@ -169,7 +169,7 @@ impl Remote {
         if !self.pending.is_empty() {
             self.first_change.get_or_insert(Time(0));
         }
-        self.logged = !self.is_in_step();
+        self.logged |= full || !self.pending.is_empty();
     }
 
     /// Whether a full sync is owed, and which paths, of what stands in the fail log or, at the `end`,
