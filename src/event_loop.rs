@@ -4,6 +4,7 @@
 //! [`Input`], and each [`Action`] becomes a system call or a message to another thread.
 
 use crate::config::{self, Config};
+use crate::crontab::Crontab;
 use crate::engine::filter::Filter;
 use crate::engine::pending::Path as PathBytes;
 use crate::engine::settle::{Seen, Stamp};
@@ -84,6 +85,7 @@ struct Loop {
     told: Receiver<Told>,
     reporter: Reporter,
     ledger: Ledger,
+    crontab: Crontab,
     clock: Instant,
     last_read: Instant,
     reads_in_a_row: u32,
@@ -118,6 +120,7 @@ pub fn run(setup: Setup) -> io::Result<()> {
         }
         it.handle(Input::Time);
         it.keep_ledger();
+        it.keep_schedule();
     }
     it.write_ledger(true);
     it.reporter.owed(&it.engine);
@@ -172,6 +175,7 @@ impl Loop {
         }
         Ok(Loop {
             ledger,
+            crontab: Crontab::new(setup.config.crontab.as_ref(), setup.routes.len(), Time(0)),
             engine,
             epoll,
             signals,
@@ -252,6 +256,13 @@ impl Loop {
         }
     }
 
+    fn keep_schedule(&mut self) {
+        let (now, engine) = (self.now(), &self.engine);
+        for remote in self.crontab.due(now, |remote| engine.owes_full_sync(remote)) {
+            self.engine.schedule_full_sync(remote);
+        }
+    }
+
     fn keep_ledger(&mut self) {
         let now = self.now();
         if self.ledger.due(self.engine.owed_version()).is_some_and(|due| due <= now) {
@@ -289,7 +300,9 @@ impl Loop {
         let now = self.now();
         let stop = self.stop_at.map(|at| if self.running.is_some() { at } else { at + KILL_MS });
         let ledger = self.ledger.due(self.engine.owed_version());
-        let due = self.engine.poll_timeout().into_iter().chain(stop).chain(ledger).min()?;
+        let schedule = self.crontab.timeout(now, |remote| self.engine.owes_full_sync(remote));
+        let all = [self.engine.poll_timeout(), stop, ledger, schedule];
+        let due = all.into_iter().flatten().min()?;
         Some(Duration::from_millis(due.since(now)))
     }
 

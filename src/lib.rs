@@ -4,6 +4,7 @@
 pub mod banner;
 pub mod cli;
 pub mod config;
+pub mod crontab;
 pub mod engine;
 pub mod event_loop;
 pub mod faillog;

@@ -42,7 +42,7 @@ fn run(options: &Options) -> ExitCode {
         Err(error) => return refuse(&error),
     };
     let shown = setup.routes.first().filter(|_| options.full_sync).map(|route| {
-        let first = route.full_sync(setup.mirror);
+        let first = route.full_sync(false, setup.mirror);
         sersync::rsync::command::shown(&route.root, &first)
     });
     print(&banner::configured(options, &setup.config, &shown.unwrap_or_default()));

@@ -4,9 +4,7 @@
 //! configuration itself has been checked by then.
 
 use crate::cli::Options;
-use crate::config::{
-    Config, EmptyRoot, Error as ConfigError, Events, Filter as FilterConfig, Root,
-};
+use crate::config::{Config, EmptyRoot, Error as ConfigError, Events, Root};
 use crate::engine::filter::Filter;
 use crate::event_loop::Setup;
 use crate::rsync::capability::Capability;
@@ -162,9 +160,6 @@ fn not_there_yet(options: &Options) -> Result<(), Error> {
 /// What the configuration asks for and this version does not have, to be said at start.
 pub fn missing_features(config: &Config) -> Vec<String> {
     let mut missing = vec!["host: the status page is not there yet".to_string()];
-    if config.crontab.is_some() {
-        missing.push("crontab: the scheduled full sync is not there yet".to_string());
-    }
     if config.plugin.is_some() {
         missing.push("plugin: plugins are not there yet; none is run".to_string());
     }
@@ -243,15 +238,20 @@ fn routes_of(
             remote: remote.clone(),
             rsync: config.rsync.clone(),
             local,
-            excludes: excludes(&config.filter, filter),
+            excludes: excludes(config, filter),
         })
     };
     Ok(root.remotes.iter().map(route).collect())
 }
 
-fn excludes(config: &FilterConfig, filter: &Arc<Filter>) -> Excludes {
+fn excludes(config: &Config, filter: &Arc<Filter>) -> Excludes {
     let translated: Vec<_> =
-        config.excludes.iter().map(|expression| pattern::translate(expression)).collect();
+        config.filter.excludes.iter().map(|expression| pattern::translate(expression)).collect();
     let one_by_one = translated.iter().any(Option::is_none).then(|| filter.clone());
-    Excludes { patterns: translated.into_iter().flatten().flatten().collect(), one_by_one }
+    let scheduled = config.crontab.as_ref().map(|crontab| crontab.excludes.clone());
+    Excludes {
+        patterns: translated.into_iter().flatten().flatten().collect(),
+        scheduled: scheduled.unwrap_or_default(),
+        one_by_one,
+    }
 }

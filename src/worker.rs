@@ -102,6 +102,8 @@ pub struct Route {
 pub struct Excludes {
     /// Patterns for rsync that mean just what the user's expressions mean.
     pub patterns: Vec<Vec<u8>>,
+    /// Those of `crontabfilter`, for scheduled full syncs alone.
+    pub scheduled: Vec<Vec<u8>>,
     /// Set if some expression has no such pattern: then the entries are looked up one by one.
     pub one_by_one: Option<Arc<Filter>>,
 }
@@ -113,10 +115,12 @@ impl Route {
     }
 
     /// The full sync of this remote, as it would run now.
-    pub fn full_sync(&self, delete: bool) -> Run {
+    pub fn full_sync(&self, scheduled: bool, delete: bool) -> Run {
         let one_by_one =
             self.excludes.one_by_one.as_ref().map(|filter| left_out(&self.root, filter));
-        plan::full_sync(&self.target(), delete, &self.excludes.patterns, one_by_one.as_deref())
+        let own = if scheduled { self.excludes.scheduled.as_slice() } else { &[] };
+        let patterns = [self.excludes.patterns.as_slice(), own].concat();
+        plan::full_sync(&self.target(), delete, &patterns, one_by_one.as_deref())
     }
 }
 
@@ -196,7 +200,9 @@ fn work(shared: &Arc<Shared>) {
 
 fn run_job(shared: &Arc<Shared>, route: &Arc<Route>, work: &Work) -> JobEnd {
     match work {
-        Work::FullSync { delete } => run_all(shared, route, &[route.full_sync(*delete)]),
+        Work::FullSync { scheduled, delete } => {
+            run_all(shared, route, &[route.full_sync(*scheduled, *delete)])
+        }
         Work::Batch { deletes, fresh, split, paths } => {
             let (first, second) = if *split { halves(paths) } else { (&paths[..], &[][..]) };
             let plan = |paths| batch(route, *deletes, *fresh, paths);

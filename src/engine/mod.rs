@@ -162,6 +162,8 @@ pub enum Work {
     },
     /// Make the whole root equal.
     FullSync {
+        /// The schedule wants it, and nothing else: then its own filter counts as well.
+        scheduled: bool,
         /// Delete what only the far side has.
         delete: bool,
     },
@@ -350,6 +352,16 @@ impl Engine {
     /// last.
     pub fn owe(&mut self, id: RemoteId, full: bool, paths: impl IntoIterator<Item = (Path, Gone)>) {
         self.remotes[id.0].remote.owe(full, paths);
+    }
+
+    /// The schedule wants a full sync of a remote.
+    pub fn schedule_full_sync(&mut self, id: RemoteId) {
+        self.remotes[id.0].remote.schedule_full_sync();
+    }
+
+    /// Whether a full sync of a remote is on its way, or is to run.
+    pub fn owes_full_sync(&self, id: RemoteId) -> bool {
+        self.remotes[id.0].remote.owes_full_sync()
     }
 
     /// What a remote is owed, as far as it belongs into the fail log, or at the `end` all of it: a

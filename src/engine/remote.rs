@@ -38,6 +38,8 @@ struct Flight {
     /// Nothing for a full sync.
     batch: Vec<(Path, Change)>,
     full: bool,
+    /// The full sync is one of the schedule.
+    scheduled: bool,
     /// The far side can have none of the paths.
     fresh: bool,
     /// Two processes run it.
@@ -109,6 +111,9 @@ pub struct Remote {
     deletes: Deletes,
     pending: Pending,
     full: bool,
+    /// The schedule wants a full sync. If it fails, the next one is tried soon, but it is nothing
+    /// that is owed.
+    scheduled: bool,
     /// A full sync deletes what only the far side has; otherwise it cannot stand for deletions.
     mirror: bool,
     first_change: Option<Time>,
@@ -143,6 +148,7 @@ impl Remote {
             deletes,
             pending: Pending::default(),
             full: false,
+            scheduled: false,
             mirror,
             first_change: None,
             last_change: Time(0),
@@ -182,7 +188,8 @@ impl Remote {
         let mut paths: Vec<_> = flight.map(|(path, change)| (path.clone(), change.gone)).collect();
         let waiting = self.pending.iter().chain(self.stuck.iter());
         paths.extend(waiting.map(|(path, gone)| (path.clone(), gone)));
-        let flying = self.flight.as_ref().is_some_and(|flight| flight.full);
+        let owed = |flight: &Flight| flight.full && !flight.scheduled;
+        let flying = self.flight.as_ref().is_some_and(owed);
         (self.full || flying || self.stuck_full > 0, paths)
     }
 
@@ -287,6 +294,17 @@ impl Remote {
             })
     }
 
+    /// The schedule wants a full sync.
+    pub fn schedule_full_sync(&mut self) {
+        self.scheduled = true;
+    }
+
+    /// Whether a full sync is on its way, or is to run.
+    pub fn owes_full_sync(&self) -> bool {
+        let flying = self.flight.as_ref().is_some_and(|flight| flight.full);
+        flying || self.full || self.scheduled || self.stuck_full > 0
+    }
+
     /// Everything has to be made equal.
     pub fn need_full_sync(&mut self) {
         self.full = true;
@@ -298,7 +316,7 @@ impl Remote {
         if self.flight.is_some() {
             return None;
         }
-        let full = (self.full && complete).then_some(Time(0));
+        let full = ((self.full || self.scheduled) && complete).then_some(Time(0));
         let changes = self.first_change.map(|first| {
             let quiet = self.last_change + self.timing.quiet_ms;
             let latest = first + self.timing.delay_ms_max;
@@ -321,11 +339,13 @@ impl Remote {
             self.pending.restore(self.stuck.take(usize::MAX));
             self.full |= self.stuck_full > 0;
         }
-        let full = self.full && complete;
+        let full = (self.full || self.scheduled) && complete;
+        let scheduled = full && !self.full;
         let mut batch = Vec::new();
         let mut fresh = false;
         if full {
             self.full = false;
+            self.scheduled = false;
             self.pending.full_sync_starts();
         } else {
             if self.mirrored {
@@ -345,6 +365,7 @@ impl Remote {
             started: now,
             batch,
             full,
+            scheduled,
             fresh,
             split,
             deletes,
@@ -357,7 +378,8 @@ impl Remote {
 
     fn fly(&mut self, flight: Flight) -> Work {
         let work = if flight.full {
-            Work::FullSync { delete: self.mirror && self.deletes != Deletes::Never }
+            let delete = self.mirror && self.deletes != Deletes::Never;
+            Work::FullSync { scheduled: flight.scheduled, delete }
         } else {
             let paths = flight.batch.iter().map(|(path, change)| (path.clone(), change.gone));
             let Flight { deletes, fresh, split, .. } = flight;
@@ -483,7 +505,8 @@ impl Remote {
     }
 
     fn keep(&mut self, flight: Flight, now: Time) -> Verdict {
-        self.full |= flight.full;
+        self.full |= flight.full && !flight.scheduled;
+        self.scheduled |= flight.scheduled;
         self.pending.restore(flight.batch);
         if !self.pending.is_empty() {
             self.first_change.get_or_insert(now);

@@ -179,3 +179,20 @@ fn a_second_instance_is_refused_with_exit_code_3() {
         assert!(second.stderr.contains(&words), "{}", second.stderr);
     }
 }
+
+#[test]
+fn the_scheduled_full_sync_mends_what_nobody_told_of_but_for_its_filter() {
+    let mut plan = Plan::new();
+    plan.args.clear();
+    plan.conf.crontab = "<crontab start=\"true\" schedule=\"2s\"><crontabfilter start=\"true\">\
+                      <exclude expression=\"*.php\"/></crontabfilter></crontab>"
+        .to_string();
+    let mirror = plan.start();
+    eventually("the first scheduled sync", || mirror.log().contains("full sync, "));
+    let far = &mirror.remotes[0];
+    fs::write(far.join("extra"), "").unwrap();
+    fs::write(far.join("extra.php"), "").unwrap();
+    fs::remove_file(far.join("anchor")).unwrap();
+    eventually("it is mended", || far.join("anchor").exists() && !far.join("extra").exists());
+    assert!(far.join("extra.php").exists(), "crontabfilter leaves it alone");
+}

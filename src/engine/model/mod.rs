@@ -148,7 +148,7 @@ impl World {
         let remote = job.remote.0;
         let paths: VecDeque<_> = match job.work {
             Work::Batch { paths, .. } => paths.into(),
-            Work::FullSync { delete } => {
+            Work::FullSync { delete, .. } => {
                 let here = self.fs.image();
                 if delete {
                     self.remotes[remote].retain(|path, _| here.contains_key(path));

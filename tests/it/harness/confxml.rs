@@ -28,6 +28,8 @@ pub struct ConfXml {
     pub debug: bool,
     /// `failLog path`.
     pub fail_log: PathBuf,
+    /// The `crontab` element, as it is written; the template's at first.
+    pub crontab: String,
     events: Vec<(&'static str, bool)>,
 }
 
@@ -52,6 +54,9 @@ impl ConfXml {
             hidden: false,
             debug: std::env::var_os(KEEP).is_some(),
             fail_log: dir.join("rsync_fail_log.sh"),
+            crontab: "<crontab start=\"false\" schedule=\"600\"><crontabfilter start=\"false\">\
+                      <exclude expression=\"*.php\"></exclude></crontabfilter></crontab>"
+                .to_string(),
             events: vec![
                 ("delete", true),
                 ("createFolder", true),
@@ -99,10 +104,7 @@ impl fmt::Display for ConfXml {
         self.write_rsync(f)?;
         let fail_log = escape(&self.fail_log.display().to_string());
         writeln!(f, r#"    <failLog path="{fail_log}" timeToExecute="60"/>"#)?;
-        writeln!(f, r#"    <crontab start="false" schedule="600">"#)?;
-        writeln!(f, r#"      <crontabfilter start="false">"#)?;
-        writeln!(f, r#"        <exclude expression="*.php"></exclude>"#)?;
-        writeln!(f, "      </crontabfilter>\n    </crontab>")?;
+        writeln!(f, "    {}", self.crontab)?;
         writeln!(f, r#"    <plugin start="false" name="command"/>"#)?;
         writeln!(f, "  </sersync>\n</head>")
     }

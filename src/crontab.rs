@@ -1,0 +1,64 @@
+//! The scheduled full syncs, one schedule for each remote. The event loop asks after every round.
+
+use crate::config;
+use crate::engine::schedule::{Schedule, Wall};
+use crate::engine::time::Time;
+use crate::engine::RemoteId;
+use crate::sys::clock;
+
+/// The schedules of all remotes; none if `crontab` is off.
+#[derive(Debug, Default)]
+pub struct Crontab {
+    schedules: Vec<Schedule>,
+    /// What the clock showed when it was looked at last, and when that was: only times of day need
+    /// it, and no more often than once a second.
+    wall: Option<(Wall, Time)>,
+}
+
+/// How long a look at the clock is good for.
+const WALL_MS: u64 = 1_000;
+
+impl Crontab {
+    /// For so many remotes, starting now.
+    pub fn new(crontab: Option<&config::Crontab>, remotes: usize, now: Time) -> Crontab {
+        let Some(crontab) = crontab else { return Crontab::default() };
+        let wall = clock::wall();
+        let schedule = Schedule::new(&crontab.schedule, now, wall);
+        Crontab { schedules: vec![schedule; remotes], wall: Some((wall, now)) }
+    }
+
+    /// The remotes whose full sync is due now. `owed` says whether one of a remote is on its way, or
+    /// is to run anyway.
+    pub fn due(&mut self, now: Time, owed: impl Fn(RemoteId) -> bool) -> Vec<RemoteId> {
+        let Some(wall) = self.look(now) else { return Vec::new() };
+        let schedules = self.schedules.iter_mut().enumerate();
+        schedules
+            .filter_map(|(number, schedule)| {
+                let id = RemoteId(number);
+                schedule.poll(now, wall, owed(id)).map(|due| {
+                    if due.late_s > 0 {
+                        log::info!("the scheduled full sync is {} s late", due.late_s);
+                    }
+                    id
+                })
+            })
+            .collect()
+    }
+
+    /// When to ask again, at the latest.
+    pub fn timeout(&self, now: Time, owed: impl Fn(RemoteId) -> bool) -> Option<Time> {
+        let (wall, _) = self.wall?;
+        let schedules = self.schedules.iter().enumerate();
+        schedules
+            .filter_map(|(number, schedule)| schedule.timeout(now, wall, owed(RemoteId(number))))
+            .min()
+    }
+
+    fn look(&mut self, now: Time) -> Option<Wall> {
+        let (wall, at) = self.wall.as_mut()?;
+        if now.since(*at) >= WALL_MS {
+            (*wall, *at) = (clock::wall(), now);
+        }
+        Some(*wall)
+    }
+}
