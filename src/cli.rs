@@ -54,7 +54,9 @@ pub struct Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; sersync --help lists the options", self.text)
+        // argh ends some of its sentences and others not.
+        let text = self.text.trim_end().trim_end_matches('.');
+        write!(f, "{text}; sersync --help lists the options")
     }
 }
 

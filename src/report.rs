@@ -127,7 +127,10 @@ fn failure(end: &JobEnd) -> String {
         JobEnd::RootChanged => "the root is not the directory that it was at start".into(),
         JobEnd::Nothing => "nothing to do".into(),
         JobEnd::Ran { ended, .. } => match advice(ended) {
-            Some(advice) => format!("{}: {} ({advice})", status(ended), reason(ended)),
+            Some(advice) => {
+                let advice = advice.trim_end_matches('.');
+                format!("{}: {} ({advice})", status(ended), reason(ended))
+            }
             None => format!("{}: {}", status(ended), reason(ended)),
         },
     }
