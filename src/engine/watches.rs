@@ -29,9 +29,12 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 const PAIR_MS: u64 = 100;
 /// A contradicted place is scanned again after this, so that the events about it can come first.
 const AGAIN_MS: u64 = 10;
+/// Each further contradiction about one directory doubles that, so often at most (to 2.6 s): in a
+/// tree that many move about in, the events get time to catch up.
+const AGAIN_DOUBLINGS_MAX: u32 = 8;
 /// So often in a row may one directory be found somewhere else. More than that is no race but one
 /// directory in two places (a bind mount); it then stays where it was found last.
-const CONTRADICTIONS_MAX: u32 = 8;
+const CONTRADICTIONS_MAX: u32 = 64;
 /// After a contradiction, renames are not taken at their word for so long: their target is scanned
 /// with watches. A swap of two directories (RENAME_EXCHANGE) is one: its four events cannot be told
 /// from two ordinary renames.
@@ -91,6 +94,9 @@ pub struct Watches {
     /// Places to which something happened while scans were under way, and the latest scan that had
     /// been ordered by then: what that one, or an earlier one, says of the place is out of date.
     touched: HashMap<Place, ScanId>,
+    /// Directories that were taken out of the tree while scans were under way, and the latest scan
+    /// that had been ordered by then. Their events counted for the place where they were.
+    forgotten: HashMap<Wd, ScanId>,
     last_scan: ScanId,
     /// The scan of the whole root that must end before the tree is complete.
     root_scan: Option<ScanId>,
@@ -179,7 +185,7 @@ impl Watches {
         // A known one has been handed over already, by a scan that was ahead of this event: before
         // a directory can be created, whatever had that name has been deleted or moved away.
         if self.tree.child(parent, name).is_none() {
-            self.scan(parent, name, true, Origin::Created(now));
+            self.scan(parent, name, true, Origin::Created(now), now);
         }
     }
 
@@ -222,13 +228,13 @@ impl Watches {
                     self.doubt_until = now + DOUBT_MS;
                 }
                 self.tree.attach(node, parent, name);
-                self.scan(parent, name, now < self.doubt_until, Origin::Moved);
+                self.scan(parent, name, now < self.doubt_until, Origin::Moved, now);
             }
             Some(node) => {
                 self.unwatch(node);
-                self.scan(parent, name, true, Origin::Moved);
+                self.scan(parent, name, true, Origin::Moved, now);
             }
-            None => self.scan(parent, name, true, Origin::Moved),
+            None => self.scan(parent, name, true, Origin::Moved, now),
         }
     }
 
@@ -276,7 +282,7 @@ impl Watches {
                 let node = self.tree.find(&listing.path)?;
                 for entry in listing.entries.iter().filter(|entry| entry.is_dir) {
                     if self.tree.child(node, &entry.name).is_none() {
-                        self.scan(node, &entry.name, true, listing.origin);
+                        self.scan(node, &entry.name, true, listing.origin, now);
                     }
                 }
                 Some(Vec::new())
@@ -329,7 +335,7 @@ impl Watches {
                 }
                 Place::In { parent, name } => {
                     if let Some(parent) = self.tree.node(*parent) {
-                        self.scan(parent, name, true, origin);
+                        self.scan(parent, name, true, origin, now);
                     }
                 }
             }
@@ -358,6 +364,10 @@ impl Watches {
                 self.scan_again(place.clone(), listing.origin, now);
             }
             return false;
+        }
+        if self.forgotten.get(&wd).is_some_and(|latest| *latest >= listing.scan) {
+            // What happened in it since the walk was there has been told, but of another place.
+            self.scan_again(place.clone(), listing.origin, now);
         }
         match (self.tree.node(wd), self.tree.child(parent, name)) {
             (Some(here), Some(there)) if here == there => true,
@@ -425,20 +435,34 @@ impl Watches {
         if *count > CONTRADICTIONS_MAX {
             return;
         }
+        let pause_ms = AGAIN_MS << (*count - 1).min(AGAIN_DOUBLINGS_MAX);
         for place in places {
-            self.scan_again(place, origin, now);
+            self.scan_after(pause_ms, place, origin, now);
         }
     }
 
     fn scan_again(&mut self, place: Place, origin: Origin, now: Time) {
-        // A start that is contradicted is a change: something happened meanwhile.
-        let origin = if origin == Origin::Start { Origin::Created(Time(0)) } else { origin };
-        self.again.entry(place).or_insert((now + AGAIN_MS, origin));
+        self.scan_after(AGAIN_MS, place, origin, now);
     }
 
-    fn scan(&mut self, parent: NodeId, name: &[u8], watch: bool, origin: Origin) {
-        // On its way between two places: what has no path now is read when it has arrived.
-        let Some(above) = self.tree.path(parent) else { return };
+    fn scan_after(&mut self, pause_ms: u64, place: Place, origin: Origin, now: Time) {
+        let origin = match origin {
+            // A start that is contradicted is a change: something happened meanwhile. And when what
+            // is there now was created, nobody knows.
+            Origin::Start | Origin::Created(_) => Origin::Created(Time(0)),
+            Origin::Moved => Origin::Moved,
+        };
+        self.again.entry(place).or_insert((now + pause_ms, origin));
+    }
+
+    fn scan(&mut self, parent: NodeId, name: &[u8], watch: bool, origin: Origin, now: Time) {
+        let Some(above) = self.tree.path(parent) else {
+            // On its way between two places: what has no path now is read when it has arrived.
+            if let Some(parent) = self.tree.wd(parent) {
+                self.scan_again(Place::In { parent, name: name.into() }, origin, now);
+            }
+            return;
+        };
         let Some(parent) = self.tree.wd(parent) else { return };
         let place = Place::In { parent, name: name.into() };
         self.order_scan(place, join(&above, name), watch, origin);
@@ -461,7 +485,11 @@ impl Watches {
     /// Takes a directory out of the tree without taking its watches back: it may turn up elsewhere.
     fn forget(&mut self, node: NodeId) -> Vec<Wd> {
         self.departed.retain(|departed| departed.node != node);
-        self.tree.remove(node)
+        let wds = self.tree.remove(node);
+        if !self.scans.is_empty() {
+            self.forgotten.extend(wds.iter().map(|wd| (*wd, self.last_scan)));
+        }
+        wds
     }
 
     /// Takes a directory that has left out of the tree, with its watches.
@@ -497,6 +525,7 @@ impl Watches {
         self.contradictions.clear();
         self.scanned.clear();
         self.touched.clear();
+        self.forgotten.clear();
     }
 }
 

@@ -366,7 +366,7 @@ fn live(seed: u64, plan: &Plan) {
 }
 
 fn lives(plan: &Plan) {
-    let seeds = std::env::var("SERSYNC_MODEL_SEEDS").unwrap_or("1-300".into());
+    let seeds = std::env::var("SERSYNC_MODEL_SEEDS").unwrap_or("1-600".into());
     let (first, last) = seeds.split_once('-').expect("SERSYNC_MODEL_SEEDS=FIRST-LAST");
     for seed in first.parse().unwrap()..=last.parse().unwrap() {
         live(seed, plan);
