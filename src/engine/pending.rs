@@ -80,7 +80,8 @@ impl Pending {
     }
 
     /// Remembers a change. `unsent` says whether no job can have sent what was created at a time.
-    pub fn apply(&mut self, path: &Path, what: What, unsent: impl Fn(Time) -> bool) {
+    /// Gives `true` if nothing has to be remembered, because it is gone again.
+    pub fn apply(&mut self, path: &Path, what: What, unsent: impl Fn(Time) -> bool) -> bool {
         match what {
             What::Created(created) => {
                 let fresh = unsent(created);
@@ -104,18 +105,20 @@ impl Pending {
                 match self.changes.get_mut(path) {
                     Some(Change { fresh: true, gone: Gone::No }) => {
                         self.changes.remove(path);
+                        return true;
                     }
                     Some(change) => {
                         change.gone = change.gone.max(gone);
                         change.fresh = false;
                     }
-                    None if created.is_some_and(unsent) => {}
+                    None if created.is_some_and(unsent) => return true,
                     None => {
                         self.changes.insert(path.clone(), Change { gone, fresh: false });
                     }
                 }
             }
         }
+        false
     }
 
     /// A path of which something had disappeared before: whether that has been deleted over there is

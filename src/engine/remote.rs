@@ -18,6 +18,8 @@ const BATCH_PATHS_MAX: usize = 50_000;
 /// rsync does, and a burst is sent while it is still being written. Batches then grow by themselves,
 /// since the next one collects for as long as the last one takes.
 const WORTHWHILE_PATHS: usize = 256;
+/// A directory of which nothing but its time has changed waits so long for another change to go with.
+const DIRECTORY_TIME_MS: u64 = 1_000;
 /// From so many new files on it is worth a run of their own that does not compare by checksum.
 const FRESH_PATHS_MIN: usize = 512;
 /// From so many new files on a batch is run as two processes, if there is room for them: rsync takes
@@ -239,10 +241,13 @@ impl Remote {
             self.stuck.absorb_below(path);
         }
         let (flight, last_end) = (&self.flight, self.last_end);
-        self.pending.apply(path, what, |created| match flight {
+        let gone_again = self.pending.apply(path, what, |created| match flight {
             None => created > last_end,
             Some(flight) => created > flight.started && !flight.reaches(path),
         });
+        if gone_again {
+            return self.time_of_directory_changed(path, now);
+        }
         self.version += u64::from(self.logged);
         if let (Some(flight), false) = (flight, matches!(what, What::Removed { .. })) {
             // Back while it is being deleted: whether it was before or after, nobody knows.
@@ -252,7 +257,8 @@ impl Remote {
             self.first_change = None;
             return false;
         }
-        self.first_change.get_or_insert(now);
+        // A directory's time may be waiting until later.
+        self.first_change = Some(self.first_change.map_or(now, |first| first.min(now)));
         self.last_change = now;
         if self.pending.len() <= PENDING_PATHS_MAX {
             return false;
@@ -263,6 +269,23 @@ impl Remote {
         }
         self.full = true;
         true
+    }
+
+    /// Something came and went in a directory and is not worth a run; but the directory's time is
+    /// another one now. It goes with the next batch, or by itself after a while.
+    fn time_of_directory_changed(&mut self, path: &[u8], now: Time) -> bool {
+        // The root's own time goes with every batch.
+        if let Some(slash) = path.iter().rposition(|&byte| byte == b'/') {
+            self.pending.apply(&Path::from(&path[..slash]), What::Changed, |_| false);
+            if self.first_change.is_none() {
+                self.first_change = Some(now + DIRECTORY_TIME_MS);
+                self.last_change = now + DIRECTORY_TIME_MS;
+            }
+        }
+        if self.pending.is_empty() {
+            self.first_change = None;
+        }
+        false
     }
 
     /// The directory at `path` is being scanned while the job on its way ends. What the job has sent
