@@ -1,4 +1,19 @@
 //! Real-time directory mirroring with inotify and rsync.
+//!
+//! The program turns events into a set of *changed paths* for each remote, and asks rsync to make
+//! those paths equal. What a path has become is looked at when its batch leaves, not when the event
+//! came. So order, duplicates and bursts cannot make the result wrong, a batch can always be
+//! repeated, and after a failure the paths go back into the set.
+//!
+//! The way of a change: [`sys::inotify`] gives bytes, [`engine::event`] makes records of them,
+//! [`engine::watches`] knows which directory each is about, [`engine::root`] says what it means for a
+//! path, [`engine::pending`] remembers the path for each remote, [`engine::remote`] says when a batch
+//! leaves, [`worker`] looks at its paths, [`rsync::plan`] makes command lines of them,
+//! [`rsync::outcome`] says what the end means.
+//!
+//! `engine`, `rsync` and `config` are pure: no system call, no clock, no thread; time comes in as a
+//! value. [`event_loop`] owns all state in one thread; the others get a message and give one back,
+//! through pipes. `unsafe` is only in `sys`, and paths are bytes everywhere.
 #![deny(unsafe_code)]
 
 pub mod banner;

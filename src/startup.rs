@@ -4,7 +4,7 @@
 //! configuration itself has been checked by then.
 
 use crate::cli::Options;
-use crate::config::{Config, EmptyRoot, Error as ConfigError, Events, Root};
+use crate::config::{Config, EmptyRoot, Error as ConfigError, Events, Root, FILE_BYTES_MAX};
 use crate::engine::filter::Filter;
 use crate::event_loop::Setup;
 use crate::rsync::capability::Capability;
@@ -20,8 +20,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-/// Larger than any configuration that people write by hand.
-const CONFIG_BYTES_MAX: u64 = 1 << 20;
 /// rsync refuses a password file that others than its owner can touch.
 const OTHERS: u32 = 0o007;
 
@@ -91,7 +89,7 @@ pub fn read_config(file: &Path) -> Result<Config, Error> {
     let opened = std::fs::File::open(file).map_err(unreadable)?;
     let mut bytes = Vec::new();
     // One byte more than is allowed, for the reader to see that it is too large.
-    opened.take(CONFIG_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    opened.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok(Config::parse(file, &bytes)?)
 }
 

@@ -382,11 +382,6 @@ impl Engine {
         self.remotes[id.0].remote.is_in_step()
     }
 
-    /// Paths owed to a remote.
-    pub fn pending_paths(&self, id: RemoteId) -> usize {
-        self.remotes[id.0].remote.pending_paths()
-    }
-
     /// What an input did to a root: its changes go to its remotes.
     fn after(&mut self, id: RootId, fate: Fate, now: Time) {
         let watched = &mut self.roots[id.0];

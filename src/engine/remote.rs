@@ -205,14 +205,10 @@ impl Remote {
         self.last_failure
     }
 
-    /// Paths that are owed, those on their way not counted.
-    pub fn pending_paths(&self) -> usize {
-        self.pending.len() + self.stuck.len()
-    }
-
     /// Whether everything has arrived.
     pub fn is_in_step(&self) -> bool {
-        self.pending_paths() == 0 && !self.full && self.flight.is_none() && self.stuck_full == 0
+        let paths = self.pending.len() + self.stuck.len();
+        paths == 0 && !self.full && self.flight.is_none() && self.stuck_full == 0
     }
 
     /// Whether the last job failed as a whole.

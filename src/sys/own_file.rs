@@ -6,6 +6,7 @@
 //! caller's: `lock`, and the state file.
 #![allow(unsafe_code)]
 
+use super::user;
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -150,8 +151,8 @@ fn offence(found: &fs::Metadata) -> Option<String> {
         Some("is a symbolic link".into())
     } else if !found.is_file() {
         Some("is not a plain file".into())
-    } else if found.uid() != effective_user() {
-        Some(format!("belongs to user {}, not to {}", found.uid(), effective_user()))
+    } else if found.uid() != user::effective() {
+        Some(format!("belongs to user {}, not to {}", found.uid(), user::effective()))
     } else if found.nlink() != 1 {
         // Somebody may have linked a file of ours to this name, to have it overwritten.
         Some("is a hard link of another file".into())
@@ -210,11 +211,6 @@ fn make_anew(path: &Path, mode: u32) -> Result<File, Error> {
         }
     }
     Err(Error::Io(path.into(), ErrorKind::AlreadyExists.into()))
-}
-
-fn effective_user() -> u32 {
-    // SAFETY: it takes nothing and cannot fail.
-    unsafe { libc::geteuid() }
 }
 
 #[cfg(test)]

@@ -241,3 +241,18 @@ fn a_slow_upload_arrives_whole_and_in_few_batches() {
     let batches = mirror.batches() - before;
     assert!((1..=BATCHES_MAX).contains(&batches), "{batches} batches");
 }
+
+#[test]
+fn a_file_that_comes_and_goes_leaves_its_directory_with_the_right_time() {
+    let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_234_567_890);
+    change_arrives(
+        |root| {
+            fs::create_dir(root.join("dir")).unwrap();
+            File::open(root.join("dir")).unwrap().set_modified(long_ago).unwrap();
+        },
+        |root| {
+            fs::write(root.join("dir/short-lived"), "content").unwrap();
+            fs::remove_file(root.join("dir/short-lived")).unwrap();
+        },
+    );
+}
