@@ -3,19 +3,26 @@
 //! It translates between the system and the engine: what a descriptor tells becomes an
 //! [`Input`], and each [`Action`] becomes a system call or a message to another thread.
 
+mod ending;
+mod keeping;
+
 use crate::config::{self, Config};
 use crate::crontab::Crontab;
 use crate::engine::filter::Filter;
 use crate::engine::pending::Path as PathBytes;
+use crate::engine::remote::Manner;
 use crate::engine::settle::{Seen, Stamp};
 use crate::engine::time::Time;
 use crate::engine::{event, Action, Engine, Input, Job, JobEnd, JobId, Report, RootId};
 use crate::engine::{RemoteId, RootSettings, Settings};
 use crate::faillog::ledger::Ledger;
-use crate::faillog::script::{wait_status, Owed};
 use crate::report::Reporter;
 use crate::rsync::outcome::{Ended, Status};
+use crate::state::resume::Resume;
+use crate::state::saver::Saver;
+use crate::state::store::Store;
 use crate::sys::channel::{channel, Receiver};
+use crate::sys::clock;
 use crate::sys::epoll::Epoll;
 use crate::sys::inotify::{self, Inotify};
 use crate::sys::signal::Signals;
@@ -24,11 +31,14 @@ use crate::worker::{is_empty, Footing, Route, Workers};
 use nix::sys::signal::Signal;
 use std::io::{self, PipeWriter};
 use std::os::unix::fs::MetadataExt;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Read from the kernel's queue at once: some thousand events.
 const EVENT_BYTES_MAX: usize = 64 * 1024;
+/// The most that one event takes: a read with room for one more has read all there was.
+const EVENT_BYTES: usize = 16 + 256;
 /// Reads of one root's queue before a job's end is handed in: more than the largest queue that is
 /// set by default fills, so that only a writer faster than this loop could keep a job's end waiting.
 const READS_BEFORE_JOB_END_MAX: usize = 256;
@@ -47,14 +57,13 @@ const KILL_MS: u64 = 2_000;
 const SIGNALS: u64 = 0;
 const JOBS: u64 = 1;
 const WALKS: u64 = 2;
-const FIRST_ROOT: u64 = 3;
+const STATE: u64 = 3;
+const FIRST_ROOT: u64 = 4;
 
 /// What the loop is started with.
 pub struct Setup {
     /// The configuration.
     pub config: Config,
-    /// `-r`: push everything first.
-    pub full_sync: bool,
     /// `-n`: rsync processes at the same time.
     pub workers: usize,
     /// Which events count, the command line's word included.
@@ -67,11 +76,23 @@ pub struct Setup {
     pub deletes: crate::rsync::plan::Deletes,
     /// Full syncs delete what only the far side has.
     pub mirror: bool,
+    /// `-r`: what is new gets everything.
+    pub full_sync: bool,
+    /// For each remote, where to go on.
+    pub resumes: Vec<Resume>,
+    /// Where the state is kept.
+    pub state: Store,
     /// For each root: it is empty, and must not be synced while it is.
     pub empty: Vec<bool>,
     /// Called once, when everything is watched.
     pub ready: Box<dyn FnOnce()>,
+    /// Reads the configuration again.
+    pub read_again: ReadAgain,
 }
+
+/// Reads the configuration again, as the start has. Where the remotes of the new one go on is for the
+/// loop to say. The line of an error is for the log; then everything stays as it is.
+pub type ReadAgain = Rc<dyn Fn() -> Result<Setup, String>>;
 
 struct Loop {
     engine: Engine,
@@ -86,6 +107,7 @@ struct Loop {
     reporter: Reporter,
     ledger: Ledger,
     crontab: Crontab,
+    saver: Saver,
     clock: Instant,
     last_read: Instant,
     reads_in_a_row: u32,
@@ -97,54 +119,59 @@ struct Loop {
     stop_at: Option<Time>,
     /// Closed to end the running jobs.
     running: Option<PipeWriter>,
+    read_again: ReadAgain,
+    /// The configuration has been read again, and this loop ends for the next.
+    next: Option<Setup>,
+    /// What is left out now, to see whether the next configuration leaves out something else.
+    leaves_out: config::Filter,
+}
+
+/// What one loop leaves to the next when the configuration has been read again.
+struct Heirloom {
+    signals: Signals,
+    grounds: Vec<Arc<Ground>>,
 }
 
 /// Watches and syncs until a signal asks it to end.
 ///
 /// # Errors
 /// What the program needs to start with is not to be had: descriptors, an inotify instance, threads.
-pub fn run(setup: Setup) -> io::Result<()> {
-    let mut it = Loop::new(setup)?;
-    while it.carry_out()? {
-        let timeout = it.timeout();
-        for token in it.epoll.wait(timeout)? {
-            match token {
-                SIGNALS => it.signals_came(),
-                JOBS => it.job_ended()?,
-                WALKS => it.walk_told()?,
-                root => {
-                    it.pause_in_a_burst();
-                    it.events_came(RootId((root - FIRST_ROOT) as usize))?;
-                }
-            }
+pub fn run(mut setup: Setup) -> io::Result<()> {
+    let signals =
+        [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2];
+    let mut heirloom = Heirloom { signals: Signals::catch(&signals)?, grounds: Vec::new() };
+    loop {
+        let mut it = Loop::new(setup, heirloom)?;
+        it.run()?;
+        match it.end() {
+            Some(next) => (setup, heirloom) = next,
+            None => return Ok(()),
         }
-        it.handle(Input::Time);
-        it.keep_ledger();
-        it.keep_schedule();
     }
-    it.write_ledger(true);
-    it.reporter.owed(&it.engine);
-    Ok(())
 }
 
 impl Loop {
-    fn new(setup: Setup) -> io::Result<Loop> {
+    fn new(setup: Setup, heirloom: Heirloom) -> io::Result<Loop> {
         let epoll = Epoll::new()?;
-        // SIGUSR1, SIGUSR2 and SIGHUP have no meaning yet, and must not end the program either.
-        let signals =
-            [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2];
-        let signals = Signals::catch(&signals)?;
+        let Heirloom { signals, grounds: old } = heirloom;
         epoll.add(&signals, SIGNALS)?;
         let (ends, job_ends) = channel()?;
         epoll.add(&job_ends, JOBS)?;
         let (tell, told) = channel()?;
         epoll.add(&told, WALKS)?;
         let (stop, running) = io::pipe()?;
+        let saver = Saver::start(setup.state)?;
+        epoll.add(&saver, STATE)?;
 
         let modify = if setup.events.modify { event::mask::MODIFY } else { 0 };
         let mut grounds = Vec::new();
         for (number, root) in setup.config.roots.iter().enumerate() {
-            let inotify = Arc::new(Inotify::new()?);
+            // What stays watched goes on telling: nothing is missed between two configurations.
+            let kept = old.iter().find(|ground| ground.path == root.watch);
+            let inotify = match kept {
+                Some(ground) => ground.inotify.clone(),
+                None => Arc::new(Inotify::new()?),
+            };
             epoll.add(&*inotify, FIRST_ROOT + number as u64)?;
             grounds.push(Arc::new(Ground {
                 id: RootId(number),
@@ -154,24 +181,31 @@ impl Loop {
                 filter: setup.filter.clone(),
             }));
         }
+        let mut known = setup.resumes.iter().map(|resume| resume.known);
         let root = |(root, empty): (&config::Root, &bool)| RootSettings {
             filter: setup.filter.clone(),
-            remotes: root.remotes.len(),
+            remotes: known.by_ref().take(root.remotes.len()).collect(),
             empty: *empty,
         };
+        let roots = setup.config.roots.iter().zip(&setup.empty).map(root).collect();
         let mut engine = Engine::new(Settings {
             workers: setup.workers,
-            batch: setup.config.batch,
             events: setup.events,
-            full_sync: setup.full_sync,
-            mirror: setup.mirror,
-            deletes: setup.deletes,
-            roots: setup.config.roots.iter().zip(&setup.empty).map(root).collect(),
+            manner: Manner {
+                timing: setup.config.batch,
+                deletes: setup.deletes,
+                mirror: setup.mirror,
+                put_aside_ms: setup.config.fail_log.every_s.saturating_mul(1000),
+            },
+            roots,
         });
+        for (number, resume) in setup.resumes.into_iter().enumerate() {
+            engine.owe(RemoteId(number), false, resume.paths, false);
+        }
         let (ledger, owed) =
             Ledger::open(&setup.config.fail_log.path, &setup.routes, setup.deletes, setup.mirror);
         for (number, owed) in owed.into_iter().enumerate() {
-            engine.owe(RemoteId(number), owed.full_sync, owed.paths);
+            engine.owe(RemoteId(number), owed.full_sync, owed.paths, true);
         }
         Ok(Loop {
             ledger,
@@ -194,7 +228,34 @@ impl Loop {
             debug: setup.config.debug,
             stop_at: None,
             running: Some(running),
+            read_again: setup.read_again,
+            next: None,
+            leaves_out: setup.config.filter.clone(),
+            saver,
         })
+    }
+
+    fn run(&mut self) -> io::Result<()> {
+        while self.carry_out()? {
+            let timeout = self.timeout();
+            for token in self.epoll.wait(timeout)? {
+                match token {
+                    SIGNALS => self.signals_came(),
+                    JOBS => self.job_ended()?,
+                    WALKS => self.walk_told()?,
+                    STATE => self.saver.saved(self.now()),
+                    root => {
+                        self.pause_in_a_burst();
+                        self.events_came(RootId((root - FIRST_ROOT) as usize))?;
+                    }
+                }
+            }
+            self.handle(Input::Time);
+            self.keep_ledger();
+            self.keep_state();
+            self.keep_schedule();
+        }
+        Ok(())
     }
 
     fn now(&self) -> Time {
@@ -228,7 +289,9 @@ impl Loop {
         if now >= stop_at {
             self.running = None;
         }
-        Ok(self.workers.under_way() > 0 && now < stop_at + KILL_MS)
+        // What is being scanned is known by the next loop only once it has been handed over.
+        let unseen = self.next.is_some() && !self.engine.sees_everything() && now < stop_at;
+        Ok((self.workers.under_way() > 0 || unseen) && now < stop_at + KILL_MS)
     }
 
     /// Whether a root is back. An empty directory is not what has gone.
@@ -256,34 +319,6 @@ impl Loop {
         }
     }
 
-    fn keep_schedule(&mut self) {
-        let (now, engine) = (self.now(), &self.engine);
-        for remote in self.crontab.due(now, |remote| engine.owes_full_sync(remote)) {
-            self.engine.schedule_full_sync(remote);
-        }
-    }
-
-    fn keep_ledger(&mut self) {
-        let now = self.now();
-        if self.ledger.due(self.engine.owed_version()).is_some_and(|due| due <= now) {
-            self.write_ledger(false);
-        }
-    }
-
-    fn write_ledger(&mut self, end: bool) {
-        let owed: Vec<_> = (0..self.routes.len())
-            .map(|number| {
-                let (full_sync, paths, status) = self.engine.owed(RemoteId(number), end);
-                let mut owed = Owed { full_sync, ..Owed::default() };
-                owed.status = status.map_or(0, wait_status);
-                paths.into_iter().for_each(|(path, gone)| owed.add(path, gone));
-                owed
-            })
-            .collect();
-        let (version, now) = (self.engine.owed_version(), self.now());
-        self.ledger.write(&self.routes, &owed, version, now);
-    }
-
     fn report(&mut self, report: &Report) {
         self.reporter.report(report);
         if let Report::Watching(..) = report {
@@ -301,27 +336,10 @@ impl Loop {
         let stop = self.stop_at.map(|at| if self.running.is_some() { at } else { at + KILL_MS });
         let ledger = self.ledger.due(self.engine.owed_version());
         let schedule = self.crontab.timeout(now, |remote| self.engine.owes_full_sync(remote));
-        let all = [self.engine.poll_timeout(), stop, ledger, schedule];
+        let state = self.saver.due(self.engine.standing_version());
+        let all = [self.engine.poll_timeout(), stop, ledger, state, schedule];
         let due = all.into_iter().flatten().min()?;
         Some(Duration::from_millis(due.since(now)))
-    }
-
-    fn signals_came(&mut self) {
-        for signal in self.signals.take() {
-            if !matches!(signal, Signal::SIGTERM | Signal::SIGINT) {
-                log::info!("{signal} has no meaning yet; ignored");
-                continue;
-            }
-            let now = self.now();
-            match self.stop_at {
-                None => {
-                    log::info!("{signal}: ending; what runs gets {} s", STOP_MS / 1000);
-                    self.stop_at = Some(now + STOP_MS);
-                    self.engine.stop();
-                }
-                Some(_) => self.stop_at = Some(now),
-            }
-        }
     }
 
     fn job_ended(&mut self) -> io::Result<()> {
@@ -350,6 +368,8 @@ impl Loop {
             Some(Told::Ended(root, scan)) => {
                 self.walks.ended()?;
                 self.handle(Input::ScanEnded(root, scan));
+                // Even if nothing happens, the engine learns that it has seen everything.
+                self.events_came(root)?;
             }
             Some(Told::Trouble(root, path, trouble)) => {
                 self.reporter.trouble(root, &path, &trouble);
@@ -374,6 +394,7 @@ impl Loop {
     /// Reads once; `false` if nothing was there.
     fn events_came(&mut self, root: RootId) -> io::Result<bool> {
         let mut buffer = vec![0; EVENT_BYTES_MAX];
+        let stamp_ns = clock::file_stamp_ns();
         let count = self.grounds[root.0].inotify.read(&mut buffer)?;
         for event in event::parse(&buffer[..count]) {
             if self.debug {
@@ -385,6 +406,9 @@ impl Loop {
                 );
             }
             self.handle(Input::Event(root, event));
+        }
+        if count < EVENT_BYTES_MAX - EVENT_BYTES {
+            self.handle(Input::ReadUpTo(root, stamp_ns));
         }
         Ok(count > 0)
     }

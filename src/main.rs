@@ -26,14 +26,11 @@ fn run(options: &Options) -> ExitCode {
         Err(error) => return refuse(&error),
     };
     start_logging(config.debug);
-    for warning in &config.warnings {
-        let (file, line, column) = (options.config.display(), warning.line, warning.column);
-        log::warn!("{file}:{line}:{column}: {}", warning.text);
-    }
+    startup::warn(&config);
     for error in refused {
         log::debug!("the limits of inotify stay as they are: {error}");
     }
-    let _lock = match startup::lock(&config) {
+    let lock = match startup::lock(&config) {
         Ok(lock) => lock,
         Err(error) => return refuse(&error),
     };
@@ -51,6 +48,10 @@ fn run(options: &Options) -> ExitCode {
     }
     let watching = banner::watching(&setup.config);
     setup.ready = Box::new(move || print(&watching));
+    if let Err(error) = startup::resume(&mut setup) {
+        return refuse(&error);
+    }
+    setup.read_again = startup::read_again(options.clone(), lock);
     match event_loop::run(setup) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(error),

@@ -1,19 +1,25 @@
 //! What the user reads in the log: one line for each thing that happened.
 
+use crate::config::units;
+use crate::engine::pending::Path as PathBytes;
+use crate::engine::remote::Sent;
+use crate::engine::unwatched::POLL_MS;
 use crate::engine::{Engine, Halt, JobEnd, RemoteId, Report, RootId};
 use crate::rsync::outcome::{advice, reason, Ended, Status};
+use crate::sys::sysctl;
 use crate::walk::{Ground, Trouble};
 use crate::worker::Route;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Knows the names of things, and what has been said already.
+/// So many of the paths that do not get through have a line each; the fail log has them all.
+const PUT_ASIDE_LINES_MAX: usize = 20;
+
+/// Knows the names of things.
 #[derive(Debug)]
 pub struct Reporter {
     roots: Vec<PathBuf>,
     remotes: Vec<String>,
-    /// Directories that could not be watched because of the limit.
-    over_limit: usize,
 }
 
 impl Reporter {
@@ -22,7 +28,6 @@ impl Reporter {
         Reporter {
             roots: grounds.iter().map(|ground| ground.path.clone()).collect(),
             remotes: routes.iter().map(|route| route.target().label()).collect(),
-            over_limit: 0,
         }
     }
 
@@ -32,25 +37,27 @@ impl Reporter {
             Report::Watching(root, directories) => {
                 log::info!("{}: watching {}", self.root(*root), count(*directories, "directory"));
             }
-            Report::Arrived(remote, Some(paths), took_ms) => {
-                log::info!("{}: {}, {took_ms} ms", self.remote(*remote), count(*paths, "path"));
-            }
-            Report::Arrived(remote, None, took_ms) => {
-                log::info!("{}: full sync, {took_ms} ms", self.remote(*remote));
+            Report::Arrived(remote, sent, took_ms) => {
+                let what = match sent {
+                    Sent::Paths(number) => count(*number, "path"),
+                    Sent::Directories(1) => "1 directory as a whole".into(),
+                    Sent::Directories(number) => format!("{number} directories as a whole"),
+                    Sent::Everything => "full sync".into(),
+                };
+                log::info!("{}: {what}, {took_ms} ms", self.remote(*remote));
             }
             Report::Back(remote) => log::info!("{}: works again", self.remote(*remote)),
             Report::Failed(remote, end, pause_ms) => {
                 let again = format!("everything is kept; next try in {} s", pause_ms.div_ceil(1000));
                 log::error!("{}: {}; {again}", self.remote(*remote), failure(end));
             }
-            Report::Partial(remote, ended, given_up) => {
-                let next = if *given_up {
-                    "gave up the full sync; what it named is not in step"
-                } else {
-                    "tried again later"
-                };
-                let reason = reason(ended);
-                log::warn!("{}: not everything got through: {reason}; {next}", self.remote(*remote));
+            Report::Partial(remote, ended) => log::warn!(
+                "{}: not everything got through: {}; tried again soon",
+                self.remote(*remote),
+                reason(ended)
+            ),
+            Report::PutAside(remote, ended, paths, pause_ms) => {
+                self.put_aside(*remote, ended, paths, *pause_ms);
             }
             Report::PortableDeletes(remote) => log::info!(
                 "{}: this rsync does not take sending and deleting in one run; two runs from now on",
@@ -65,6 +72,10 @@ impl Reporter {
                  synced in full; raise fs.inotify.max_queued_events",
                 self.root(*root)
             ),
+            Report::Unwatched(root, directories) => self.unwatched(*root, *directories),
+            Report::AllWatched(root) => {
+                log::info!("{}: every directory is watched again", self.root(*root));
+            }
             Report::Halted(root, Halt::Lost) => log::error!(
                 "{}: the directory was deleted, moved, unmounted or replaced; nothing of it is synced \
                  or deleted on any remote until it is back",
@@ -82,19 +93,42 @@ impl Reporter {
     }
 
     /// Says what the walk could not do.
-    pub fn trouble(&mut self, root: RootId, path: &[u8], trouble: &Trouble) {
-        let place = format!("{}/{}", self.root(root), path.escape_ascii());
-        match trouble {
-            Trouble::WatchLimit => {
-                self.over_limit += 1;
-                if self.over_limit == 1 {
-                    log::error!(
-                        "{place}: the watch limit is reached; changes in this and further \
-                         directories go unnoticed; raise fs.inotify.max_user_watches and start again"
-                    );
-                }
-            }
-            Trouble::Other(tried, error) => log::warn!("{place}: cannot {tried}: {error}"),
+    pub fn trouble(&self, root: RootId, path: &[u8], Trouble(tried, error): &Trouble) {
+        log::warn!("{}/{}: cannot {tried}: {error}", self.root(root), path.escape_ascii());
+    }
+
+    fn unwatched(&self, root: RootId, directories: usize) {
+        let limit = sysctl::WATCHES.value().ok();
+        let now = limit.map_or(String::new(), |limit| format!(", now {limit}"));
+        // How many directories there are in all is not known: what is not watched is not read.
+        let enough = limit.unwrap_or(0).max(directories as u64).saturating_mul(2);
+        log::error!(
+            "{}: only {} could be watched, then the limit was reached (or the kernel's memory); the \
+             rest is made equal every {} s instead; raise the limit (fs.inotify.max_user_watches{now}): \
+             sysctl fs.inotify.max_user_watches={enough}",
+            self.root(root),
+            count(directories, "directory"),
+            POLL_MS / 1000
+        );
+    }
+
+    fn put_aside(&self, remote: RemoteId, ended: &Ended, paths: &[PathBytes], pause_ms: u64) {
+        let (name, pause) = (self.remote(remote), units::spoken(pause_ms / 1000));
+        for path in paths.iter().take(PUT_ASIDE_LINES_MAX) {
+            log::warn!(
+                "{name}: {} does not get through: {}; it is in the fail log, and tried again every {pause}",
+                path.escape_ascii(),
+                reason(ended)
+            );
+        }
+        if let Some(more) = paths.len().checked_sub(PUT_ASIDE_LINES_MAX).filter(|more| *more > 0) {
+            log::warn!("{name}: and {}", count(more, "more path"));
+        }
+        if paths.is_empty() {
+            log::warn!(
+                "{name}: the full sync does not get everything through: {}; tried again every {pause}",
+                reason(ended)
+            );
         }
     }
 

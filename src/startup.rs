@@ -4,20 +4,29 @@
 //! configuration itself has been checked by then.
 
 use crate::cli::Options;
+use crate::config::units;
 use crate::config::{Config, EmptyRoot, Error as ConfigError, Events, Root, FILE_BYTES_MAX};
 use crate::engine::filter::Filter;
-use crate::event_loop::Setup;
+use crate::engine::standing::Known;
+use crate::event_loop::{ReadAgain, Setup};
 use crate::rsync::capability::Capability;
 use crate::rsync::pattern;
 use crate::rsync::plan::Deletes;
 use crate::state::beside;
+use crate::state::resume::Resume;
+use crate::state::store::Store;
+use crate::sys::clock;
 use crate::sys::lock::{Error as LockError, Lock};
+use crate::sys::orphans;
 use crate::worker::{is_empty, Excludes, Footing, Route, RSYNC};
+use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// rsync refuses a password file that others than its owner can touch.
@@ -98,9 +107,7 @@ pub fn read_config(file: &Path) -> Result<Config, Error> {
 /// # Errors
 /// There is one already, or nothing can be locked.
 pub fn lock(config: &Config) -> Result<Lock, Error> {
-    // One file has many names; the lock is for the file.
-    let resolved = config.file.canonicalize();
-    let resolved = resolved.map_err(|error| Error::Unreadable(config.file.clone(), error))?;
+    let resolved = resolved(config)?;
     Lock::take(&resolved, &beside(&config.fail_log.path, &resolved, "lock")).map_err(Error::Locked)
 }
 
@@ -128,7 +135,10 @@ pub fn prepare(options: &Options, config: Config) -> Result<Setup, Error> {
     // others have there.
     let mirror = events.delete && (options.full_sync || config.crontab.is_some());
     let halts = mirror && config.safety.empty_root == EmptyRoot::Halt;
+    let state = Store::at(&beside(&config.fail_log.path, &resolved(&config)?, "state"));
     Ok(Setup {
+        resumes: Vec::new(),
+        state,
         empty: config.roots.iter().map(|root| halts && is_empty(&root.watch)).collect(),
         full_sync: options.full_sync,
         workers: options.workers,
@@ -139,7 +149,94 @@ pub fn prepare(options: &Options, config: Config) -> Result<Setup, Error> {
         routes,
         config,
         ready: Box::new(|| ()),
+        read_again: Rc::new(|| Err("the configuration cannot be read again".into())),
     })
+}
+
+/// What reads the configuration again, with what this run was started with. Its lock goes along.
+pub fn read_again(options: Options, lock: Lock) -> ReadAgain {
+    let lock = RefCell::new(lock);
+    let again = move || -> Result<Setup, Error> {
+        let config = read_config(&options.config)?;
+        warn(&config);
+        let setup = prepare(&options, config)?;
+        let (config, resolved) = (&setup.config, resolved(&setup.config)?);
+        let beside = beside(&config.fail_log.path, &resolved, "lock");
+        lock.borrow_mut().follow(&resolved, &beside).map_err(Error::Locked)?;
+        Ok(setup)
+    };
+    Rc::new(move || again().map_err(|error| error.to_string()))
+}
+
+/// Says what is odd in a configuration, and goes on.
+pub fn warn(config: &Config) {
+    for warning in &config.warnings {
+        let (file, line, column) = (config.file.display(), warning.line, warning.column);
+        log::warn!("{file}:{line}:{column}: {}", warning.text);
+    }
+}
+
+/// Ends what an instance that was killed has left running, and finds out what the remotes have.
+///
+/// # Errors
+/// The configuration file is gone.
+pub fn resume(setup: &mut Setup) -> Result<(), Error> {
+    let orphans = orphans::end(&resolved(&setup.config)?);
+    if orphans > 0 {
+        log::warn!("ended {orphans} rsync processes that an instance before this one had left");
+    }
+    setup.resumes = if setup.full_sync {
+        setup.routes.iter().map(|_| Resume::with_full_sync(None)).collect()
+    } else {
+        resumes(setup)
+    };
+    Ok(())
+}
+
+/// Goes on where the last run ended.
+fn resumes(setup: &Setup) -> Vec<Resume> {
+    let now_ns = clock::file_stamp_ns();
+    let state = setup.state.load();
+    let resume = |route: &Arc<Route>| {
+        let resume = match &state {
+            Ok(state) => {
+                let destination = route.target().destination();
+                let kept = state.of(route.root.as_os_str().as_bytes(), destination.as_bytes());
+                Resume::from(kept, route.footing.identity.inode(), now_ns)
+            }
+            Err(_) => Resume::with_full_sync(None),
+        };
+        say(&route.target().label(), &resume, setup, now_ns);
+        resume
+    };
+    if let Err(error) = &state {
+        log::warn!("{error}; each of them gets a full sync");
+    }
+    setup.routes.iter().map(resume).collect()
+}
+
+fn say(remote: &str, resume: &Resume, setup: &Setup, now_ns: u64) {
+    let looked_for = match (resume.known, resume.why) {
+        (Known::Until(complete_ns), _) => {
+            let ago = units::spoken((now_ns - complete_ns) / 1_000_000_000);
+            format!("what has changed since the last run, {ago} ago, is looked for")
+        }
+        (Known::Nothing, Some(why)) => format!("{why}: a full sync"),
+        (Known::Nothing | Known::From(_), _) => return,
+    };
+    let unknown = if setup.mirror || setup.deletes == Deletes::Never {
+        ""
+    } else {
+        "; what was deleted while the program was not running is not known, and stays there (-r \
+         deletes it)"
+    };
+    log::info!("{remote}: {looked_for}{unknown}");
+}
+
+/// One file has many names; locks and states are for the file.
+fn resolved(config: &Config) -> Result<PathBuf, Error> {
+    let unreadable = |error| Error::Unreadable(config.file.clone(), error);
+    config.file.canonicalize().map_err(unreadable)
 }
 
 fn not_there_yet(options: &Options) -> Result<(), Error> {
@@ -229,6 +326,7 @@ fn routes_of(
         let text = format!("watch=\"{}\" is gone: {error}", root.watch.display());
         Error::from(config.fault(root.written, text))
     })?;
+    let mark = resolved(config)?;
     let route = |remote: &crate::config::Remote| {
         Arc::new(Route {
             root: root.watch.clone(),
@@ -237,6 +335,7 @@ fn routes_of(
             rsync: config.rsync.clone(),
             local,
             excludes: excludes(config, filter),
+            mark: mark.clone(),
         })
     };
     Ok(root.remotes.iter().map(route).collect())

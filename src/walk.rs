@@ -6,15 +6,17 @@
 
 use crate::engine::event::Wd;
 use crate::engine::filter::Filter;
-use crate::engine::scan::{Entry, Listing, Origin, Place, Reached, Scan, ScanId};
+use crate::engine::scan::{Entry, Listing, Origin, Place, Reached, Scan, ScanId, Stamps};
 use crate::engine::watches::join;
 use crate::engine::RootId;
 use crate::sys::channel::{channel, Sender};
 use crate::sys::inotify::{self, Inotify};
 use std::collections::VecDeque;
 use std::ffi::OsStr;
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -22,6 +24,9 @@ use std::thread;
 /// Directories and entries in one message: fewer cost wake-ups of the loop, more cost memory while
 /// they wait in the channel.
 const MESSAGE_ITEMS_MAX: usize = 256;
+/// After a restart a file counts as changed for so long after its last change: until it is closed no
+/// event tells of what was written to it, and it may have been closed while nobody watched.
+const STILL_OPEN_NS: u64 = 60_000_000_000;
 /// Scans handed to the walk at the same time; they must all fit into its channel, so that the loop
 /// never waits for the walk while the walk waits for the loop.
 const SCANS_MAX: usize = 1_024;
@@ -52,14 +57,9 @@ pub enum Told {
     Trouble(RootId, Vec<u8>, Trouble),
 }
 
-/// Why a directory is not watched or read.
+/// Why a directory is not watched or read: what was tried, and what the system says.
 #[derive(Debug)]
-pub enum Trouble {
-    /// `fs.inotify.max_user_watches` is reached.
-    WatchLimit,
-    /// Anything else, with what was tried.
-    Other(&'static str, io::Error),
-}
+pub struct Trouble(pub &'static str, pub io::Error);
 
 /// The loop's side of the walk.
 #[derive(Debug)]
@@ -131,8 +131,8 @@ struct Ahead {
     path: Vec<u8>,
     /// Where it is, if it is to be watched.
     place: Option<Place>,
-    /// How it counts as reached if it is not.
-    otherwise: Reached,
+    /// For [`Origin::Since`]; otherwise zeros.
+    stamps: Stamps,
 }
 
 /// Listings on their way to the loop.
@@ -160,8 +160,12 @@ impl Outbox<'_> {
         }
     }
 
-    fn trouble(&mut self, path: &[u8], trouble: Trouble) {
-        self.send(Told::Trouble(self.ground.id, path.to_vec(), trouble));
+    /// Tells what could not be done, unless the directory is gone or no directory any more: then its
+    /// events tell.
+    fn trouble(&mut self, path: &[u8], tried: &'static str, error: io::Error) {
+        if !matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::ELOOP)) {
+            self.send(Told::Trouble(self.ground.id, path.to_vec(), Trouble(tried, error)));
+        }
     }
 
     fn send(&self, told: Told) {
@@ -174,53 +178,75 @@ impl Outbox<'_> {
 fn walk(ground: &Ground, scan: Scan, tell: &Sender<Told>) {
     let mut outbox = Outbox { ground, tell, listings: Vec::new(), items: 0 };
     let place = scan.watch.then_some(scan.place);
-    let mut ahead = vec![Ahead { path: scan.path, place, otherwise: Reached::Read }];
-    while let Some(next) = ahead.pop() {
+    let mut ahead = vec![Ahead { path: scan.path, place, stamps: Stamps::default() }];
+    while let Some(mut next) = ahead.pop() {
         let full = below(&ground.path, &next.path);
-        let reached = match next.place {
-            Some(place) => match watch(ground, &full, place) {
-                Ok(reached) => reached,
-                Err(error) => match trouble_of("watch", error) {
-                    Some(trouble) => {
-                        outbox.trouble(&next.path, trouble);
-                        Reached::Unwatched
-                    }
-                    None => continue,
-                },
-            },
-            None => next.otherwise,
+        let mut reached = Reached::Read;
+        if let Some(place) = &next.place {
+            let place = place.clone();
+            match watch(ground, &full, &place) {
+                Ok(wd) => reached = Reached::Watched { place, wd },
+                Err(error) if out_of_watches(&error) => reached = Reached::Unwatched { place },
+                Err(error) => {
+                    outbox.trouble(&next.path, "watch", error);
+                    continue;
+                }
+            }
+        }
+        let changed_ns = match scan.origin {
+            Origin::Since(since_ns) => {
+                // Once more, now that it is watched: what was told of it before may be out of date.
+                let found = full.metadata().map_or(0, |found| changed(&found));
+                next.stamps.changed_ns = next.stamps.changed_ns.max(found);
+                Some(next.stamps.changed_ns).filter(|ns| *ns >= since_ns)
+            }
+            Origin::Start | Origin::Created(_) | Origin::Moved => None,
         };
         let listing = Listing {
             scan: scan.id,
             reached,
-            path: next.path,
+            path: next.path.clone(),
             origin: scan.origin,
+            changed_ns,
             entries: Vec::new(),
         };
-        read(&full, listing, &mut ahead, &mut outbox);
+        if matches!(listing.reached, Reached::Unwatched { .. }) {
+            outbox.add(listing);
+            continue;
+        }
+        read(&full, &next, listing, &mut ahead, &mut outbox);
     }
     outbox.flush();
     outbox.send(Told::Ended(ground.id, scan.id));
 }
 
-fn watch(ground: &Ground, full: &Path, place: Place) -> io::Result<Reached> {
+fn watch(ground: &Ground, full: &Path, place: &Place) -> io::Result<Wd> {
     let mask = match place {
         // The user may have named a symlink for the root; everywhere else a symlink is a file.
         Place::Root => ground.mask | inotify::ROOT,
         Place::In { .. } => ground.mask | libc::IN_DONT_FOLLOW,
     };
-    ground.inotify.add(full, mask).map(|wd| Reached::Watched { place, wd })
+    ground.inotify.add(full, mask)
+}
+
+/// `fs.inotify.max_user_watches` is reached, or the kernel's own memory is used up.
+fn out_of_watches(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::ENOMEM))
 }
 
 /// Reads one directory: its entries go out, its directories go on the list of what is ahead.
-fn read(full: &Path, mut listing: Listing, ahead: &mut Vec<Ahead>, outbox: &mut Outbox) {
+fn read(
+    full: &Path,
+    directory: &Ahead,
+    mut listing: Listing,
+    ahead: &mut Vec<Ahead>,
+    outbox: &mut Outbox,
+) {
     let filter = &outbox.ground.filter;
     let entries = match std::fs::read_dir(full) {
         Ok(entries) => entries,
         Err(error) => {
-            if let Some(trouble) = trouble_of("read", error) {
-                outbox.trouble(&listing.path, trouble);
-            }
+            outbox.trouble(&listing.path, "read", error);
             // Watched is watched: its events must find their directory.
             return outbox.add(listing);
         }
@@ -234,11 +260,25 @@ fn read(full: &Path, mut listing: Listing, ahead: &mut Vec<Ahead>, outbox: &mut 
         if filter.excludes(&path, is_dir) {
             continue;
         }
+        let stamps = match listing.origin {
+            // It may have gone since.
+            Origin::Since(_) => {
+                entry.metadata().map_or(Stamps::default(), |found| stamps(directory, &found))
+            }
+            Origin::Start | Origin::Created(_) | Origin::Moved => Stamps::default(),
+        };
+        let changed_ns = stamps.changed_ns;
         if is_dir {
-            ahead.push(below_of(&listing.reached, path, &name));
+            let place = place_in(&listing.reached, &name);
+            ahead.push(Ahead { path, place, stamps });
         }
-        if listing.origin != Origin::Start {
-            listing.entries.push(Entry { name, is_dir });
+        let counts = match listing.origin {
+            Origin::Start => false,
+            Origin::Since(since_ns) => !is_dir && changed_ns >= since_ns,
+            Origin::Created(_) | Origin::Moved => true,
+        };
+        if counts {
+            listing.entries.push(Entry { name, is_dir, changed_ns });
             if listing.entries.len() >= MESSAGE_ITEMS_MAX {
                 let entries = std::mem::take(&mut listing.entries);
                 outbox.add(Listing { entries, ..listing.clone() });
@@ -248,24 +288,23 @@ fn read(full: &Path, mut listing: Listing, ahead: &mut Vec<Ahead>, outbox: &mut 
     outbox.add(listing);
 }
 
-fn below_of(reached: &Reached, path: Vec<u8>, name: &[u8]) -> Ahead {
-    let inside = |parent: Wd| Place::In { parent, name: name.into() };
+/// Where an entry of a directory is to be watched; not at all if the scan only reads.
+fn place_in(reached: &Reached, name: &[u8]) -> Option<Place> {
     match reached {
-        Reached::Watched { wd, .. } => {
-            Ahead { path, place: Some(inside(*wd)), otherwise: Reached::Unwatched }
-        }
-        Reached::Read => Ahead { path, place: None, otherwise: Reached::Read },
-        Reached::Unwatched => Ahead { path, place: None, otherwise: Reached::Unwatched },
+        Reached::Watched { wd, .. } => Some(Place::In { parent: *wd, name: name.into() }),
+        Reached::Read | Reached::Unwatched { .. } => None,
     }
 }
 
-/// `None` for a directory that is gone, or is no directory any more: its events tell.
-fn trouble_of(tried: &'static str, error: io::Error) -> Option<Trouble> {
-    match error.raw_os_error() {
-        Some(libc::ENOENT | libc::ENOTDIR | libc::ELOOP) => None,
-        Some(libc::ENOSPC) => Some(Trouble::WatchLimit),
-        _ => Some(Trouble::Other(tried, error)),
-    }
+fn stamps(directory: &Ahead, entry: &Metadata) -> Stamps {
+    let open_ns = if entry.is_file() { STILL_OPEN_NS } else { 0 };
+    directory.stamps.of_entry(changed(entry).saturating_add(open_ns), entry.is_dir())
+}
+
+/// The time of the last change of content, attributes, name or place: nobody can set it.
+fn changed(found: &Metadata) -> u64 {
+    let ns = i128::from(found.ctime()) * 1_000_000_000 + i128::from(found.ctime_nsec());
+    u64::try_from(ns.max(0)).unwrap_or(u64::MAX)
 }
 
 /// A path relative to a root as one that the system can open.

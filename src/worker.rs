@@ -10,10 +10,11 @@ use crate::engine::pending::Path as PathBytes;
 use crate::engine::{Job, JobEnd, JobId, Work};
 use crate::rsync::capability::Capability;
 use crate::rsync::command::Target;
+use crate::rsync::level::{self, Depth, Level};
 use crate::rsync::outcome::{classify, failed_paths, Class, Ended, Status, STDERR_BYTES_MAX};
 use crate::rsync::plan::{self, Deletes, Gone, Looked, Now, Run};
 use crate::sys::channel::{channel, Receiver, Sender};
-use crate::sys::process;
+use crate::sys::{orphans, process};
 use crate::walk::{below, left_out};
 use std::io::{self, PipeReader};
 use std::os::unix::fs::MetadataExt;
@@ -95,6 +96,8 @@ pub struct Route {
     pub local: Capability,
     /// What a full sync leaves out.
     pub excludes: Excludes,
+    /// The resolved path of the configuration file, which marks every run as one of ours.
+    pub mark: PathBuf,
 }
 
 /// What a full sync leaves out.
@@ -121,6 +124,25 @@ impl Route {
         let own = if scheduled { self.excludes.scheduled.as_slice() } else { &[] };
         let patterns = [self.excludes.patterns.as_slice(), own].concat();
         plan::full_sync(&self.target(), delete, &patterns, one_by_one.as_deref())
+    }
+
+    /// The runs that make whole directories equal, of those that are still there.
+    fn levels(&self, directories: &[(PathBytes, Depth)], delete: bool) -> Vec<Run> {
+        let mut looker = Looker::new(&self.root);
+        let mut real = [Vec::new(), Vec::new()];
+        for (path, depth) in directories {
+            if looker.look(path).0 == Now::Directory {
+                real[usize::from(*depth == Depth::All)].push(path.clone());
+            }
+        }
+        let left_out = self.excludes.one_by_one.as_ref().map(|filter| left_out(&self.root, filter));
+        let runs = |depth, directories: &[PathBytes]| {
+            let (target, excludes) = (&self.target(), self.excludes.patterns.as_slice());
+            let level = Level { target, depth, delete, excludes };
+            level::runs(level, left_out.as_deref(), directories)
+        };
+        let [one, all] = real;
+        [runs(Depth::One, &one), runs(Depth::All, &all)].concat()
     }
 }
 
@@ -202,6 +224,9 @@ fn run_job(shared: &Arc<Shared>, route: &Arc<Route>, work: &Work) -> JobEnd {
     match work {
         Work::FullSync { scheduled, delete } => {
             run_all(shared, route, &[route.full_sync(*scheduled, *delete)])
+        }
+        Work::Level { directories, delete } => {
+            run_all(shared, route, &route.levels(directories, *delete))
         }
         Work::Batch { deletes, fresh, split, paths } => {
             let (first, second) = if *split { halves(paths) } else { (&paths[..], &[][..]) };
@@ -294,7 +319,7 @@ fn named(route: &Route, ended: &Ended) -> Vec<Vec<u8>> {
 }
 
 fn batch(route: &Route, deletes: Deletes, fresh: bool, paths: &[Listed]) -> Vec<Run> {
-    let mut looker = Looker { root: &route.root, parent: Vec::new(), parent_is_real: true };
+    let mut looker = Looker::new(&route.root);
     let looked: Vec<_> = paths
         .iter()
         .map(|(path, gone)| {
@@ -313,6 +338,7 @@ fn run_rsync(route: &Route, run: &Run, stop: &PipeReader) -> Ended {
     let mut command = Command::new(RSYNC);
     // Options stand behind `./`, in the order that sersync shows.
     command.args(&run.args).current_dir(&route.root).env_remove("POSIXLY_CORRECT");
+    command.env(orphans::MARK, &route.mark);
     if std::env::var_os(PASSWORD).is_none() {
         // Where the module wants one and none is configured, rsync would ask for it on the terminal,
         // and be stopped there for ever.
@@ -334,7 +360,11 @@ struct Looker<'a> {
     parent_is_real: bool,
 }
 
-impl Looker<'_> {
+impl<'a> Looker<'a> {
+    fn new(root: &'a Path) -> Looker<'a> {
+        Looker { root, parent: Vec::new(), parent_is_real: true }
+    }
+
     /// What a path is now, not following symlinks. A path whose parent has become a symlink is
     /// missing, whatever the link leads to: on the far side the link is in the way as well.
     ///
@@ -397,7 +427,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(root.path().join("real")).unwrap();
         symlink("real", root.path().join("link")).unwrap();
-        let mut looker = Looker { root: root.path(), parent: Vec::new(), parent_is_real: true };
+        let mut looker = Looker::new(root.path());
         for (path, expected) in [
             ("real/x", None),
             ("x", None),
@@ -452,7 +482,7 @@ mod tests {
         std::fs::write(root.path().join("real/deep/file"), "").unwrap();
         symlink("real", root.path().join("link")).unwrap();
         symlink("nowhere", root.path().join("dangling")).unwrap();
-        let mut looker = Looker { root: root.path(), parent: Vec::new(), parent_is_real: true };
+        let mut looker = Looker::new(root.path());
         for (path, now) in [
             ("dangling", Now::Other),
             ("link", Now::Other),

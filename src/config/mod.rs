@@ -16,7 +16,7 @@ mod schema;
 #[cfg(test)]
 mod tests;
 pub mod text;
-mod units;
+pub mod units;
 mod warnings;
 mod words;
 mod xml;

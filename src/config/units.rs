@@ -8,14 +8,16 @@ use std::time::Duration;
 
 /// The unit of a number that has none written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
+pub enum Unit {
+    /// Seconds.
     Seconds,
+    /// Minutes.
     Minutes,
 }
 
 /// Reads a time; `None` if it is not a whole number with one of the units `ms`, `s`, `m`, `h`, `d`
 /// or none, or too large to be counted.
-pub(super) fn duration(text: &str, bare: Unit) -> Option<Duration> {
+pub fn duration(text: &str, bare: Unit) -> Option<Duration> {
     let text = text.trim();
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
@@ -31,8 +33,19 @@ pub(super) fn duration(text: &str, bare: Unit) -> Option<Duration> {
     number.checked_mul(unit_ms).map(Duration::from_millis)
 }
 
+/// An interval in seconds as people say it, in the largest unit that counts it whole.
+pub fn spoken(seconds: u64) -> String {
+    let units = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
+    let fits = |(unit_s, _): &(u64, &str)| seconds / unit_s * unit_s == seconds && seconds > 0;
+    let (unit_s, name) = units.into_iter().find(fits).unwrap_or((1, "second"));
+    match seconds / unit_s {
+        1 => format!("1 {name}"),
+        number => format!("{number} {name}s"),
+    }
+}
+
 /// Reads a time of day, `03:00` or `3:00`.
-pub(super) fn time_of_day(text: &str) -> Option<TimeOfDay> {
+pub fn time_of_day(text: &str) -> Option<TimeOfDay> {
     let (hour, minute) = text.trim().split_once(':')?;
     let number = |digits: &str, end: u8| {
         let plain = digits.len() <= 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -67,6 +80,22 @@ mod tests {
         ] {
             let read = time_of_day(text).map(|time| time.to_string());
             assert_eq!(read.as_deref(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_interval_is_said_in_the_unit_that_fits() {
+        for (seconds, expected) in [
+            (0, "0 seconds"),
+            (1, "1 second"),
+            (59, "59 seconds"),
+            (60, "1 minute"),
+            (90, "90 seconds"),
+            (3_600, "1 hour"),
+            (5_400, "90 minutes"),
+            (172_800, "2 days"),
+        ] {
+            assert_eq!(spoken(seconds), expected);
         }
     }
 

@@ -49,6 +49,21 @@ impl Backoff {
         self.until = now + LONGEST_MS + self.jitter_ms(LONGEST_MS);
     }
 
+    /// Attempts that have failed in a row.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// No attempt before this time.
+    pub fn wait_until(&mut self, time: Time) {
+        self.until = time;
+    }
+
+    /// The next attempt may start at once.
+    pub fn try_now(&mut self) {
+        self.until = Time(0);
+    }
+
     /// An attempt succeeded.
     pub fn succeed(&mut self) {
         self.failures = 0;

@@ -9,6 +9,8 @@
 pub mod backoff;
 pub mod event;
 pub mod filter;
+pub mod flight;
+mod interface;
 #[cfg(test)]
 mod model;
 pub mod pending;
@@ -17,191 +19,26 @@ pub mod root;
 pub mod scan;
 pub mod schedule;
 pub mod settle;
+pub mod standing;
 pub mod time;
 pub mod tree;
+pub mod unwatched;
 pub mod watches;
 
-use self::event::{RawEvent, Wd};
-use self::filter::Filter;
+pub use self::interface::{
+    Action, Halt, Input, Job, JobEnd, JobId, RemoteId, Report, RootId, RootSettings, Settings, Work,
+};
+
 use self::pending::Path;
 use self::remote::{Remote, Verdict};
 use self::root::{Fate, Root};
-use self::scan::{Listing, Scan, ScanId};
-use self::settle::Seen;
+use self::scan::Origin;
+use self::standing::Known;
 use self::time::Time;
 use self::watches::Order;
-use crate::config;
 use crate::rsync::outcome::{classify, reason, Class, Ended, Status};
-use crate::rsync::plan::{Deletes, Gone};
+use crate::rsync::plan::Gone;
 use std::collections::VecDeque;
-use std::sync::Arc;
-
-/// A root, by its place in the configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RootId(pub usize);
-
-/// A remote, counted over all roots in the order of the configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RemoteId(pub usize);
-
-/// Numbers the jobs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct JobId(pub u64);
-
-/// What the engine needs to know before it starts.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Jobs at the same time, all remotes together (`-n`); at least 1.
-    pub workers: usize,
-    /// When batches leave.
-    pub batch: config::Batch,
-    /// Which events count.
-    pub events: config::Events,
-    /// Push everything once, as soon as everything is watched (`-r`).
-    pub full_sync: bool,
-    /// Full syncs delete what only the far side has.
-    pub mirror: bool,
-    /// How deletions are tried first on every remote.
-    pub deletes: Deletes,
-    /// The roots.
-    pub roots: Vec<RootSettings>,
-}
-
-/// What the engine needs to know of a root.
-#[derive(Debug, Clone)]
-pub struct RootSettings {
-    /// What it leaves out.
-    pub filter: Arc<Filter>,
-    /// How many remotes it has.
-    pub remotes: usize,
-    /// It is empty, and a full sync would delete everything on its remotes: that looks like a disk
-    /// that is not mounted, so nothing is synced before something is in it.
-    pub empty: bool,
-}
-
-/// What happened.
-#[derive(Debug)]
-pub enum Input {
-    /// The kernel told something about a root.
-    Event(RootId, RawEvent),
-    /// The walk has read a directory.
-    Listing(RootId, Listing),
-    /// The walk has ended a scan.
-    ScanEnded(RootId, ScanId),
-    /// The answer to [`Action::Look`].
-    Seen(RootId, Path, Seen),
-    /// The answer to [`Action::CheckRoot`], if it can be synced again.
-    RootBack(RootId),
-    /// A job has ended. Events that the kernel had told before are to be handed in first: then
-    /// whatever the job can have seen is known to have been there.
-    JobEnded(JobId, JobEnd),
-    /// Time has passed.
-    Time,
-}
-
-/// How a job ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum JobEnd {
-    /// rsync ran, or could not be started.
-    Ran {
-        /// How it ended.
-        ended: Ended,
-        /// The paths, relative to the root, that it said did not get through; empty if it did not
-        /// say, or not reliably.
-        named: Vec<Vec<u8>>,
-    },
-    /// There was nothing to do: of the paths that should have been sent, none is there any more.
-    Nothing,
-    /// The root is not the directory that it was at start, so nothing was run.
-    RootChanged,
-}
-
-/// What is to be done.
-#[derive(Debug, PartialEq)]
-pub enum Action {
-    /// Have a directory read, and watched if the scan says so.
-    Scan(RootId, Scan),
-    /// Take a watch back.
-    RemoveWatch(RootId, Wd),
-    /// Look what a created file is, at once.
-    Look(RootId, Path),
-    /// Look whether a root that is gone is back, with something in it.
-    CheckRoot(RootId),
-    /// Have a job run.
-    Run(Job),
-    /// Tell the user.
-    Report(Report),
-}
-
-/// One piece of work for a worker: one rsync run, or two where deletions need their own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Job {
-    /// Given back with its end.
-    pub id: JobId,
-    /// Whose files.
-    pub root: RootId,
-    /// To where.
-    pub remote: RemoteId,
-    /// What.
-    pub work: Work,
-}
-
-/// What a job has to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Work {
-    /// Make paths equal, whatever they are now.
-    Batch {
-        /// How deletions are done.
-        deletes: Deletes,
-        /// The far side can have none of them, so that nothing has to be compared.
-        fresh: bool,
-        /// Run it as two processes at the same time, each with one half.
-        split: bool,
-        /// The paths, sorted, and what disappeared under each name.
-        paths: Vec<(Path, Gone)>,
-    },
-    /// Make the whole root equal.
-    FullSync {
-        /// The schedule wants it, and nothing else: then its own filter counts as well.
-        scheduled: bool,
-        /// Delete what only the far side has.
-        delete: bool,
-    },
-}
-
-/// What the user should know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Report {
-    /// A root is watched completely for the first time, or again after an overflow.
-    Watching(RootId, usize),
-    /// A batch has arrived; so many paths, or a full sync if `None`.
-    Arrived(RemoteId, Option<usize>, u64),
-    /// A remote that had failed works again.
-    Back(RemoteId),
-    /// A job failed as a whole; said once until the remote is back or fails for another reason.
-    Failed(RemoteId, JobEnd, u64),
-    /// Some paths of a job did not get through; tried again unless given up.
-    Partial(RemoteId, Ended, bool),
-    /// A remote's rsync does not know combined deletes.
-    PortableDeletes(RemoteId),
-    /// More paths were pending than fit; they became a full sync.
-    TooMany(RemoteId),
-    /// The kernel's queue overflowed: everything is read again.
-    Overflowed(RootId),
-    /// A root halts; nothing of it is synced until it is back.
-    Halted(RootId, Halt),
-    /// A halted root is synced again, with a full sync first.
-    Resumed(RootId),
-}
-
-/// Why a root must not be synced now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Halt {
-    /// It was deleted, moved, unmounted, or is not the directory that it was.
-    Lost,
-    /// It is empty, and a full sync would delete everything on its remotes.
-    Empty,
-}
 
 /// How often a halted root is looked at.
 const CHECK_MS: u64 = 1_000;
@@ -211,6 +48,7 @@ struct WatchedRoot {
     root: Root,
     remotes: std::ops::Range<usize>,
     was_complete: bool,
+    was_unwatched: bool,
     halt: Option<Halt>,
     /// When a halted root is looked at next.
     check_at: Time,
@@ -248,23 +86,25 @@ impl Engine {
         };
         for (number, settled) in settings.roots.into_iter().enumerate() {
             let first = engine.remotes.len();
-            for seed in first..first + settled.remotes {
-                let mut remote =
-                    Remote::new(settings.batch, settings.deletes, settings.mirror, seed as u64);
-                if settings.full_sync {
-                    remote.need_full_sync();
-                }
+            let remotes = first..first + settled.remotes.len();
+            for (seed, known) in remotes.clone().zip(&settled.remotes) {
+                let remote = Remote::new(settings.manner, *known, seed as u64);
                 engine.remotes.push(Served { remote, root: number, said: None });
             }
             let mut root = Root::new(settings.events, settled.filter);
-            root.start();
-            let remotes = first..first + settled.remotes;
+            root.start(origin(&settled.remotes));
             let halt = settled.empty.then_some(Halt::Empty);
             if let Some(halt) = halt {
                 engine.report(Report::Halted(RootId(number), halt));
             }
-            let (was_complete, check_at) = (false, Time(0));
-            engine.roots.push(WatchedRoot { root, remotes, was_complete, halt, check_at });
+            engine.roots.push(WatchedRoot {
+                root,
+                remotes,
+                was_complete: false,
+                was_unwatched: false,
+                halt,
+                check_at: Time(0),
+            });
         }
         engine
     }
@@ -289,6 +129,14 @@ impl Engine {
                 }
                 self.after(id, Fate::Fine, now);
             }
+            Input::ReadUpTo(id, stamp_ns) => {
+                let watched = &self.roots[id.0];
+                if watched.root.is_complete() && watched.root.sees_everything() {
+                    for served in &mut self.remotes[watched.remotes.clone()] {
+                        served.remote.see_up_to(stamp_ns);
+                    }
+                }
+            }
             Input::Seen(id, path, seen) => {
                 self.roots[id.0].root.handle_seen(&path, seen, now);
                 self.after(id, Fate::Fine, now);
@@ -297,8 +145,8 @@ impl Engine {
             Input::JobEnded(job, end) => self.job_ended(job, end, now),
             Input::Time => {
                 for number in 0..self.roots.len() {
-                    self.roots[number].root.handle_time(now);
-                    self.after(RootId(number), Fate::Fine, now);
+                    let fate = self.roots[number].root.handle_time(now);
+                    self.after(RootId(number), fate, now);
                 }
             }
         }
@@ -338,6 +186,13 @@ impl Engine {
         roots.chain(jobs.map(|(due, _)| due)).chain(checks).min()
     }
 
+    /// Whether nothing that has happened is still to be found out about.
+    pub fn sees_everything(&self) -> bool {
+        self.roots
+            .iter()
+            .all(|watched| watched.root.is_complete() && watched.root.sees_everything())
+    }
+
     /// Directories known of a root.
     pub fn directories(&self, id: RootId) -> usize {
         self.roots[id.0].root.directories()
@@ -349,9 +204,41 @@ impl Engine {
     }
 
     /// Before the first call of [`Engine::poll_action`]: what a remote was owed when the program ran
-    /// last.
-    pub fn owe(&mut self, id: RemoteId, full: bool, paths: impl IntoIterator<Item = (Path, Gone)>) {
-        self.remotes[id.0].remote.owe(full, paths);
+    /// last; `logged` if the fail log says so.
+    pub fn owe(
+        &mut self,
+        id: RemoteId,
+        full: bool,
+        paths: impl IntoIterator<Item = (Path, Gone)>,
+        logged: bool,
+    ) {
+        self.remotes[id.0].remote.owe(full, paths, logged);
+    }
+
+    /// What the next run of the program has to know of a remote: up to which time everything has
+    /// arrived, whether a full sync is owed, and what else has to be looked at, as far as no look at
+    /// the times of files would find it.
+    pub fn standing(&self, id: RemoteId) -> (Option<u64>, bool, Vec<(Path, Gone)>) {
+        let served = &self.remotes[id.0];
+        let (complete_ns, full, paths) = served.remote.standing();
+        let created = self.roots[served.root].root.created().map(|path| (path, Gone::No));
+        let paths = paths.chain(created).map(|(path, gone)| (path.clone(), gone));
+        (complete_ns, full, paths.collect())
+    }
+
+    /// A number that changes with what [`Engine::standing`] gives.
+    pub fn standing_version(&self) -> u64 {
+        self.remotes.iter().map(|served| served.remote.standing_version()).sum()
+    }
+
+    /// Whoever runs the program wants a full sync of everything.
+    pub fn full_sync_now(&mut self) {
+        self.remotes.iter_mut().for_each(|served| served.remote.need_full_sync());
+    }
+
+    /// And whatever waits for a pause to end to be tried at once.
+    pub fn try_now(&mut self) {
+        self.remotes.iter_mut().for_each(|served| served.remote.try_now());
     }
 
     /// The schedule wants a full sync of a remote.
@@ -400,12 +287,10 @@ impl Engine {
         match fate {
             Fate::Fine => {}
             Fate::Overflowed => {
-                watched.root.start();
-                for served in &mut self.remotes[watched.remotes.clone()] {
-                    served.remote.need_full_sync();
-                }
-                self.actions.push_back(Action::Report(Report::Overflowed(id)));
+                self.start_over(id);
+                self.report(Report::Overflowed(id));
             }
+            Fate::LostCount => self.start_over(id),
             Fate::Lost => self.halt(id, now),
         }
         let watched = &mut self.roots[id.0];
@@ -415,6 +300,24 @@ impl Engine {
             self.actions.push_back(Action::Report(report));
         }
         watched.was_complete = complete;
+        let unwatched = watched.root.has_unwatched();
+        if unwatched != watched.was_unwatched && (unwatched || watched.root.sees_everything()) {
+            watched.was_unwatched = unwatched;
+            let directories = watched.root.directories();
+            self.report(match unwatched {
+                true => Report::Unwatched(id, directories),
+                false => Report::AllWatched(id),
+            });
+        }
+    }
+
+    /// Reads a root again, and makes all its remotes equal.
+    fn start_over(&mut self, id: RootId) {
+        let watched = &mut self.roots[id.0];
+        watched.root.start(Origin::Start);
+        for served in &mut self.remotes[watched.remotes.clone()] {
+            served.remote.need_full_sync();
+        }
     }
 
     /// Nothing of a root is synced until [`Input::RootBack`].
@@ -431,10 +334,7 @@ impl Engine {
         if watched.halt.take().is_none() {
             return;
         }
-        watched.root.start();
-        for served in &mut self.remotes[watched.remotes.clone()] {
-            served.remote.need_full_sync();
-        }
+        self.start_over(id);
         self.report(Report::Resumed(id));
     }
 
@@ -453,7 +353,7 @@ impl Engine {
         }
         let Some(verdict) = served.remote.finish(class, &ended, named, now) else { return };
         match verdict {
-            Verdict::Arrived { paths, took_ms, back, learned } => {
+            Verdict::Arrived { sent, took_ms, back, learned } => {
                 if learned {
                     self.report(Report::PortableDeletes(id));
                 }
@@ -461,7 +361,7 @@ impl Engine {
                     self.report(Report::Back(id));
                 }
                 if end != JobEnd::Nothing {
-                    self.report(Report::Arrived(id, paths, took_ms));
+                    self.report(Report::Arrived(id, sent, took_ms));
                 }
                 self.remotes[number].said = None;
             }
@@ -472,7 +372,11 @@ impl Engine {
                     self.actions.push_back(Action::Run(Job { id: job, root, remote: id, work }));
                 }
             }
-            Verdict::Partial { given_up } => self.report(Report::Partial(id, ended, given_up)),
+            Verdict::Partial { put_aside_ms: None } => self.report(Report::Partial(id, ended)),
+            Verdict::Partial { put_aside_ms: Some(pause_ms) } => {
+                let stuck = served.remote.stuck().cloned().collect();
+                self.report(Report::PutAside(id, ended, stuck, pause_ms));
+            }
             Verdict::Failed { .. } if end == JobEnd::RootChanged => {
                 let root = RootId(served.root);
                 self.halt(root, now);
@@ -529,6 +433,15 @@ impl Engine {
         let work = served.remote.start(id, complete, free, now);
         Some(Job { id, root: RootId(served.root), remote: RemoteId(number), work })
     }
+}
+
+/// What the first walk looks for.
+fn origin(remotes: &[Known]) -> Origin {
+    let since = remotes.iter().filter_map(|known| match known {
+        Known::Until(complete_ns) => Some(*complete_ns),
+        Known::From(_) | Known::Nothing => None,
+    });
+    since.min().map_or(Origin::Start, Origin::Since)
 }
 
 /// The end of a job for which no process was needed.

@@ -25,8 +25,21 @@ pub type Path = Arc<[u8]>;
 pub enum What {
     /// It came into being, under a name that was free, at this time.
     Created(Time),
+    /// The same, but it took a while to see what it is.
+    Settled(Time),
     /// It is there and has changed, or may have.
     Changed,
+    /// It is a directory that came into being, or was moved here, and has just been read.
+    Folder,
+    /// It may have changed while nobody watched, at the latest at this time (nanoseconds since 1970).
+    Newer {
+        /// When.
+        changed_ns: u64,
+        /// It is a directory, and something may have disappeared from it.
+        is_dir: bool,
+    },
+    /// It is a directory that cannot be watched: whatever is in it may have changed.
+    Unwatched,
     /// Something was moved here, perhaps over something else. In a swap of two files this comes
     /// before the news that the other one has left, so what is here is not gone after that.
     Landed,
@@ -50,11 +63,18 @@ pub struct Change {
     pub gone: Gone,
     /// The far side cannot have it: it was created while no job could have sent it.
     fresh: bool,
+    /// After a restart its times would not tell that it is owed.
+    pub by_name: bool,
 }
 
 impl Change {
     /// Something is there that may have changed.
-    const SEEN: Change = Change { gone: Gone::No, fresh: false };
+    const SEEN: Change = Change { gone: Gone::No, fresh: false, by_name: false };
+
+    /// Whether it has to be known by name after a restart: what disappeared has no times at all.
+    pub fn is_by_name(&self) -> bool {
+        self.by_name || self.gone != Gone::No
+    }
 }
 
 /// The changed paths of one remote, sorted by their bytes.
@@ -74,6 +94,12 @@ impl Pending {
         self.changes.is_empty()
     }
 
+    /// The paths that have to be known by name after a restart, with what disappeared under each.
+    pub fn by_name(&self) -> impl Iterator<Item = (&Path, Gone)> {
+        let changes = self.changes.iter().filter(|(_, change)| change.is_by_name());
+        changes.map(|(path, change)| (path, change.gone))
+    }
+
     /// The paths and what disappeared under each, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&Path, Gone)> {
         self.changes.iter().map(|(path, change)| (path, change.gone))
@@ -85,9 +111,15 @@ impl Pending {
         match what {
             What::Created(created) => {
                 let fresh = unsent(created);
-                self.changes.entry(path.clone()).or_insert(Change { gone: Gone::No, fresh });
+                self.changes.entry(path.clone()).or_insert(Change { fresh, ..Change::SEEN });
             }
-            What::Changed => {
+            What::Settled(created) => {
+                let fresh = unsent(created);
+                let change = Change { fresh, ..Change::SEEN };
+                self.changes.entry(path.clone()).or_insert(change).by_name = true;
+            }
+            // Of a directory without a watch a level sync takes care, whatever it is here.
+            What::Changed | What::Folder | What::Newer { .. } | What::Unwatched => {
                 self.changes.entry(path.clone()).or_insert(Change::SEEN);
             }
             What::Landed => {
@@ -95,7 +127,7 @@ impl Pending {
                 change.fresh = false;
             }
             What::Doubted => {
-                let doubted = Change { gone: Gone::Directory, fresh: false };
+                let doubted = Change { gone: Gone::Directory, ..Change::SEEN };
                 self.changes.insert(path.clone(), doubted);
             }
             What::Removed { gone, created } => {
@@ -103,7 +135,7 @@ impl Pending {
                     self.absorb_below(path);
                 }
                 match self.changes.get_mut(path) {
-                    Some(Change { fresh: true, gone: Gone::No }) => {
+                    Some(Change { fresh: true, gone: Gone::No, .. }) => {
                         self.changes.remove(path);
                         return true;
                     }
@@ -113,7 +145,7 @@ impl Pending {
                     }
                     None if created.is_some_and(unsent) => return true,
                     None => {
-                        self.changes.insert(path.clone(), Change { gone, fresh: false });
+                        self.changes.insert(path.clone(), Change { gone, ..Change::SEEN });
                     }
                 }
             }
@@ -169,15 +201,16 @@ impl Pending {
         fresh
     }
 
-    /// A job starts that may send paths which are not in any list (a full sync): from now on the far
-    /// side may have whatever is pending.
-    pub fn full_sync_starts(&mut self) {
+    /// A job starts that may send paths which are not in any list: from now on the far side may have
+    /// whatever is pending.
+    pub fn sweep_starts(&mut self) {
         self.changes.values_mut().for_each(|change| change.fresh = false);
     }
 
     /// Adds what an earlier run of the program was owed.
     pub fn owe(&mut self, paths: impl IntoIterator<Item = (Path, Gone)>) {
-        self.restore(paths.into_iter().map(|(path, gone)| (path, Change { gone, fresh: false })));
+        let owed = |gone| Change { gone, by_name: true, ..Change::SEEN };
+        self.restore(paths.into_iter().map(|(path, gone)| (path, owed(gone))));
     }
 
     /// Puts back what did not get through. What has happened since stays; and since nobody knows
@@ -187,6 +220,7 @@ impl Pending {
             let change = self.changes.entry(path).or_insert(Change::SEEN);
             change.gone = change.gone.max(failed.gone);
             change.fresh = false;
+            change.by_name |= failed.by_name;
         }
     }
 
@@ -338,7 +372,7 @@ mod tests {
         assert_eq!(fresh, [b"a", b"e"]);
         assert_eq!(pending.len(), 4);
         pending.apply(&Path::from(&b"f"[..]), BORN, IDLE);
-        pending.full_sync_starts();
+        pending.sweep_starts();
         assert_eq!(pending.take_fresh(1, 9), [], "a full sync may have sent it");
     }
 

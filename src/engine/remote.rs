@@ -1,13 +1,20 @@
 //! One remote: what it is owed, when the next batch leaves, and what a job's end means for it.
 
+mod ends;
+
+pub use self::ends::{Sent, Verdict};
+
 use super::backoff::Backoff;
-use super::pending::{lies_in, Change, Path, Pending, What};
+use super::flight::{Cargo, Flight};
+use super::pending::{Path, Pending, What};
+use super::standing::{Known, Standing};
 use super::time::Time;
 use super::{JobId, Work};
 use crate::config::Batch;
-use crate::rsync::outcome::{combined_unsupported, option_unknown, Class, Ended, Status};
+use crate::rsync::level::Depth;
+use crate::rsync::outcome::Status;
 use crate::rsync::plan::{Deletes, Gone};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 /// Paths that may be pending for one remote. More become a full sync of the root: by then that is
 /// about as much work, and needs no memory.
@@ -26,85 +33,8 @@ const FRESH_PATHS_MIN: usize = 512;
 /// longer to read a list than to find the same files by itself, and so the two ends and the two
 /// halves work at the same time (measured for 10,000 files: 0.40 s instead of 0.55).
 const SPLIT_PATHS_MIN: usize = 3_000;
-/// Combined deletes that failed where the portable way worked, so many in a row, are taken for
-/// something that this remote cannot do. Fewer are races.
-const COMBINED_FAILURES_MAX: u32 = 4;
-/// A full sync that leaves single files out is run again so often, with growing pauses.
-const PARTIAL_FULL_SYNCS_MAX: u32 = 4;
-
-/// A job that is on its way.
-#[derive(Debug)]
-struct Flight {
-    job: JobId,
-    started: Time,
-    /// Nothing for a full sync.
-    batch: Vec<(Path, Change)>,
-    full: bool,
-    /// The full sync is one of the schedule.
-    scheduled: bool,
-    /// The far side can have none of the paths.
-    fresh: bool,
-    /// Two processes run it.
-    split: bool,
-    deletes: Deletes,
-    /// The same batch failed with combined deletes in a way that a version without them would.
-    fallback: bool,
-    /// And it is certain that this was why.
-    unsupported: bool,
-    /// Paths that had been stuck are among it.
-    retries: bool,
-    /// Nothing was left pending when it started.
-    everything: bool,
-}
-
-impl Flight {
-    fn is_deleting(&self) -> bool {
-        self.batch.iter().any(|(_, change)| change.gone != Gone::No)
-    }
-
-    /// What was to be deleted under this name.
-    fn deletes(&self, path: &[u8]) -> Gone {
-        let at = self.batch.binary_search_by(|(other, _)| (**other).cmp(path));
-        at.map_or(Gone::No, |at| self.batch[at].1.gone)
-    }
-
-    /// Whether the far side may come to have, or may keep, something under this name.
-    fn reaches(&self, path: &[u8]) -> bool {
-        let listed = |path: &[u8]| self.batch.binary_search_by(|(other, _)| (**other).cmp(path));
-        let emptied =
-            |above: &[u8]| listed(above).is_ok_and(|at| self.batch[at].1.gone == Gone::Directory);
-        let slashes = path.iter().enumerate().filter(|(_, &byte)| byte == b'/');
-        self.full || listed(path).is_ok() || slashes.map(|(at, _)| &path[..at]).any(emptied)
-    }
-}
-
-/// What the end of a job meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// The batch has arrived.
-    Arrived {
-        /// Paths in it; `None` for a full sync.
-        paths: Option<usize>,
-        /// How long it took.
-        took_ms: u64,
-        /// The remote had been failing before.
-        back: bool,
-        /// From now on deletions go the portable way, because the other way does not work here.
-        learned: bool,
-    },
-    /// The same batch leaves again at once, with deletions the portable way.
-    Again,
-    /// Some of it did not arrive; that is tried again later, while other changes go on.
-    Partial {
-        /// No further attempt is made (a full sync that never gets everything through).
-        given_up: bool,
-    },
-    /// Nothing can be said to have arrived; everything is kept and tried again after a pause.
-    Failed {
-        /// How long the pause is.
-        pause_ms: u64,
-    },
-}
+/// Directories that may wait to be made equal one by one; more become a full sync.
+const LEVELS_MAX: usize = 10_000;
 
 /// A remote.
 #[derive(Debug)]
@@ -112,6 +42,8 @@ pub struct Remote {
     timing: Batch,
     deletes: Deletes,
     pending: Pending,
+    /// Directories to be made equal as a whole, because nobody saw what happened in them.
+    levels: BTreeMap<Path, Depth>,
     full: bool,
     /// The schedule wants a full sync. If it fails, the next one is tried soon, but it is nothing
     /// that is owed.
@@ -129,8 +61,11 @@ pub struct Remote {
     /// Paths that did not arrive although their job got through: they wait by themselves, so that
     /// an unreadable file holds up nothing else.
     stuck: Pending,
-    stuck_full: u32,
+    /// A full sync left something out; the next one waits as well.
+    stuck_full: bool,
     stuck_backoff: Backoff,
+    /// `timeToExecute`.
+    put_aside_ms: u64,
     combined_failures: u32,
     /// What is owed stands in the fail log, since a job has failed: until everything has arrived that
     /// was owed then.
@@ -140,16 +75,34 @@ pub struct Remote {
     last_failure: Option<Status>,
     /// Directories whose scan was under way when a job ended that may have sent what is in them.
     doubtful: HashSet<Path>,
+    standing: Standing,
+    /// Changes with what the next run of the program has to know.
+    standing_version: u64,
+}
+
+/// What all remotes have in common.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// When batches leave.
+    pub timing: Batch,
+    /// How deletions are tried first.
+    pub deletes: Deletes,
+    /// Full syncs delete what only the far side has.
+    pub mirror: bool,
+    /// What does not get through, however often it is tried, is tried again after this.
+    pub put_aside_ms: u64,
 }
 
 impl Remote {
-    /// A remote that is owed nothing. `seed` differs from remote to remote.
-    pub fn new(timing: Batch, deletes: Deletes, mirror: bool, seed: u64) -> Remote {
+    /// A remote at the start. `seed` differs from remote to remote.
+    pub fn new(manner: Manner, known: Known, seed: u64) -> Remote {
+        let Manner { timing, deletes, mirror, put_aside_ms } = manner;
         Remote {
             timing,
             deletes,
             pending: Pending::default(),
-            full: false,
+            levels: BTreeMap::new(),
+            full: known == Known::Nothing,
             scheduled: false,
             mirror,
             first_change: None,
@@ -160,24 +113,27 @@ impl Remote {
             flight: None,
             backoff: Backoff::new(seed),
             stuck: Pending::default(),
-            stuck_full: 0,
+            stuck_full: false,
             stuck_backoff: Backoff::new(seed),
+            put_aside_ms,
             combined_failures: 0,
             logged: false,
             version: 0,
             last_failure: None,
             doubtful: HashSet::new(),
+            standing: Standing::new(known),
+            standing_version: 0,
         }
     }
 
-    /// What an earlier run of the program was owed, by its fail log.
-    pub fn owe(&mut self, full: bool, paths: impl IntoIterator<Item = (Path, Gone)>) {
+    /// What an earlier run of the program was owed; `logged` if that stands in the fail log.
+    pub fn owe(&mut self, full: bool, paths: impl IntoIterator<Item = (Path, Gone)>, logged: bool) {
         self.full |= full;
         self.pending.owe(paths);
         if !self.pending.is_empty() {
             self.first_change.get_or_insert(Time(0));
         }
-        self.logged |= full || !self.pending.is_empty();
+        self.logged |= logged && (full || !self.pending.is_empty());
     }
 
     /// Whether a full sync is owed, and which paths, of what stands in the fail log or, at the `end`,
@@ -186,13 +142,58 @@ impl Remote {
         if !self.logged && !end {
             return (false, Vec::new());
         }
-        let flight = self.flight.iter().flat_map(|flight| &flight.batch);
+        let flight = self.flight.iter().flat_map(Flight::batch);
         let mut paths: Vec<_> = flight.map(|(path, change)| (path.clone(), change.gone)).collect();
         let waiting = self.pending.iter().chain(self.stuck.iter());
         paths.extend(waiting.map(|(path, gone)| (path.clone(), gone)));
-        let owed = |flight: &Flight| flight.full && !flight.scheduled;
-        let flying = self.flight.as_ref().is_some_and(owed);
-        (self.full || flying || self.stuck_full > 0, paths)
+        // A shell script knows no level sync.
+        let levels = |flight: &Flight| matches!(flight.cargo, Cargo::Levels(_));
+        let levels = !self.levels.is_empty() || self.flight.as_ref().is_some_and(levels);
+        (self.full_sync_is_owed() || levels, paths)
+    }
+
+    fn full_sync_is_owed(&self) -> bool {
+        let owed = |flight: &Flight| matches!(flight.cargo, Cargo::Everything { scheduled: false });
+        self.full || self.stuck_full || self.flight.as_ref().is_some_and(owed)
+    }
+
+    /// What the next run of the program has to know: up to which time everything has arrived, whether
+    /// a full sync is owed, and what no look at the files could find, because it has disappeared or
+    /// has not changed since.
+    pub fn standing(&self) -> (Option<u64>, bool, impl Iterator<Item = (&Path, Gone)> + '_) {
+        let flight = self.flight.iter().flat_map(Flight::batch);
+        let flight = flight.filter(|(_, change)| change.is_by_name());
+        let flight = flight.map(|(path, change)| (path, change.gone));
+        let paths = flight.chain(self.pending.by_name()).chain(self.stuck.by_name());
+        (self.standing.complete_ns(), self.full_sync_is_owed(), paths)
+    }
+
+    /// A number that changes with what [`Remote::standing`] gives.
+    pub fn standing_version(&self) -> u64 {
+        self.standing_version
+    }
+
+    /// Everything that happened before this time has been handed in.
+    pub fn see_up_to(&mut self, stamp_ns: u64) {
+        let first = self.standing.seen_ns().is_none();
+        self.standing.see_up_to(stamp_ns);
+        if first {
+            self.completed(None);
+        }
+    }
+
+    /// What has arrived may have been all: of what was seen up to `seen_ns` or, if nothing at all is
+    /// left to be sent, of everything that has been seen.
+    fn completed(&mut self, seen_ns: Option<u64>) {
+        let idle = self.pending.is_empty() && self.flight.is_none() && self.nothing_unseen();
+        let seen_ns = if idle { self.standing.seen_ns() } else { seen_ns };
+        self.standing.arrived(seen_ns);
+        self.standing_version += 1;
+    }
+
+    /// Whether there is nothing to be sent of which it is not known what it is.
+    fn nothing_unseen(&self) -> bool {
+        !self.full && !self.stuck_full && self.levels.is_empty()
     }
 
     /// A number that changes with what [`Remote::owed`] gives.
@@ -208,7 +209,12 @@ impl Remote {
     /// Whether everything has arrived.
     pub fn is_in_step(&self) -> bool {
         let paths = self.pending.len() + self.stuck.len();
-        paths == 0 && !self.full && self.flight.is_none() && self.stuck_full == 0
+        paths == 0 && self.flight.is_none() && self.nothing_unseen()
+    }
+
+    /// The paths that do not get through by themselves.
+    pub fn stuck(&self) -> impl Iterator<Item = &Path> {
+        self.stuck.iter().map(|(path, _)| path)
     }
 
     /// Whether the last job failed as a whole.
@@ -229,10 +235,29 @@ impl Remote {
     /// A path has changed. Gives `true` when that was one too many, so that the paths have become a
     /// full sync.
     pub fn change(&mut self, path: &Path, what: What, now: Time) -> bool {
-        if matches!(what, What::Removed { .. }) && self.deletes == Deletes::Never {
+        match what {
             // Nothing is ever deleted there, but a file that was replaced is sent by its own event.
-            return false;
+            What::Removed { .. } if self.deletes == Deletes::Never => return false,
+            What::Newer { changed_ns, .. } if !self.standing.concerns(changed_ns) => return false,
+            What::Newer { is_dir: true, .. } if self.deletes_unseen() => {
+                return self.make_level(path, Depth::One);
+            }
+            What::Unwatched => return self.make_level(path, Depth::All),
+            // Another one may have disappeared under its name, unseen and with all that was in it.
+            What::Folder if self.standing.looks_back() && self.deletes_unseen() => {
+                self.make_level(path, Depth::One);
+            }
+            What::Created(_)
+            | What::Settled(_)
+            | What::Changed
+            | What::Folder
+            | What::Landed
+            | What::Doubted
+            | What::Newer { .. }
+            | What::Removed { .. } => {}
         }
+        let by_name = matches!(what, What::Removed { .. } | What::Settled(_));
+        self.standing_version += u64::from(by_name);
         if let What::Removed { gone: Gone::Directory, .. } = what {
             self.stuck.absorb_below(path);
         }
@@ -263,8 +288,28 @@ impl Remote {
         if self.pending.len() > PENDING_PATHS_MAX {
             self.pending.clear(false);
         }
-        self.full = true;
+        self.need_full_sync();
         true
+    }
+
+    /// Whether it may delete what nobody saw disappear.
+    fn deletes_unseen(&self) -> bool {
+        self.mirror && self.deletes != Deletes::Never
+    }
+
+    /// Makes a directory equal as a whole. Gives `true` if there are too many of them.
+    fn make_level(&mut self, path: &Path, depth: Depth) -> bool {
+        let whole = path.is_empty() && depth == Depth::All;
+        if whole || self.levels.len() >= LEVELS_MAX {
+            self.levels.clear();
+            self.need_full_sync();
+            return !whole;
+        }
+        if !self.full {
+            let known = self.levels.entry(path.clone()).or_insert(depth);
+            *known = depth.max(*known);
+        }
+        false
     }
 
     /// Something came and went in a directory and is not worth a run; but the directory's time is
@@ -306,11 +351,7 @@ impl Remote {
             return false;
         }
         // Without a mirror only what was seen to disappear may be deleted.
-        flight.full && self.mirror
-            || flight.batch.iter().any(|(path, change)| {
-                let replaced = change.gone == Gone::Directory && lies_in(directory, path);
-                replaced || lies_in(path, directory) && path.len() > directory.len()
-            })
+        flight.sweeps() && self.mirror || flight.reaches_into(directory)
     }
 
     /// The schedule wants a full sync.
@@ -320,13 +361,21 @@ impl Remote {
 
     /// Whether a full sync is on its way, or is to run.
     pub fn owes_full_sync(&self) -> bool {
-        let flying = self.flight.as_ref().is_some_and(|flight| flight.full);
-        flying || self.full || self.scheduled || self.stuck_full > 0
+        let flying = self.flight.as_ref().is_some_and(Flight::is_full);
+        flying || self.full || self.scheduled || self.stuck_full
     }
 
     /// Everything has to be made equal.
     pub fn need_full_sync(&mut self) {
         self.full = true;
+        self.levels.clear();
+        self.standing_version += 1;
+    }
+
+    /// Whatever waits for a pause to end is tried at once.
+    pub fn try_now(&mut self) {
+        self.backoff.try_now();
+        self.stuck_backoff.try_now();
     }
 
     /// When the next job may start; `None` if there is nothing to do, or one is on its way.
@@ -335,7 +384,8 @@ impl Remote {
         if self.flight.is_some() {
             return None;
         }
-        let full = ((self.full || self.scheduled) && complete).then_some(Time(0));
+        let sweep = self.full || self.scheduled || !self.levels.is_empty();
+        let full = (sweep && complete).then_some(Time(0));
         let changes = self.first_change.map(|first| {
             let quiet = self.last_change + self.timing.quiet_ms;
             let latest = first + self.timing.delay_ms_max;
@@ -344,7 +394,7 @@ impl Remote {
                 if self.pending.len() < WORTHWHILE_PATHS { quiet.min(latest) } else { first };
             waited.max(interval)
         });
-        let stuck = (!self.stuck.is_empty() || self.stuck_full > 0 && complete)
+        let stuck = (!self.stuck.is_empty() || self.stuck_full && complete)
             .then(|| self.stuck_backoff.until());
         let earliest = full.into_iter().chain(changes).chain(stuck).min()?;
         Some(earliest.max(self.backoff.until()))
@@ -354,55 +404,62 @@ impl Remote {
     pub fn start(&mut self, job: JobId, complete: bool, free: usize, now: Time) -> Work {
         let mut retries = false;
         if self.stuck_backoff.until() <= now {
-            retries = !self.stuck.is_empty() || self.stuck_full > 0;
+            retries = !self.stuck.is_empty() || self.stuck_full;
             self.pending.restore(self.stuck.take(usize::MAX));
-            self.full |= self.stuck_full > 0;
+            self.full |= std::mem::take(&mut self.stuck_full);
         }
-        let full = (self.full || self.scheduled) && complete;
-        let scheduled = full && !self.full;
-        let mut batch = Vec::new();
-        let mut fresh = false;
-        if full {
-            self.full = false;
-            self.scheduled = false;
-            self.pending.full_sync_starts();
-        } else {
-            if self.mirrored {
-                batch = self.pending.take_fresh(FRESH_PATHS_MIN, BATCH_PATHS_MAX);
-                fresh = !batch.is_empty();
-            }
-            if !fresh {
-                batch = self.pending.take(BATCH_PATHS_MAX);
-            }
-        }
+        let (cargo, fresh) = self.load(complete);
         self.first_change = (!self.pending.is_empty()).then_some(now);
-        let deletes = self.deletes;
-        let split = fresh && batch.len() >= SPLIT_PATHS_MIN && free > 1;
-        let (fallback, unsupported) = (false, false);
+        let worth_two = matches!(&cargo, Cargo::Batch(batch) if batch.len() >= SPLIT_PATHS_MIN);
         self.fly(Flight {
             job,
             started: now,
-            batch,
-            full,
-            scheduled,
+            cargo,
             fresh,
-            split,
-            deletes,
-            fallback,
-            unsupported,
+            split: fresh && worth_two && free > 1,
+            deletes: self.deletes,
+            fallback: false,
+            unsupported: false,
             retries,
-            everything: self.pending.is_empty(),
+            everything: self.pending.is_empty() && self.nothing_unseen(),
+            seen_ns: self.standing.seen_ns(),
         })
     }
 
+    /// What the next job carries, and whether the far side can have none of it.
+    fn load(&mut self, complete: bool) -> (Cargo, bool) {
+        if (self.full || self.scheduled) && complete {
+            let scheduled = !std::mem::take(&mut self.full);
+            self.scheduled = false;
+            self.pending.sweep_starts();
+            return (Cargo::Everything { scheduled }, false);
+        }
+        if complete && !self.levels.is_empty() {
+            self.pending.sweep_starts();
+            return (Cargo::Levels(std::mem::take(&mut self.levels)), false);
+        }
+        if self.mirrored {
+            let fresh = self.pending.take_fresh(FRESH_PATHS_MIN, BATCH_PATHS_MAX);
+            if !fresh.is_empty() {
+                return (Cargo::Batch(fresh), true);
+            }
+        }
+        (Cargo::Batch(self.pending.take(BATCH_PATHS_MAX)), false)
+    }
+
     fn fly(&mut self, flight: Flight) -> Work {
-        let work = if flight.full {
-            let delete = self.mirror && self.deletes != Deletes::Never;
-            Work::FullSync { scheduled: flight.scheduled, delete }
-        } else {
-            let paths = flight.batch.iter().map(|(path, change)| (path.clone(), change.gone));
-            let Flight { deletes, fresh, split, .. } = flight;
-            Work::Batch { deletes, fresh, split, paths: paths.collect() }
+        let delete = self.deletes_unseen();
+        let work = match &flight.cargo {
+            Cargo::Everything { scheduled } => Work::FullSync { scheduled: *scheduled, delete },
+            Cargo::Levels(levels) => {
+                let directories = levels.iter().map(|(path, depth)| (path.clone(), *depth));
+                Work::Level { directories: directories.collect(), delete }
+            }
+            Cargo::Batch(batch) => {
+                let paths = batch.iter().map(|(path, change)| (path.clone(), change.gone));
+                let Flight { deletes, fresh, split, .. } = flight;
+                Work::Batch { deletes, fresh, split, paths: paths.collect() }
+            }
         };
         self.last_start = Some(flight.started);
         self.flight = Some(flight);
@@ -419,117 +476,5 @@ impl Remote {
     /// Whether `job` is the one on its way.
     pub fn is_flying(&self, job: JobId) -> bool {
         self.flight.as_ref().is_some_and(|flight| flight.job == job)
-    }
-
-    /// The job on its way has ended.
-    pub fn finish(
-        &mut self,
-        class: Class,
-        ended: &Ended,
-        named: &[Vec<u8>],
-        now: Time,
-    ) -> Option<Verdict> {
-        let flight = self.flight.as_mut()?;
-        if flight.deletes == Deletes::Combined
-            && flight.is_deleting()
-            && combined_unsupported(ended)
-        {
-            flight.unsupported = option_unknown(ended);
-            return Some(Verdict::Again);
-        }
-        let flight = self.flight.take()?;
-        self.last_end = now;
-        if class != Class::Done {
-            self.logged = true;
-            self.last_failure = Some(ended.status);
-        }
-        self.version += u64::from(self.logged);
-        Some(match class {
-            Class::Done => self.arrived(flight, now),
-            Class::Partial => self.partial(flight, named, now),
-            // The root halts, so that nothing is started; the remote is not to blame.
-            Class::SourceGone => self.keep(flight, now),
-            Class::Unreachable => {
-                self.backoff.fail(now);
-                self.keep(flight, now)
-            }
-            Class::Refused => {
-                self.backoff.refuse(now);
-                self.keep(flight, now)
-            }
-        })
-    }
-
-    fn arrived(&mut self, flight: Flight, now: Time) -> Verdict {
-        let back = self.backoff.is_failing();
-        self.backoff.succeed();
-        if flight.everything && self.stuck.is_empty() && !self.full {
-            self.logged = false;
-        }
-        if flight.full {
-            self.stuck_full = 0;
-            self.mirrored = self.mirror && self.deletes != Deletes::Never;
-        }
-        if self.stuck.is_empty() && self.stuck_full == 0 {
-            self.stuck_backoff.succeed();
-        }
-        Verdict::Arrived {
-            paths: (!flight.full).then_some(flight.batch.len()),
-            took_ms: now.since(flight.started),
-            back,
-            learned: self.learned(&flight),
-        }
-    }
-
-    /// Whether this job's way to its end shows that the remote cannot do combined deletes.
-    fn learned(&mut self, flight: &Flight) -> bool {
-        if flight.fallback {
-            self.combined_failures += 1;
-        } else if flight.is_deleting() {
-            self.combined_failures = 0;
-        }
-        let learned = flight.unsupported || self.combined_failures >= COMBINED_FAILURES_MAX;
-        let learned = learned && self.deletes == Deletes::Combined;
-        if learned {
-            self.deletes = Deletes::Portable;
-        }
-        learned
-    }
-
-    fn partial(&mut self, flight: Flight, named: &[Vec<u8>], now: Time) -> Verdict {
-        self.backoff.succeed();
-        // New paths that get stuck do not push out the time of those that are.
-        if flight.retries || self.stuck.is_empty() && self.stuck_full == 0 {
-            self.stuck_backoff.fail(now);
-        }
-        let stuck = |(path, change): &(Path, Change)| {
-            let meant = |name: &Vec<u8>| lies_in(name, path) || lies_in(path, name);
-            // rsync deletes nothing more once it has met an error.
-            change.gone != Gone::No || named.iter().any(meant)
-        };
-        let mut batch = flight.batch;
-        if batch.iter().any(|(path, _)| named.iter().any(|name| lies_in(name, path))) {
-            batch.retain(stuck);
-        }
-        self.stuck.restore(batch);
-        if !flight.full {
-            return Verdict::Partial { given_up: false };
-        }
-        self.stuck_full += 1;
-        let given_up = self.stuck_full >= PARTIAL_FULL_SYNCS_MAX;
-        if given_up {
-            self.stuck_full = 0;
-        }
-        Verdict::Partial { given_up }
-    }
-
-    fn keep(&mut self, flight: Flight, now: Time) -> Verdict {
-        self.full |= flight.full && !flight.scheduled;
-        self.scheduled |= flight.scheduled;
-        self.pending.restore(flight.batch);
-        if !self.pending.is_empty() {
-            self.first_change.get_or_insert(now);
-        }
-        Verdict::Failed { pause_ms: self.backoff.until().since(now) }
     }
 }

@@ -22,6 +22,8 @@ pub enum Fate {
     Fine,
     /// Events were lost: everything has to be looked at again.
     Overflowed,
+    /// Directories were without a watch, and it is not known any more which.
+    LostCount,
     /// The root itself was deleted, moved or unmounted.
     Lost,
 }
@@ -51,14 +53,30 @@ impl Root {
     }
 
     /// Reads the tree; also after an overflow, when what was known of it is void.
-    pub fn start(&mut self) {
+    pub fn start(&mut self, origin: Origin) {
         self.creations.clear();
-        self.watches.start();
+        self.watches.start(origin);
     }
 
     /// Whether everything is watched that there is to watch.
     pub fn is_complete(&self) -> bool {
         self.watches.is_complete()
+    }
+
+    /// Whether all that has happened so far is known once the kernel's queue has been read, but for
+    /// [`Root::created`].
+    pub fn sees_everything(&self) -> bool {
+        self.watches.sees_everything()
+    }
+
+    /// Whether directories are without a watch.
+    pub fn has_unwatched(&self) -> bool {
+        self.watches.has_unwatched()
+    }
+
+    /// Files that were created and are no changes yet.
+    pub fn created(&self) -> impl Iterator<Item = &Path> {
+        self.creations.paths()
     }
 
     /// Number of directories known.
@@ -87,10 +105,20 @@ impl Root {
     }
 
     /// Does what is due.
-    pub fn handle_time(&mut self, now: Time) {
-        if self.watches.next_deadline().is_some_and(|due| due <= now) {
-            self.watches.expire(now);
+    pub fn handle_time(&mut self, now: Time) -> Fate {
+        if self.watches.next_deadline().is_none_or(|due| due > now) {
+            return Fate::Fine;
         }
+        let lost_count = self.watches.has_lost_count();
+        if lost_count && self.watches.poll_is_due(now) {
+            self.changes.push((Path::from([]), What::Unwatched));
+        }
+        self.watches.expire(now);
+        // As soon as those that are remembered could be watched, there may be room for all.
+        if lost_count && self.watches.misses_only_the_uncounted() {
+            return Fate::LostCount;
+        }
+        Fate::Fine
     }
 
     /// An event of the kernel.
@@ -127,7 +155,7 @@ impl Root {
     pub fn handle_listing(&mut self, listing: &Listing, now: Time) -> Fate {
         let Some(held) = self.watches.listed(listing, now) else { return Fate::Fine };
         let (folders, files) = match listing.origin {
-            Origin::Start => (false, false),
+            Origin::Start | Origin::Since(_) => (false, false),
             Origin::Created(_) => (
                 self.switches.create_folder,
                 // What is there already was created and written before the watch was set.
@@ -135,24 +163,39 @@ impl Root {
             ),
             Origin::Moved => (self.switches.move_to, self.switches.move_to),
         };
-        if folders && listing.reached != Reached::Unwatched && !listing.path.is_empty() {
-            self.changed(&Path::from(&*listing.path), now);
-        }
-        let what = match listing.origin {
-            Origin::Created(since) => What::Created(since),
-            Origin::Start | Origin::Moved => What::Changed,
-        };
-        for entry in &listing.entries {
-            if if entry.is_dir { folders } else { files } {
-                let path = Path::from(join(&listing.path, &entry.name));
-                self.recent.note(&path, now);
-                self.changes.push((path, what));
+        let directory = || Path::from(&*listing.path);
+        if matches!(listing.reached, Reached::Unwatched { .. }) {
+            if listing.origin != Origin::Start && !self.watches.is_retry(listing.scan) {
+                self.changes.push((directory(), What::Unwatched));
             }
+            return Fate::Fine;
+        }
+        if folders && !listing.path.is_empty() {
+            self.recent.note(&directory(), now);
+            self.changes.push((directory(), What::Folder));
+        }
+        if let Some(changed_ns) = listing.changed_ns {
+            self.changes.push((directory(), What::Newer { changed_ns, is_dir: true }));
+        }
+        for entry in &listing.entries {
+            let what = match listing.origin {
+                Origin::Since(_) => {
+                    What::Newer { changed_ns: entry.changed_ns, is_dir: entry.is_dir }
+                }
+                Origin::Created(since) if if entry.is_dir { folders } else { files } => {
+                    What::Created(since)
+                }
+                Origin::Moved if if entry.is_dir { folders } else { files } => What::Changed,
+                Origin::Start | Origin::Created(_) | Origin::Moved => continue,
+            };
+            let path = Path::from(join(&listing.path, &entry.name));
+            self.recent.note(&path, now);
+            self.changes.push((path, what));
         }
         for event in held {
             match self.handle_event(&event, now) {
                 Fate::Fine => {}
-                fate @ (Fate::Overflowed | Fate::Lost) => return fate,
+                fate @ (Fate::Overflowed | Fate::LostCount | Fate::Lost) => return fate,
             }
         }
         Fate::Fine
@@ -160,7 +203,13 @@ impl Root {
 
     /// A scan has ended; gives its path, unless it was the whole root's.
     pub fn handle_scan_ended(&mut self, id: ScanId) -> Option<Path> {
-        self.watches.scan_ended(id).filter(|path| !path.is_empty()).map(Path::from)
+        let retried = self.watches.is_retry(id);
+        let path = self.watches.scan_ended(id).map(Path::from);
+        if let Some(path) = path.as_ref().filter(|_| retried) {
+            // Watched now or not: what has disappeared from it so far, nobody has told.
+            self.changes.push((path.clone(), What::Unwatched));
+        }
+        path.filter(|path| !path.is_empty())
     }
 
     /// The directories below which things may change unseen, because they are being scanned.
@@ -172,7 +221,7 @@ impl Root {
     pub fn handle_seen(&mut self, path: &Path, seen: Seen, now: Time) {
         if let Some(created) = self.creations.seen(path, seen, self.switches.close_write, now) {
             self.recent.note(path, now);
-            self.changes.push((path.clone(), What::Created(created)));
+            self.changes.push((path.clone(), What::Settled(created)));
         }
     }
 
@@ -223,6 +272,10 @@ impl Root {
             self.watches.moved_from(parent, name, event.cookie, now);
             self.removed(path.filter(|_| self.removes_what_moves()), Gone::Directory);
         } else if event.has(mask::ATTRIB) {
+            if path.is_some() && self.watches.lacks(parent, name) {
+                // It could not be watched or read, and perhaps can now.
+                self.watches.found(parent, name, now);
+            }
             self.attributes_changed(path, true, now);
         }
     }

@@ -85,6 +85,11 @@ impl Creations {
         Some(creation.since)
     }
 
+    /// The files that wait.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.waiting.keys()
+    }
+
     /// When the next look is due.
     pub fn next_look(&self) -> Option<Time> {
         self.looks.first().map(|(time, _)| *time)

@@ -18,10 +18,13 @@
 //!
 //! This knows directories only; which of the things that happen are changes is for `root` to say.
 
+mod reconcile;
+
 use super::event::{RawEvent, Wd};
 use super::scan::{Listing, Origin, Place, Reached, Scan, ScanId};
 use super::time::Time;
 use super::tree::{NodeId, Tree};
+use super::unwatched::Unwatched;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 /// The halves of a rename follow each other in the kernel's queue; one whose other half has not come
@@ -104,12 +107,17 @@ pub struct Watches {
     valid_from: ScanId,
     /// Before an overflow: what was watched then and has not been found again.
     before_overflow: HashSet<Wd>,
+    unwatched: Unwatched,
+    /// Scans under way that try once more to watch what is not watched.
+    retries: HashSet<ScanId>,
     orders: VecDeque<Order>,
 }
 
 impl Watches {
     /// Starts, or starts over: the tree is empty until the scan of the root has been handed over.
-    pub fn start(&mut self) {
+    pub fn start(&mut self, origin: Origin) {
+        self.unwatched = Unwatched::default();
+        self.retries.clear();
         self.before_overflow.extend(self.tree.wds());
         for departed in std::mem::take(&mut self.departed) {
             self.tree.remove(departed.node);
@@ -118,7 +126,7 @@ impl Watches {
         self.held.clear();
         self.held_count = 0;
         self.again.clear();
-        let scan = self.order_scan(Place::Root, Vec::new(), true, Origin::Start);
+        let scan = self.order_scan(Place::Root, Vec::new(), true, origin);
         self.root_scan = Some(scan);
         self.valid_from = scan;
     }
@@ -126,6 +134,32 @@ impl Watches {
     /// Whether the scan of the root is over: everything is watched.
     pub fn is_complete(&self) -> bool {
         self.root_scan.is_none()
+    }
+
+    /// Whether everything that has happened so far is known, as soon as the kernel's queue has been
+    /// read: nothing is being scanned, and nothing is left unwatched.
+    pub fn sees_everything(&self) -> bool {
+        self.is_settled() && self.unwatched.is_empty()
+    }
+
+    /// Whether directories are without a watch.
+    pub fn has_unwatched(&self) -> bool {
+        !self.unwatched.is_empty()
+    }
+
+    /// Whether it is time to try them again.
+    pub fn poll_is_due(&self, now: Time) -> bool {
+        self.unwatched.next_poll().is_some_and(|at| at <= now)
+    }
+
+    /// Whether more directories are without a watch than are remembered one by one.
+    pub fn has_lost_count(&self) -> bool {
+        self.unwatched.has_more()
+    }
+
+    /// Whether that is all that is left without one.
+    pub fn misses_only_the_uncounted(&self) -> bool {
+        self.is_settled() && self.unwatched.remembers_none()
     }
 
     /// Number of directories in the tree.
@@ -143,9 +177,9 @@ impl Watches {
         self.tree.path(node)
     }
 
-    /// Whether `name` in `parent` is a known directory.
-    pub fn has_child(&self, parent: NodeId, name: &[u8]) -> bool {
-        self.tree.child(parent, name).is_some()
+    /// Whether `name` in `parent` should be a known directory by now, and is not.
+    pub fn lacks(&self, parent: NodeId, name: &[u8]) -> bool {
+        self.sees_everything() && self.tree.child(parent, name).is_none()
     }
 
     /// The next thing to be done in the system.
@@ -156,7 +190,8 @@ impl Watches {
     /// When [`Watches::expire`] has something to do.
     pub fn next_deadline(&self) -> Option<Time> {
         let departed = self.departed.iter().map(|departed| departed.until);
-        departed.chain(self.again.values().map(|(due, _)| *due)).min()
+        let again = self.again.values().map(|(due, _)| *due);
+        departed.chain(again).chain(self.unwatched.next_poll()).min()
     }
 
     /// Whose event this is; holds it if its directory may yet be handed over.
@@ -187,6 +222,12 @@ impl Watches {
         if self.tree.child(parent, name).is_none() {
             self.scan(parent, name, true, Origin::Created(now), now);
         }
+    }
+
+    /// A directory is there that is not in the tree, for whatever reason: it is read like one that
+    /// was moved here.
+    pub fn found(&mut self, parent: NodeId, name: &[u8], now: Time) {
+        self.scan(parent, name, true, Origin::Moved, now);
     }
 
     /// A directory was deleted.
@@ -287,7 +328,10 @@ impl Watches {
                 }
                 Some(Vec::new())
             }
-            Reached::Unwatched => Some(Vec::new()),
+            Reached::Unwatched { place } => {
+                self.unwatched.insert(place.clone(), now);
+                Some(Vec::new())
+            }
         }
     }
 
@@ -304,8 +348,14 @@ impl Watches {
         self.scans.values().filter(|path| !path.is_empty()).cloned().chain(again)
     }
 
+    /// Whether this scan tries once more to watch what is not watched; to be asked before its end.
+    pub fn is_retry(&self, id: ScanId) -> bool {
+        self.retries.contains(&id)
+    }
+
     /// A scan has ended; gives its path.
     pub fn scan_ended(&mut self, id: ScanId) -> Option<Vec<u8>> {
+        self.retries.remove(&id);
         let path = self.scans.remove(&id);
         if self.root_scan == Some(id) {
             self.root_scan = None;
@@ -340,105 +390,21 @@ impl Watches {
                 }
             }
         }
+        for place in self.unwatched.take(now) {
+            let path = match &place {
+                Place::Root => Some(Vec::new()),
+                // Where it has gone since, its own events have told.
+                Place::In { parent, name } => self
+                    .tree
+                    .node(*parent)
+                    .and_then(|parent| Some(join(&self.tree.path(parent)?, name))),
+            };
+            if let Some(path) = path {
+                let scan = self.order_scan(place, path, true, Origin::Moved);
+                self.retries.insert(scan);
+            }
+        }
         self.tidy();
-    }
-
-    /// Puts the directory of a listing into the tree; `false` if the listing is not believed.
-    fn put(&mut self, place: &Place, wd: Wd, listing: &Listing, now: Time) -> bool {
-        let Place::In { parent: parent_wd, name } = place else {
-            self.tree.set_root_wd(wd);
-            return true;
-        };
-        // The directory above is not believed either, or gone; its own place is looked after.
-        let Some(parent) = self.tree.node(*parent_wd) else { return false };
-        let expected = self.tree.path(parent).map(|above| join(&above, name));
-        let in_place = expected.as_ref() == Some(&listing.path);
-        if !in_place || self.dead.contains_key(&wd) {
-            self.scan_again(place.clone(), listing.origin, now);
-            return false;
-        }
-        if let Some(touched) = self.last_touch(parent, place).filter(|at| *at >= listing.scan) {
-            // Unless that has been ordered since, and the walk will find it there.
-            let latest = self.scanned.get(place).filter(|latest| **latest > touched);
-            if latest.and_then(|latest| self.scans.get(latest)) != Some(&listing.path) {
-                self.scan_again(place.clone(), listing.origin, now);
-            }
-            return false;
-        }
-        if self.forgotten.get(&wd).is_some_and(|latest| *latest >= listing.scan) {
-            // What happened in it since the walk was there has been told, but of another place.
-            self.scan_again(place.clone(), listing.origin, now);
-        }
-        match (self.tree.node(wd), self.tree.child(parent, name)) {
-            (Some(here), Some(there)) if here == there => true,
-            (Some(node), _) if self.tree.is_within(parent, node) => {
-                self.contradicted(wd, [place.clone()], listing.origin, now);
-                false
-            }
-            (Some(node), there) => {
-                let places = [self.place_of(node), Some(place.clone())].into_iter().flatten();
-                self.contradicted(wd, places, listing.origin, now);
-                self.departed.retain(|departed| departed.node != node);
-                self.tree.detach(node);
-                if let Some(there) = there {
-                    self.forget(there);
-                }
-                self.tree.attach(node, parent, name);
-                true
-            }
-            (None, Some(there)) => {
-                self.contradicted(wd, [place.clone()], listing.origin, now);
-                self.forget(there);
-                self.tree.insert(parent, name, wd);
-                true
-            }
-            (None, None) => {
-                self.tree.insert(parent, name, wd);
-                true
-            }
-        }
-    }
-
-    /// Something happened to a place.
-    fn touch(&mut self, parent: NodeId, name: &[u8]) {
-        if self.scans.is_empty() {
-            return;
-        }
-        if let Some(parent) = self.tree.wd(parent) {
-            let place = Place::In { parent, name: name.into() };
-            self.touched.insert(place, self.last_scan);
-        }
-    }
-
-    /// When something has happened last to a place in `parent` or to one above it: the latest scan
-    /// that had been ordered by then.
-    fn last_touch(&self, parent: NodeId, place: &Place) -> Option<ScanId> {
-        if self.touched.is_empty() {
-            return None;
-        }
-        let touched = |place: &Place| self.touched.get(place).copied();
-        let up = |&at: &NodeId| self.tree.place(at).map(|(up, _)| up);
-        let above = std::iter::successors(Some(parent), up).filter_map(|at| self.place_of(at));
-        above.filter_map(|place| touched(&place)).chain(touched(place)).max()
-    }
-
-    fn contradicted(
-        &mut self,
-        wd: Wd,
-        places: impl IntoIterator<Item = Place>,
-        origin: Origin,
-        now: Time,
-    ) {
-        self.doubt_until = now + DOUBT_MS;
-        let count = self.contradictions.entry(wd).or_default();
-        *count += 1;
-        if *count > CONTRADICTIONS_MAX {
-            return;
-        }
-        let pause_ms = AGAIN_MS << (*count - 1).min(AGAIN_DOUBLINGS_MAX);
-        for place in places {
-            self.scan_after(pause_ms, place, origin, now);
-        }
     }
 
     fn scan_again(&mut self, place: Place, origin: Origin, now: Time) {
@@ -449,7 +415,7 @@ impl Watches {
         let origin = match origin {
             // A start that is contradicted is a change: something happened meanwhile. And when what
             // is there now was created, nobody knows.
-            Origin::Start | Origin::Created(_) => Origin::Created(Time(0)),
+            Origin::Start | Origin::Since(_) | Origin::Created(_) => Origin::Created(Time(0)),
             Origin::Moved => Origin::Moved,
         };
         self.again.entry(place).or_insert((now + pause_ms, origin));

@@ -1,8 +1,8 @@
 //! Level syncs: whole directories made equal, one level deep or with all below them.
 //!
-//! Owns the runs that carry what nobody saw disappear: after a restart, a directory that has changed
-//! meanwhile is made equal, which deletes there what is not here. So it is for mirrors only. Called
-//! by `worker`, which has looked just before that each directory is still a real one.
+//! Owns the runs that carry what nobody saw happen: after a restart, a directory that has changed
+//! meanwhile; and, with all below it, one that the kernel has no watch left for. Called by `worker`,
+//! which has looked just before that each directory is still a real one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::plan::{full_sync, words, Purpose, Run};
 const EXCLUDE_WORDS_BYTES_MAX: usize = 32 * 1024;
 
 /// How much of a directory is made equal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Depth {
     /// What is in it. A directory in it is made or deleted, but what that holds stays as it is.
     One,
@@ -25,11 +25,24 @@ pub enum Depth {
     All,
 }
 
-/// The runs that make directories equal, deleting what only the far side has; in any order.
+/// What is common to the runs of a level sync.
+#[derive(Debug, Clone, Copy)]
+pub struct Level<'a> {
+    /// Where they go.
+    pub target: &'a Target<'a>,
+    /// How far down each directory is made equal.
+    pub depth: Depth,
+    /// Whether what only the far side has is deleted.
+    pub delete: bool,
+    /// rsync patterns that are left out.
+    pub excludes: &'a [Vec<u8>],
+}
+
+/// The runs that make directories equal; in any order.
 ///
 /// Paths are relative to the root, without a slash at either end; empty for the root itself. Each
 /// must be a real directory: rsync would follow a symbolic link that is listed here, and send what
-/// it leads to. `excludes` are rsync patterns; `left_out` are paths that are left out literally,
+/// it leads to. `left_out` are paths that are left out literally,
 /// with all that is below them: all there are in the root. What is left out is neither sent nor
 /// deleted, as long as no pattern of `excludes` stands for a directory above a listed one.
 ///
@@ -41,18 +54,12 @@ pub enum Depth {
 /// Where the user's own parameters have filter rules it is a full sync instead: rsync asks the filter
 /// about what is listed and what is in it, but not about the directories above, so `--exclude=/a`
 /// would not keep a level sync of `a/b` from deleting there.
-pub fn level(
-    target: &Target,
-    depth: Depth,
-    excludes: &[Vec<u8>],
-    left_out: Option<&[Vec<u8>]>,
-    directories: &[Arc<[u8]>],
-) -> Vec<Run> {
+pub fn runs(level: Level, left_out: Option<&[Vec<u8>]>, directories: &[Arc<[u8]>]) -> Vec<Run> {
+    let Level { target, delete, excludes, .. } = level;
     let filtered = params::read(&target.rsync.params).iter().any(params::is_filter);
     if filtered && !directories.is_empty() {
-        return vec![full_sync(target, true, excludes, left_out)];
+        return vec![full_sync(target, delete, excludes, left_out)];
     }
-    let level = Level { target, depth, excludes };
     let left_out: BTreeSet<&[u8]> =
         left_out.unwrap_or_default().iter().map(Vec::as_slice).collect();
     let directories: BTreeSet<&[u8]> = directories.iter().map(|path| &**path).collect();
@@ -89,12 +96,6 @@ struct Group<'a> {
     left_out: Vec<Vec<u8>>,
     /// What they take as words.
     bytes: usize,
-}
-
-struct Level<'a> {
-    target: &'a Target<'a>,
-    depth: Depth,
-    excludes: &'a [Vec<u8>],
 }
 
 impl Level<'_> {
@@ -146,7 +147,10 @@ impl Level<'_> {
             Depth::One => words(&["--no-r", "-d"]),
             Depth::All => words(&["-r"]),
         };
-        flags.extend(words(&["-R", "--delete", "--force"]));
+        flags.push(b"-R".to_vec());
+        if self.delete {
+            flags.extend(words(&["--delete", "--force"]));
+        }
         flags.extend(self.excludes.iter().map(|pattern| [EXCLUDE, pattern].concat()));
         flags
     }

@@ -2,9 +2,11 @@
 //!
 //! Owns the values that are kept, and their limits. `text` writes and reads them, `store` has the
 //! file. After a start, the walk compares the times of files and directories with the time up to
-//! which a remote is known to be complete; deletions leave no trace that a walk could find, so those
-//! that were seen and not pushed yet are kept by name. The loop saves, `startup` loads.
+//! which a remote is known to be complete. Deletions leave no trace that a walk could find, and what
+//! did not get through has no new time: those are kept by name. The loop saves, `startup` loads.
 
+pub mod resume;
+pub mod saver;
 pub mod store;
 pub mod text;
 
@@ -14,11 +16,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// So many deletions are kept for each remote. They are written anew with every change, at most once
-/// a second: this many lines are about half a megabyte. Beyond it [`Deletions::is_incomplete`].
-pub const STATE_DELETIONS_MAX: usize = 10_000;
+/// So many paths are kept for each remote. They are written anew with every change, at most once
+/// a second: this many lines are about half a megabyte. Beyond it [`Paths::is_incomplete`].
+pub const STATE_PATHS_MAX: usize = 10_000;
 /// So many bytes of their paths are kept for each remote, which long ones reach before.
-pub const STATE_DELETIONS_BYTES_MAX: usize = 1024 * 1024;
+pub const STATE_PATHS_BYTES_MAX: usize = 1024 * 1024;
 
 /// What is known, of every remote in the order of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -46,31 +48,31 @@ pub struct Known {
     pub complete_ns: Option<u64>,
     /// A full sync is owed.
     pub full_sync: bool,
-    /// What was seen to disappear here and may still be there.
-    pub deletions: Deletions,
+    /// The number of the root's inode: another one is another disk, whose times say nothing.
+    pub inode: u64,
+    /// What was seen to disappear here and may still be there, and what changed and did not get
+    /// through.
+    pub paths: Paths,
 }
 
-/// Deletions by path, bounded.
+/// Paths by name, bounded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Deletions {
+pub struct Paths {
     paths: BTreeMap<Arc<[u8]>, Gone>,
     /// All bytes of the paths.
     bytes: usize,
     incomplete: bool,
 }
 
-impl Deletions {
-    /// Keeps a deletion; what is no deletion ([`Gone::No`]) is not kept. Past the limit nothing is.
+impl Paths {
+    /// Keeps a path. Past the limit nothing more is.
     pub fn insert(&mut self, path: Arc<[u8]>, gone: Gone) {
-        if gone == Gone::No {
-            return;
-        }
         if let Some(known) = self.paths.get_mut(&path) {
             *known = gone.max(*known);
             return;
         }
         let bytes = self.bytes + path.len();
-        if self.paths.len() == STATE_DELETIONS_MAX || bytes > STATE_DELETIONS_BYTES_MAX {
+        if self.paths.len() == STATE_PATHS_MAX || bytes > STATE_PATHS_BYTES_MAX {
             self.incomplete = true;
             return;
         }
@@ -83,23 +85,23 @@ impl Deletions {
         self.incomplete = true;
     }
 
-    /// Whether there were more than could be kept. A mirror then needs a full sync; without one, the
-    /// user must be told that the rest stays on the far side.
+    /// Whether there were more than could be kept. Then a full sync is needed; and if that deletes
+    /// nothing, the user must be told that the rest stays on the far side.
     pub fn is_incomplete(&self) -> bool {
         self.incomplete
     }
 
-    /// The deletions that were kept, sorted by path.
+    /// The paths that were kept, sorted.
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<[u8]>, Gone)> {
         self.paths.iter().map(|(path, gone)| (path, *gone))
     }
 }
 
-impl FromIterator<(Arc<[u8]>, Gone)> for Deletions {
+impl FromIterator<(Arc<[u8]>, Gone)> for Paths {
     fn from_iter<T: IntoIterator<Item = (Arc<[u8]>, Gone)>>(paths: T) -> Self {
-        let mut deletions = Deletions::default();
-        paths.into_iter().for_each(|(path, gone)| deletions.insert(path, gone));
-        deletions
+        let mut kept = Paths::default();
+        paths.into_iter().for_each(|(path, gone)| kept.insert(path, gone));
+        kept
     }
 }
 
@@ -124,27 +126,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn deletions_keep_to_their_limits_and_say_so() {
+    fn paths_keep_to_their_limits_and_say_so() {
         let name = |number: usize, length: usize| -> Arc<[u8]> {
             format!("{number:0length$}").into_bytes().into()
         };
         for (count, length, kept) in [
-            (STATE_DELETIONS_MAX, 10, STATE_DELETIONS_MAX),
-            (STATE_DELETIONS_MAX + 1, 10, STATE_DELETIONS_MAX),
+            (STATE_PATHS_MAX, 10, STATE_PATHS_MAX),
+            (STATE_PATHS_MAX + 1, 10, STATE_PATHS_MAX),
             (1024, 1024, 1024),
             (1025, 1024, 1024),
         ] {
             let paths = (0..count).map(|number| (name(number, length), Gone::Entry));
-            let mut deletions: Deletions = paths.collect();
-            assert_eq!(deletions.iter().count(), kept, "{count} {length}");
-            assert_eq!(deletions.is_incomplete(), kept < count, "{count} {length}");
+            let mut all: Paths = paths.collect();
+            assert_eq!(all.iter().count(), kept, "{count} {length}");
+            assert_eq!(all.is_incomplete(), kept < count, "{count} {length}");
             // What is known already takes no more room.
-            deletions.insert(name(0, length), Gone::Directory);
-            deletions.insert(name(0, length), Gone::Entry);
-            assert_eq!(deletions.iter().next(), Some((&name(0, length), Gone::Directory)));
-            assert_eq!(deletions.is_incomplete(), kept < count, "{count} {length}");
+            all.insert(name(0, length), Gone::Directory);
+            all.insert(name(0, length), Gone::Entry);
+            assert_eq!(all.iter().next(), Some((&name(0, length), Gone::Directory)));
+            assert_eq!(all.is_incomplete(), kept < count, "{count} {length}");
         }
-        assert_eq!(Deletions::from_iter([(name(0, 1), Gone::No)]), Deletions::default());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::sys::own_file;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// The largest file that is read, in bytes: deletions of twenty remotes at their limit, each byte of
+/// The largest file that is read, in bytes: paths of twenty remotes at their limit, each byte of
 /// them escaped.
 const STATE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// It says which files there were, which is nobody else's business.

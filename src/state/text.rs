@@ -5,18 +5,20 @@
 //! ```text
 //! sersync state 1
 //! remote /data backup@10.0.0.8::data
+//! inode 1234567
 //! complete 1767225600000000000
 //! full-sync
 //! gone entry a/b%20c
 //! gone directory d
-//! gone more
+//! changed e
+//! more
 //! end 89abcdef01234567
 //! ```
 //!
 //! Pure. The last line holds a hash of everything before it: a file that a power failure has cut
 //! short, or filled with zeros, must not pass for one in which less is owed.
 
-use super::{hash, Deletions, Known, State};
+use super::{hash, Known, Paths, State};
 use crate::rsync::plan::Gone;
 use std::fmt;
 
@@ -59,23 +61,23 @@ pub fn render(state: &State) -> Vec<u8> {
     for known in &state.remotes {
         let (root, destination) = (escaped(&known.root), escaped(&known.destination));
         text.push_str(&format!("remote {root} {destination}\n"));
+        text.push_str(&format!("inode {}\n", known.inode));
         if let Some(complete_ns) = known.complete_ns {
             text.push_str(&format!("complete {complete_ns}\n"));
         }
         if known.full_sync {
             text.push_str("full-sync\n");
         }
-        for (path, gone) in known.deletions.iter() {
-            let kind = match gone {
-                // It is never kept.
-                Gone::No => continue,
-                Gone::Entry => "entry",
-                Gone::Directory => "directory",
+        for (path, gone) in known.paths.iter() {
+            let word = match gone {
+                Gone::No => "changed",
+                Gone::Entry => "gone entry",
+                Gone::Directory => "gone directory",
             };
-            text.push_str(&format!("gone {kind} {}\n", escaped(path)));
+            text.push_str(&format!("{word} {}\n", escaped(path)));
         }
-        if known.deletions.is_incomplete() {
-            text.push_str("gone more\n");
+        if known.paths.is_incomplete() {
+            text.push_str("more\n");
         }
     }
     let end = format!("end {:016x}\n", hash(text.as_bytes()));
@@ -125,23 +127,25 @@ fn read_line(state: &mut State, line: &str) -> Option<()> {
     }
     let known = state.remotes.last_mut()?;
     match (word, rest) {
+        ("inode", number) => known.inode = number.parse().ok()?,
         ("complete", time) => known.complete_ns = Some(time.parse().ok()?),
         ("full-sync", "") => known.full_sync = true,
-        ("gone", "more") => known.deletions.mark_incomplete(),
-        ("gone", rest) => read_gone(&mut known.deletions, rest)?,
+        ("changed", path) => known.paths.insert(unescaped(path)?.into(), Gone::No),
+        ("gone", rest) => read_gone(&mut known.paths, rest)?,
+        ("more", "") => known.paths.mark_incomplete(),
         _ => return None,
     }
     Some(())
 }
 
-fn read_gone(deletions: &mut Deletions, rest: &str) -> Option<()> {
+fn read_gone(paths: &mut Paths, rest: &str) -> Option<()> {
     let (kind, path) = rest.split_once(' ')?;
     let gone = match kind {
         "entry" => Gone::Entry,
         "directory" => Gone::Directory,
         _ => return None,
     };
-    deletions.insert(unescaped(path)?.into(), gone);
+    paths.insert(unescaped(path)?.into(), gone);
     Some(())
 }
 
@@ -207,19 +211,20 @@ mod tests {
         }
 
         fn known(&mut self) -> Known {
-            let kinds = [Gone::Entry, Gone::Directory];
+            let kinds = [Gone::No, Gone::Entry, Gone::Directory];
             let count = self.below(6);
-            let mut deletions: Deletions =
-                (0..count).map(|_| (self.bytes().into(), kinds[self.below(2)])).collect();
+            let mut paths: Paths =
+                (0..count).map(|_| (self.bytes().into(), kinds[self.below(3)])).collect();
             if self.below(2) == 0 {
-                deletions.mark_incomplete();
+                paths.mark_incomplete();
             }
             Known {
                 root: self.bytes(),
                 destination: self.bytes(),
+                inode: self.below(usize::MAX) as u64,
                 complete_ns: (self.below(3) > 0).then(|| u64::MAX >> self.below(64)),
                 full_sync: self.below(2) == 0,
-                deletions,
+                paths,
             }
         }
     }
@@ -236,17 +241,19 @@ mod tests {
     }
 
     fn example() -> State {
-        let mut deletions = Deletions::from_iter([
+        let mut paths = Paths::from_iter([
             (b"d".as_slice().into(), Gone::Directory),
+            (b"e".as_slice().into(), Gone::No),
             (b"a/b c\xff%".as_slice().into(), Gone::Entry),
         ]);
-        deletions.mark_incomplete();
+        paths.mark_incomplete();
         let known = Known {
             root: b"/data".into(),
             destination: b"backup@10.0.0.8::data".into(),
+            inode: 12,
             complete_ns: Some(1_767_225_600_000_000_000),
             full_sync: true,
-            deletions,
+            paths,
         };
         State { remotes: vec![known, Known { root: b"/x y".into(), ..Known::default() }] }
     }
@@ -257,8 +264,9 @@ mod tests {
         let (records, end) = split_end(&text).unwrap();
         assert_eq!(
             records,
-            "sersync state 1\nremote /data backup@10.0.0.8::data\ncomplete 1767225600000000000\n\
-             full-sync\ngone entry a/b%20c%FF%25\ngone directory d\ngone more\nremote /x%20y \n"
+            "sersync state 1\nremote /data backup@10.0.0.8::data\ninode 12\ncomplete 1767225600000000000\n\
+             full-sync\ngone entry a/b%20c%FF%25\ngone directory d\nchanged e\nmore\n\
+             remote /x%20y \ninode 0\n"
         );
         assert_eq!(end.len(), 16);
     }
@@ -299,6 +307,8 @@ mod tests {
             (line("full-sync now"), Error::Line(3)),
             (line("gone entry"), Error::Line(3)),
             (line("gone all x"), Error::Line(3)),
+            (line("more or less"), Error::Line(3)),
+            (line("inode x"), Error::Line(3)),
             (line("gone entry %4"), Error::Line(3)),
             (line("gone entry %+1"), Error::Line(3)),
             (line("remote x"), Error::Line(3)),

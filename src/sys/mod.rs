@@ -7,6 +7,7 @@ pub mod clock;
 pub mod epoll;
 pub mod inotify;
 pub mod lock;
+pub mod orphans;
 pub mod own_file;
 pub mod process;
 pub mod signal;

@@ -49,6 +49,8 @@ pub(super) struct Inode {
     pub(super) kind: Kind,
     pub(super) mode: u64,
     pub(super) wd: Option<Wd>,
+    /// Its change time.
+    pub(super) changed_ns: u64,
 }
 
 /// What there is to compare: path to kind, content and mode. Directories compare by their mode too.
@@ -60,19 +62,22 @@ pub(super) struct FileSystem {
     pub(super) last_wd: i32,
     pub(super) last_cookie: u32,
     pub(super) stamp: u64,
+    /// What changes are stamped with now.
+    pub(super) now_ns: u64,
     /// Files created and not closed: directory, name, inode.
     pub(super) open: Vec<(usize, Name, usize)>,
 }
 
 impl FileSystem {
     pub(super) fn new() -> Self {
-        let dir = || Inode { kind: Kind::Dir(BTreeMap::new()), mode: 0, wd: None };
+        let dir = || Inode { kind: Kind::Dir(BTreeMap::new()), mode: 0, wd: None, changed_ns: 0 };
         FileSystem {
             inodes: vec![dir(), dir()],
             queue: VecDeque::new(),
             last_wd: 0,
             last_cookie: 0,
             stamp: 0,
+            now_ns: 0,
             open: Vec::new(),
         }
     }
@@ -112,6 +117,16 @@ impl FileSystem {
         }
     }
 
+    fn touch(&mut self, ino: usize) {
+        self.inodes[ino].changed_ns = self.now_ns;
+    }
+
+    /// Nobody watches any more, and what was queued is gone.
+    pub(super) fn forget_watches(&mut self) {
+        self.queue.clear();
+        self.inodes.iter_mut().for_each(|inode| inode.wd = None);
+    }
+
     pub(super) fn fresh(&mut self) -> u64 {
         self.stamp += 1;
         self.stamp
@@ -120,8 +135,9 @@ impl FileSystem {
     pub(super) fn add(&mut self, dir: usize, name: &[u8], kind: Kind) -> usize {
         let ino = self.inodes.len();
         let mode = self.fresh();
-        self.inodes.push(Inode { kind, mode, wd: None });
+        self.inodes.push(Inode { kind, mode, wd: None, changed_ns: self.now_ns });
         self.entries_mut(dir).insert(name.into(), ino);
+        self.touch(dir);
         self.tell(dir, name, mask::CREATE, 0, ino);
         ino
     }
@@ -133,6 +149,8 @@ impl FileSystem {
                 self.remove(ino, &below);
             }
         }
+        self.touch(dir);
+        self.touch(ino);
         self.tell(dir, name, mask::DELETE, 0, ino);
         if let Kind::File { links, .. } = &mut self.inodes[ino].kind {
             *links -= 1;
@@ -158,6 +176,7 @@ impl FileSystem {
             }
             self.entries_mut(from.0).insert(from.1.into(), other);
             self.entries_mut(to.0).insert(to.1.into(), ino);
+            [ino, other, from.0, to.0].into_iter().for_each(|ino| self.touch(ino));
             self.tell_move(from, to, ino);
             self.tell_move(to, from, other);
             return;
@@ -174,8 +193,10 @@ impl FileSystem {
         }
         self.entries_mut(from.0).remove(from.1);
         self.entries_mut(to.0).insert(to.1.into(), ino);
+        [ino, from.0, to.0].into_iter().for_each(|ino| self.touch(ino));
         self.tell_move(from, to, ino);
         if let Some(other) = other {
+            self.touch(other);
             self.unwatch(other);
         }
     }
@@ -272,6 +293,7 @@ impl FileSystem {
                 if let Some(ino) = file {
                     if let Kind::File { links, .. } = &mut self.inodes[ino].kind {
                         *links += 1;
+                        [ino, dir].into_iter().for_each(|ino| self.touch(ino));
                         self.entries_mut(dir).insert(name.clone(), ino);
                         self.tell(dir, &name, mask::CREATE, 0, ino);
                     }
@@ -281,6 +303,7 @@ impl FileSystem {
                 let fresh = self.fresh();
                 if let Kind::File { content, links: 1 } = &mut self.inodes[ino].kind {
                     *content = fresh;
+                    self.touch(ino);
                     self.tell(dir, &name, mask::CLOSE_WRITE, 0, ino);
                 }
             }
@@ -294,6 +317,7 @@ impl FileSystem {
                     return; // Only one of its names is told, which rsync without -H cannot mend.
                 }
                 self.inodes[ino].mode = self.fresh();
+                self.touch(ino);
                 self.tell(dir, &name, mask::ATTRIB, 0, ino);
             }
             _ => {
@@ -311,6 +335,7 @@ impl FileSystem {
         // A file with two names would have to tell both, which the kernel does not.
         if let Kind::File { content: old, links: 0 | 1 } = &mut self.inodes[ino].kind {
             *old = content;
+            self.touch(ino);
         }
         // The kernel tells the directory where the file was opened, under its name of now.
         for dir in 0..self.inodes.len() {

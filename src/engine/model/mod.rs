@@ -8,13 +8,17 @@ mod file_system;
 
 use self::file_system::{trace, FileSystem, Image, Kind, Random, ROOT};
 use super::event::{mask, RawEvent, Wd};
-use super::pending::Path;
-use super::scan::{Entry, Listing, Origin, Place, Reached, Scan, ScanId};
+use super::pending::{lies_in, Path};
+use super::remote::Manner;
+use super::scan::{Entry, Listing, Origin, Place, Reached, Scan, ScanId, Stamps};
 use super::settle::{Seen, Stamp};
+use super::standing::Known;
 use super::time::Time;
 use super::watches::join;
-use super::{Action, Engine, Input, Job, JobEnd, JobId, RootId, RootSettings, Settings, Work};
+use super::{Action, Engine, Input, Job, JobEnd, JobId, RemoteId};
+use super::{RootId, RootSettings, Settings, Work};
 use crate::config::{Batch, Events};
+use crate::rsync::level::Depth;
 use crate::rsync::outcome::{Ended, Status};
 use crate::rsync::plan::{Deletes, Gone};
 use std::collections::VecDeque;
@@ -31,14 +35,15 @@ struct Walk {
 
 struct Walking {
     scan: Scan,
-    ahead: Vec<(Vec<u8>, Option<Place>)>,
+    ahead: Vec<(Vec<u8>, Option<Place>, Stamps)>,
     /// Watched, and to be read in the next step.
-    watched: Option<(Vec<u8>, Reached, usize)>,
+    watched: Option<(Vec<u8>, Reached, usize, Stamps)>,
 }
 
 impl Walk {
     fn start(&mut self, scan: Scan) {
-        let ahead = vec![(scan.path.clone(), scan.watch.then(|| scan.place.clone()))];
+        let place = scan.watch.then(|| scan.place.clone());
+        let ahead = vec![(scan.path.clone(), place, Stamps::default())];
         self.scans.push_back(Walking { scan, ahead, watched: None });
     }
 
@@ -50,32 +55,46 @@ impl Walk {
         let number = random.below(self.scans.len().min(2));
         let walking = &mut self.scans[number];
         let root = RootId(0);
-        if let Some((path, reached, ino)) = walking.watched.take() {
-            let entries: Vec<_> = fs
-                .entries(ino)
-                .iter()
-                .map(|(name, &ino)| Entry { name: name.clone(), is_dir: fs.is_dir(ino) })
-                .collect();
-            for entry in entries.iter().filter(|entry| entry.is_dir) {
-                let place = match &reached {
-                    Reached::Watched { wd, .. } => {
-                        Some(Place::In { parent: *wd, name: entry.name.clone() })
-                    }
-                    Reached::Read | Reached::Unwatched => None,
+        let origin = walking.scan.origin;
+        if let Some((path, reached, ino, stamps)) = walking.watched.take() {
+            let mut entries = Vec::new();
+            for (name, &ino) in fs.entries(ino) {
+                let is_dir = fs.is_dir(ino);
+                let its = stamps.of_entry(fs.inodes[ino].changed_ns, is_dir);
+                if is_dir {
+                    let place = match &reached {
+                        Reached::Watched { wd, .. } => {
+                            Some(Place::In { parent: *wd, name: name.clone() })
+                        }
+                        Reached::Read | Reached::Unwatched { .. } => None,
+                    };
+                    walking.ahead.push((join(&path, name), place, its));
+                }
+                let counts = match origin {
+                    Origin::Start => false,
+                    Origin::Since(since_ns) => !is_dir && its.changed_ns >= since_ns,
+                    Origin::Created(_) | Origin::Moved => true,
                 };
-                walking.ahead.push((join(&path, &entry.name), place));
+                if counts {
+                    let changed_ns = its.changed_ns;
+                    entries.push(Entry { name: name.clone(), is_dir, changed_ns });
+                }
             }
-            let origin = walking.scan.origin;
-            let entries = if origin == Origin::Start { Vec::new() } else { entries };
-            let listing = Listing { scan: walking.scan.id, reached, path, origin, entries };
+            let changed_ns = match origin {
+                Origin::Since(since_ns) => Some(stamps.changed_ns).filter(|ns| *ns >= since_ns),
+                Origin::Start | Origin::Created(_) | Origin::Moved => None,
+            };
+            let scan = walking.scan.id;
+            let listing = Listing { scan, reached, path, origin, changed_ns, entries };
             self.told.push_back(Input::Listing(root, listing));
-        } else if let Some((path, place)) = walking.ahead.pop() {
+        } else if let Some((path, place, mut stamps)) = walking.ahead.pop() {
             let Some(ino) = fs.find(&path).filter(|&ino| fs.is_dir(ino)) else { return };
+            stamps.changed_ns = stamps.changed_ns.max(fs.inodes[ino].changed_ns);
             let reached = match place {
                 Some(place) => Reached::Watched { place, wd: fs.watch(ino) },
                 None => Reached::Read,
             };
-            walking.watched = Some((path, reached, ino));
+            walking.watched = Some((path, reached, ino, stamps));
         } else {
             let id: ScanId = walking.scan.id;
             self.scans.remove(number);
@@ -102,7 +121,13 @@ struct World {
     now: Time,
     random: Random,
     failures: bool,
+    settings: Settings,
+    /// What would be found on the disk after a crash.
+    saved: Vec<Saved>,
 }
+
+/// Of one remote: complete up to when, whether a full sync is owed, and paths.
+type Saved = (Option<u64>, bool, Vec<(Path, Gone)>);
 
 impl World {
     fn handle(&mut self, input: Input) {
@@ -148,6 +173,9 @@ impl World {
         let remote = job.remote.0;
         let paths: VecDeque<_> = match job.work {
             Work::Batch { paths, .. } => paths.into(),
+            Work::Level { directories, delete } => {
+                directories.iter().flat_map(|it| self.level(remote, it, delete)).collect()
+            }
             Work::FullSync { delete, .. } => {
                 let here = self.fs.image();
                 if delete {
@@ -161,6 +189,62 @@ impl World {
             (self.random.below(paths.len() + 1), code)
         });
         self.jobs.push(Sending { id: job.id, remote, paths, fails });
+    }
+
+    /// The paths of a directory that is made equal as a whole, after what only the far side has in it
+    /// has been deleted.
+    fn level(
+        &mut self,
+        remote: usize,
+        (directory, depth): &(Path, Depth),
+        delete: bool,
+    ) -> Vec<(Path, Gone)> {
+        if !self.fs.find(directory).is_some_and(|ino| self.fs.is_dir(ino)) {
+            return Vec::new();
+        }
+        let inside = |path: &[u8]| {
+            let rest = match &**directory {
+                b"" => Some(path),
+                above => path.strip_prefix(above).and_then(|rest| rest.strip_prefix(b"/")),
+            };
+            rest.is_some_and(|rest| *depth == Depth::All || !rest.contains(&b'/'))
+        };
+        let here = self.fs.image();
+        let far = &mut self.remotes[remote];
+        let extra = |path: &&Vec<u8>| delete && inside(path) && !here.contains_key(*path);
+        let extra: Vec<_> = far.keys().filter(extra).cloned().collect();
+        far.retain(|path, _| !extra.iter().any(|above| lies_in(path, above)));
+        let itself = (!directory.is_empty()).then(|| directory.clone());
+        let inside = here.into_keys().filter(|path| inside(path)).map(Path::from);
+        itself.into_iter().chain(inside).map(|path| (path, Gone::No)).collect()
+    }
+
+    fn save(&mut self) {
+        self.saved = (0..2).map(|remote| self.engine.standing(RemoteId(remote))).collect();
+    }
+
+    /// The program is killed, whatever it is doing; some time later it starts again.
+    fn crash(&mut self, attrib: bool) {
+        trace(|| format!("{:?} crash; saved {:?}", self.now, self.saved));
+        self.fs.forget_watches();
+        self.walk = Walk::default();
+        self.jobs.clear();
+        for _ in 0..self.random.below(12) {
+            self.now = self.now + self.random.below(3) as u64;
+            self.fs.now_ns = stamp_ns(self.now);
+            self.fs.disturb(&mut self.random, attrib);
+        }
+        self.fs.queue.clear();
+        let known = |(complete_ns, full, _): &Saved| match complete_ns {
+            Some(complete_ns) if !full => Known::Until(*complete_ns),
+            _ => Known::Nothing,
+        };
+        self.settings.roots[0].remotes = self.saved.iter().map(known).collect();
+        self.engine = Engine::new(self.settings.clone());
+        for (remote, (_, _, paths)) in self.saved.iter().enumerate() {
+            self.engine.owe(RemoteId(remote), false, paths.clone(), false);
+        }
+        self.carry_out();
     }
 
     fn job_step(&mut self) {
@@ -187,6 +271,7 @@ impl World {
                 while !self.fs.queue.is_empty() {
                     self.deliver_event();
                 }
+                self.read_up_to();
                 let ended = Ended { status: Status::Exited(code), stderr: Vec::new() };
                 self.handle(Input::JobEnded(id, JobEnd::Ran { ended, named: Vec::new() }));
             }
@@ -226,16 +311,25 @@ impl World {
         if let Some(event) = self.fs.queue.pop_front() {
             self.handle(Input::Event(RootId(0), event));
         }
+        self.read_up_to();
+    }
+
+    fn read_up_to(&mut self) {
+        if self.fs.queue.is_empty() {
+            self.handle(Input::ReadUpTo(RootId(0), stamp_ns(self.now)));
+        }
     }
 
     fn deliver_listing(&mut self) {
         if let Some(told) = self.walk.told.pop_front() {
             self.handle(told);
+            self.read_up_to();
         }
     }
 
     fn pass_time(&mut self, duration_ms: u64) {
         self.now = self.now + duration_ms;
+        self.fs.now_ns = stamp_ns(self.now);
         self.handle(Input::Time);
     }
 
@@ -270,7 +364,15 @@ struct Plan {
     full_sync: bool,
     failures: bool,
     overflows: bool,
+    /// The program is killed now and then. Without `mirror`, what disappears at that time stays.
+    crashes: bool,
+    mirror: bool,
     steps: usize,
+}
+
+/// The clock that stamps files is as coarse as the engine's.
+fn stamp_ns(now: Time) -> u64 {
+    now.0 * 1_000_000
 }
 
 fn live(seed: u64, plan: &Plan) {
@@ -289,25 +391,32 @@ fn live(seed: u64, plan: &Plan) {
     } else {
         fs.image()
     };
-    let engine = Engine::new(Settings {
+    let known = if plan.full_sync { Known::Nothing } else { Known::From(0) };
+    let settings = Settings {
         workers: 1 + random.below(2),
-        batch: Batch { quiet_ms: 2, delay_ms_max: 20, interval_ms: 0 },
         events: Events { attrib, create_file: random.one_in(2), ..Events::default() },
-        full_sync: plan.full_sync,
-        mirror: plan.full_sync,
-        deletes: Deletes::Combined,
-        roots: vec![RootSettings { filter: Arc::default(), remotes: 2, empty: false }],
-    });
+        manner: Manner {
+            timing: Batch { quiet_ms: 2, delay_ms_max: 20, interval_ms: 0 },
+            deletes: Deletes::Combined,
+            mirror: plan.mirror,
+            put_aside_ms: 60_000,
+        },
+        roots: vec![RootSettings { filter: Arc::default(), remotes: vec![known; 2], empty: false }],
+    };
     let mut world = World {
         fs,
         walk: Walk::default(),
-        engine,
+        engine: Engine::new(settings.clone()),
         jobs: Vec::new(),
         remotes: vec![far.clone(), far],
         now: Time(1),
         random,
         failures: plan.failures,
+        settings,
+        saved: Vec::new(),
     };
+    world.fs.now_ns = stamp_ns(world.now);
+    world.save();
     world.carry_out();
     if !plan.full_sync {
         world.rest();
@@ -333,6 +442,12 @@ fn live(seed: u64, plan: &Plan) {
             }
             _ => {}
         }
+        if world.random.one_in(10) {
+            world.save();
+        }
+        if plan.crashes && world.random.one_in(300) {
+            world.crash(attrib);
+        }
         if plan.overflows && world.random.one_in(400) {
             world.fs.queue.clear();
             let event =
@@ -346,11 +461,12 @@ fn live(seed: u64, plan: &Plan) {
     world.failures = false;
     world.rest();
     let here = world.fs.image();
+    let disappears = plan.crashes && !plan.mirror;
     for far in &world.remotes {
         let only_here: Vec<_> =
             here.iter().filter(|(path, is)| far.get(*path) != Some(is)).collect();
         let only_far: Vec<_> =
-            far.iter().filter(|(path, is)| here.get(*path) != Some(is)).collect();
+            far.iter().filter(|(path, is)| !disappears && here.get(*path) != Some(is)).collect();
         assert!(
             only_here.is_empty() && only_far.is_empty(),
             "seed {seed}: here {only_here:?}, far {only_far:?}"
@@ -373,22 +489,44 @@ fn lives(plan: &Plan) {
     }
 }
 
+const PLAN: Plan = Plan {
+    full_sync: false,
+    failures: false,
+    overflows: false,
+    crashes: false,
+    mirror: false,
+    steps: 1_500,
+};
+
 #[test]
 fn remotes_become_equal_whatever_the_order() {
-    lives(&Plan { full_sync: false, failures: false, overflows: false, steps: 1_500 });
+    lives(&PLAN);
 }
 
 #[test]
 fn remotes_become_equal_after_failed_jobs() {
-    lives(&Plan { full_sync: false, failures: true, overflows: false, steps: 1_500 });
+    lives(&Plan { failures: true, ..PLAN });
 }
 
 #[test]
 fn remotes_become_equal_from_a_start_in_the_middle_of_changes() {
-    lives(&Plan { full_sync: true, failures: true, overflows: false, steps: 1_500 });
+    lives(&Plan { full_sync: true, failures: true, mirror: true, ..PLAN });
 }
 
 #[test]
 fn remotes_become_equal_after_overflows() {
-    lives(&Plan { full_sync: true, failures: true, overflows: true, steps: 2_500 });
+    let steps = 2_500;
+    lives(&Plan { full_sync: true, failures: true, mirror: true, overflows: true, steps, ..PLAN });
+}
+
+#[test]
+fn mirrors_become_equal_after_crashes() {
+    let plan = Plan { failures: true, crashes: true, mirror: true, ..PLAN };
+    lives(&plan);
+    lives(&Plan { full_sync: true, ..plan });
+}
+
+#[test]
+fn nothing_is_missing_after_crashes() {
+    lives(&Plan { failures: true, crashes: true, ..PLAN });
 }

@@ -20,7 +20,9 @@ fn planned(depth: Depth, left_out: &[&str], directories: &[&str]) -> Vec<String>
     let rsync = rsync(&["-am", "--delete-excluded"]);
     let target = Target { remote: &remote, rsync: &rsync, local: NEW };
     let (left_out, directories) = (bytes(left_out), paths(directories));
-    let runs = level(&target, depth, &bytes(&["*.o"]), Some(&left_out), &directories);
+    let excludes = bytes(&["*.o"]);
+    let level = Level { target: &target, depth, delete: true, excludes: &excludes };
+    let runs = runs(level, Some(&left_out), &directories);
     let line = |run: &Run| {
         assert_eq!(run.input.last(), Some(&0));
         let args = run.args.join(OsStr::new(" ")).into_string().unwrap();
@@ -102,7 +104,9 @@ const FAR: &[&str] = &[
 fn run_all(lab: &Lab, depth: Depth, params: &[&str], left_out: &[Vec<u8>], directories: &[&str]) {
     let rsync = lab.rsync(params);
     let target = Target { remote: &lab.remote, rsync: &rsync, local: NEW };
-    for run in level(&target, depth, &bytes(&["*.o"]), Some(left_out), &paths(directories)) {
+    let excludes = bytes(&["*.o"]);
+    let level = Level { target: &target, depth, delete: true, excludes: &excludes };
+    for run in runs(level, Some(left_out), &paths(directories)) {
         lab.run(&run);
     }
 }

@@ -1,0 +1,103 @@
+//! A job that is on its way: what it carries, and what the far side may have because of it.
+
+use super::pending::{lies_in, Change, Path};
+use super::time::Time;
+use super::JobId;
+use crate::rsync::level::Depth;
+use crate::rsync::plan::{Deletes, Gone};
+use std::collections::BTreeMap;
+
+/// What a job carries.
+#[derive(Debug)]
+pub enum Cargo {
+    /// Changed paths, sorted.
+    Batch(Vec<(Path, Change)>),
+    /// Whole directories.
+    Levels(BTreeMap<Path, Depth>),
+    /// The whole root; `scheduled` if the schedule wants it and nothing else.
+    Everything {
+        /// It is nothing that is owed.
+        scheduled: bool,
+    },
+}
+
+/// A job that is on its way.
+#[derive(Debug)]
+pub struct Flight {
+    /// Which.
+    pub job: JobId,
+    /// When it started.
+    pub started: Time,
+    /// What it carries.
+    pub cargo: Cargo,
+    /// The far side can have none of the paths.
+    pub fresh: bool,
+    /// Two processes run it.
+    pub split: bool,
+    /// How it deletes.
+    pub deletes: Deletes,
+    /// The same batch failed with combined deletes in a way that a version without them would.
+    pub fallback: bool,
+    /// And it is certain that this was why.
+    pub unsupported: bool,
+    /// Paths that had been stuck are among it.
+    pub retries: bool,
+    /// Nothing else was left to be sent when it started.
+    pub everything: bool,
+    /// Up to which time everything had been seen by then.
+    pub seen_ns: Option<u64>,
+}
+
+impl Flight {
+    /// The paths of a batch; none for anything else.
+    pub fn batch(&self) -> &[(Path, Change)] {
+        match &self.cargo {
+            Cargo::Batch(batch) => batch,
+            Cargo::Levels(_) | Cargo::Everything { .. } => &[],
+        }
+    }
+
+    /// Whether it is a full sync.
+    pub fn is_full(&self) -> bool {
+        matches!(self.cargo, Cargo::Everything { .. })
+    }
+
+    /// Whether it may send paths that are in no list.
+    pub fn sweeps(&self) -> bool {
+        !matches!(self.cargo, Cargo::Batch(_))
+    }
+
+    /// Whether paths of the batch are to be deleted.
+    pub fn is_deleting(&self) -> bool {
+        self.batch().iter().any(|(_, change)| change.gone != Gone::No)
+    }
+
+    /// What was to be deleted under this name.
+    pub fn deletes(&self, path: &[u8]) -> Gone {
+        self.listed(path).map_or(Gone::No, |change| change.gone)
+    }
+
+    /// Whether the far side may come to have, or may keep, something under this name.
+    pub fn reaches(&self, path: &[u8]) -> bool {
+        let emptied =
+            |above: &[u8]| self.listed(above).is_some_and(|it| it.gone == Gone::Directory);
+        let slashes = path.iter().enumerate().filter(|(_, &byte)| byte == b'/');
+        self.sweeps()
+            || self.listed(path).is_some()
+            || slashes.map(|(at, _)| &path[..at]).any(emptied)
+    }
+
+    /// Whether the batch may send, or let stand, something that lies in the directory.
+    pub fn reaches_into(&self, directory: &[u8]) -> bool {
+        self.batch().iter().any(|(path, change)| {
+            let replaced = change.gone == Gone::Directory && lies_in(directory, path);
+            replaced || lies_in(path, directory) && path.len() > directory.len()
+        })
+    }
+
+    fn listed(&self, path: &[u8]) -> Option<&Change> {
+        let batch = self.batch();
+        let at = batch.binary_search_by(|(other, _)| (**other).cmp(path)).ok()?;
+        Some(&batch[at].1)
+    }
+}

@@ -1,0 +1,192 @@
+//! What goes into the engine and what comes out: the words that it shares with its owner.
+
+use super::event::{RawEvent, Wd};
+use super::filter::Filter;
+use super::pending::Path;
+use super::remote::{Manner, Sent};
+use super::scan::{Listing, Scan, ScanId};
+use super::settle::Seen;
+use super::standing::Known;
+use crate::config;
+use crate::rsync::level::Depth;
+use crate::rsync::outcome::Ended;
+use crate::rsync::plan::{Deletes, Gone};
+use std::sync::Arc;
+
+/// A root, by its place in the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RootId(pub usize);
+
+/// A remote, counted over all roots in the order of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RemoteId(pub usize);
+
+/// Numbers the jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(pub u64);
+
+/// What the engine needs to know before it starts.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Jobs at the same time, all remotes together (`-n`); at least 1.
+    pub workers: usize,
+    /// Which events count.
+    pub events: config::Events,
+    /// How every remote is treated.
+    pub manner: Manner,
+    /// The roots.
+    pub roots: Vec<RootSettings>,
+}
+
+/// What the engine needs to know of a root.
+#[derive(Debug, Clone)]
+pub struct RootSettings {
+    /// What it leaves out.
+    pub filter: Arc<Filter>,
+    /// What is known of each of its remotes.
+    pub remotes: Vec<Known>,
+    /// It is empty, and a full sync would delete everything on its remotes: that looks like a disk
+    /// that is not mounted, so nothing is synced before something is in it.
+    pub empty: bool,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Input {
+    /// The kernel told something about a root.
+    Event(RootId, RawEvent),
+    /// The walk has read a directory.
+    Listing(RootId, Listing),
+    /// The walk has ended a scan.
+    ScanEnded(RootId, ScanId),
+    /// The kernel's queue of a root has been read to its end: every event before this time (in
+    /// nanoseconds since 1970, on the clock that stamps files) has been handed in.
+    ReadUpTo(RootId, u64),
+    /// The answer to [`Action::Look`].
+    Seen(RootId, Path, Seen),
+    /// The answer to [`Action::CheckRoot`], if it can be synced again.
+    RootBack(RootId),
+    /// A job has ended. Events that the kernel had told before are to be handed in first: then
+    /// whatever the job can have seen is known to have been there.
+    JobEnded(JobId, JobEnd),
+    /// Time has passed.
+    Time,
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobEnd {
+    /// rsync ran, or could not be started.
+    Ran {
+        /// How it ended.
+        ended: Ended,
+        /// The paths, relative to the root, that it said did not get through; empty if it did not
+        /// say, or not reliably.
+        named: Vec<Vec<u8>>,
+    },
+    /// There was nothing to do: of the paths that should have been sent, none is there any more.
+    Nothing,
+    /// The root is not the directory that it was at start, so nothing was run.
+    RootChanged,
+}
+
+/// What is to be done.
+#[derive(Debug, PartialEq)]
+pub enum Action {
+    /// Have a directory read, and watched if the scan says so.
+    Scan(RootId, Scan),
+    /// Take a watch back.
+    RemoveWatch(RootId, Wd),
+    /// Look what a created file is, at once.
+    Look(RootId, Path),
+    /// Look whether a root that is gone is back, with something in it.
+    CheckRoot(RootId),
+    /// Have a job run.
+    Run(Job),
+    /// Tell the user.
+    Report(Report),
+}
+
+/// One piece of work for a worker: one rsync run, or two where deletions need their own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Given back with its end.
+    pub id: JobId,
+    /// Whose files.
+    pub root: RootId,
+    /// To where.
+    pub remote: RemoteId,
+    /// What.
+    pub work: Work,
+}
+
+/// What a job has to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Work {
+    /// Make paths equal, whatever they are now.
+    Batch {
+        /// How deletions are done.
+        deletes: Deletes,
+        /// The far side can have none of them, so that nothing has to be compared.
+        fresh: bool,
+        /// Run it as two processes at the same time, each with one half.
+        split: bool,
+        /// The paths, sorted, and what disappeared under each name.
+        paths: Vec<(Path, Gone)>,
+    },
+    /// Make whole directories equal.
+    Level {
+        /// Which.
+        directories: Vec<(Path, Depth)>,
+        /// Delete what only the far side has.
+        delete: bool,
+    },
+    /// Make the whole root equal.
+    FullSync {
+        /// The schedule wants it, and nothing else: then its own filter counts as well.
+        scheduled: bool,
+        /// Delete what only the far side has.
+        delete: bool,
+    },
+}
+
+/// What the user should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// A root is watched completely for the first time, or again after an overflow.
+    Watching(RootId, usize),
+    /// A job has arrived, and took so many milliseconds.
+    Arrived(RemoteId, Sent, u64),
+    /// A remote that had failed works again.
+    Back(RemoteId),
+    /// A job failed as a whole; said once until the remote is back or fails for another reason.
+    Failed(RemoteId, JobEnd, u64),
+    /// Some paths of a job did not get through; tried again soon.
+    Partial(RemoteId, Ended),
+    /// And not for the first time: these are tried again after so many milliseconds. No paths: a full
+    /// sync.
+    PutAside(RemoteId, Ended, Vec<Path>, u64),
+    /// A remote's rsync does not know combined deletes.
+    PortableDeletes(RemoteId),
+    /// More paths were pending than fit; they became a full sync.
+    TooMany(RemoteId),
+    /// The kernel's queue overflowed: everything is read again.
+    Overflowed(RootId),
+    /// The kernel has no watch left for some directories of a root; it knows so many.
+    Unwatched(RootId, usize),
+    /// It has again, for all of them.
+    AllWatched(RootId),
+    /// A root halts; nothing of it is synced until it is back.
+    Halted(RootId, Halt),
+    /// A halted root is synced again, with a full sync first.
+    Resumed(RootId),
+}
+
+/// Why a root must not be synced now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Halt {
+    /// It was deleted, moved, unmounted, or is not the directory that it was.
+    Lost,
+    /// It is empty, and a full sync would delete everything on its remotes.
+    Empty,
+}

@@ -1,0 +1,194 @@
+//! What the end of a job means for what its remote is owed.
+
+use super::super::flight::{Cargo, Flight};
+use super::super::pending::{lies_in, Change, Path};
+use super::super::time::Time;
+use super::Remote;
+use crate::rsync::outcome::{combined_unsupported, option_unknown, Class, Ended};
+use crate::rsync::plan::{Deletes, Gone};
+
+/// Combined deletes that failed where the portable way worked, so many in a row, are taken for
+/// something that this remote cannot do. Fewer are races.
+const COMBINED_FAILURES_MAX: u32 = 4;
+/// What does not get through by itself is tried so often with growing pauses, over some five minutes,
+/// before it has to wait for `timeToExecute`.
+const STUCK_TRIES_MAX: u32 = 10;
+/// What the end of a job meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The batch has arrived.
+    Arrived {
+        /// What it was.
+        sent: Sent,
+        /// How long it took.
+        took_ms: u64,
+        /// The remote had been failing before.
+        back: bool,
+        /// From now on deletions go the portable way, because the other way does not work here.
+        learned: bool,
+    },
+    /// The same batch leaves again at once, with deletions the portable way.
+    Again,
+    /// Some of it did not arrive; that is tried again later, while other changes go on.
+    Partial {
+        /// It has been tried often enough with growing pauses, and waits this long from now on.
+        put_aside_ms: Option<u64>,
+    },
+    /// Nothing can be said to have arrived; everything is kept and tried again after a pause.
+    Failed {
+        /// How long the pause is.
+        pause_ms: u64,
+    },
+}
+
+/// What has arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// So many paths.
+    Paths(usize),
+    /// So many directories, as a whole.
+    Directories(usize),
+    /// The whole root.
+    Everything,
+}
+
+impl Remote {
+    /// The job on its way has ended.
+    pub fn finish(
+        &mut self,
+        class: Class,
+        ended: &Ended,
+        named: &[Vec<u8>],
+        now: Time,
+    ) -> Option<Verdict> {
+        let flight = self.flight.as_mut()?;
+        if flight.deletes == Deletes::Combined
+            && flight.is_deleting()
+            && combined_unsupported(ended)
+        {
+            flight.unsupported = option_unknown(ended);
+            return Some(Verdict::Again);
+        }
+        let flight = self.flight.take()?;
+        self.last_end = now;
+        if class != Class::Done {
+            self.logged = true;
+            self.last_failure = Some(ended.status);
+        }
+        self.version += u64::from(self.logged);
+        self.standing_version += 1;
+        Some(match class {
+            Class::Done => self.arrived(flight, now),
+            Class::Partial => self.partial(flight, named, now),
+            // The root halts, so that nothing is started; the remote is not to blame.
+            Class::SourceGone => self.keep(flight, now),
+            Class::Unreachable => {
+                self.backoff.fail(now);
+                self.keep(flight, now)
+            }
+            Class::Refused => {
+                self.backoff.refuse(now);
+                self.keep(flight, now)
+            }
+        })
+    }
+
+    fn arrived(&mut self, flight: Flight, now: Time) -> Verdict {
+        let back = self.backoff.is_failing();
+        self.backoff.succeed();
+        if flight.everything && self.stuck.is_empty() && !self.full {
+            self.logged = false;
+        }
+        if flight.is_full() {
+            self.mirrored = self.deletes_unseen();
+        }
+        if self.stuck.is_empty() && !self.stuck_full {
+            self.stuck_backoff.succeed();
+        }
+        self.completed(flight.seen_ns.filter(|_| flight.everything));
+        Verdict::Arrived {
+            sent: match &flight.cargo {
+                Cargo::Batch(batch) => Sent::Paths(batch.len()),
+                Cargo::Levels(levels) => Sent::Directories(levels.len()),
+                Cargo::Everything { .. } => Sent::Everything,
+            },
+            took_ms: now.since(flight.started),
+            back,
+            learned: self.learned(&flight),
+        }
+    }
+
+    /// Whether this job's way to its end shows that the remote cannot do combined deletes.
+    fn learned(&mut self, flight: &Flight) -> bool {
+        if flight.fallback {
+            self.combined_failures += 1;
+        } else if flight.is_deleting() {
+            self.combined_failures = 0;
+        }
+        let learned = flight.unsupported || self.combined_failures >= COMBINED_FAILURES_MAX;
+        let learned = learned && self.deletes == Deletes::Combined;
+        if learned {
+            self.deletes = Deletes::Portable;
+        }
+        learned
+    }
+
+    fn partial(&mut self, flight: Flight, named: &[Vec<u8>], now: Time) -> Verdict {
+        self.backoff.succeed();
+        // New paths that get stuck do not push out the time of those that are.
+        let mut put_aside_ms = None;
+        if flight.retries || self.stuck.is_empty() && !self.stuck_full {
+            self.stuck_backoff.fail(now);
+            if self.stuck_backoff.failures() >= STUCK_TRIES_MAX {
+                put_aside_ms = Some(self.put_aside_ms);
+                self.stuck_backoff.wait_until(now + self.put_aside_ms);
+            }
+        }
+        match flight.cargo {
+            Cargo::Batch(batch) => {
+                let mut stuck = stuck_of(batch, named);
+                stuck.iter_mut().for_each(|(_, change)| change.by_name = true);
+                self.stuck.restore(stuck);
+            }
+            // One that deletes leaves the rest of its deletions out once it has met an error.
+            Cargo::Levels(_) if !named.is_empty() && !self.deletes_unseen() => {
+                let named = named.iter().map(|path| (Path::from(&path[..]), Gone::No));
+                self.stuck.owe(named);
+            }
+            Cargo::Levels(_) | Cargo::Everything { .. } => self.stuck_full = true,
+        }
+        self.completed(flight.seen_ns.filter(|_| flight.everything && !self.stuck_full));
+        Verdict::Partial { put_aside_ms }
+    }
+
+    fn keep(&mut self, flight: Flight, now: Time) -> Verdict {
+        match flight.cargo {
+            Cargo::Batch(batch) => self.pending.restore(batch),
+            Cargo::Levels(levels) if !self.full => {
+                for (path, depth) in levels {
+                    self.make_level(&path, depth);
+                }
+            }
+            // The full sync that is owed makes them equal as well.
+            Cargo::Levels(_) => {}
+            Cargo::Everything { scheduled: true } => self.scheduled = true,
+            Cargo::Everything { scheduled: false } => self.full = true,
+        }
+        if !self.pending.is_empty() {
+            self.first_change.get_or_insert(now);
+        }
+        Verdict::Failed { pause_ms: self.backoff.until().since(now) }
+    }
+}
+
+/// The paths of a batch that did not get through, going by the names that rsync told.
+fn stuck_of(mut batch: Vec<(Path, Change)>, named: &[Vec<u8>]) -> Vec<(Path, Change)> {
+    if batch.iter().any(|(path, _)| named.iter().any(|name| lies_in(name, path))) {
+        batch.retain(|(path, change)| {
+            let meant = |name: &Vec<u8>| lies_in(name, path) || lies_in(path, name);
+            // rsync deletes nothing more once it has met an error.
+            change.gone != Gone::No || named.iter().any(meant)
+        });
+    }
+    batch
+}

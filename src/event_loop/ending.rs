@@ -1,0 +1,88 @@
+//! Signals, and how the loop ends: for good, or for one with another configuration.
+
+use super::{Heirloom, Loop, Setup, STOP_MS};
+use crate::state::resume::Resume;
+use crate::state::State;
+use crate::sys::clock;
+use crate::worker::Route;
+use nix::sys::signal::Signal;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+
+impl Loop {
+    /// Leaves everything on the disk as the next run needs it, or to the next loop.
+    pub(super) fn end(mut self) -> Option<(Setup, Heirloom)> {
+        self.write_ledger(true);
+        let (state, now) = (self.state(), self.now());
+        self.saver.save_last(state.clone(), now);
+        let Some(mut setup) = self.next else {
+            self.reporter.owed(&self.engine);
+            return None;
+        };
+        let everything = setup.full_sync && setup.config.filter != self.leaves_out;
+        setup.resumes = resumes(&setup, &state, everything);
+        setup.read_again = self.read_again;
+        Some((setup, Heirloom { signals: self.signals, grounds: self.grounds }))
+    }
+
+    pub(super) fn signals_came(&mut self) {
+        for signal in self.signals.take() {
+            if signal == Signal::SIGHUP {
+                self.reload();
+            } else if signal == Signal::SIGUSR1 {
+                log::info!("{signal}: a full sync of everything");
+                self.engine.full_sync_now();
+                self.engine.try_now();
+            } else if signal == Signal::SIGUSR2 {
+                log::info!("{signal}: what is owed is tried at once");
+                self.engine.try_now();
+            } else {
+                self.stop(signal);
+            }
+        }
+    }
+
+    fn stop(&mut self, signal: Signal) {
+        let now = self.now();
+        // A reload that is under way becomes the end.
+        let again = self.next.take().is_none() && self.stop_at.is_some();
+        if again {
+            self.stop_at = Some(now);
+            return;
+        }
+        log::info!("{signal}: ending; what runs gets {} s", STOP_MS / 1000);
+        self.stop_at = Some(now + STOP_MS);
+        self.engine.stop();
+    }
+
+    /// Has this loop end for one with the new configuration. The next one keeps the watches, and
+    /// goes on where this one's state ends, as after a restart.
+    fn reload(&mut self) {
+        if self.stop_at.is_some() {
+            return;
+        }
+        match (self.read_again)() {
+            Ok(setup) => {
+                log::info!("the configuration has been read again");
+                self.next = Some(setup);
+                self.stop_at = Some(self.now() + STOP_MS);
+                self.engine.stop();
+            }
+            Err(error) => log::error!("{error} (the configuration stays as it was)"),
+        }
+    }
+}
+
+/// Where the remotes of a new configuration go on, by the state of the old one.
+fn resumes(setup: &Setup, state: &State, everything: bool) -> Vec<Resume> {
+    let now_ns = clock::file_stamp_ns();
+    let resume = |route: &Arc<Route>| {
+        let destination = route.target().destination();
+        let kept = state.of(route.root.as_os_str().as_bytes(), destination.as_bytes());
+        if everything || setup.full_sync && kept.is_none() {
+            return Resume::with_full_sync(None);
+        }
+        Resume::from(kept, route.footing.identity.inode(), now_ns)
+    };
+    setup.routes.iter().map(resume).collect()
+}

@@ -1,0 +1,62 @@
+//! What is kept on the disk and what the clock asks for, looked at after each round of the loop.
+
+use super::Loop;
+use crate::engine::RemoteId;
+use crate::faillog::script::{wait_status, Owed};
+use crate::state::{Known, State};
+use crate::worker::Route;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::sync::Arc;
+
+impl Loop {
+    pub(super) fn keep_schedule(&mut self) {
+        let (now, engine) = (self.now(), &self.engine);
+        for remote in self.crontab.due(now, |remote| engine.owes_full_sync(remote)) {
+            self.engine.schedule_full_sync(remote);
+        }
+    }
+
+    pub(super) fn keep_state(&mut self) {
+        let (version, now) = (self.engine.standing_version(), self.now());
+        if self.saver.due(version).is_some_and(|due| due <= now) {
+            self.saver.save(self.state(), version, now);
+        }
+    }
+
+    /// What the next run has to know.
+    pub(super) fn state(&self) -> State {
+        let known = |(number, route): (usize, &Arc<Route>)| {
+            let (complete_ns, full_sync, paths) = self.engine.standing(RemoteId(number));
+            Known {
+                root: route.root.as_os_str().as_bytes().to_vec(),
+                destination: route.target().destination().into_vec(),
+                inode: route.footing.identity.inode(),
+                complete_ns,
+                full_sync,
+                paths: paths.into_iter().collect(),
+            }
+        };
+        State { remotes: self.routes.iter().enumerate().map(known).collect() }
+    }
+
+    pub(super) fn keep_ledger(&mut self) {
+        let now = self.now();
+        if self.ledger.due(self.engine.owed_version()).is_some_and(|due| due <= now) {
+            self.write_ledger(false);
+        }
+    }
+
+    pub(super) fn write_ledger(&mut self, end: bool) {
+        let owed: Vec<_> = (0..self.routes.len())
+            .map(|number| {
+                let (full_sync, paths, status) = self.engine.owed(RemoteId(number), end);
+                let mut owed = Owed { full_sync, ..Owed::default() };
+                owed.status = status.map_or(0, wait_status);
+                paths.into_iter().for_each(|(path, gone)| owed.add(path, gone));
+                owed
+            })
+            .collect();
+        let (version, now) = (self.engine.owed_version(), self.now());
+        self.ledger.write(&self.routes, &owed, version, now);
+    }
+}

@@ -1,0 +1,74 @@
+//! Runs that outlived the instance that started them.
+//!
+//! After a kill -9 a running rsync goes on by itself. It has looked at its paths before, so it might
+//! delete on a remote what the next instance has just sent there. So every run carries a mark in its
+//! environment, and the next instance of the same configuration ends what it finds with that mark,
+//! before it starts anything itself. It holds the lock by then, so no other instance is at work.
+
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::Pid;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+/// The variable; its value is the resolved path of the configuration file.
+pub const MARK: &str = "SERSYNC_RUN_OF";
+/// How often and how long it is waited for a killed process to be gone. One that hangs in the kernel
+/// is not waited for longer: it does nothing any more.
+const CHECKS_MAX: u32 = 200;
+const CHECK_PAUSE: Duration = Duration::from_millis(10);
+
+/// Ends every process with the mark of this configuration; gives how many there were. Without /proc
+/// none are found.
+pub fn end(config: &Path) -> usize {
+    let mark = [MARK.as_bytes(), b"=", config.as_os_str().as_bytes()].concat();
+    let own = std::process::id();
+    let Ok(processes) = fs::read_dir("/proc") else { return 0 };
+    let numbers = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let orphans: Vec<u32> = numbers.filter(|&pid| pid != own && has_mark(pid, &mark)).collect();
+    for &pid in &orphans {
+        if let Ok(pid) = i32::try_from(pid) {
+            // It may have ended by itself meanwhile.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+    for _ in 0..CHECKS_MAX {
+        if !orphans.iter().any(|&pid| has_mark(pid, &mark)) {
+            break;
+        }
+        thread::sleep(CHECK_PAUSE);
+    }
+    orphans.len()
+}
+
+/// Whether a process has the mark; one that is ending has no environment any more.
+fn has_mark(pid: u32, mark: &[u8]) -> bool {
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    environment.split(|&byte| byte == 0).any(|variable| variable == mark)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
+    #[test]
+    fn only_what_carries_the_mark_is_ended() {
+        let sleeper = |config: &str| {
+            Command::new("sleep").arg("1000").env(MARK, config).spawn().expect("sleep runs")
+        };
+        let mut ours = [sleeper("/etc/a.xml"), sleeper("/etc/a.xml")];
+        let mut other = sleeper("/etc/a.xml2");
+        let ended = end(Path::new("/etc/a.xml"));
+        for child in &mut ours {
+            assert_eq!(child.wait().unwrap().signal(), Some(Signal::SIGKILL as i32));
+        }
+        assert_eq!(ended, 2);
+        assert!(other.try_wait().unwrap().is_none(), "somebody else's");
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+}
