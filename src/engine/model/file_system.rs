@@ -62,6 +62,7 @@ pub(super) struct FileSystem {
     pub(super) last_wd: i32,
     pub(super) last_cookie: u32,
     pub(super) stamp: u64,
+    pub(super) watches_max: usize,
     /// What changes are stamped with now.
     pub(super) now_ns: u64,
     /// Files created and not closed: directory, name, inode.
@@ -77,6 +78,7 @@ impl FileSystem {
             last_wd: 0,
             last_cookie: 0,
             stamp: 0,
+            watches_max: usize::MAX,
             now_ns: 0,
             open: Vec::new(),
         }
@@ -217,12 +219,14 @@ impl FileSystem {
         )
     }
 
-    pub(super) fn watch(&mut self, ino: usize) -> Wd {
-        if let Some(wd) = self.inodes[ino].wd {
-            return wd;
+    /// `None` if the limit is reached.
+    pub(super) fn watch(&mut self, ino: usize) -> Option<Wd> {
+        let watches = self.inodes.iter().filter(|inode| inode.wd.is_some()).count();
+        if self.inodes[ino].wd.is_none() && watches < self.watches_max {
+            self.last_wd += 1;
+            self.inodes[ino].wd = Some(Wd(self.last_wd));
         }
-        self.last_wd += 1;
-        *self.inodes[ino].wd.insert(Wd(self.last_wd))
+        self.inodes[ino].wd
     }
 
     pub(super) fn dirs(&self, at: usize, found: &mut Vec<usize>) {

@@ -91,9 +91,18 @@ impl Walk {
             let Some(ino) = fs.find(&path).filter(|&ino| fs.is_dir(ino)) else { return };
             stamps.changed_ns = stamps.changed_ns.max(fs.inodes[ino].changed_ns);
             let reached = match place {
-                Some(place) => Reached::Watched { place, wd: fs.watch(ino) },
+                Some(place) => match fs.watch(ino) {
+                    Some(wd) => Reached::Watched { place, wd },
+                    None => Reached::Unwatched { place },
+                },
                 None => Reached::Read,
             };
+            if matches!(reached, Reached::Unwatched { .. }) {
+                let (scan, entries) = (walking.scan.id, Vec::new());
+                let listing = Listing { scan, reached, path, origin, changed_ns: None, entries };
+                self.told.push_back(Input::Listing(root, listing));
+                return;
+            }
             walking.watched = Some((path, reached, ino, stamps));
         } else {
             let id: ScanId = walking.scan.id;
@@ -367,6 +376,8 @@ struct Plan {
     /// The program is killed now and then. Without `mirror`, what disappears at that time stays.
     crashes: bool,
     mirror: bool,
+    /// There are watches for so many directories, until everything rests.
+    watches_max: usize,
     steps: usize,
 }
 
@@ -416,6 +427,7 @@ fn live(seed: u64, plan: &Plan) {
         saved: Vec::new(),
     };
     world.fs.now_ns = stamp_ns(world.now);
+    world.fs.watches_max = plan.watches_max;
     world.save();
     world.carry_out();
     if !plan.full_sync {
@@ -459,6 +471,7 @@ fn live(seed: u64, plan: &Plan) {
         world.fs.close(0);
     }
     world.failures = false;
+    world.fs.watches_max = usize::MAX;
     world.rest();
     let here = world.fs.image();
     let disappears = plan.crashes && !plan.mirror;
@@ -495,6 +508,7 @@ const PLAN: Plan = Plan {
     overflows: false,
     crashes: false,
     mirror: false,
+    watches_max: usize::MAX,
     steps: 1_500,
 };
 
@@ -524,6 +538,13 @@ fn mirrors_become_equal_after_crashes() {
     let plan = Plan { failures: true, crashes: true, mirror: true, ..PLAN };
     lives(&plan);
     lives(&Plan { full_sync: true, ..plan });
+}
+
+#[test]
+fn mirrors_become_equal_when_there_are_watches_again() {
+    let plan = Plan { full_sync: true, failures: true, mirror: true, watches_max: 4, ..PLAN };
+    lives(&plan);
+    lives(&Plan { crashes: true, ..plan });
 }
 
 #[test]
