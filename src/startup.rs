@@ -3,10 +3,11 @@
 //! Every fault is one line that says what to do, and ends the start; `main` prints it. The
 //! configuration itself has been checked by then.
 
-use crate::cli::Options;
-use crate::config::{Config, EmptyRoot, Error as ConfigError, Events, Root, FILE_BYTES_MAX};
+use crate::cli::{Options, CONFIG_DEFAULT};
+use crate::config::{Config, EmptyRoot, Error as ConfigError, Events, Hint, Root, FILE_BYTES_MAX};
 use crate::engine::filter::Filter;
 use crate::event_loop::Setup;
+use crate::locale::Language;
 use crate::rsync::capability::Capability;
 use crate::rsync::pattern;
 use crate::rsync::plan::Deletes;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 /// rsync refuses a password file that others than its owner can touch.
 const OTHERS: u32 = 0o007;
 
-/// Why nothing was started: one line.
+/// Why nothing was started. Its `Display` is one line, in English; [`Error::told`] says more.
 #[derive(Debug)]
 pub enum Error {
     /// The configuration file cannot be read.
@@ -58,11 +59,9 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Unreadable(file, error) => write!(
-                f,
-                "{}: cannot read the configuration: {error}; name it with -o FILE",
-                file.display()
-            ),
+            Error::Unreadable(file, error) => {
+                f.write_str(&unreadable(file, error, Language::English))
+            }
             Error::Config(error) => error.fmt(f),
             Error::NotThere(what) => f.write_str(what),
             Error::NoRsync(what) => {
@@ -72,6 +71,36 @@ impl fmt::Display for Error {
             Error::Locked(error) => error.fmt(f),
         }
     }
+}
+
+impl Error {
+    /// All there is to say, in one or more lines; what to do about the configuration in the user's
+    /// language.
+    pub fn told(&self, language: Language) -> String {
+        match self {
+            Error::Unreadable(file, error) => unreadable(file, error, language),
+            Error::Config(error) => error.told(language),
+            Error::NotThere(_) | Error::NoRsync(_) | Error::Expression(_) | Error::Locked(_) => {
+                self.to_string()
+            }
+        }
+    }
+}
+
+/// Only a file that is not there may be another one's name.
+fn unreadable(file: &Path, error: &io::Error, language: Language) -> String {
+    let name = file.display();
+    let hints = [
+        (io::ErrorKind::NotFound, Hint::NAME_FILE),
+        (io::ErrorKind::PermissionDenied, Hint::READABLE),
+        (
+            io::ErrorKind::IsADirectory,
+            Hint::FILE_IN_DIRECTORY.with(file.join(CONFIG_DEFAULT).display().to_string()),
+        ),
+    ];
+    let hint = hints.iter().find(|(kind, _)| *kind == error.kind());
+    let hint = hint.map(|(_, hint)| format!("; {}", hint.say(language))).unwrap_or_default();
+    format!("{name}: cannot read the configuration: {error}{hint}")
 }
 
 impl From<ConfigError> for Error {
@@ -174,11 +203,8 @@ fn check_root(config: &Config, root: &Root) -> Result<(), Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => "does not exist".to_string(),
         Err(error) => format!("cannot be looked at: {error}"),
     };
-    let text = format!(
-        "watch=\"{}\" {what}; make the directory, or name the one that is meant",
-        root.watch.display()
-    );
-    Err(config.fault(root.written, text).into())
+    let text = format!("watch=\"{}\" {what}", root.watch.display());
+    Err(config.fault(root.written, text).hint(Hint::MAKE_DIRECTORY).into())
 }
 
 fn check_password_file(config: &Config) -> Result<(), Error> {

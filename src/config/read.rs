@@ -4,17 +4,17 @@
 //! values), and what contradicts what. What is turned off with `start="false"` is not looked into:
 //! files in the field keep half-filled elements for later. `Config::parse` calls it.
 
+use super::error::Problem;
+use super::hint::Hint;
 use super::plugins::{self, compiled};
 use super::remote::{self, plain};
-use super::text::{self, Encoding};
+use super::source::Source;
 use super::units::{self, Unit};
 use super::warnings::Warnings;
-use super::xml::{self, shown_path, Attribute, Element};
+use super::xml::{self, shown, shown_path, Attribute, Element};
 use super::{params, schema, words};
-use super::{
-    Batch, Config, Crontab, EmptyRoot, Events, FailLog, Filter, Plugin, PluginKind, Problem,
-};
-use super::{Root, Rsync, Safety, Schedule, StatusAddress, TimeOfDay, FILE_BYTES_MAX};
+use super::{Batch, Config, Crontab, EmptyRoot, Events, FailLog, Filter, Plugin, PluginKind};
+use super::{Root, Rsync, Safety, Schedule, StatusAddress, TimeOfDay};
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::ops::RangeInclusive;
@@ -38,13 +38,13 @@ const CRONTAB_EVERY: Duration = Duration::from_secs(36_000);
 const TIMES_OF_DAY_MAX: usize = 48;
 
 /// Reads a whole file.
-pub(super) fn config(file: &Path, bytes: &[u8]) -> Result<Config, Problem> {
-    let (source, encoding) = source_text(bytes)?;
-    let document = xml::parse(&source)?;
-    let head = Element::root(&document, encoding);
+pub(super) fn config(file: &Path, source: &Source) -> Result<Config, Problem> {
+    let text = source.undeclared();
+    let document = xml::parse(&text)?;
+    let head = Element::root(&document, source.encoding);
     if head.name() != "head" {
-        let text = format!("found <{}>, expected <head>; put everything into it", head.name());
-        return Err(head.problem(text));
+        let text = format!("found <{}>, expected <head>", shown(head.name()));
+        return Err(head.problem(text).hint(Hint::INTO_HEAD));
     }
     let mut warnings = Warnings::default();
     schema::check(head, &mut warnings);
@@ -72,35 +72,6 @@ pub(super) fn config(file: &Path, bytes: &[u8]) -> Result<Config, Problem> {
     };
     file_system(head)?;
     Ok(config)
-}
-
-/// The characters of the file, without what says how they are encoded: a byte order mark and the
-/// XML declaration, whose claim is wrong more often than right. The declaration is replaced by
-/// blanks, so that places stay what they were.
-fn source_text(bytes: &[u8]) -> Result<(String, Encoding), Problem> {
-    let whole_file = |text: String| Err(Problem { line: 0, column: 0, text });
-    if bytes.len() > FILE_BYTES_MAX {
-        return whole_file(format!(
-            "found {} bytes, expected at most {FILE_BYTES_MAX}; is this the configuration?",
-            bytes.len()
-        ));
-    }
-    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        return whole_file("found UTF-16, expected UTF-8; save the file as UTF-8".into());
-    }
-    let (text, encoding) =
-        text::decode_with_encoding(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes));
-    let start = text.len() - text.trim_start().len();
-    let declaration = text[start..]
-        .strip_prefix("<?xml")
-        .filter(|rest| rest.starts_with(char::is_whitespace))
-        .and_then(|rest| rest.find("?>"))
-        .map(|length| &text[start..start + "<?xml".len() + length + "?>".len()])
-        .filter(|declaration| !declaration[1..].contains('<'));
-    let Some(declaration) = declaration else { return Ok((text.into_owned(), encoding)) };
-    let blanks = declaration.chars().map(|c| if c == '\n' { '\n' } else { ' ' });
-    let behind = &text[start + declaration.len()..];
-    Ok((text[..start].chars().chain(blanks).chain(behind.chars()).collect(), encoding))
 }
 
 fn switch(parent: Element<'_>, name: &str, default: bool) -> Result<bool, Problem> {
@@ -177,11 +148,8 @@ fn roots(sersync: Element<'_>, ssh: bool, warnings: &mut Warnings) -> Result<Vec
     for element in sersync.children_named("localpath") {
         let watch = watched_directory(element)?;
         if !watched.insert(plain(&watch)) {
-            let text = format!(
-                "found {} watched twice, expected once; put all its remotes into one <localpath>",
-                shown_path(&watch)
-            );
-            return Err(element.problem(text));
+            let text = format!("found {} watched twice, expected once", shown_path(&watch));
+            return Err(element.problem(text).hint(Hint::ONE_LOCALPATH));
         }
         let example = "<remote ip=\"127.0.0.1\" name=\"module\"/>";
         element.required_child("remote", example)?;
@@ -244,7 +212,7 @@ fn rsync(sersync: Element<'_>, warnings: &mut Warnings) -> Result<(Rsync, bool),
     Ok((rsync, ssh))
 }
 
-const PARAMS: &str = "rsync options; write params=\"-artz\"";
+const PARAMS: &str = "rsync options such as -artz";
 
 fn params(
     attribute: &Attribute<'_>,
@@ -252,11 +220,12 @@ fn params(
     warnings: &mut Warnings,
 ) -> Result<Vec<Vec<u8>>, Problem> {
     let words = words::split(&attribute.bytes()).map_err(|error| {
-        attribute.wrong(&format!("complete words, found {error}; correct that"))
+        attribute.wrong(&format!("complete words, found {error}")).hint(Hint::CORRECT)
     })?;
     let judgement = params::judge(&words, ssh);
     if let Some(why) = judgement.refused {
-        return Err(attribute.wrong(&format!("rsync options for a sync: {why}")));
+        let expected = format!("rsync options for a sync: {why}");
+        return Err(attribute.wrong(&expected).hint(Hint::LEAVE_OUT));
     }
     for text in judgement.warnings {
         warnings.add(|| attribute.problem(text));
@@ -268,7 +237,7 @@ fn user(attribute: &Attribute<'_>) -> Result<String, Problem> {
     let user = attribute.text()?;
     let plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '@' | ':' | '/');
     if user.starts_with('-') || !user.chars().all(plain) {
-        return Err(attribute.wrong("one user name; write it without blanks, @, : and /"));
+        return Err(attribute.wrong("one user name").hint(Hint::PLAIN_USER));
     }
     Ok(user)
 }
@@ -291,7 +260,7 @@ fn crontab(sersync: Element<'_>) -> Result<Option<Crontab>, Problem> {
     let Some(crontab) = started(sersync, "crontab")? else { return Ok(None) };
     let schedule = match (crontab.attribute("schedule"), crontab.attribute("at")) {
         (Some(_), Some(at)) => {
-            return Err(at.wrong("either schedule or at; delete the one that is not meant"));
+            return Err(at.wrong("either schedule or at").hint(Hint::DELETE_ONE));
         }
         (None, Some(at)) => Schedule::At(times_of_day(&at)?),
         (Some(every), None) => {
@@ -312,14 +281,13 @@ fn crontab(sersync: Element<'_>) -> Result<Option<Crontab>, Problem> {
 fn times_of_day(attribute: &Attribute<'_>) -> Result<Vec<TimeOfDay>, Problem> {
     let times: Option<Vec<_>> = attribute.value().split(',').map(units::time_of_day).collect();
     let mut times = times.ok_or_else(|| {
-        attribute.wrong("times of day from 00:00 to 23:59; write 03:00, or several: 03:00,15:30")
+        attribute.wrong("times of day from 00:00 to 23:59").hint(Hint::TIMES_OF_DAY)
     })?;
     times.sort_unstable();
     times.dedup();
     if times.len() > TIMES_OF_DAY_MAX {
-        return Err(attribute.wrong(&format!(
-            "at most {TIMES_OF_DAY_MAX} times of day; write schedule=\"10m\" for an interval"
-        )));
+        let problem = attribute.wrong(&format!("at most {TIMES_OF_DAY_MAX} times of day"));
+        return Err(problem.hint(Hint::WRITE.with("schedule=\"10m\"")));
     }
     Ok(times)
 }
@@ -331,9 +299,7 @@ fn safety(sersync: Element<'_>) -> Result<Safety, Problem> {
         "halt" => EmptyRoot::Halt,
         "sync" => EmptyRoot::Sync,
         _ => {
-            return Err(written.wrong(
-                "\"halt\" to wait until something is in it, or \"sync\" to empty the remote too",
-            ));
+            return Err(written.wrong("\"halt\" or \"sync\"").hint(Hint::EMPTY_ROOT));
         }
     };
     Ok(Safety { empty_root })
@@ -349,20 +315,23 @@ fn chosen_plugin(
     let kind = plugins::kind(element)?;
     let name = kind.name();
     let Some(block) = blocks.iter().find(|block| block.kind() == kind) else {
-        return Err(element.problem(format!(
-            "found the plugin {name} turned on, expected <plugin name=\"{name}\"> behind \
-             </sersync>; add that block, or write start=\"false\""
-        )));
+        let text = format!(
+            "found the plugin {name} turned on, expected <plugin name=\"{name}\"> behind </sersync>"
+        );
+        return Err(element.problem(text).hint(Hint::BLOCK_OR_OFF));
     };
     let inside =
         |watch: &Path| roots.iter().any(|root| plain(watch).starts_with(plain(&root.watch)));
     match block.watch() {
         // COMPAT: the original would watch the plugin's path instead of the root, in silence.
-        Some(watch) if !inside(watch) => Err(element.problem(format!(
-            "found the plugin {name} turned on for {}, expected a path inside a watched \
-             <localpath>; correct watch in its block",
-            shown_path(watch)
-        ))),
+        Some(watch) if !inside(watch) => {
+            let text = format!(
+                "found the plugin {name} turned on for {}, expected a path inside a watched \
+                 <localpath>",
+                shown_path(watch)
+            );
+            Err(element.problem(text).hint(Hint::BLOCK_WATCH))
+        }
         Some(_) | None => Ok(Some(kind)),
     }
 }
@@ -379,10 +348,10 @@ fn batch(sersync: Element<'_>) -> Result<Batch, Problem> {
     let quiet_ms = milliseconds("quietMs")?.unwrap_or(default.quiet_ms);
     let delay_ms_max = milliseconds("maxDelayMs")?.unwrap_or(default.delay_ms_max.max(quiet_ms));
     if quiet_ms > delay_ms_max {
-        return Err(element.problem(format!(
-            "found maxDelayMs={delay_ms_max} below quietMs={quiet_ms}, expected at least as much; \
-             raise maxDelayMs"
-        )));
+        let text = format!(
+            "found maxDelayMs={delay_ms_max} below quietMs={quiet_ms}, expected at least as much"
+        );
+        return Err(element.problem(text).hint(Hint::RAISE_DELAY));
     }
     let interval = match element.attribute("interval") {
         Some(written) => time(&written, Unit::Seconds, 0..=BATCH_INTERVAL_S_MAX)?,
@@ -401,13 +370,10 @@ fn time(
     let (least_s, most_s) = (*range_s.start(), *range_s.end());
     let range = Duration::from_secs(least_s)..=Duration::from_secs(most_s);
     units::duration(attribute.value(), bare).filter(|time| range.contains(time)).ok_or_else(|| {
-        let unit = match bare {
-            Unit::Seconds => "seconds",
-            Unit::Minutes => "minutes",
+        let hint = match bare {
+            Unit::Seconds => Hint::SECONDS,
+            Unit::Minutes => Hint::MINUTES,
         };
-        attribute.wrong(&format!(
-            "a time from {least_s} to {most_s} seconds; write a number of {unit}, or say the \
-             unit: 60s, 60m, 1h"
-        ))
+        attribute.wrong(&format!("a time from {least_s} to {most_s} seconds")).hint(hint)
     })
 }

@@ -186,6 +186,16 @@ pub(super) fn split_glued(name: &str) -> Option<(&str, &str)> {
     search(&HEAD, name)
 }
 
+/// Whether the elements of that name have nothing in them, where they stand in that parent.
+pub(super) fn is_leaf(parent: &str, name: &str) -> bool {
+    fn search(shape: &Shape, parent: &str, name: &str) -> bool {
+        let leaf = |child: &Shape| child.name == name && child.children.is_empty();
+        (shape.name == parent && shape.children.iter().any(leaf))
+            || shape.children.iter().any(|child| search(child, parent, name))
+    }
+    search(&HEAD, parent, name)
+}
+
 /// Which of `words` was probably meant by `word`, or is a misspelt `word`: the nearest, if it is
 /// near enough that a slip of the finger explains it.
 pub(super) fn nearest_index(word: &str, words: &[&str]) -> Option<usize> {

@@ -322,7 +322,10 @@ fn a_file_without_its_heart_is_an_error() {
             with("<localpath watch='/data/x/..'><remote ip='i' name='m'/></localpath>"),
             "confxml.xml:2:1: found /data/x/.. watched twice",
         ),
-        ("x".repeat(FILE_BYTES_MAX + 1), "confxml.xml: found 1048577 bytes, expected at most"),
+        (
+            "x".repeat(FILE_BYTES_MAX + 1),
+            "confxml.xml: found more than 1048576 bytes, expected a con",
+        ),
     ]);
 }
 
@@ -386,7 +389,7 @@ fn a_wrong_value_is_an_error_with_its_place() {
         ),
         (
             with("<safety emptyRoot='no'/>"),
-            "confxml.xml:2:9: found emptyRoot=\"no\" in <safety>, expected \"halt\" to wait until",
+            "confxml.xml:2:9: found emptyRoot=\"no\" in <safety>, expected \"halt\" or \"sync\"; ",
         ),
         (
             with("<plugin start='true' name='comand'/>"),

@@ -1,4 +1,4 @@
-//! What cannot work ends at once: exit code 1, one line that says what and where, nothing started.
+//! What cannot work ends at once: exit code 1, one message that says what and where, nothing started.
 
 use crate::harness::{run_to_end, Plan};
 use std::ffi::OsString;
@@ -6,16 +6,19 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// Runs the plan with `args`, and sees that it is refused with one line that has all `words`.
-fn refused_with(plan: &mut Plan, args: &[&str], variables: &[(&str, &str)], words: &[&str]) {
+/// Runs the plan with `args`, and sees that it is refused with one line that has all `words`; what
+/// stands below it shows the place.
+pub fn refused_with(plan: &mut Plan, args: &[&str], variables: &[(&str, &str)], words: &[&str]) {
     plan.daemon.start();
     let args: Vec<OsString> = args.iter().map(OsString::from).collect();
     let ended = run_to_end(&plan.directory(""), &args, variables);
     let told = format!("{args:?}\nstdout: {}\nstderr: {}", ended.stdout, ended.stderr);
     assert_eq!(ended.code, Some(1), "{told}");
-    assert_eq!(ended.stderr.lines().count(), 1, "one line and no more: {told}");
+    let (message, below) = ended.stderr.split_once('\n').unwrap();
+    assert!(message.starts_with("sersync: "), "{told}");
+    assert!(below.lines().all(|line| line.starts_with("    ")), "one message and no more: {told}");
     for word in words {
-        assert!(ended.stderr.contains(word), "{word:?} is missing: {told}");
+        assert!(message.contains(word), "{word:?} is missing: {told}");
     }
     assert!(!ended.stdout.contains("watch path is:"), "it started to watch: {told}");
     assert_eq!(plan.daemon.connections(), 0, "it connected: {told}");

@@ -10,6 +10,7 @@ mod harness;
 
 mod bad_input;
 mod banner;
+mod broken_configs;
 mod changes;
 mod churn;
 mod failures;
