@@ -24,6 +24,7 @@ pub mod engine;
 pub mod event_loop;
 pub mod faillog;
 pub mod locale;
+pub mod password_file;
 pub mod report;
 pub mod rsync;
 pub mod startup;

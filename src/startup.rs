@@ -4,10 +4,13 @@
 //! configuration itself has been checked by then.
 
 use crate::cli::{Options, CONFIG_DEFAULT};
-use crate::config::{Config, EmptyRoot, Error as ConfigError, Events, Hint, Root, FILE_BYTES_MAX};
+use crate::config::{
+    Config, Destination, EmptyRoot, Error as ConfigError, Events, Hint, Root, FILE_BYTES_MAX,
+};
 use crate::engine::filter::Filter;
 use crate::event_loop::Setup;
 use crate::locale::Language;
+use crate::password_file::{self, Fault};
 use crate::rsync::capability::Capability;
 use crate::rsync::pattern;
 use crate::rsync::plan::Deletes;
@@ -16,13 +19,9 @@ use crate::sys::lock::{Error as LockError, Lock};
 use crate::worker::{is_empty, Excludes, Footing, Route, RSYNC};
 use std::fmt;
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-
-/// rsync refuses a password file that others than its owner can touch.
-const OTHERS: u32 = 0o007;
 
 /// Why nothing was started. Its `Display` is one line, in English; [`Error::told`] says more.
 #[derive(Debug)]
@@ -141,8 +140,8 @@ pub fn prepare(options: &Options, config: Config) -> Result<Setup, Error> {
     not_there_yet(options)?;
     for root in &config.roots {
         check_root(&config, root)?;
+        check_password_files(&config, root)?;
     }
-    check_password_file(&config)?;
     let local = local_rsync()?;
     let filter = Arc::new(Filter::new(&config.filter).map_err(Error::Expression)?);
     let mut routes = Vec::new();
@@ -207,21 +206,22 @@ fn check_root(config: &Config, root: &Root) -> Result<(), Error> {
     Err(config.fault(root.written, text).hint(Hint::MAKE_DIRECTORY).into())
 }
 
-fn check_password_file(config: &Config) -> Result<(), Error> {
-    let rsync = &config.rsync;
-    let Some(file) = &rsync.password_file else { return Ok(()) };
-    let what = match std::fs::metadata(file) {
-        Err(error) => format!("cannot be read: {error}; write the password alone into it"),
-        Ok(found) if !found.is_file() => "is not a file; name the file with the password".into(),
-        Ok(found) if found.permissions().mode() & OTHERS != 0 => format!(
-            "can be read by others (mode {:04o}), which rsync refuses; run: chmod 600 {}",
-            found.permissions().mode() & 0o7777,
-            file.display()
-        ),
-        Ok(_) => return Ok(()),
-    };
-    let text = format!("passwordfile=\"{}\" {what}", file.display());
-    Err(config.fault(rsync.password_file_written, text).into())
+fn check_password_files(config: &Config, root: &Root) -> Result<(), Error> {
+    for rsync in root.remotes.iter().map(|to| &to.rsync) {
+        let Some(file) = &rsync.password_file else { continue };
+        let about = |text| format!("passwordfile=\"{}\" {text}", file.display());
+        match password_file::check(file, rsync.user.as_deref()) {
+            Ok(()) => {}
+            Err(Fault::Refused(text, hint)) => {
+                let fault = config.fault(rsync.password_file_written, about(text));
+                return Err(fault.hint(hint).into());
+            }
+            Err(Fault::Odd(text)) => {
+                log::warn!("{}", config.fault(rsync.password_file_written, about(text)));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn local_rsync() -> Result<Capability, Error> {
@@ -255,12 +255,12 @@ fn routes_of(
         let text = format!("watch=\"{}\" is gone: {error}", root.watch.display());
         Error::from(config.fault(root.written, text))
     })?;
-    let route = |remote: &crate::config::Remote| {
+    let route = |to: &Destination| {
         Arc::new(Route {
             root: root.watch.clone(),
             footing,
-            remote: remote.clone(),
-            rsync: config.rsync.clone(),
+            remote: to.remote.clone(),
+            rsync: to.rsync.clone(),
             local,
             excludes: excludes(config, filter),
         })

@@ -18,6 +18,7 @@ mod read;
 mod remote;
 mod repair;
 mod schema;
+mod settings;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -54,8 +55,6 @@ pub struct Config {
     pub events: Events,
     /// `sersync/localpath`, in the order of the file; at least one.
     pub roots: Vec<Root>,
-    /// `sersync/rsync`: the settings that every remote shares.
-    pub rsync: Rsync,
     /// `sersync/failLog`.
     pub fail_log: FailLog,
     /// `sersync/crontab`, if it is turned on.
@@ -156,7 +155,7 @@ pub struct Root {
     /// The directory, without trailing slashes (but `/` itself stays).
     pub watch: PathBuf,
     /// At least one.
-    pub remotes: Vec<Remote>,
+    pub remotes: Vec<Destination>,
     /// Where `watch` stands.
     pub written: Written,
 }
@@ -179,7 +178,16 @@ impl PartialEq for Written {
 
 impl Eq for Written {}
 
-/// `remote ip name`: one destination of a root. What the three transports share is in [`Rsync`].
+/// `remote`: a destination of a root, and how rsync is called for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// Where it is.
+    pub remote: Remote,
+    /// `sersync/rsync`, but for what the remote says otherwise.
+    pub rsync: Rsync,
+}
+
+/// `remote ip name`: where a root is pushed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Remote {
     /// How it is reached, from `ip`, `name` and `ssh start`.
@@ -210,18 +218,18 @@ pub enum Transport {
     },
 }
 
-/// `sersync/rsync`: how rsync is called.
+/// How rsync is called for a remote: what `sersync/rsync` says, or the remote itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rsync {
-    /// `commonParams params`, split as a shell splits words; never empty words from blanks.
+    /// `params`, split as a shell splits words; never empty words from blanks.
     pub params: Vec<Vec<u8>>,
-    /// `auth users`, if `auth` is on.
+    /// `users`, if `auth` is on or the remote has its own.
     pub user: Option<String>,
-    /// `auth passwordfile`, if `auth` is on and `ssh` is not: a remote shell refuses it.
+    /// `passwordfile`, for an rsync daemon: a remote shell refuses it.
     pub password_file: Option<PathBuf>,
     /// Where `passwordfile` stands, if there is one.
     pub password_file_written: Written,
-    /// `userDefinedPort port`, if it is on.
+    /// The port of the rsync daemon, or of SSH.
     pub port: Option<u16>,
     /// `timeout time` in seconds, if it is on.
     pub timeout_s: Option<u32>,

@@ -8,13 +8,14 @@ use super::error::Problem;
 use super::hint::Hint;
 use super::plugins::{self, compiled};
 use super::remote::{self, plain};
+use super::schema;
+use super::settings::Common;
 use super::source::Source;
 use super::units::{self, Unit};
 use super::warnings::Warnings;
 use super::xml::{self, shown, shown_path, Attribute, Element};
-use super::{params, schema, words};
 use super::{Batch, Config, Crontab, EmptyRoot, Events, FailLog, Filter, Plugin, PluginKind};
-use super::{Root, Rsync, Safety, Schedule, StatusAddress, TimeOfDay};
+use super::{Destination, Root, Safety, Schedule, StatusAddress, TimeOfDay};
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::ops::RangeInclusive;
@@ -24,8 +25,6 @@ use std::time::Duration;
 
 /// The longest interval between two runs of something, in seconds: a year. Longer is a mistake.
 const INTERVAL_S_MAX: u64 = 366 * 86_400;
-/// The longest I/O timeout in seconds: rsync reads it into a C `int`.
-const TIMEOUT_S_MAX: u64 = i32::MAX as u64;
 /// The longest time between two batches in seconds: a day.
 const BATCH_INTERVAL_S_MAX: u64 = 86_400;
 /// The longest quiet period and delay of a batch, in milliseconds: an hour.
@@ -49,8 +48,7 @@ pub(super) fn config(file: &Path, source: &Source) -> Result<Config, Problem> {
     let mut warnings = Warnings::default();
     schema::check(head, &mut warnings);
     let sersync = head.required_child("sersync", "<sersync>...</sersync>")?;
-    let (rsync, ssh) = rsync(sersync, &mut warnings)?;
-    let roots = roots(sersync, ssh, &mut warnings)?;
+    let roots = roots(sersync, &mut warnings)?;
     let plugins: Vec<_> =
         head.children_named("plugin").map(plugins::plugin).collect::<Result<_, _>>()?;
     let plugin = chosen_plugin(sersync, &plugins, &roots)?;
@@ -61,7 +59,6 @@ pub(super) fn config(file: &Path, source: &Source) -> Result<Config, Problem> {
         filter: filter(head)?,
         events: events(head)?,
         roots,
-        rsync,
         fail_log: fail_log(sersync)?,
         crontab: crontab(sersync)?,
         plugin,
@@ -74,12 +71,12 @@ pub(super) fn config(file: &Path, source: &Source) -> Result<Config, Problem> {
     Ok(config)
 }
 
-fn switch(parent: Element<'_>, name: &str, default: bool) -> Result<bool, Problem> {
+pub(super) fn switch(parent: Element<'_>, name: &str, default: bool) -> Result<bool, Problem> {
     parent.child(name).map_or(Ok(default), |child| child.start())
 }
 
 /// A child that is there and turned on.
-fn started<'a>(parent: Element<'a>, name: &str) -> Result<Option<Element<'a>>, Problem> {
+pub(super) fn started<'a>(parent: Element<'a>, name: &str) -> Result<Option<Element<'a>>, Problem> {
     match parent.child(name) {
         Some(child) if child.start()? => Ok(Some(child)),
         Some(_) | None => Ok(None),
@@ -140,8 +137,9 @@ fn events(head: Element<'_>) -> Result<Events, Problem> {
     })
 }
 
-fn roots(sersync: Element<'_>, ssh: bool, warnings: &mut Warnings) -> Result<Vec<Root>, Problem> {
+fn roots(sersync: Element<'_>, warnings: &mut Warnings) -> Result<Vec<Root>, Problem> {
     sersync.required_child("localpath", "<localpath watch=\"/directory\">...</localpath>")?;
+    let common = Common::read(sersync, warnings)?;
     let mut watched = HashSet::new();
     let mut destinations = HashMap::new();
     let mut roots = Vec::new();
@@ -155,11 +153,14 @@ fn roots(sersync: Element<'_>, ssh: bool, warnings: &mut Warnings) -> Result<Vec
         element.required_child("remote", example)?;
         let mut remotes = Vec::new();
         for child in element.children_named("remote") {
+            let (rsync, ssh) = common.of(child, warnings)?;
             let remote = remote::remote(child, &watch, ssh)?;
-            if let Some(other) = destinations.insert(remote.clone(), watch.clone()) {
+            // Two ports of a host are two daemons.
+            let place = (remote.clone(), rsync.port);
+            if let Some(other) = destinations.insert(place, watch.clone()) {
                 warnings.add(|| shared_remote(child, &watch, &other));
             }
-            remotes.push(remote);
+            remotes.push(Destination { remote, rsync });
         }
         let written = element.attribute("watch").map(|watch| watch.written()).unwrap_or_default();
         roots.push(Root { watch, remotes, written });
@@ -183,63 +184,6 @@ pub(super) fn watched_directory(localpath: Element<'_>) -> Result<PathBuf, Probl
     let bytes = path.as_os_str().as_bytes();
     let kept = bytes.iter().rposition(|&byte| byte != b'/').map_or(1, |last| last + 1);
     Ok(OsStr::from_bytes(&bytes[..kept]).into())
-}
-
-/// `sersync/rsync`, and whether `ssh start` is true.
-fn rsync(sersync: Element<'_>, warnings: &mut Warnings) -> Result<(Rsync, bool), Problem> {
-    let mut rsync = Rsync { params: vec![b"-artz".to_vec()], ..Rsync::default() };
-    let Some(element) = sersync.child("rsync") else { return Ok((rsync, false)) };
-    let ssh = switch(element, "ssh", false)?;
-    if let Some(common) = element.child("commonParams") {
-        rsync.params = params(&common.required("params", PARAMS)?, ssh, warnings)?;
-    }
-    if let Some(auth) = started(element, "auth")? {
-        rsync.user = Some(user(&auth.required("users", "the user of the rsync module")?)?);
-        if !ssh {
-            let file = auth.required("passwordfile", "a file that holds the password")?;
-            rsync.password_file = Some(file.absolute_path()?);
-            rsync.password_file_written = file.written();
-        }
-    }
-    if let Some(port) = started(element, "userDefinedPort")? {
-        rsync.port = Some(port.required("port", "a port from 1 to 65535")?.port()?);
-    }
-    if let Some(timeout) = started(element, "timeout")? {
-        let written = timeout.required("time", "a time in seconds")?;
-        let timeout_s = time(&written, Unit::Seconds, 1..=TIMEOUT_S_MAX)?.as_secs();
-        rsync.timeout_s = Some(u32::try_from(timeout_s).expect("TIMEOUT_S_MAX fits into u32"));
-    }
-    Ok((rsync, ssh))
-}
-
-const PARAMS: &str = "rsync options such as -artz";
-
-fn params(
-    attribute: &Attribute<'_>,
-    ssh: bool,
-    warnings: &mut Warnings,
-) -> Result<Vec<Vec<u8>>, Problem> {
-    let words = words::split(&attribute.bytes()).map_err(|error| {
-        attribute.wrong(&format!("complete words, found {error}")).hint(Hint::CORRECT)
-    })?;
-    let judgement = params::judge(&words, ssh);
-    if let Some(why) = judgement.refused {
-        let expected = format!("rsync options for a sync: {why}");
-        return Err(attribute.wrong(&expected).hint(Hint::LEAVE_OUT));
-    }
-    for text in judgement.warnings {
-        warnings.add(|| attribute.problem(text));
-    }
-    Ok(words)
-}
-
-fn user(attribute: &Attribute<'_>) -> Result<String, Problem> {
-    let user = attribute.text()?;
-    let plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '@' | ':' | '/');
-    if user.starts_with('-') || !user.chars().all(plain) {
-        return Err(attribute.wrong("one user name").hint(Hint::PLAIN_USER));
-    }
-    Ok(user)
 }
 
 fn fail_log(sersync: Element<'_>) -> Result<FailLog, Problem> {
@@ -362,7 +306,7 @@ fn batch(sersync: Element<'_>) -> Result<Batch, Problem> {
 }
 
 /// A time within a range of seconds; `bare` is the unit of a number that has none.
-fn time(
+pub(super) fn time(
     attribute: &Attribute<'_>,
     bare: Unit,
     range_s: RangeInclusive<u64>,

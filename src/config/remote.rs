@@ -11,9 +11,9 @@ use std::net::Ipv6Addr;
 use std::path::{Component, Path, PathBuf};
 
 /// The word that stands in `ip` for this machine.
-const LOCAL: &str = "local";
+pub(super) const LOCAL: &str = "local";
 
-/// Reads one `remote` of the root that watches `watch`; `ssh` is whether `ssh start` is true.
+/// Reads one `remote` of the root that watches `watch`; `ssh` is whether it is reached by ssh.
 pub(super) fn remote(element: Element<'_>, watch: &Path, ssh: bool) -> Result<Remote, Problem> {
     let ip = element.required("ip", "a host name or an address")?;
     let name = element.required("name", "the rsync module, or with ssh the directory")?;

@@ -27,7 +27,7 @@ const fn leaf(name: &'static str, count: Count, attributes: &'static [&'static s
 }
 
 /// The official template's elements, and this program's own: `filter hidden`, `crontab at`, `batch`,
-/// `safety`.
+/// `safety`, all but two attributes of `remote`.
 static HEAD: Shape = Shape {
     name: "head",
     count: Once,
@@ -64,7 +64,7 @@ const SERSYNC: &[Shape] = &[
         name: "localpath",
         count: Many,
         attributes: &["watch"],
-        children: &[leaf("remote", Many, &["ip", "name"])],
+        children: &[leaf("remote", Many, REMOTE)],
     },
     Shape {
         name: "rsync",
@@ -94,6 +94,8 @@ const SERSYNC: &[Shape] = &[
     leaf("batch", Once, &["quietMs", "maxDelayMs", "interval"]),
     leaf("safety", Once, &["emptyRoot"]),
 ];
+
+const REMOTE: &[&str] = &["ip", "name", "port", "users", "passwordfile", "ssh", "params"];
 
 const PLUGIN: &[Shape] = &[
     leaf("param", Once, &["prefix", "suffix", "ignoreError"]),

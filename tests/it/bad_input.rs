@@ -113,6 +113,38 @@ fn a_password_file_that_others_can_read_is_refused() {
 }
 
 #[test]
+fn an_empty_password_file_is_refused() {
+    let spoil = |plan: &mut Plan| {
+        let file = password_file(plan, Some(0o600));
+        fs::write(&file, "\n").unwrap();
+        plan.conf.auth = Some(("sync".to_string(), file));
+    };
+    bad_configuration(spoil, &["confxml.xml:", "rsync.pass", "has no password in it"]);
+}
+
+#[test]
+fn a_password_file_of_somebody_else_is_refused() {
+    let spoil = |plan: &mut Plan| {
+        let file = password_file(plan, Some(0o600));
+        std::os::unix::fs::chown(&file, Some(1000), None).unwrap();
+        plan.conf.auth = Some(("sync".to_string(), file));
+    };
+    bad_configuration(spoil, &["confxml.xml:", "rsync.pass", "the user 1000", "run: chown root /"]);
+}
+
+#[test]
+fn a_password_file_of_a_single_remote_is_looked_at_too() {
+    let spoil = |plan: &mut Plan| {
+        let file = password_file(plan, Some(0o644));
+        plan.as_saved = Box::new(move |text| {
+            let own = format!("<remote users=\"sync\" passwordfile=\"{}\" ", file.display());
+            text.replace("<remote ", &own).into_bytes()
+        });
+    };
+    bad_configuration(spoil, &["confxml.xml:", "rsync.pass", "(mode 0644)", "run: chmod 600 /"]);
+}
+
+#[test]
 fn broken_xml_is_refused_with_its_place() {
     let cases: [(&str, &str, &str); 4] = [
         ("a quote that is missing", r#"<ssh start="false"/>"#, r#"<ssh start="false/>"#),

@@ -20,6 +20,7 @@ mod harness_itself;
 mod names;
 mod options;
 mod races;
+mod remote_settings;
 mod remotes;
 mod silent;
 mod switches;
