@@ -139,6 +139,7 @@ fn params(
     ssh: bool,
     warnings: &mut Warnings,
 ) -> Result<Vec<Vec<u8>>, Problem> {
+    attribute.plain_blanks()?;
     let words = words::split(&attribute.bytes()).map_err(|error| {
         attribute.wrong(&format!("complete words, found {error}")).hint(Hint::CORRECT)
     })?;

@@ -23,6 +23,9 @@ const SHOWN_CHARS_MAX: usize = 80;
 /// The two values of a switch.
 const SWITCHES: [&str; 2] = ["true", "false"];
 
+/// What pages and input methods put between words, as it is called: nobody sees it.
+const BLANK_LOOK_ALIKES: [(char, &str); 2] = [('\u{a0}', "U+00A0"), ('\u{3000}', "U+3000")];
+
 /// Parses XML; what is wrong with it comes back as what was probably meant.
 pub(super) fn parse(source: &str) -> Result<Document<'_>, Problem> {
     // Without a DTD there are no entities but XML's own five, so nothing can be read from
@@ -209,6 +212,26 @@ impl<'a> Attribute<'a> {
     pub(super) fn replaced_by(&self, value: &str) -> Edit {
         let written = self.written.range_value();
         Edit::replace(written.start, written.len(), value)
+    }
+
+    /// Between two options stands a blank, and not what only looks like one.
+    pub(super) fn plain_blanks(&self) -> Result<(), Problem> {
+        let written = self.written.range_value();
+        let source = self.element.node.document().input_text();
+        let unlike = BLANK_LOOK_ALIKES.iter().find_map(|(blank, number)| {
+            let offset = source[written.clone()].find(&format!("{blank}-"))?;
+            Some((written.start + offset, blank, number))
+        });
+        match (self.element.encoding, unlike) {
+            (Encoding::Utf8, Some((at, blank, number))) => {
+                let name = self.name();
+                let text = format!("found the character {number} in {name}= in place of a blank");
+                let edit = Edit::replace(at, blank.len_utf8(), " ");
+                Err(self.element.problem_at(at, text).hint(Hint::PLAIN_BLANK).edit(edit))
+            }
+            // One byte of another character may have the same number.
+            (Encoding::Bytes, _) | (Encoding::Utf8, None) => Ok(()),
+        }
     }
 
     /// The bytes that were written.

@@ -330,6 +330,12 @@ const DAMAGES: &[(usize, &str, &str, &str)] = &[
         "19:1: found <head> behind the end of the configuration; put everything into one <head>",
         "-",
     ),
+    (
+        11,
+        "<commonParams params=\"-artz\u{a0}--delete\u{3000}--force\"/>",
+        "11:28: found the character U+00A0 in params= in place of a blank; write a plain blank",
+        r#"<commonParams params="-artz --delete --force"/>"#,
+    ),
     // Characters that XML has its own use for.
     (
         11,
