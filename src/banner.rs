@@ -49,7 +49,10 @@ pub fn configured(options: &Options, config: &Config, command: &[u8]) -> Vec<u8>
     if options.background {
         lines.line("daemon start，sersync run behind the console ");
     }
-    lines.authentication(&config.rsync);
+    // COMPAT: the original had one for all remotes.
+    if let Some(first) = config.roots.first().and_then(|root| root.remotes.first()) {
+        lines.authentication(&first.rsync);
+    }
     lines.line("config xml parse success");
     lines.line("please set /etc/rsyncd.conf max connections=0 Manually");
     lines.thread_numbers(options.workers);

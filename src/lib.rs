@@ -23,6 +23,8 @@ pub mod crontab;
 pub mod engine;
 pub mod event_loop;
 pub mod faillog;
+pub mod locale;
+pub mod password_file;
 pub mod report;
 pub mod rsync;
 pub mod startup;

@@ -1,6 +1,7 @@
 //! Reads the command line, loads the configuration, runs; the only place that ends the process.
 
 use sersync::cli::{self, Invocation, Options};
+use sersync::locale::Language;
 use sersync::sys::sysctl;
 use sersync::{banner, event_loop, startup};
 use std::fmt::Display;
@@ -71,7 +72,7 @@ fn print(bytes: &[u8]) {
 }
 
 fn refuse(error: &startup::Error) -> ExitCode {
-    fail(error);
+    fail(error.told(Language::of(|name| std::env::var_os(name))));
     ExitCode::from(error.exit_code())
 }
 

@@ -3,12 +3,15 @@
 //! Every fault is one line that says what to do, and ends the start; `main` prints it. The
 //! configuration itself has been checked by then.
 
-use crate::cli::Options;
-use crate::config::units;
-use crate::config::{Config, EmptyRoot, Error as ConfigError, Events, Root, FILE_BYTES_MAX};
+use crate::cli::{Options, CONFIG_DEFAULT};
+use crate::config::{
+    units, Config, Destination, EmptyRoot, Error as ConfigError, Events, Hint, Root, FILE_BYTES_MAX,
+};
 use crate::engine::filter::Filter;
 use crate::engine::standing::Known;
 use crate::event_loop::{ReadAgain, Setup};
+use crate::locale::Language;
+use crate::password_file::{self, Fault};
 use crate::rsync::capability::Capability;
 use crate::rsync::pattern;
 use crate::rsync::plan::Deletes;
@@ -23,16 +26,12 @@ use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// rsync refuses a password file that others than its owner can touch.
-const OTHERS: u32 = 0o007;
-
-/// Why nothing was started: one line.
+/// Why nothing was started. Its `Display` is one line, in English; [`Error::told`] says more.
 #[derive(Debug)]
 pub enum Error {
     /// The configuration file cannot be read.
@@ -67,11 +66,9 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Unreadable(file, error) => write!(
-                f,
-                "{}: cannot read the configuration: {error}; name it with -o FILE",
-                file.display()
-            ),
+            Error::Unreadable(file, error) => {
+                f.write_str(&unreadable(file, error, Language::English))
+            }
             Error::Config(error) => error.fmt(f),
             Error::NotThere(what) => f.write_str(what),
             Error::NoRsync(what) => {
@@ -81,6 +78,36 @@ impl fmt::Display for Error {
             Error::Locked(error) => error.fmt(f),
         }
     }
+}
+
+impl Error {
+    /// All there is to say, in one or more lines; what to do about the configuration in the user's
+    /// language.
+    pub fn told(&self, language: Language) -> String {
+        match self {
+            Error::Unreadable(file, error) => unreadable(file, error, language),
+            Error::Config(error) => error.told(language),
+            Error::NotThere(_) | Error::NoRsync(_) | Error::Expression(_) | Error::Locked(_) => {
+                self.to_string()
+            }
+        }
+    }
+}
+
+/// Only a file that is not there may be another one's name.
+fn unreadable(file: &Path, error: &io::Error, language: Language) -> String {
+    let name = file.display();
+    let hints = [
+        (io::ErrorKind::NotFound, Hint::NAME_FILE),
+        (io::ErrorKind::PermissionDenied, Hint::READABLE),
+        (
+            io::ErrorKind::IsADirectory,
+            Hint::FILE_IN_DIRECTORY.with(file.join(CONFIG_DEFAULT).display().to_string()),
+        ),
+    ];
+    let hint = hints.iter().find(|(kind, _)| *kind == error.kind());
+    let hint = hint.map(|(_, hint)| format!("; {}", hint.say(language))).unwrap_or_default();
+    format!("{name}: cannot read the configuration: {error}{hint}")
 }
 
 impl From<ConfigError> for Error {
@@ -119,8 +146,8 @@ pub fn prepare(options: &Options, config: Config) -> Result<Setup, Error> {
     not_there_yet(options)?;
     for root in &config.roots {
         check_root(&config, root)?;
+        check_password_files(&config, root)?;
     }
-    check_password_file(&config)?;
     let local = local_rsync()?;
     let filter = Arc::new(Filter::new(&config.filter).map_err(Error::Expression)?);
     let mut routes = Vec::new();
@@ -200,8 +227,7 @@ fn resumes(setup: &Setup) -> Vec<Resume> {
     let resume = |route: &Arc<Route>| {
         let resume = match &state {
             Ok(state) => {
-                let destination = route.target().destination();
-                let kept = state.of(route.root.as_os_str().as_bytes(), destination.as_bytes());
+                let kept = state.of(route.root.as_os_str().as_bytes(), &route.kept_as());
                 Resume::from(kept, route.footing.identity.inode(), now_ns)
             }
             Err(_) => Resume::with_full_sync(None),
@@ -271,28 +297,26 @@ fn check_root(config: &Config, root: &Root) -> Result<(), Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => "does not exist".to_string(),
         Err(error) => format!("cannot be looked at: {error}"),
     };
-    let text = format!(
-        "watch=\"{}\" {what}; make the directory, or name the one that is meant",
-        root.watch.display()
-    );
-    Err(config.fault(root.written, text).into())
+    let text = format!("watch=\"{}\" {what}", root.watch.display());
+    Err(config.fault(root.written, text).hint(Hint::MAKE_DIRECTORY).into())
 }
 
-fn check_password_file(config: &Config) -> Result<(), Error> {
-    let rsync = &config.rsync;
-    let Some(file) = &rsync.password_file else { return Ok(()) };
-    let what = match std::fs::metadata(file) {
-        Err(error) => format!("cannot be read: {error}; write the password alone into it"),
-        Ok(found) if !found.is_file() => "is not a file; name the file with the password".into(),
-        Ok(found) if found.permissions().mode() & OTHERS != 0 => format!(
-            "can be read by others (mode {:04o}), which rsync refuses; run: chmod 600 {}",
-            found.permissions().mode() & 0o7777,
-            file.display()
-        ),
-        Ok(_) => return Ok(()),
-    };
-    let text = format!("passwordfile=\"{}\" {what}", file.display());
-    Err(config.fault(rsync.password_file_written, text).into())
+fn check_password_files(config: &Config, root: &Root) -> Result<(), Error> {
+    for rsync in root.remotes.iter().map(|to| &to.rsync) {
+        let Some(file) = &rsync.password_file else { continue };
+        let about = |text| format!("passwordfile=\"{}\" {text}", file.display());
+        match password_file::check(file, rsync.user.as_deref()) {
+            Ok(()) => {}
+            Err(Fault::Refused(text, hint)) => {
+                let fault = config.fault(rsync.password_file_written, about(text));
+                return Err(fault.hint(hint).into());
+            }
+            Err(Fault::Odd(text)) => {
+                log::warn!("{}", config.fault(rsync.password_file_written, about(text)));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn local_rsync() -> Result<Capability, Error> {
@@ -327,12 +351,12 @@ fn routes_of(
         Error::from(config.fault(root.written, text))
     })?;
     let mark = resolved(config)?;
-    let route = |remote: &crate::config::Remote| {
+    let route = |to: &Destination| {
         Arc::new(Route {
             root: root.watch.clone(),
             footing,
-            remote: remote.clone(),
-            rsync: config.rsync.clone(),
+            remote: to.remote.clone(),
+            rsync: to.rsync.clone(),
             local,
             excludes: excludes(config, filter),
             mark: mark.clone(),

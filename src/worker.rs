@@ -17,6 +17,7 @@ use crate::sys::channel::{channel, Receiver, Sender};
 use crate::sys::{orphans, process};
 use crate::walk::{below, left_out};
 use std::io::{self, PipeReader};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -115,6 +116,15 @@ impl Route {
     /// The remote as `rsync` takes it.
     pub fn target(&self) -> Target<'_> {
         Target { remote: &self.remote, rsync: &self.rsync, local: self.local }
+    }
+
+    /// The remote as the state knows it: two daemons on one host may have a module of the same name.
+    pub fn kept_as(&self) -> Vec<u8> {
+        let destination = self.target().destination().into_vec();
+        match self.rsync.port {
+            Some(port) => [destination, format!(" port {port}").into_bytes()].concat(),
+            None => destination,
+        }
     }
 
     /// The full sync of this remote, as it would run now.

@@ -3,6 +3,7 @@
 //! Owns how an expression of the configuration becomes a matcher; does not know what a path is.
 //! The configuration compiles each once to check it, the engine's filter to use it.
 
+use super::hint::Hint;
 use regex_lite::Regex;
 
 /// Compiles an expression so that it matches only the whole of a text.
@@ -29,10 +30,19 @@ fn explain(error: &regex_lite::Error) -> String {
     } else {
         return text;
     };
-    format!(
-        "it uses {lacking}, which Perl has and this program has not; \
-         say it without, if need be with several expressions"
-    )
+    format!("it uses {lacking}, {LACKING}")
+}
+
+/// What the messages about [`explain`]'s two things have in common.
+const LACKING: &str = "which Perl has and this program has not";
+
+/// What to do about an expression with this error of [`compile`].
+pub(super) fn hint(error: &str) -> Hint {
+    if error.ends_with(LACKING) {
+        Hint::OTHER_EXPRESSION
+    } else {
+        Hint::CORRECT
+    }
 }
 
 #[cfg(test)]

@@ -3,16 +3,23 @@
 //! [`Config::parse`] turns the bytes of a `confxml.xml` into this module's types, or into one
 //! [`Error`] that names file, line and column, what was found and what was expected. Pure: it reads
 //! no file and asks the system nothing; whether a root exists is the caller's question.
-//! `xml` has the elements as they were written, `schema` knows their names, `read` turns them into
-//! the types of this file. `main` calls [`Config::parse`]; everybody else reads the types.
+//! `source` has the characters, `xml` the elements as they were written, `schema` knows their names,
+//! `read` turns them into the types of this file; `damage`, `repair` and `excerpt` explain what is
+//! broken. `main` calls [`Config::parse`]; everybody else reads the types.
 
+mod damage;
+mod error;
+mod excerpt;
 pub mod expression;
-mod hints;
+mod hint;
 mod params;
 mod plugins;
 mod read;
 mod remote;
+mod repair;
 mod schema;
+mod settings;
+mod source;
 #[cfg(test)]
 mod tests;
 pub mod text;
@@ -21,6 +28,11 @@ mod warnings;
 mod words;
 mod xml;
 
+pub use error::{Error, Problem};
+pub use excerpt::Excerpt;
+pub use hint::Hint;
+
+use source::Source;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -43,8 +55,6 @@ pub struct Config {
     pub events: Events,
     /// `sersync/localpath`, in the order of the file; at least one.
     pub roots: Vec<Root>,
-    /// `sersync/rsync`: the settings that every remote shares.
-    pub rsync: Rsync,
     /// `sersync/failLog`.
     pub fail_log: FailLog,
     /// `sersync/crontab`, if it is turned on.
@@ -69,17 +79,18 @@ impl Config {
     /// wrong element or attribute, an expression that does not compile, rsync options that would
     /// break a run. What is merely odd is in [`Config::warnings`].
     pub fn parse(file: &Path, bytes: &[u8]) -> Result<Config, Error> {
-        read::config(file, bytes).map_err(|Problem { line, column, text }| Error {
-            file: file.into(),
-            line,
-            column,
-            text,
+        let source =
+            Source::new(bytes).map_err(|problem| Error::new(file.to_owned(), problem, None))?;
+        read::config(file, &source).map_err(|problem| {
+            let excerpt = Excerpt::of(&source, &problem);
+            Error::new(file.to_owned(), problem, excerpt)
         })
     }
 
-    /// A fault of what stands at a place of this file.
+    /// A fault of what stands at a place of this file; what to do about it is added with
+    /// [`Error::hint`].
     pub fn fault(&self, at: Written, text: String) -> Error {
-        Error { file: self.file.clone(), line: at.line, column: at.column, text }
+        Error::at(self.file.clone(), at, text)
     }
 
     /// The block that configures a plugin, if the file has one.
@@ -87,31 +98,6 @@ impl Config {
         self.plugins.iter().find(|plugin| plugin.kind() == kind)
     }
 }
-
-/// Why a configuration file cannot be used: one line for people, `file:line:column: text`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Error {
-    /// The file as the user named it.
-    pub file: PathBuf,
-    /// Counted from 1; 0 where the whole file is meant.
-    pub line: u32,
-    /// Counted from 1, in characters; 0 where the whole file is meant.
-    pub column: u32,
-    /// What was found, what was expected, what to do.
-    pub text: String,
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = self.file.display();
-        match self.line {
-            0 => write!(f, "{file}: {}", self.text),
-            line => write!(f, "{file}:{line}:{}: {}", self.column, self.text),
-        }
-    }
-}
-
-impl std::error::Error for Error {}
 
 /// `host hostip="localhost" port="8008"`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,7 +155,7 @@ pub struct Root {
     /// The directory, without trailing slashes (but `/` itself stays).
     pub watch: PathBuf,
     /// At least one.
-    pub remotes: Vec<Remote>,
+    pub remotes: Vec<Destination>,
     /// Where `watch` stands.
     pub written: Written,
 }
@@ -192,7 +178,16 @@ impl PartialEq for Written {
 
 impl Eq for Written {}
 
-/// `remote ip name`: one destination of a root. What the three transports share is in [`Rsync`].
+/// `remote`: a destination of a root, and how rsync is called for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// Where it is.
+    pub remote: Remote,
+    /// `sersync/rsync`, but for what the remote says otherwise.
+    pub rsync: Rsync,
+}
+
+/// `remote ip name`: where a root is pushed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Remote {
     /// How it is reached, from `ip`, `name` and `ssh start`.
@@ -223,18 +218,18 @@ pub enum Transport {
     },
 }
 
-/// `sersync/rsync`: how rsync is called.
+/// How rsync is called for a remote: what `sersync/rsync` says, or the remote itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rsync {
-    /// `commonParams params`, split as a shell splits words; never empty words from blanks.
+    /// `params`, split as a shell splits words; never empty words from blanks.
     pub params: Vec<Vec<u8>>,
-    /// `auth users`, if `auth` is on.
+    /// `users`, if `auth` is on or the remote has its own.
     pub user: Option<String>,
-    /// `auth passwordfile`, if `auth` is on and `ssh` is not: a remote shell refuses it.
+    /// `passwordfile`, for an rsync daemon: a remote shell refuses it.
     pub password_file: Option<PathBuf>,
     /// Where `passwordfile` stands, if there is one.
     pub password_file_written: Written,
-    /// `userDefinedPort port`, if it is on.
+    /// The port of the rsync daemon, or of SSH.
     pub port: Option<u16>,
     /// `timeout time` in seconds, if it is on.
     pub timeout_s: Option<u32>,
@@ -424,24 +419,4 @@ pub enum Plugin {
         /// `regexurl match`, if `regex` is true.
         pattern: Option<String>,
     },
-}
-
-/// Something the user should know about one place of the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Counted from 1; 0 where the whole file is meant.
-    pub line: u32,
-    /// Counted from 1, in characters; 0 where the whole file is meant.
-    pub column: u32,
-    /// One sentence: what was found, what was expected, what to do.
-    pub text: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            0 => write!(f, "{}", self.text),
-            line => write!(f, "{line}:{}: {}", self.column, self.text),
-        }
-    }
 }

@@ -78,7 +78,7 @@ pub(super) fn judge(words: &[Vec<u8>], ssh: bool) -> Judgement {
 
 impl Judgement {
     fn refuse(&mut self, option: &[u8], why: &str) {
-        let sentence = format!("{} {why}; leave it out", shown(&text::decode(option)));
+        let sentence = format!("{} {why}", shown(&text::decode(option)));
         self.refused.get_or_insert(sentence);
     }
 

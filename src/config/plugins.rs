@@ -3,11 +3,13 @@
 //! Owns what each of the four blocks must hold. A block is read and checked even if no plugin is
 //! turned on, since `-m` can ask for any of them. `read` calls it; running plugins is done elsewhere.
 
+use super::error::Problem;
+use super::hint::Hint;
 use super::read::{expressions, watched_directory};
 use super::remote::host;
 use super::schema::nearest_index;
 use super::xml::{Attribute, Element};
-use super::{expression, Plugin, PluginKind, Problem};
+use super::{expression, Plugin, PluginKind};
 use std::path::PathBuf;
 
 /// Reads one block.
@@ -37,8 +39,11 @@ pub(super) fn kind(element: Element<'_>) -> Result<PluginKind, Problem> {
     let name = element.required("name", &expected)?;
     PluginKind::from_name(name.value().trim()).ok_or_else(|| {
         match nearest_index(name.value(), &names) {
-            Some(index) => name.wrong(&format!("{expected}; perhaps {} is meant", names[index])),
-            None => name.wrong(&format!("{expected}; there are no others")),
+            Some(index) => {
+                let problem = name.wrong(&expected).hint(Hint::MEANT.with(names[index]));
+                problem.edit(name.replaced_by(names[index]))
+            }
+            None => name.wrong(&expected).hint(Hint::CORRECT),
         }
     })
 }
@@ -85,7 +90,10 @@ fn pattern(path: Element<'_>) -> Result<Option<String>, Problem> {
 pub(super) fn compiled(attribute: &Attribute<'_>) -> Result<String, Problem> {
     match expression::compile(attribute.value()) {
         Ok(_) => Ok(attribute.value().to_owned()),
-        Err(why) => Err(attribute.wrong(&format!("a regular expression: {why}"))),
+        Err(why) => {
+            let problem = attribute.wrong(&format!("a regular expression: {why}"));
+            Err(problem.hint(expression::hint(&why)))
+        }
     }
 }
 

@@ -4,17 +4,18 @@
 //! values), and what contradicts what. What is turned off with `start="false"` is not looked into:
 //! files in the field keep half-filled elements for later. `Config::parse` calls it.
 
+use super::error::Problem;
+use super::hint::Hint;
 use super::plugins::{self, compiled};
 use super::remote::{self, plain};
-use super::text::{self, Encoding};
+use super::schema;
+use super::settings::Common;
+use super::source::Source;
 use super::units::{self, Unit};
 use super::warnings::Warnings;
-use super::xml::{self, shown_path, Attribute, Element};
-use super::{params, schema, words};
-use super::{
-    Batch, Config, Crontab, EmptyRoot, Events, FailLog, Filter, Plugin, PluginKind, Problem,
-};
-use super::{Root, Rsync, Safety, Schedule, StatusAddress, TimeOfDay, FILE_BYTES_MAX};
+use super::xml::{self, shown, shown_path, Attribute, Element};
+use super::{Batch, Config, Crontab, EmptyRoot, Events, FailLog, Filter, Plugin, PluginKind};
+use super::{Destination, Root, Safety, Schedule, StatusAddress, TimeOfDay};
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::ops::RangeInclusive;
@@ -24,8 +25,6 @@ use std::time::Duration;
 
 /// The longest interval between two runs of something, in seconds: a year. Longer is a mistake.
 const INTERVAL_S_MAX: u64 = 366 * 86_400;
-/// The longest I/O timeout in seconds: rsync reads it into a C `int`.
-const TIMEOUT_S_MAX: u64 = i32::MAX as u64;
 /// The longest time between two batches in seconds: a day.
 const BATCH_INTERVAL_S_MAX: u64 = 86_400;
 /// The longest quiet period and delay of a batch, in milliseconds: an hour.
@@ -38,19 +37,18 @@ const CRONTAB_EVERY: Duration = Duration::from_secs(36_000);
 const TIMES_OF_DAY_MAX: usize = 48;
 
 /// Reads a whole file.
-pub(super) fn config(file: &Path, bytes: &[u8]) -> Result<Config, Problem> {
-    let (source, encoding) = source_text(bytes)?;
-    let document = xml::parse(&source)?;
-    let head = Element::root(&document, encoding);
+pub(super) fn config(file: &Path, source: &Source) -> Result<Config, Problem> {
+    let text = source.undeclared();
+    let document = xml::parse(&text)?;
+    let head = Element::root(&document, source.encoding);
     if head.name() != "head" {
-        let text = format!("found <{}>, expected <head>; put everything into it", head.name());
-        return Err(head.problem(text));
+        let text = format!("found <{}>, expected <head>", shown(head.name()));
+        return Err(head.problem(text).hint(Hint::INTO_HEAD));
     }
     let mut warnings = Warnings::default();
     schema::check(head, &mut warnings);
     let sersync = head.required_child("sersync", "<sersync>...</sersync>")?;
-    let (rsync, ssh) = rsync(sersync, &mut warnings)?;
-    let roots = roots(sersync, ssh, &mut warnings)?;
+    let roots = roots(sersync, &mut warnings)?;
     let plugins: Vec<_> =
         head.children_named("plugin").map(plugins::plugin).collect::<Result<_, _>>()?;
     let plugin = chosen_plugin(sersync, &plugins, &roots)?;
@@ -61,7 +59,6 @@ pub(super) fn config(file: &Path, bytes: &[u8]) -> Result<Config, Problem> {
         filter: filter(head)?,
         events: events(head)?,
         roots,
-        rsync,
         fail_log: fail_log(sersync)?,
         crontab: crontab(sersync)?,
         plugin,
@@ -74,41 +71,12 @@ pub(super) fn config(file: &Path, bytes: &[u8]) -> Result<Config, Problem> {
     Ok(config)
 }
 
-/// The characters of the file, without what says how they are encoded: a byte order mark and the
-/// XML declaration, whose claim is wrong more often than right. The declaration is replaced by
-/// blanks, so that places stay what they were.
-fn source_text(bytes: &[u8]) -> Result<(String, Encoding), Problem> {
-    let whole_file = |text: String| Err(Problem { line: 0, column: 0, text });
-    if bytes.len() > FILE_BYTES_MAX {
-        return whole_file(format!(
-            "found {} bytes, expected at most {FILE_BYTES_MAX}; is this the configuration?",
-            bytes.len()
-        ));
-    }
-    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        return whole_file("found UTF-16, expected UTF-8; save the file as UTF-8".into());
-    }
-    let (text, encoding) =
-        text::decode_with_encoding(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes));
-    let start = text.len() - text.trim_start().len();
-    let declaration = text[start..]
-        .strip_prefix("<?xml")
-        .filter(|rest| rest.starts_with(char::is_whitespace))
-        .and_then(|rest| rest.find("?>"))
-        .map(|length| &text[start..start + "<?xml".len() + length + "?>".len()])
-        .filter(|declaration| !declaration[1..].contains('<'));
-    let Some(declaration) = declaration else { return Ok((text.into_owned(), encoding)) };
-    let blanks = declaration.chars().map(|c| if c == '\n' { '\n' } else { ' ' });
-    let behind = &text[start + declaration.len()..];
-    Ok((text[..start].chars().chain(blanks).chain(behind.chars()).collect(), encoding))
-}
-
-fn switch(parent: Element<'_>, name: &str, default: bool) -> Result<bool, Problem> {
+pub(super) fn switch(parent: Element<'_>, name: &str, default: bool) -> Result<bool, Problem> {
     parent.child(name).map_or(Ok(default), |child| child.start())
 }
 
 /// A child that is there and turned on.
-fn started<'a>(parent: Element<'a>, name: &str) -> Result<Option<Element<'a>>, Problem> {
+pub(super) fn started<'a>(parent: Element<'a>, name: &str) -> Result<Option<Element<'a>>, Problem> {
     match parent.child(name) {
         Some(child) if child.start()? => Ok(Some(child)),
         Some(_) | None => Ok(None),
@@ -169,29 +137,30 @@ fn events(head: Element<'_>) -> Result<Events, Problem> {
     })
 }
 
-fn roots(sersync: Element<'_>, ssh: bool, warnings: &mut Warnings) -> Result<Vec<Root>, Problem> {
+fn roots(sersync: Element<'_>, warnings: &mut Warnings) -> Result<Vec<Root>, Problem> {
     sersync.required_child("localpath", "<localpath watch=\"/directory\">...</localpath>")?;
+    let common = Common::read(sersync, warnings)?;
     let mut watched = HashSet::new();
     let mut destinations = HashMap::new();
     let mut roots = Vec::new();
     for element in sersync.children_named("localpath") {
         let watch = watched_directory(element)?;
         if !watched.insert(plain(&watch)) {
-            let text = format!(
-                "found {} watched twice, expected once; put all its remotes into one <localpath>",
-                shown_path(&watch)
-            );
-            return Err(element.problem(text));
+            let text = format!("found {} watched twice, expected once", shown_path(&watch));
+            return Err(element.problem(text).hint(Hint::ONE_LOCALPATH));
         }
         let example = "<remote ip=\"127.0.0.1\" name=\"module\"/>";
         element.required_child("remote", example)?;
         let mut remotes = Vec::new();
         for child in element.children_named("remote") {
+            let (rsync, ssh) = common.of(child, warnings)?;
             let remote = remote::remote(child, &watch, ssh)?;
-            if let Some(other) = destinations.insert(remote.clone(), watch.clone()) {
+            // Two ports of a host are two daemons.
+            let place = (remote.clone(), rsync.port);
+            if let Some(other) = destinations.insert(place, watch.clone()) {
                 warnings.add(|| shared_remote(child, &watch, &other));
             }
-            remotes.push(remote);
+            remotes.push(Destination { remote, rsync });
         }
         let written = element.attribute("watch").map(|watch| watch.written()).unwrap_or_default();
         roots.push(Root { watch, remotes, written });
@@ -217,62 +186,6 @@ pub(super) fn watched_directory(localpath: Element<'_>) -> Result<PathBuf, Probl
     Ok(OsStr::from_bytes(&bytes[..kept]).into())
 }
 
-/// `sersync/rsync`, and whether `ssh start` is true.
-fn rsync(sersync: Element<'_>, warnings: &mut Warnings) -> Result<(Rsync, bool), Problem> {
-    let mut rsync = Rsync { params: vec![b"-artz".to_vec()], ..Rsync::default() };
-    let Some(element) = sersync.child("rsync") else { return Ok((rsync, false)) };
-    let ssh = switch(element, "ssh", false)?;
-    if let Some(common) = element.child("commonParams") {
-        rsync.params = params(&common.required("params", PARAMS)?, ssh, warnings)?;
-    }
-    if let Some(auth) = started(element, "auth")? {
-        rsync.user = Some(user(&auth.required("users", "the user of the rsync module")?)?);
-        if !ssh {
-            let file = auth.required("passwordfile", "a file that holds the password")?;
-            rsync.password_file = Some(file.absolute_path()?);
-            rsync.password_file_written = file.written();
-        }
-    }
-    if let Some(port) = started(element, "userDefinedPort")? {
-        rsync.port = Some(port.required("port", "a port from 1 to 65535")?.port()?);
-    }
-    if let Some(timeout) = started(element, "timeout")? {
-        let written = timeout.required("time", "a time in seconds")?;
-        let timeout_s = time(&written, Unit::Seconds, 1..=TIMEOUT_S_MAX)?.as_secs();
-        rsync.timeout_s = Some(u32::try_from(timeout_s).expect("TIMEOUT_S_MAX fits into u32"));
-    }
-    Ok((rsync, ssh))
-}
-
-const PARAMS: &str = "rsync options; write params=\"-artz\"";
-
-fn params(
-    attribute: &Attribute<'_>,
-    ssh: bool,
-    warnings: &mut Warnings,
-) -> Result<Vec<Vec<u8>>, Problem> {
-    let words = words::split(&attribute.bytes()).map_err(|error| {
-        attribute.wrong(&format!("complete words, found {error}; correct that"))
-    })?;
-    let judgement = params::judge(&words, ssh);
-    if let Some(why) = judgement.refused {
-        return Err(attribute.wrong(&format!("rsync options for a sync: {why}")));
-    }
-    for text in judgement.warnings {
-        warnings.add(|| attribute.problem(text));
-    }
-    Ok(words)
-}
-
-fn user(attribute: &Attribute<'_>) -> Result<String, Problem> {
-    let user = attribute.text()?;
-    let plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '@' | ':' | '/');
-    if user.starts_with('-') || !user.chars().all(plain) {
-        return Err(attribute.wrong("one user name; write it without blanks, @, : and /"));
-    }
-    Ok(user)
-}
-
 fn fail_log(sersync: Element<'_>) -> Result<FailLog, Problem> {
     let element = sersync.child("failLog");
     let path = match element {
@@ -291,7 +204,7 @@ fn crontab(sersync: Element<'_>) -> Result<Option<Crontab>, Problem> {
     let Some(crontab) = started(sersync, "crontab")? else { return Ok(None) };
     let schedule = match (crontab.attribute("schedule"), crontab.attribute("at")) {
         (Some(_), Some(at)) => {
-            return Err(at.wrong("either schedule or at; delete the one that is not meant"));
+            return Err(at.wrong("either schedule or at").hint(Hint::DELETE_ONE));
         }
         (None, Some(at)) => Schedule::At(times_of_day(&at)?),
         (Some(every), None) => {
@@ -312,14 +225,13 @@ fn crontab(sersync: Element<'_>) -> Result<Option<Crontab>, Problem> {
 fn times_of_day(attribute: &Attribute<'_>) -> Result<Vec<TimeOfDay>, Problem> {
     let times: Option<Vec<_>> = attribute.value().split(',').map(units::time_of_day).collect();
     let mut times = times.ok_or_else(|| {
-        attribute.wrong("times of day from 00:00 to 23:59; write 03:00, or several: 03:00,15:30")
+        attribute.wrong("times of day from 00:00 to 23:59").hint(Hint::TIMES_OF_DAY)
     })?;
     times.sort_unstable();
     times.dedup();
     if times.len() > TIMES_OF_DAY_MAX {
-        return Err(attribute.wrong(&format!(
-            "at most {TIMES_OF_DAY_MAX} times of day; write schedule=\"10m\" for an interval"
-        )));
+        let problem = attribute.wrong(&format!("at most {TIMES_OF_DAY_MAX} times of day"));
+        return Err(problem.hint(Hint::WRITE.with("schedule=\"10m\"")));
     }
     Ok(times)
 }
@@ -331,9 +243,7 @@ fn safety(sersync: Element<'_>) -> Result<Safety, Problem> {
         "halt" => EmptyRoot::Halt,
         "sync" => EmptyRoot::Sync,
         _ => {
-            return Err(written.wrong(
-                "\"halt\" to wait until something is in it, or \"sync\" to empty the remote too",
-            ));
+            return Err(written.wrong("\"halt\" or \"sync\"").hint(Hint::EMPTY_ROOT));
         }
     };
     Ok(Safety { empty_root })
@@ -349,20 +259,23 @@ fn chosen_plugin(
     let kind = plugins::kind(element)?;
     let name = kind.name();
     let Some(block) = blocks.iter().find(|block| block.kind() == kind) else {
-        return Err(element.problem(format!(
-            "found the plugin {name} turned on, expected <plugin name=\"{name}\"> behind \
-             </sersync>; add that block, or write start=\"false\""
-        )));
+        let text = format!(
+            "found the plugin {name} turned on, expected <plugin name=\"{name}\"> behind </sersync>"
+        );
+        return Err(element.problem(text).hint(Hint::BLOCK_OR_OFF));
     };
     let inside =
         |watch: &Path| roots.iter().any(|root| plain(watch).starts_with(plain(&root.watch)));
     match block.watch() {
         // COMPAT: the original would watch the plugin's path instead of the root, in silence.
-        Some(watch) if !inside(watch) => Err(element.problem(format!(
-            "found the plugin {name} turned on for {}, expected a path inside a watched \
-             <localpath>; correct watch in its block",
-            shown_path(watch)
-        ))),
+        Some(watch) if !inside(watch) => {
+            let text = format!(
+                "found the plugin {name} turned on for {}, expected a path inside a watched \
+                 <localpath>",
+                shown_path(watch)
+            );
+            Err(element.problem(text).hint(Hint::BLOCK_WATCH))
+        }
         Some(_) | None => Ok(Some(kind)),
     }
 }
@@ -379,10 +292,10 @@ fn batch(sersync: Element<'_>) -> Result<Batch, Problem> {
     let quiet_ms = milliseconds("quietMs")?.unwrap_or(default.quiet_ms);
     let delay_ms_max = milliseconds("maxDelayMs")?.unwrap_or(default.delay_ms_max.max(quiet_ms));
     if quiet_ms > delay_ms_max {
-        return Err(element.problem(format!(
-            "found maxDelayMs={delay_ms_max} below quietMs={quiet_ms}, expected at least as much; \
-             raise maxDelayMs"
-        )));
+        let text = format!(
+            "found maxDelayMs={delay_ms_max} below quietMs={quiet_ms}, expected at least as much"
+        );
+        return Err(element.problem(text).hint(Hint::RAISE_DELAY));
     }
     let interval = match element.attribute("interval") {
         Some(written) => time(&written, Unit::Seconds, 0..=BATCH_INTERVAL_S_MAX)?,
@@ -393,7 +306,7 @@ fn batch(sersync: Element<'_>) -> Result<Batch, Problem> {
 }
 
 /// A time within a range of seconds; `bare` is the unit of a number that has none.
-fn time(
+pub(super) fn time(
     attribute: &Attribute<'_>,
     bare: Unit,
     range_s: RangeInclusive<u64>,
@@ -401,13 +314,10 @@ fn time(
     let (least_s, most_s) = (*range_s.start(), *range_s.end());
     let range = Duration::from_secs(least_s)..=Duration::from_secs(most_s);
     units::duration(attribute.value(), bare).filter(|time| range.contains(time)).ok_or_else(|| {
-        let unit = match bare {
-            Unit::Seconds => "seconds",
-            Unit::Minutes => "minutes",
+        let hint = match bare {
+            Unit::Seconds => Hint::SECONDS,
+            Unit::Minutes => Hint::MINUTES,
         };
-        attribute.wrong(&format!(
-            "a time from {least_s} to {most_s} seconds; write a number of {unit}, or say the \
-             unit: 60s, 60m, 1h"
-        ))
+        attribute.wrong(&format!("a time from {least_s} to {most_s} seconds")).hint(hint)
     })
 }

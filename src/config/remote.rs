@@ -3,15 +3,17 @@
 //! Owns what makes a destination that rsync can be given, and the destinations that would make it
 //! eat its own source. `read` calls it for each root; the command lines are built elsewhere.
 
+use super::error::Problem;
+use super::hint::Hint;
 use super::xml::{shown_path, Attribute, Element};
-use super::{Problem, Remote, Transport};
+use super::{Remote, Transport};
 use std::net::Ipv6Addr;
 use std::path::{Component, Path, PathBuf};
 
 /// The word that stands in `ip` for this machine.
-const LOCAL: &str = "local";
+pub(super) const LOCAL: &str = "local";
 
-/// Reads one `remote` of the root that watches `watch`; `ssh` is whether `ssh start` is true.
+/// Reads one `remote` of the root that watches `watch`; `ssh` is whether it is reached by ssh.
 pub(super) fn remote(element: Element<'_>, watch: &Path, ssh: bool) -> Result<Remote, Problem> {
     let ip = element.required("ip", "a host name or an address")?;
     let name = element.required("name", "the rsync module, or with ssh the directory")?;
@@ -33,9 +35,9 @@ pub(super) fn host(attribute: &Attribute<'_>) -> Result<String, Problem> {
     let address = host.split('%').next().unwrap_or(host);
     let plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '/' | '[' | ']');
     if host.contains(':') && address.parse::<Ipv6Addr>().is_err() {
-        Err(attribute.wrong("a host without a port; the port belongs into <userDefinedPort>"))
+        Err(attribute.wrong("a host without a port").hint(Hint::OWN_PORT))
     } else if host.is_empty() || host.starts_with('-') || !host.chars().all(plain) {
-        Err(attribute.wrong("a host name or an address; write it without blanks and slashes"))
+        Err(attribute.wrong("a host name or an address").hint(Hint::PLAIN_HOST))
     } else {
         Ok(host.to_owned())
     }
@@ -44,10 +46,10 @@ pub(super) fn host(attribute: &Attribute<'_>) -> Result<String, Problem> {
 /// rsync itself refuses a module that starts with a slash: the path of the ssh mode, mostly.
 fn module(name: &Attribute<'_>) -> Result<Vec<u8>, Problem> {
     match name.bytes() {
-        path if path.starts_with(b"/") => Err(name.wrong(
-            "the name of a module in the remote's rsyncd.conf; \
-             write that name, or turn ssh on to push to a path",
-        )),
+        path if path.starts_with(b"/") => {
+            let expected = "the name of a module in the remote's rsyncd.conf";
+            Err(name.wrong(expected).hint(Hint::MODULE))
+        }
         module => Ok(module),
     }
 }
@@ -59,9 +61,8 @@ fn local_path(name: &Attribute<'_>, watch: &Path) -> Result<PathBuf, Problem> {
     let (source, target) = (plain(watch), plain(&path));
     if target.starts_with(&source) || source.starts_with(&target) {
         let watch = shown_path(watch);
-        return Err(
-            name.wrong(&format!("a directory neither inside nor around {watch}; choose one"))
-        );
+        let problem = name.wrong(&format!("a directory neither inside nor around {watch}"));
+        return Err(problem.hint(Hint::OTHER_DIRECTORY));
     }
     Ok(path)
 }

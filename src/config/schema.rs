@@ -27,7 +27,7 @@ const fn leaf(name: &'static str, count: Count, attributes: &'static [&'static s
 }
 
 /// The official template's elements, and this program's own: `filter hidden`, `crontab at`, `batch`,
-/// `safety`.
+/// `safety`, all but two attributes of `remote`.
 static HEAD: Shape = Shape {
     name: "head",
     count: Once,
@@ -64,7 +64,7 @@ const SERSYNC: &[Shape] = &[
         name: "localpath",
         count: Many,
         attributes: &["watch"],
-        children: &[leaf("remote", Many, &["ip", "name"])],
+        children: &[leaf("remote", Many, REMOTE)],
     },
     Shape {
         name: "rsync",
@@ -94,6 +94,8 @@ const SERSYNC: &[Shape] = &[
     leaf("batch", Once, &["quietMs", "maxDelayMs", "interval"]),
     leaf("safety", Once, &["emptyRoot"]),
 ];
+
+const REMOTE: &[&str] = &["ip", "name", "port", "users", "passwordfile", "ssh", "params"];
 
 const PLUGIN: &[Shape] = &[
     leaf("param", Once, &["prefix", "suffix", "ignoreError"]),
@@ -184,6 +186,16 @@ pub(super) fn split_glued(name: &str) -> Option<(&str, &str)> {
             .or_else(|| shape.children.iter().find_map(|child| search(child, name)))
     }
     search(&HEAD, name)
+}
+
+/// Whether the elements of that name have nothing in them, where they stand in that parent.
+pub(super) fn is_leaf(parent: &str, name: &str) -> bool {
+    fn search(shape: &Shape, parent: &str, name: &str) -> bool {
+        let leaf = |child: &Shape| child.name == name && child.children.is_empty();
+        (shape.name == parent && shape.children.iter().any(leaf))
+            || shape.children.iter().any(|child| search(child, parent, name))
+    }
+    search(&HEAD, parent, name)
 }
 
 /// Which of `words` was probably meant by `word`, or is a misspelt `word`: the nearest, if it is

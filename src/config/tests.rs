@@ -9,8 +9,17 @@ fn parse(source: &[u8]) -> Result<Config, Error> {
     Config::parse(Path::new("confxml.xml"), source)
 }
 
+/// A root whose remotes have no settings of their own.
 fn root(watch: &str, remotes: Vec<Remote>) -> Root {
+    let rsync = Rsync { params: vec![b"-artz".into()], ..Rsync::default() };
+    let to = |remote| Destination { remote, rsync: rsync.clone() };
+    let remotes = remotes.into_iter().map(to).collect();
     Root { watch: watch.into(), remotes, written: Written::default() }
+}
+
+/// The settings of the first remote.
+fn first_rsync(config: &Config) -> &Rsync {
+    &config.roots[0].remotes[0].rsync
 }
 
 fn daemon(host: &str, module: &str) -> Remote {
@@ -75,10 +84,12 @@ fn the_official_template_means_what_it_always_meant() {
         events: Events::default(),
         roots: vec![Root {
             watch: "/opt/tongbu".into(),
-            remotes: vec![daemon("127.0.0.1", "tongbu1")],
+            remotes: vec![Destination {
+                remote: daemon("127.0.0.1", "tongbu1"),
+                rsync: Rsync { params: vec![b"-artuz".into()], ..Rsync::default() },
+            }],
             written: Written::default(),
         }],
-        rsync: Rsync { params: vec![b"-artuz".into()], ..Rsync::default() },
         fail_log: FailLog { path: "/tmp/rsync_fail_log.sh".into(), every_s: 3600 },
         crontab: None,
         plugin: None,
@@ -101,7 +112,7 @@ fn the_templates_switches_turn_each_thing_on() {
     let all = Events { create_file: true, attrib: true, modify: true, ..Events::default() };
     assert_eq!(config.events, all);
     let ssh = Transport::Ssh { host: "127.0.0.1".into(), path: b"/x".into() };
-    assert_eq!(config.roots[0].remotes[0].transport, ssh);
+    assert_eq!(config.roots[0].remotes[0].remote.transport, ssh);
     let rsync = Rsync {
         params: vec![b"-artuz".into()],
         user: Some("root".into()),
@@ -110,7 +121,7 @@ fn the_templates_switches_turn_each_thing_on() {
         port: Some(874),
         timeout_s: Some(100),
     };
-    assert_eq!(config.rsync, rsync);
+    assert_eq!(*first_rsync(&config), rsync);
     let excludes = vec![b"*.php".to_vec(), b"info/*".to_vec()];
     assert_eq!(config.crontab, Some(Crontab { schedule: Schedule::Every(36_000), excludes }));
     assert_eq!(config.plugin, Some(PluginKind::Command));
@@ -124,14 +135,19 @@ fn the_examples_parse_without_a_warning() {
 
     let example = parse(include_bytes!("../../conf/confxml-daemon.xml")).unwrap();
     assert_eq!(texts(&example.warnings), [""; 0]);
-    assert_eq!(example.rsync.password_file, Some("/etc/rsync.pass".into()));
-    assert_eq!(example.roots[0].remotes, [daemon("10.0.5.41", "backup")]);
+    assert_eq!(first_rsync(&example).password_file, Some("/etc/rsync.pass".into()));
+    assert_eq!(example.roots[0].remotes[0].remote, daemon("10.0.5.41", "backup"));
 
     let example = parse(include_bytes!("../../conf/confxml-ssh.xml")).unwrap();
     assert_eq!(texts(&example.warnings), [""; 0]);
-    assert_eq!(example.rsync.password_file, None);
-    assert_eq!(example.rsync.user.as_deref(), Some("root"));
-    assert_eq!(example.rsync.port, Some(22));
+    assert_eq!(first_rsync(&example).password_file, None);
+    assert_eq!(first_rsync(&example).user.as_deref(), Some("root"));
+    assert_eq!(first_rsync(&example).port, Some(22));
+
+    let example = parse(include_bytes!("../../conf/confxml-remotes.xml")).unwrap();
+    assert_eq!(texts(&example.warnings), [""; 0]);
+    let users = example.roots[0].remotes.iter().map(|to| to.rsync.user.as_deref());
+    assert_eq!(users.collect::<Vec<_>>(), [Some("rsyncuser"), Some("other"), None, Some("root")]);
 }
 
 #[test]
@@ -187,11 +203,11 @@ fn bytes_come_back_as_they_were_written() {
         let config = parse(&source).unwrap();
         use std::os::unix::ffi::OsStrExt;
         assert_eq!(config.roots[0].watch.as_os_str().as_bytes(), [b"/", word].concat());
-        let Transport::Daemon { module, .. } = &config.roots[0].remotes[0].transport else {
+        let Transport::Daemon { module, .. } = &config.roots[0].remotes[0].remote.transport else {
             panic!("{config:?}");
         };
         assert_eq!(module, word);
-        assert_eq!(config.rsync.params[1], [b"--exclude=", word].concat());
+        assert_eq!(first_rsync(&config).params[1], [b"--exclude=", word].concat());
         assert_eq!(config.fail_log.path.as_os_str().as_bytes(), [b"/", word].concat());
         let regex = expression::compile(&config.filter.excludes[0]).unwrap();
         assert!(regex.is_match(&text::decode(&[word, b".log"].concat())));
@@ -280,7 +296,7 @@ fn what_is_turned_off_is_not_looked_into() {
          <timeout start='false' time='never'/>",
     );
     let config = parse(source.as_bytes()).unwrap();
-    assert_eq!(config.rsync, Rsync { params: vec![b"-artz".into()], ..Rsync::default() });
+    assert_eq!(*first_rsync(&config), Rsync { params: vec![b"-artz".into()], ..Rsync::default() });
 }
 
 fn every_quarter_of_an_hour() -> String {
@@ -322,7 +338,10 @@ fn a_file_without_its_heart_is_an_error() {
             with("<localpath watch='/data/x/..'><remote ip='i' name='m'/></localpath>"),
             "confxml.xml:2:1: found /data/x/.. watched twice",
         ),
-        ("x".repeat(FILE_BYTES_MAX + 1), "confxml.xml: found 1048577 bytes, expected at most"),
+        (
+            "x".repeat(FILE_BYTES_MAX + 1),
+            "confxml.xml: found more than 1048576 bytes, expected a con",
+        ),
     ]);
 }
 
@@ -386,7 +405,7 @@ fn a_wrong_value_is_an_error_with_its_place() {
         ),
         (
             with("<safety emptyRoot='no'/>"),
-            "confxml.xml:2:9: found emptyRoot=\"no\" in <safety>, expected \"halt\" to wait until",
+            "confxml.xml:2:9: found emptyRoot=\"no\" in <safety>, expected \"halt\" or \"sync\"; ",
         ),
         (
             with("<plugin start='true' name='comand'/>"),

@@ -20,7 +20,7 @@ impl Warnings {
             self.0.push(warning());
         } else if self.0.len() == WARNINGS_MAX {
             let text = format!("more than {WARNINGS_MAX} warnings: the others are not shown");
-            self.0.push(Problem { line: 0, column: 0, text });
+            self.0.push(Problem::whole_file(text));
         }
     }
 
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     fn warning(line: u32, column: u32) -> Problem {
-        Problem { line, column, text: String::new() }
+        Problem::new(line, column, "")
     }
 
     #[test]

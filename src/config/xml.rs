@@ -3,10 +3,14 @@
 //! Owns how an element or attribute is found, what its value is as a switch, number, path or text,
 //! and how a complaint about it reads. Knows nothing of what any of them means: that is `read`.
 
-use super::hints;
+use super::damage;
+use super::error::Problem;
+use super::excerpt::visible;
+use super::hint::Hint;
+use super::repair::Edit;
 use super::schema;
 use super::text::Encoding;
-use super::{Problem, Written};
+use super::Written;
 use roxmltree::{Document, Node};
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
@@ -16,11 +20,17 @@ use std::path::{Path, PathBuf};
 /// Messages show at most this many characters of a value: enough to recognise it.
 const SHOWN_CHARS_MAX: usize = 80;
 
+/// The two values of a switch.
+const SWITCHES: [&str; 2] = ["true", "false"];
+
+/// What pages and input methods put between words, as it is called: nobody sees it.
+const BLANK_LOOK_ALIKES: [(char, &str); 2] = [('\u{a0}', "U+00A0"), ('\u{3000}', "U+3000")];
+
 /// Parses XML; what is wrong with it comes back as what was probably meant.
 pub(super) fn parse(source: &str) -> Result<Document<'_>, Problem> {
     // Without a DTD there are no entities but XML's own five, so nothing can be read from
     // elsewhere and nothing can grow.
-    Document::parse(source).map_err(|error| hints::explain(source, &error))
+    Document::parse(source).map_err(|error| damage::explain(source, &error))
 }
 
 /// The place in `source` at a byte offset, with a complaint about it.
@@ -28,17 +38,13 @@ pub(super) fn problem_at(source: &str, offset: usize, text: impl Into<String>) -
     let before = &source[..offset];
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     let counted = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
-    Problem {
-        line: counted(before.matches('\n').count()),
-        column: counted(before[line_start..].chars().count()),
-        text: text.into(),
-    }
+    let line = counted(before.matches('\n').count());
+    Problem::new(line, counted(before[line_start..].chars().count()), text)
 }
 
 /// A value as a message shows it: shortened, and nothing in it that would move the cursor.
 pub(super) fn shown(value: &str) -> String {
-    let mut shown: String =
-        value.chars().take(SHOWN_CHARS_MAX).map(|c| if c.is_control() { '?' } else { c }).collect();
+    let mut shown: String = value.chars().take(SHOWN_CHARS_MAX).map(visible).collect();
     if value.chars().nth(SHOWN_CHARS_MAX).is_some() {
         shown.push_str("...");
     }
@@ -98,13 +104,14 @@ impl<'a> Element<'a> {
             let names: Vec<_> = others.iter().map(|child| child.name()).collect();
             let parent = self.name();
             match schema::nearest_index(name, &names) {
-                Some(index) => others[index].problem(format!(
-                    "found <{}> in <{parent}>, expected <{name}>; correct the name",
-                    names[index]
-                )),
-                None => self.problem(format!(
-                    "found no <{name}> in <{parent}>, expected at least one; add {example}"
-                )),
+                Some(index) => {
+                    let text = format!("found <{}> in <{parent}>, expected <{name}>", names[index]);
+                    others[index].problem(text).hint(Hint::CORRECT_NAME)
+                }
+                None => {
+                    let text = format!("found no <{name}> in <{parent}>, expected at least one");
+                    self.problem(text).hint(Hint::ADD.with(example))
+                }
             }
         })
     }
@@ -123,7 +130,7 @@ impl<'a> Element<'a> {
             return Err(self.missing_attribute(name, expected));
         };
         match attribute.value().trim() {
-            "" => Err(attribute.wrong(expected)),
+            "" => Err(attribute.wrong(expected).hint(Hint::FILL_IN)),
             _ => Ok(attribute),
         }
     }
@@ -133,13 +140,17 @@ impl<'a> Element<'a> {
         let names: Vec<_> = others.iter().map(|attribute| attribute.name()).collect();
         let element = self.name();
         match schema::nearest_index(name, &names) {
-            Some(index) => others[index].problem(format!(
-                "found {}=... in <{element}>, expected {name}=...; correct the name",
-                names[index]
-            )),
-            None => self.problem(format!(
-                "found no {name}=\"...\" in <{element}>, expected {expected}; add {name}=\"...\""
-            )),
+            Some(index) => {
+                let text =
+                    format!("found {}=... in <{element}>, expected {name}=...", names[index]);
+                let written = others[index].written.range_qname();
+                let edit = Edit::replace(written.start, written.len(), name);
+                others[index].problem(text).hint(Hint::CORRECT_NAME).edit(edit)
+            }
+            None => {
+                let text = format!("found no {name}=\"...\" in <{element}>, expected {expected}");
+                self.problem(text).hint(Hint::ADD.with(format!("{name}=\"...\"")))
+            }
         }
     }
 
@@ -197,6 +208,32 @@ impl<'a> Attribute<'a> {
         ))
     }
 
+    /// What puts another value in place of this one.
+    pub(super) fn replaced_by(&self, value: &str) -> Edit {
+        let written = self.written.range_value();
+        Edit::replace(written.start, written.len(), value)
+    }
+
+    /// Between two options stands a blank, and not what only looks like one.
+    pub(super) fn plain_blanks(&self) -> Result<(), Problem> {
+        let written = self.written.range_value();
+        let source = self.element.node.document().input_text();
+        let unlike = BLANK_LOOK_ALIKES.iter().find_map(|(blank, number)| {
+            let offset = source[written.clone()].find(&format!("{blank}-"))?;
+            Some((written.start + offset, blank, number))
+        });
+        match (self.element.encoding, unlike) {
+            (Encoding::Utf8, Some((at, blank, number))) => {
+                let name = self.name();
+                let text = format!("found the character {number} in {name}= in place of a blank");
+                let edit = Edit::replace(at, blank.len_utf8(), " ");
+                Err(self.element.problem_at(at, text).hint(Hint::PLAIN_BLANK).edit(edit))
+            }
+            // One byte of another character may have the same number.
+            (Encoding::Bytes, _) | (Encoding::Utf8, None) => Ok(()),
+        }
+    }
+
     /// The bytes that were written.
     pub(super) fn bytes(&self) -> Vec<u8> {
         self.element.encoding.bytes(self.value())
@@ -210,7 +247,7 @@ impl<'a> Attribute<'a> {
     pub(super) fn absolute_path(&self) -> Result<PathBuf, Problem> {
         match self.path() {
             path if path.is_absolute() => Ok(path),
-            _ => Err(self.wrong("an absolute path; write it from the root, with a / in front")),
+            _ => Err(self.wrong("an absolute path").hint(Hint::FROM_THE_ROOT)),
         }
     }
 
@@ -219,7 +256,7 @@ impl<'a> Attribute<'a> {
     pub(super) fn text(&self) -> Result<String, Problem> {
         match (self.element.encoding, self.value()) {
             (Encoding::Bytes, value) if !value.is_ascii() => {
-                Err(self.wrong("characters in UTF-8; save the file as UTF-8"))
+                Err(self.wrong("characters in UTF-8").hint(Hint::SAVE_UTF8))
             }
             (Encoding::Bytes | Encoding::Utf8, value) => Ok(value.to_owned()),
         }
@@ -233,7 +270,11 @@ impl<'a> Attribute<'a> {
         } else if value.eq_ignore_ascii_case("false") {
             Ok(false)
         } else {
-            Err(self.wrong("\"true\" or \"false\"; write one of the two"))
+            let problem = self.wrong("\"true\" or \"false\"").hint(Hint::TRUE_OR_FALSE);
+            Err(match schema::nearest_index(value, &SWITCHES) {
+                Some(index) => problem.edit(self.replaced_by(SWITCHES[index])),
+                None => problem,
+            })
         }
     }
 
@@ -241,7 +282,7 @@ impl<'a> Attribute<'a> {
     pub(super) fn number(&self, meaning: &str, range: RangeInclusive<u64>) -> Result<u64, Problem> {
         self.value().trim().parse().ok().filter(|number| range.contains(number)).ok_or_else(|| {
             let (least, most) = (range.start(), range.end());
-            self.wrong(&format!("{meaning} from {least} to {most}; write a whole number"))
+            self.wrong(&format!("{meaning} from {least} to {most}")).hint(Hint::WHOLE_NUMBER)
         })
     }
 

@@ -77,8 +77,7 @@ impl Loop {
 fn resumes(setup: &Setup, state: &State, everything: bool) -> Vec<Resume> {
     let now_ns = clock::file_stamp_ns();
     let resume = |route: &Arc<Route>| {
-        let destination = route.target().destination();
-        let kept = state.of(route.root.as_os_str().as_bytes(), destination.as_bytes());
+        let kept = state.of(route.root.as_os_str().as_bytes(), &route.kept_as());
         if everything || setup.full_sync && kept.is_none() {
             return Resume::with_full_sync(None);
         }

@@ -5,7 +5,7 @@ use crate::engine::RemoteId;
 use crate::faillog::script::{wait_status, Owed};
 use crate::state::{Known, State};
 use crate::worker::Route;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 impl Loop {
@@ -29,7 +29,7 @@ impl Loop {
             let (complete_ns, full_sync, paths) = self.engine.standing(RemoteId(number));
             Known {
                 root: route.root.as_os_str().as_bytes().to_vec(),
-                destination: route.target().destination().into_vec(),
+                destination: route.kept_as(),
                 inode: route.footing.identity.inode(),
                 complete_ns,
                 full_sync,

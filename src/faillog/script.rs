@@ -414,9 +414,15 @@ fn read_own<'t>(body: &'t [u8], addresses: &[Address]) -> Option<(Record, &'t [u
         }
     }
     let read = repair::read(&args)?;
-    let address = addresses.iter().position(|address| {
+    let fits = |address: &Address| {
         same_root(address).is_some() && goes_to(&read.destination, &address.target)
-    })?;
+    };
+    let mut fitting = (0..addresses.len()).filter(|&number| fits(&addresses[number]));
+    let first = fitting.next()?;
+    // Ports, users and parameters may have changed since, so they only choose among several.
+    let difference = |number: usize| addresses[number].target.difference(&args);
+    let nearer = |best, other| if difference(other) < difference(best) { other } else { best };
+    let address = fitting.fold(first, nearer);
     Some((Record { address, paths: read.paths }, rest))
 }
 

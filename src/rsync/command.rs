@@ -93,6 +93,17 @@ impl Target<'_> {
         words
     }
 
+    /// How many words these arguments and those of a run of this remote do not share. Two remotes
+    /// may be the same module of two daemons: a command is that of the one from which it differs
+    /// least.
+    pub fn difference(&self, args: &[Vec<u8>]) -> usize {
+        let own = self.arguments(self.rsync.params.clone(), Vec::new());
+        let same = |word: &OsString, arg: &Vec<u8>| word.as_bytes() == arg.as_slice();
+        let missing = own.iter().filter(|word| !args.iter().any(|arg| same(word, arg))).count();
+        let other = args.iter().filter(|arg| !own.iter().any(|word| same(word, arg))).count();
+        missing + other
+    }
+
     fn at_host(&self, host: &str, separator: &[u8], rest: &[u8]) -> Vec<u8> {
         let user = self.rsync.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
         [user.as_bytes(), bracketed(host).as_bytes(), separator, rest].concat()

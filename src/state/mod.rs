@@ -41,7 +41,8 @@ impl State {
 pub struct Known {
     /// The watched directory.
     pub root: Vec<u8>,
-    /// Where it is pushed, as rsync takes it: two users of one module are two remotes.
+    /// Where it is pushed, as rsync takes it: two users of one module are two remotes. With the port,
+    /// if it has one of its own.
     pub destination: Vec<u8>,
     /// The remote has everything that changed before this time: nanoseconds since 1970 on the clock
     /// that stamps files. `None` if it never had everything.

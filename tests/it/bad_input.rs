@@ -1,4 +1,4 @@
-//! What cannot work ends at once: exit code 1, one line that says what and where, nothing started.
+//! What cannot work ends at once: exit code 1, one message that says what and where, nothing started.
 
 use crate::harness::{run_to_end, Plan};
 use std::ffi::OsString;
@@ -6,16 +6,19 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// Runs the plan with `args`, and sees that it is refused with one line that has all `words`.
-fn refused_with(plan: &mut Plan, args: &[&str], variables: &[(&str, &str)], words: &[&str]) {
+/// Runs the plan with `args`, and sees that it is refused with one line that has all `words`; what
+/// stands below it shows the place.
+pub fn refused_with(plan: &mut Plan, args: &[&str], variables: &[(&str, &str)], words: &[&str]) {
     plan.daemon.start();
     let args: Vec<OsString> = args.iter().map(OsString::from).collect();
     let ended = run_to_end(&plan.directory(""), &args, variables);
     let told = format!("{args:?}\nstdout: {}\nstderr: {}", ended.stdout, ended.stderr);
     assert_eq!(ended.code, Some(1), "{told}");
-    assert_eq!(ended.stderr.lines().count(), 1, "one line and no more: {told}");
+    let (message, below) = ended.stderr.split_once('\n').unwrap();
+    assert!(message.starts_with("sersync: "), "{told}");
+    assert!(below.lines().all(|line| line.starts_with("    ")), "one message and no more: {told}");
     for word in words {
-        assert!(ended.stderr.contains(word), "{word:?} is missing: {told}");
+        assert!(message.contains(word), "{word:?} is missing: {told}");
     }
     assert!(!ended.stdout.contains("watch path is:"), "it started to watch: {told}");
     assert_eq!(plan.daemon.connections(), 0, "it connected: {told}");
@@ -107,6 +110,38 @@ fn a_password_file_that_others_can_read_is_refused() {
         plan.conf.auth = Some(("sync".to_string(), password_file(plan, Some(0o644))));
     };
     bad_configuration(spoil, &["rsync.pass", "chmod 600"]);
+}
+
+#[test]
+fn an_empty_password_file_is_refused() {
+    let spoil = |plan: &mut Plan| {
+        let file = password_file(plan, Some(0o600));
+        fs::write(&file, "\n").unwrap();
+        plan.conf.auth = Some(("sync".to_string(), file));
+    };
+    bad_configuration(spoil, &["confxml.xml:", "rsync.pass", "has no password in it"]);
+}
+
+#[test]
+fn a_password_file_of_somebody_else_is_refused() {
+    let spoil = |plan: &mut Plan| {
+        let file = password_file(plan, Some(0o600));
+        std::os::unix::fs::chown(&file, Some(1000), None).unwrap();
+        plan.conf.auth = Some(("sync".to_string(), file));
+    };
+    bad_configuration(spoil, &["confxml.xml:", "rsync.pass", "the user 1000", "run: chown root /"]);
+}
+
+#[test]
+fn a_password_file_of_a_single_remote_is_looked_at_too() {
+    let spoil = |plan: &mut Plan| {
+        let file = password_file(plan, Some(0o644));
+        plan.as_saved = Box::new(move |text| {
+            let own = format!("<remote users=\"sync\" passwordfile=\"{}\" ", file.display());
+            text.replace("<remote ", &own).into_bytes()
+        });
+    };
+    bad_configuration(spoil, &["confxml.xml:", "rsync.pass", "(mode 0644)", "run: chmod 600 /"]);
 }
 
 #[test]

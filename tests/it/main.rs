@@ -10,6 +10,7 @@ mod harness;
 
 mod bad_input;
 mod banner;
+mod broken_configs;
 mod changes;
 mod churn;
 mod failures;
@@ -19,6 +20,7 @@ mod harness_itself;
 mod names;
 mod options;
 mod races;
+mod remote_settings;
 mod remotes;
 mod silent;
 mod switches;

@@ -412,3 +412,36 @@ fn wait_statuses_are_those_of_sersync() {
         assert_eq!(wait_status(status), expected);
     }
 }
+
+/// One module on two ports, or of two users: the record goes to the remote that wrote it. What has
+/// changed since does not lose it.
+#[test]
+fn a_record_finds_its_remote_by_the_remotes_own_settings() {
+    let mut setting = Setting::new(Mode::Push);
+    setting.remotes.truncate(1);
+    let rsync = |user: &str, port| Rsync {
+        user: Some(user.into()),
+        port,
+        password_file: Some(format!("/{user}.pass").into()),
+        ..setting.rsync.clone()
+    };
+    let settings =
+        [rsync("u", Some(1)), rsync("u", Some(2)), rsync("v", Some(1)), rsync("v", None)];
+    let base = setting.addresses()[0];
+    let address = |rsync| Address { target: Target { rsync, ..base.target }, ..base };
+    let all: Vec<_> = settings.iter().map(address).collect();
+    let mut owed = Owed::default();
+    owed.add(Arc::from(b"a".as_slice()), Gone::No);
+    for (number, address) in all.iter().enumerate() {
+        let text = render(&[(*address, &owed)], &[]).text;
+        let found = parse(&text, &all);
+        let with_paths: Vec<_> =
+            (0..all.len()).filter(|&other| !found.owed[other].paths.is_empty()).collect();
+        assert_eq!(with_paths, [number], "{}", String::from_utf8_lossy(&text));
+        assert_eq!(found.unread.len(), 0);
+
+        let changed = Rsync { params: vec![b"-a".to_vec()], ..rsync("w", Some(9)) };
+        let changed = [Address { target: Target { rsync: &changed, ..base.target }, ..base }];
+        assert_eq!(parse(&text, &changed).owed[0].paths.len(), 1);
+    }
+}

@@ -31,6 +31,8 @@ pub struct Plan {
     pub args: Vec<OsString>,
     /// Environment variables of the program.
     pub variables: Vec<(String, String)>,
+    /// The bytes of the configuration as an editor saves them; UTF-8 as it is without it.
+    pub as_saved: Box<dyn Fn(String) -> Vec<u8>>,
     dir: TempDir,
 }
 
@@ -89,6 +91,7 @@ impl Plan {
             await_full_sync: true,
             args: vec!["-r".into()],
             variables: Vec::new(),
+            as_saved: Box::new(String::into_bytes),
             dir,
         }
     }
@@ -103,7 +106,7 @@ impl Plan {
     /// Writes the configuration and gives the path of its file.
     pub fn write_conf(&self) -> PathBuf {
         let file = self.dir.path().join("confxml.xml");
-        fs::write(&file, self.conf.to_string()).unwrap();
+        fs::write(&file, (self.as_saved)(self.conf.to_string())).unwrap();
         file
     }
 

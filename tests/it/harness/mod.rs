@@ -15,7 +15,7 @@ pub use confxml::ConfXml;
 pub use daemon::Daemon;
 pub use gate::{Gate, Rsync};
 pub use mirror::{change_arrives, Mirror, Plan};
-pub use sersync::run_to_end;
+pub use sersync::{binary, run_to_end};
 pub use sshd::Sshd;
 pub use tree::Tree;
 pub use wait::{eventually, until, DEADLINE};
