@@ -210,7 +210,7 @@ pub fn warn(config: &Config) {
 pub fn resume(setup: &mut Setup) -> Result<(), Error> {
     let orphans = orphans::end(&resolved(&setup.config)?);
     if orphans > 0 {
-        log::warn!("ended {orphans} rsync processes that an instance before this one had left");
+        log::warn!("ended {orphans} processes that were left by an instance before this one");
     }
     setup.resumes = if setup.full_sync {
         setup.routes.iter().map(|_| Resume::with_full_sync(None)).collect()

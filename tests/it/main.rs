@@ -22,5 +22,6 @@ mod options;
 mod races;
 mod remote_settings;
 mod remotes;
+mod restart;
 mod silent;
 mod switches;

@@ -3,6 +3,7 @@
 //! A seed is a small time of its own. `SERSYNC_CHURN_SEEDS=7,8` takes other seeds (each test then
 //! runs them all), `SERSYNC_CHURN_SECONDS=60` another time; a failure names its seed.
 
+mod crashes;
 mod load;
 mod random;
 

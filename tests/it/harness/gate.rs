@@ -1,4 +1,4 @@
-//! A program in front of rsync that can hold every run back at its start: what a program does in
+//! A program in front of rsync that can hold every run back at its start (but for `--version`): what a program does in
 //! the moment between its look at the tree and rsync's own happens then for sure, not by chance.
 
 use super::{eventually, Plan};
@@ -37,7 +37,7 @@ impl Gate {
             }
         };
         let script = format!(
-            "#!/bin/sh\n{refuse}if [ -e '{0}' ]; then\n: >'{1}'\n\
+            "#!/bin/sh\n{refuse}if [ -e '{0}' ] && [ \"$*\" != --version ]; then\n: >'{1}'\n\
              while [ -e '{0}' ]; do sleep 0.01; done\nfi\n\
              if [ -e '{2}' ]; then\ncat >/dev/null\ncat '{2}' >&2\nrm '{2}'\nexit 23\nfi\n\
              PATH='{path}' exec rsync \"$@\"\n",

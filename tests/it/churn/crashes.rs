@@ -1,0 +1,79 @@
+//! The program is killed at any moment of a random load, and started again without `-r`.
+//!
+//! `SERSYNC_KILLS=50` kills so often.
+
+use super::load::{Load, Pace};
+use super::random::Random;
+use super::{seeds, CATCH_UP};
+use crate::harness::{Mirror, Plan};
+use std::env;
+use std::thread;
+use std::time::Duration;
+
+/// How often it is killed in each run of the tests.
+const KILLS: usize = 10;
+/// The load of one round, and the longest time after which the program is killed in it.
+const ROUND_MS: u64 = 400;
+/// And what is changed while it does not run.
+const DOWN_MS: u64 = 60;
+/// A schedule that never comes makes a mirror: deletions that nobody saw are passed on.
+const MIRROR: &str = "<crontab start=\"true\" schedule=\"8000h\"/>";
+
+fn kills() -> usize {
+    let kills = env::var("SERSYNC_KILLS").ok();
+    kills.map_or(KILLS, |text| text.parse().expect("SERSYNC_KILLS is a number"))
+}
+
+/// One round: the load, the kill in the middle of it, some more load, the start.
+fn round(mirror: &mut Mirror, load: &mut Load, random: &mut Random) {
+    let kill_after = Duration::from_millis(random.below(ROUND_MS as usize) as u64);
+    let pace = if random.below(2) == 0 { Pace::None } else { Pace::Gentle };
+    thread::scope(|scope| {
+        scope.spawn(|| load.run(Duration::from_millis(ROUND_MS), pace));
+        thread::sleep(kill_after);
+        mirror.kill_program();
+    });
+    load.run(Duration::from_millis(DOWN_MS), Pace::None);
+    mirror.start_again(&[]);
+}
+
+#[test]
+fn killed_at_any_moment_of_a_load_it_makes_the_remote_equal_again() {
+    for seed in seeds(31..=31) {
+        let mut plan = Plan::new();
+        plan.await_full_sync = false;
+        plan.conf.crontab = MIRROR.into();
+        plan.conf.event("attrib", true);
+        let mut mirror = plan.start();
+        let mut load = Load::new(&mirror.root, seed, true);
+        let mut random = Random::new(seed);
+        for number in 0..kills() {
+            round(&mut mirror, &mut load, &mut random);
+            // Every second time it is killed again before it can have found everything.
+            if number % 2 == 0 {
+                mirror.equal_within(CATCH_UP, &format!("after kill {number} of seed {seed}"));
+            }
+        }
+        mirror.equal_within(CATCH_UP, &format!("after the last kill of seed {seed}"));
+        load.end();
+    }
+}
+
+#[test]
+fn killed_while_the_remote_is_down_it_makes_it_equal_when_it_is_back() {
+    for seed in seeds(32..=32) {
+        let mut plan = Plan::new();
+        plan.conf.crontab = MIRROR.into();
+        plan.conf.event("attrib", true);
+        let mut mirror = plan.start();
+        let mut load = Load::new(&mirror.root, seed, true);
+        let mut random = Random::new(seed);
+        mirror.daemon.stop();
+        for _ in 0..3 {
+            round(&mut mirror, &mut load, &mut random);
+        }
+        mirror.daemon.start();
+        mirror.equal_within(CATCH_UP, &format!("after seed {seed} with the remote down"));
+        load.end();
+    }
+}
