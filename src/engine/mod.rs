@@ -6,6 +6,7 @@
 //! [`Engine::poll_timeout`] gives, whichever is first. Time only goes forward, and every call that
 //! takes it may be given the same time again.
 
+pub mod arrivals;
 pub mod backoff;
 pub mod event;
 pub mod filter;

@@ -211,6 +211,19 @@ impl Remote {
         paths == 0 && !self.full && self.flight.is_none() && self.stuck_full == 0
     }
 
+    /// Whether a path has not arrived yet, or a full sync stands for it.
+    pub fn owes(&self, path: &[u8]) -> bool {
+        let flies = |flight: &Flight| {
+            let listed = flight.batch.binary_search_by(|(other, _)| (**other).cmp(path));
+            flight.full && !flight.scheduled || listed.is_ok()
+        };
+        self.full
+            || self.stuck_full > 0
+            || self.pending.contains(path)
+            || self.stuck.contains(path)
+            || self.flight.as_ref().is_some_and(flies)
+    }
+
     /// Whether the last job failed as a whole.
     pub fn is_failing(&self) -> bool {
         self.backoff.is_failing()
