@@ -16,6 +16,7 @@
 //! through pipes. `unsafe` is only in `sys`, and paths are bytes everywhere.
 #![deny(unsafe_code)]
 
+pub mod alert;
 pub mod banner;
 pub mod cli;
 pub mod config;

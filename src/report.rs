@@ -122,7 +122,8 @@ impl Reporter {
     }
 }
 
-fn failure(end: &JobEnd) -> String {
+/// Why a job failed as a whole, and what to do about it.
+pub fn failure(end: &JobEnd) -> String {
     match end {
         JobEnd::RootChanged => "the root is not the directory that it was at start".into(),
         JobEnd::Nothing => "nothing to do".into(),
