@@ -20,8 +20,9 @@ use crate::sys::process::code_or_signal;
 
 /// A command that is not done by then is ended: the next one waits for it.
 pub const LIMIT: Duration = Duration::from_secs(60);
-/// What it gets to end by itself when it is asked to; then it is killed.
-const GRACE: Duration = Duration::from_secs(2);
+/// What it gets to end by itself when it is asked to; then it is killed. Less than what the loop waits
+/// at the program's end, so that nothing is left behind.
+const GRACE: Duration = Duration::from_secs(1);
 /// Between two looks whether it has ended: it has no pipe of ours whose end would tell. The pauses
 /// grow from the first to the last, so that a short command costs no wait and a long one no time.
 const LOOK_FIRST: Duration = Duration::from_millis(1);
