@@ -133,6 +133,17 @@ fn the_examples_parse_without_a_warning() {
     assert_eq!(example.rsync.password_file, None);
     assert_eq!(example.rsync.user.as_deref(), Some("root"));
     assert_eq!(example.rsync.port, Some(22));
+
+    for (source, kind) in [
+        (include_str!("../../conf/confxml-command.xml"), PluginKind::Command),
+        (include_str!("../../conf/confxml-socket.xml"), PluginKind::Socket),
+        (include_str!("../../conf/confxml-http.xml"), PluginKind::Http),
+        (include_str!("../../conf/confxml-refreshcdn.xml"), PluginKind::RefreshCdn),
+    ] {
+        let example = parse(source.as_bytes()).unwrap();
+        assert_eq!(texts(&example.warnings), [""; 0]);
+        assert_eq!(example.plugin, Some(kind));
+    }
 }
 
 #[test]
