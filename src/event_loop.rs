@@ -3,7 +3,8 @@
 //! It translates between the system and the engine: what a descriptor tells becomes an
 //! [`Input`], and each [`Action`] becomes a system call or a message to another thread.
 
-use crate::config::{self, Config};
+use crate::alert::Alerts;
+use crate::config::{self, Config, PluginKind};
 use crate::crontab::Crontab;
 use crate::engine::filter::Filter;
 use crate::engine::pending::Path as PathBytes;
@@ -13,6 +14,7 @@ use crate::engine::{event, Action, Engine, Input, Job, JobEnd, JobId, Report, Ro
 use crate::engine::{RemoteId, RootSettings, Settings};
 use crate::faillog::ledger::Ledger;
 use crate::faillog::script::{wait_status, Owed};
+use crate::plugin::Plugins;
 use crate::report::Reporter;
 use crate::rsync::outcome::{Ended, Status};
 use crate::sys::channel::{channel, Receiver};
@@ -22,7 +24,7 @@ use crate::sys::signal::Signals;
 use crate::walk::{below, Ground, Told, Walks};
 use crate::worker::{is_empty, Footing, Route, Workers};
 use nix::sys::signal::Signal;
-use std::io::{self, PipeWriter};
+use std::io::{self, PipeReader, PipeWriter};
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,7 +49,9 @@ const KILL_MS: u64 = 2_000;
 const SIGNALS: u64 = 0;
 const JOBS: u64 = 1;
 const WALKS: u64 = 2;
-const FIRST_ROOT: u64 = 3;
+const PLUGINS: u64 = 3;
+const ALERTS: u64 = 4;
+const FIRST_ROOT: u64 = 5;
 
 /// What the loop is started with.
 pub struct Setup {
@@ -61,7 +65,9 @@ pub struct Setup {
     pub events: config::Events,
     /// The compiled filter.
     pub filter: Arc<Filter>,
-    /// Each remote, in the order of the configuration.
+    /// The plugin that is told what has arrived.
+    pub plugin: Option<PluginKind>,
+    /// Each remote, in the order of the configuration; none if the plugin runs alone.
     pub routes: Vec<Arc<Route>>,
     /// How deletions are tried first.
     pub deletes: crate::rsync::plan::Deletes,
@@ -86,6 +92,8 @@ struct Loop {
     reporter: Reporter,
     ledger: Ledger,
     crontab: Crontab,
+    plugins: Option<Plugins>,
+    alerts: Option<Alerts>,
     clock: Instant,
     last_read: Instant,
     reads_in_a_row: u32,
@@ -112,6 +120,8 @@ pub fn run(setup: Setup) -> io::Result<()> {
                 SIGNALS => it.signals_came(),
                 JOBS => it.job_ended()?,
                 WALKS => it.walk_told()?,
+                PLUGINS => it.plugin_told(),
+                ALERTS => it.alerts.iter_mut().for_each(Alerts::ended),
                 root => {
                     it.pause_in_a_burst();
                     it.events_came(RootId((root - FIRST_ROOT) as usize))?;
@@ -121,6 +131,7 @@ pub fn run(setup: Setup) -> io::Result<()> {
         it.handle(Input::Time);
         it.keep_ledger();
         it.keep_schedule();
+        it.keep_alerts();
     }
     it.write_ledger(true);
     it.reporter.owed(&it.engine);
@@ -156,7 +167,8 @@ impl Loop {
         }
         let root = |(root, empty): (&config::Root, &bool)| RootSettings {
             filter: setup.filter.clone(),
-            remotes: root.remotes.len(),
+            // A plugin that runs alone is told at the pace of a remote that takes everything at once.
+            remotes: root.remotes.len().max(1),
             empty: *empty,
         };
         let mut engine = Engine::new(Settings {
@@ -168,14 +180,29 @@ impl Loop {
             deletes: setup.deletes,
             roots: setup.config.roots.iter().zip(&setup.empty).map(root).collect(),
         });
-        let (ledger, owed) =
-            Ledger::open(&setup.config.fail_log.path, &setup.routes, setup.deletes, setup.mirror);
+        let (ledger, owed) = if setup.routes.is_empty() {
+            (Ledger::absent(), Vec::new())
+        } else {
+            Ledger::open(&setup.config.fail_log.path, &setup.routes, setup.deletes, setup.mirror)
+        };
+        let plugins = plugins(&setup, &stop)?;
+        let mut alerts = alerts(&setup, &stop)?;
+        if let Some(plugins) = &plugins {
+            epoll.add(plugins, PLUGINS)?;
+            engine.tell_arrivals();
+        }
+        if let Some(alerts) = &mut alerts {
+            epoll.add(&*alerts, ALERTS)?;
+            alerts.owed(owed.iter().any(|owed| !owed.is_nothing()), Time(0));
+        }
         for (number, owed) in owed.into_iter().enumerate() {
             engine.owe(RemoteId(number), owed.full_sync, owed.paths);
         }
         Ok(Loop {
             ledger,
             crontab: Crontab::new(setup.config.crontab.as_ref(), setup.routes.len(), Time(0)),
+            plugins,
+            alerts,
             engine,
             epoll,
             signals,
@@ -221,6 +248,11 @@ impl Loop {
                 Action::CheckRoot(root) => self.check_root(root),
                 Action::Run(job) => self.start(job),
                 Action::Report(report) => self.report(&report),
+                Action::Arrived(root, paths) => {
+                    if let Some(plugins) = &mut self.plugins {
+                        plugins.give(root.0, paths);
+                    }
+                }
             }
         }
         let Some(stop_at) = self.stop_at else { return Ok(true) };
@@ -228,7 +260,9 @@ impl Loop {
         if now >= stop_at {
             self.running = None;
         }
-        Ok(self.workers.under_way() > 0 && now < stop_at + KILL_MS)
+        let commands = self.plugins.as_ref().is_some_and(Plugins::is_busy)
+            || self.alerts.as_ref().is_some_and(Alerts::is_busy);
+        Ok((self.workers.under_way() > 0 || commands) && now < stop_at + KILL_MS)
     }
 
     /// Whether a root is back. An empty directory is not what has gone.
@@ -236,7 +270,8 @@ impl Loop {
         let path = &self.grounds[root.0].path;
         let Ok(later) = Footing::of(path) else { return };
         let known = self.routes.iter().find(|route| route.root == *path);
-        let fits = known.is_some_and(|route| route.footing.may_become(&later));
+        // Where there is no remote, nothing can be deleted by mistake.
+        let fits = known.is_none_or(|route| route.footing.may_become(&later));
         if !fits || is_empty(path) {
             return;
         }
@@ -249,7 +284,10 @@ impl Loop {
 
     fn start(&mut self, job: Job) {
         let id = job.id;
-        if let Err(error) = self.workers.start(self.routes[job.remote.0].clone(), job) {
+        let Some(route) = self.routes.get(job.remote.0) else {
+            return self.handle(Input::JobEnded(id, JobEnd::Nothing));
+        };
+        if let Err(error) = self.workers.start(route.clone(), job) {
             let status = Status::NotStarted(error.kind());
             let ended = Ended { status, stderr: Vec::new() };
             self.handle(Input::JobEnded(id, JobEnd::Ran { ended, named: Vec::new() }));
@@ -260,6 +298,20 @@ impl Loop {
         let (now, engine) = (self.now(), &self.engine);
         for remote in self.crontab.due(now, |remote| engine.owes_full_sync(remote)) {
             self.engine.schedule_full_sync(remote);
+        }
+    }
+
+    fn plugin_told(&mut self) {
+        let now = self.now();
+        if let Some(plugins) = &mut self.plugins {
+            plugins.ended(now);
+        }
+    }
+
+    fn keep_alerts(&mut self) {
+        let now = self.now();
+        if let Some(alerts) = &mut self.alerts {
+            alerts.run_due(now);
         }
     }
 
@@ -282,10 +334,17 @@ impl Loop {
             .collect();
         let (version, now) = (self.engine.owed_version(), self.now());
         self.ledger.write(&self.routes, &owed, version, now);
+        if let Some(alerts) = &mut self.alerts {
+            alerts.owed(owed.iter().any(|owed| !owed.is_nothing()), now);
+        }
     }
 
     fn report(&mut self, report: &Report) {
         self.reporter.report(report);
+        let now = self.now();
+        if let Some(alerts) = &mut self.alerts {
+            alerts.report(report, now);
+        }
         if let Report::Watching(..) = report {
             self.unwatched = self.unwatched.saturating_sub(1);
             if self.unwatched == 0 {
@@ -301,7 +360,8 @@ impl Loop {
         let stop = self.stop_at.map(|at| if self.running.is_some() { at } else { at + KILL_MS });
         let ledger = self.ledger.due(self.engine.owed_version());
         let schedule = self.crontab.timeout(now, |remote| self.engine.owes_full_sync(remote));
-        let all = [self.engine.poll_timeout(), stop, ledger, schedule];
+        let alerts = self.alerts.as_ref().and_then(Alerts::due);
+        let all = [self.engine.poll_timeout(), stop, ledger, schedule, alerts];
         let due = all.into_iter().flatten().min()?;
         Some(Duration::from_millis(due.since(now)))
     }
@@ -318,6 +378,8 @@ impl Loop {
                     log::info!("{signal}: ending; what runs gets {} s", STOP_MS / 1000);
                     self.stop_at = Some(now + STOP_MS);
                     self.engine.stop();
+                    self.plugins.iter_mut().for_each(Plugins::stop);
+                    self.alerts.iter_mut().for_each(Alerts::stop);
                 }
                 Some(_) => self.stop_at = Some(now),
             }
@@ -388,6 +450,19 @@ impl Loop {
         }
         Ok(count > 0)
     }
+}
+
+fn plugins(setup: &Setup, stop: &PipeReader) -> io::Result<Option<Plugins>> {
+    let Some(kind) = setup.plugin else { return Ok(None) };
+    let roots = setup.config.roots.iter().map(|root| root.watch.clone()).collect();
+    Plugins::new(kind, &setup.config, roots, setup.workers, stop.try_clone()?).map(Some)
+}
+
+fn alerts(setup: &Setup, stop: &PipeReader) -> io::Result<Option<Alerts>> {
+    let Some(alert) = &setup.config.alert else { return Ok(None) };
+    let remotes = setup.routes.iter().map(|route| route.target().label()).collect();
+    let roots = setup.config.roots.iter().map(|root| root.watch.clone()).collect();
+    Alerts::new(alert, remotes, roots, stop.try_clone()?).map(Some)
 }
 
 /// What a created file is now.

@@ -118,7 +118,8 @@ impl Reporter {
     }
 
     fn remote(&self, id: RemoteId) -> &str {
-        &self.remotes[id.0]
+        // A plugin that runs alone has no remote.
+        self.remotes.get(id.0).map_or("the plugin", String::as_str)
     }
 }
 

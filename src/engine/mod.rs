@@ -22,6 +22,7 @@ pub mod time;
 pub mod tree;
 pub mod watches;
 
+use self::arrivals::Arrivals;
 use self::event::{RawEvent, Wd};
 use self::filter::Filter;
 use self::pending::Path;
@@ -132,6 +133,9 @@ pub enum Action {
     Run(Job),
     /// Tell the user.
     Report(Report),
+    /// Paths of a root have arrived, in order, with what disappeared there: for a plugin, after
+    /// [`Engine::tell_arrivals`].
+    Arrived(RootId, Vec<(Path, Gone)>),
 }
 
 /// One piece of work for a worker: one rsync run, or two where deletions need their own.
@@ -215,6 +219,8 @@ struct WatchedRoot {
     halt: Option<Halt>,
     /// When a halted root is looked at next.
     check_at: Time,
+    /// What a plugin is to be told, if there is one.
+    arrivals: Option<Arrivals>,
 }
 
 #[derive(Debug)]
@@ -265,7 +271,15 @@ impl Engine {
                 engine.report(Report::Halted(RootId(number), halt));
             }
             let (was_complete, check_at) = (false, Time(0));
-            engine.roots.push(WatchedRoot { root, remotes, was_complete, halt, check_at });
+            let arrivals = None;
+            engine.roots.push(WatchedRoot {
+                root,
+                remotes,
+                was_complete,
+                halt,
+                check_at,
+                arrivals,
+            });
         }
         engine
     }
@@ -349,6 +363,13 @@ impl Engine {
         self.stopping = true;
     }
 
+    /// Before the first call of [`Engine::poll_action`]: somebody wants [`Action::Arrived`].
+    pub fn tell_arrivals(&mut self) {
+        for watched in &mut self.roots {
+            watched.arrivals = Some(Arrivals::default());
+        }
+    }
+
     /// Before the first call of [`Engine::poll_action`]: what a remote was owed when the program ran
     /// last.
     pub fn owe(&mut self, id: RemoteId, full: bool, paths: impl IntoIterator<Item = (Path, Gone)>) {
@@ -397,6 +418,10 @@ impl Engine {
                     self.actions.push_back(Action::Report(Report::TooMany(RemoteId(number))));
                 }
             }
+            if let Some(arrivals) = &mut watched.arrivals {
+                let remotes = &self.remotes[watched.remotes.clone()];
+                arrivals.change(&path, what, remotes.iter().map(|served| &served.remote));
+            }
         }
         match fate {
             Fate::Fine => {}
@@ -442,7 +467,21 @@ impl Engine {
     fn job_ended(&mut self, job: JobId, end: JobEnd, now: Time) {
         let flying = self.remotes.iter().position(|served| served.remote.is_flying(job));
         let Some(number) = flying else { return };
-        let id = RemoteId(number);
+        self.remote_is_free(RemoteId(number), end, now);
+        let id = self.remotes[number].root;
+        let watched = &mut self.roots[id];
+        if let Some(arrivals) = &mut watched.arrivals {
+            let remotes = &self.remotes[watched.remotes.clone()];
+            let arrived = arrivals.take(remotes.iter().map(|served| &served.remote));
+            if !arrived.is_empty() {
+                self.actions.push_back(Action::Arrived(RootId(id), arrived));
+            }
+        }
+    }
+
+    /// The job of a remote has ended: what that means for the remote.
+    fn remote_is_free(&mut self, id: RemoteId, end: JobEnd, now: Time) {
+        let number = id.0;
         let (class, ended, named) = match &end {
             JobEnd::Ran { ended, named } => (classify(ended), ended.clone(), named.as_slice()),
             JobEnd::Nothing => (Class::Done, nothing_ran(), &[][..]),

@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod alerts;
 mod bad_input;
 mod banner;
 mod changes;
@@ -18,6 +19,7 @@ mod halts;
 mod harness_itself;
 mod names;
 mod options;
+mod plugins;
 mod races;
 mod remotes;
 mod silent;
