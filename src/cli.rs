@@ -117,7 +117,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Err
         return Ok(Invocation::Version);
     }
     Ok(Invocation::Run(Options {
-        full_sync: written.full_sync,
+        // A plugin that runs alone pushes nothing.
+        full_sync: written.full_sync && written.plugin.is_empty(),
         background: written.daemon,
         config: written.config.pop().unwrap_or_else(|| CONFIG_DEFAULT.into()),
         workers: written.workers.pop().unwrap_or(WORKERS_DEFAULT),
@@ -275,6 +276,7 @@ mod tests {
             ("--workers=1", Options { workers: 1, ..options() }),
             ("-d -m http", Options { background: true, plugin_only: http, ..options() }),
             ("-dm http", Options { background: true, plugin_only: http, ..options() }),
+            ("-rm http", Options { plugin_only: http, ..options() }),
             ("-mhttp", Options { plugin_only: http, ..options() }),
             ("--plugin http", Options { plugin_only: http, ..options() }),
             (

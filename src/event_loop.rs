@@ -6,16 +6,19 @@
 mod ending;
 mod keeping;
 
-use crate::config::{self, Config};
+use crate::alert::Alerts;
+use crate::config::{self, Config, PluginKind};
 use crate::crontab::Crontab;
 use crate::engine::filter::Filter;
 use crate::engine::pending::Path as PathBytes;
 use crate::engine::remote::Manner;
 use crate::engine::settle::{Seen, Stamp};
+use crate::engine::standing::Known;
 use crate::engine::time::Time;
 use crate::engine::{event, Action, Engine, Input, Job, JobEnd, JobId, Report, RootId};
 use crate::engine::{RemoteId, RootSettings, Settings};
 use crate::faillog::ledger::Ledger;
+use crate::plugin::Plugins;
 use crate::report::Reporter;
 use crate::rsync::outcome::{Ended, Status};
 use crate::state::resume::Resume;
@@ -29,7 +32,7 @@ use crate::sys::signal::Signals;
 use crate::walk::{below, Ground, Told, Walks};
 use crate::worker::{is_empty, Footing, Route, Workers};
 use nix::sys::signal::Signal;
-use std::io::{self, PipeWriter};
+use std::io::{self, PipeReader, PipeWriter};
 use std::os::unix::fs::MetadataExt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -58,7 +61,9 @@ const SIGNALS: u64 = 0;
 const JOBS: u64 = 1;
 const WALKS: u64 = 2;
 const STATE: u64 = 3;
-const FIRST_ROOT: u64 = 4;
+const PLUGINS: u64 = 4;
+const ALERTS: u64 = 5;
+const FIRST_ROOT: u64 = 6;
 
 /// What the loop is started with.
 pub struct Setup {
@@ -70,7 +75,9 @@ pub struct Setup {
     pub events: config::Events,
     /// The compiled filter.
     pub filter: Arc<Filter>,
-    /// Each remote, in the order of the configuration.
+    /// The plugin that is told what has arrived.
+    pub plugin: Option<PluginKind>,
+    /// Each remote, in the order of the configuration; none if the plugin runs alone.
     pub routes: Vec<Arc<Route>>,
     /// How deletions are tried first.
     pub deletes: crate::rsync::plan::Deletes,
@@ -108,6 +115,8 @@ struct Loop {
     ledger: Ledger,
     crontab: Crontab,
     saver: Saver,
+    plugins: Option<Plugins>,
+    alerts: Option<Alerts>,
     clock: Instant,
     last_read: Instant,
     reads_in_a_row: u32,
@@ -160,8 +169,6 @@ impl Loop {
         let (tell, told) = channel()?;
         epoll.add(&told, WALKS)?;
         let (stop, running) = io::pipe()?;
-        let saver = Saver::start(setup.state)?;
-        epoll.add(&saver, STATE)?;
 
         let modify = if setup.events.modify { event::mask::MODIFY } else { 0 };
         let mut grounds = Vec::new();
@@ -184,7 +191,11 @@ impl Loop {
         let mut known = setup.resumes.iter().map(|resume| resume.known);
         let root = |(root, empty): (&config::Root, &bool)| RootSettings {
             filter: setup.filter.clone(),
-            remotes: known.by_ref().take(root.remotes.len()).collect(),
+            // A plugin that runs alone is told at the pace of a remote that takes everything at once.
+            remotes: match root.remotes.len() {
+                0 => vec![Known::From(clock::file_stamp_ns())],
+                number => known.by_ref().take(number).collect(),
+            },
             empty: *empty,
         };
         let roots = setup.config.roots.iter().zip(&setup.empty).map(root).collect();
@@ -199,17 +210,34 @@ impl Loop {
             },
             roots,
         });
-        for (number, resume) in setup.resumes.into_iter().enumerate() {
-            engine.owe(RemoteId(number), false, resume.paths, false);
+        for (number, resume) in setup.resumes.iter().enumerate() {
+            engine.owe(RemoteId(number), false, resume.paths.clone(), false);
         }
-        let (ledger, owed) =
-            Ledger::open(&setup.config.fail_log.path, &setup.routes, setup.deletes, setup.mirror);
+        let (ledger, owed) = if setup.routes.is_empty() {
+            (Ledger::absent(), Vec::new())
+        } else {
+            Ledger::open(&setup.config.fail_log.path, &setup.routes, setup.deletes, setup.mirror)
+        };
+        let plugins = plugins(&setup, &stop)?;
+        let mut alerts = alerts(&setup, &stop)?;
+        let saver = Saver::start(setup.state)?;
+        epoll.add(&saver, STATE)?;
+        if let Some(plugins) = &plugins {
+            epoll.add(plugins, PLUGINS)?;
+            engine.tell_arrivals();
+        }
+        if let Some(alerts) = &mut alerts {
+            epoll.add(&*alerts, ALERTS)?;
+            alerts.owed(owed.iter().any(|owed| !owed.is_nothing()), Time(0));
+        }
         for (number, owed) in owed.into_iter().enumerate() {
             engine.owe(RemoteId(number), owed.full_sync, owed.paths, true);
         }
         Ok(Loop {
             ledger,
             crontab: Crontab::new(setup.config.crontab.as_ref(), setup.routes.len(), Time(0)),
+            plugins,
+            alerts,
             engine,
             epoll,
             signals,
@@ -244,6 +272,8 @@ impl Loop {
                     JOBS => self.job_ended()?,
                     WALKS => self.walk_told()?,
                     STATE => self.saver.saved(self.now()),
+                    PLUGINS => self.plugin_told(),
+                    ALERTS => self.alerts.iter_mut().for_each(Alerts::ended),
                     root => {
                         self.pause_in_a_burst();
                         self.events_came(RootId((root - FIRST_ROOT) as usize))?;
@@ -254,6 +284,7 @@ impl Loop {
             self.keep_ledger();
             self.keep_state();
             self.keep_schedule();
+            self.keep_alerts();
         }
         Ok(())
     }
@@ -282,6 +313,11 @@ impl Loop {
                 Action::CheckRoot(root) => self.check_root(root),
                 Action::Run(job) => self.start(job),
                 Action::Report(report) => self.report(&report),
+                Action::Arrived(root, paths) => {
+                    if let Some(plugins) = &mut self.plugins {
+                        plugins.give(root.0, paths);
+                    }
+                }
             }
         }
         let Some(stop_at) = self.stop_at else { return Ok(true) };
@@ -289,9 +325,12 @@ impl Loop {
         if now >= stop_at {
             self.running = None;
         }
+        let commands = self.plugins.as_ref().is_some_and(Plugins::is_busy)
+            || self.alerts.as_ref().is_some_and(Alerts::is_busy);
         // What is being scanned is known by the next loop only once it has been handed over.
         let unseen = self.next.is_some() && !self.engine.sees_everything() && now < stop_at;
-        Ok((self.workers.under_way() > 0 || unseen) && now < stop_at + KILL_MS)
+        let busy = self.workers.under_way() > 0 || commands || unseen;
+        Ok(busy && now < stop_at + KILL_MS)
     }
 
     /// Whether a root is back. An empty directory is not what has gone.
@@ -299,7 +338,8 @@ impl Loop {
         let path = &self.grounds[root.0].path;
         let Ok(later) = Footing::of(path) else { return };
         let known = self.routes.iter().find(|route| route.root == *path);
-        let fits = known.is_some_and(|route| route.footing.may_become(&later));
+        // Where there is no remote, nothing can be deleted by mistake.
+        let fits = known.is_none_or(|route| route.footing.may_become(&later));
         if !fits || is_empty(path) {
             return;
         }
@@ -312,15 +352,29 @@ impl Loop {
 
     fn start(&mut self, job: Job) {
         let id = job.id;
-        if let Err(error) = self.workers.start(self.routes[job.remote.0].clone(), job) {
+        let Some(route) = self.routes.get(job.remote.0) else {
+            return self.handle(Input::JobEnded(id, JobEnd::Nothing));
+        };
+        if let Err(error) = self.workers.start(route.clone(), job) {
             let status = Status::NotStarted(error.kind());
             let ended = Ended { status, stderr: Vec::new() };
             self.handle(Input::JobEnded(id, JobEnd::Ran { ended, named: Vec::new() }));
         }
     }
 
+    fn plugin_told(&mut self) {
+        let now = self.now();
+        if let Some(plugins) = &mut self.plugins {
+            plugins.ended(now);
+        }
+    }
+
     fn report(&mut self, report: &Report) {
         self.reporter.report(report);
+        let now = self.now();
+        if let Some(alerts) = &mut self.alerts {
+            alerts.report(report, now);
+        }
         if let Report::Watching(..) = report {
             self.unwatched = self.unwatched.saturating_sub(1);
             if self.unwatched == 0 {
@@ -337,7 +391,8 @@ impl Loop {
         let ledger = self.ledger.due(self.engine.owed_version());
         let schedule = self.crontab.timeout(now, |remote| self.engine.owes_full_sync(remote));
         let state = self.saver.due(self.engine.standing_version());
-        let all = [self.engine.poll_timeout(), stop, ledger, state, schedule];
+        let alerts = self.alerts.as_ref().and_then(Alerts::due);
+        let all = [self.engine.poll_timeout(), stop, ledger, state, schedule, alerts];
         let due = all.into_iter().flatten().min()?;
         Some(Duration::from_millis(due.since(now)))
     }
@@ -412,6 +467,19 @@ impl Loop {
         }
         Ok(count > 0)
     }
+}
+
+fn plugins(setup: &Setup, stop: &PipeReader) -> io::Result<Option<Plugins>> {
+    let Some(kind) = setup.plugin else { return Ok(None) };
+    let roots = setup.config.roots.iter().map(|root| root.watch.clone()).collect();
+    Plugins::new(kind, &setup.config, roots, setup.workers, stop.try_clone()?).map(Some)
+}
+
+fn alerts(setup: &Setup, stop: &PipeReader) -> io::Result<Option<Alerts>> {
+    let Some(alert) = &setup.config.alert else { return Ok(None) };
+    let remotes = setup.routes.iter().map(|route| route.target().label()).collect();
+    let roots = setup.config.roots.iter().map(|root| root.watch.clone()).collect();
+    Alerts::new(alert, remotes, roots, stop.try_clone()?).map(Some)
 }
 
 /// What a created file is now.

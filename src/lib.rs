@@ -16,6 +16,7 @@
 //! through pipes. `unsafe` is only in `sys`, and paths are bytes everywhere.
 #![deny(unsafe_code)]
 
+pub mod alert;
 pub mod banner;
 pub mod cli;
 pub mod config;
@@ -25,10 +26,12 @@ pub mod event_loop;
 pub mod faillog;
 pub mod locale;
 pub mod password_file;
+pub mod plugin;
 pub mod report;
 pub mod rsync;
 pub mod startup;
 pub mod state;
 pub mod sys;
+pub mod user_command;
 pub mod walk;
 pub mod worker;

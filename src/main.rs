@@ -44,7 +44,7 @@ fn run(options: &Options) -> ExitCode {
         sersync::rsync::command::shown(&route.root, &first)
     });
     print(&banner::configured(options, &setup.config, &shown.unwrap_or_default()));
-    for missing in startup::missing_features(&setup.config) {
+    for missing in startup::missing_features() {
         log::info!("{missing}");
     }
     let watching = banner::watching(&setup.config);

@@ -152,11 +152,13 @@ impl Reporter {
     }
 
     fn remote(&self, id: RemoteId) -> &str {
-        &self.remotes[id.0]
+        // A plugin that runs alone has no remote.
+        self.remotes.get(id.0).map_or("the plugin", String::as_str)
     }
 }
 
-fn failure(end: &JobEnd) -> String {
+/// Why a job failed as a whole, and what to do about it.
+pub fn failure(end: &JobEnd) -> String {
     match end {
         JobEnd::RootChanged => "the root is not the directory that it was at start".into(),
         JobEnd::Nothing => "nothing to do".into(),

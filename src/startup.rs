@@ -4,9 +4,8 @@
 //! configuration itself has been checked by then.
 
 use crate::cli::{Options, CONFIG_DEFAULT};
-use crate::config::{
-    units, Config, Destination, EmptyRoot, Error as ConfigError, Events, Hint, Root, FILE_BYTES_MAX,
-};
+use crate::config::{units, Config, Destination, EmptyRoot, Error as ConfigError, Events, Hint};
+use crate::config::{PluginKind, Root, Written, FILE_BYTES_MAX};
 use crate::engine::filter::Filter;
 use crate::engine::standing::Known;
 use crate::event_loop::{ReadAgain, Setup};
@@ -142,17 +141,25 @@ pub fn lock(config: &Config) -> Result<Lock, Error> {
 ///
 /// # Errors
 /// The first thing that is missing or wrong.
-pub fn prepare(options: &Options, config: Config) -> Result<Setup, Error> {
+pub fn prepare(options: &Options, mut config: Config) -> Result<Setup, Error> {
     not_there_yet(options)?;
+    if let Some(kind) = options.plugin_only {
+        config.roots = roots_of_plugin(kind, &config)?;
+    }
     for root in &config.roots {
         check_root(&config, root)?;
         check_password_files(&config, root)?;
     }
-    let local = local_rsync()?;
+    let plugin = options.plugin_only.or(config.plugin);
+    // A plugin that runs alone needs no rsync.
+    let syncs = options.plugin_only.is_none();
+    let local = if syncs { Some(local_rsync()?) } else { None };
     let filter = Arc::new(Filter::new(&config.filter).map_err(Error::Expression)?);
     let mut routes = Vec::new();
-    for root in &config.roots {
-        routes.extend(routes_of(root, &config, local, &filter)?);
+    if let Some(local) = local {
+        for root in &config.roots {
+            routes.extend(routes_of(root, &config, local, &filter)?);
+        }
     }
     let mut events = config.events;
     if options.without_modify {
@@ -160,7 +167,7 @@ pub fn prepare(options: &Options, config: Config) -> Result<Setup, Error> {
     }
     // Without either, several sources may push into one module: a full sync must not delete what the
     // others have there.
-    let mirror = events.delete && (options.full_sync || config.crontab.is_some());
+    let mirror = syncs && events.delete && (options.full_sync || config.crontab.is_some());
     let halts = mirror && config.safety.empty_root == EmptyRoot::Halt;
     let state = Store::at(&beside(&config.fail_log.path, &resolved(&config)?, "state"));
     Ok(Setup {
@@ -173,6 +180,7 @@ pub fn prepare(options: &Options, config: Config) -> Result<Setup, Error> {
         deletes: deletes(events, local),
         mirror,
         filter,
+        plugin,
         routes,
         config,
         ready: Box::new(|| ()),
@@ -272,19 +280,29 @@ fn not_there_yet(options: &Options) -> Result<(), Error> {
              `nohup sersync ... > log 2>&1 &`",
         ));
     }
-    if options.plugin_only.is_some() {
-        return Err(Error::NotThere("-m NAME: plugins are not there yet"));
-    }
     Ok(())
 }
 
-/// What the configuration asks for and this version does not have, to be said at start.
-pub fn missing_features(config: &Config) -> Vec<String> {
-    let mut missing = vec!["host: the status page is not there yet".to_string()];
-    if config.plugin.is_some() {
-        missing.push("plugin: plugins are not there yet; none is run".to_string());
-    }
-    missing
+/// What a configuration asks for and this version does not have, to be said at start.
+pub fn missing_features() -> Vec<String> {
+    vec!["host: the status page is not there yet".to_string()]
+}
+
+/// What a plugin that runs alone watches: its own directory, or for `command`, which has none, all
+/// roots. Nothing of it is pushed anywhere.
+fn roots_of_plugin(kind: PluginKind, config: &Config) -> Result<Vec<Root>, Error> {
+    let name = kind.name();
+    let Some(block) = config.plugin_block(kind) else {
+        let text = format!(
+            "found no <plugin name=\"{name}\"> behind </sersync>, which -m {name} needs; add that block"
+        );
+        return Err(config.fault(Written::default(), text).into());
+    };
+    let alone = |watch: &Path, written| Root { watch: watch.into(), remotes: Vec::new(), written };
+    Ok(match block.watch() {
+        Some(watch) => vec![alone(watch, Written::default())],
+        None => config.roots.iter().map(|root| alone(&root.watch, root.written)).collect(),
+    })
 }
 
 fn check_root(config: &Config, root: &Root) -> Result<(), Error> {
@@ -332,8 +350,8 @@ fn local_rsync() -> Result<Capability, Error> {
         .ok_or_else(|| Error::NoRsync("`rsync --version` gives no version".into()))
 }
 
-fn deletes(events: Events, local: Capability) -> Deletes {
-    match (events.delete, local.delete_missing_args()) {
+fn deletes(events: Events, local: Option<Capability>) -> Deletes {
+    match (events.delete, local.is_none_or(Capability::delete_missing_args)) {
         (false, _) => Deletes::Never,
         (true, true) => Deletes::Combined,
         (true, false) => Deletes::Portable,

@@ -24,6 +24,7 @@ mod source;
 mod tests;
 pub mod text;
 pub mod units;
+mod url;
 mod warnings;
 mod words;
 mod xml;
@@ -67,6 +68,8 @@ pub struct Config {
     pub batch: Batch,
     /// `sersync/safety` (an extension).
     pub safety: Safety,
+    /// `sersync/alert` (an extension), if there is one.
+    pub alert: Option<Alert>,
     /// What is odd but no error, in the order of the file: unknown elements and attributes, `-u`.
     pub warnings: Vec<Problem>,
 }
@@ -296,6 +299,15 @@ pub enum EmptyRoot {
     Sync,
 }
 
+/// `alert command after` (an extension): what tells the user that something is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alert {
+    /// A shell command, as it was written.
+    pub command: Vec<u8>,
+    /// How long a remote has to be down before it is told of, in seconds.
+    pub after_s: u64,
+}
+
 /// `batch quietMs maxDelayMs interval` (an extension): when changes leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Batch {
@@ -397,10 +409,12 @@ pub enum Plugin {
     Http {
         /// The plugin's own root.
         watch: PathBuf,
-        /// Host, or `http://host[:port]/path`.
-        url: String,
-        /// The port, unless `url` has one.
+        /// The host that `url` names.
+        host: String,
+        /// The port of `url`, or else `deshost port`.
         port: u16,
+        /// The path of `url`; begins with a slash.
+        path: String,
     },
     /// `localpath watch`, `cdninfo`, `sendurl`, `regexurl`.
     RefreshCdn {

@@ -8,6 +8,7 @@ use super::hint::Hint;
 use super::read::{expressions, watched_directory};
 use super::remote::host;
 use super::schema::nearest_index;
+use super::url::{self, Url};
 use super::xml::{Attribute, Element};
 use super::{expression, Plugin, PluginKind};
 use std::path::PathBuf;
@@ -25,8 +26,11 @@ pub(super) fn plugin(element: Element<'_>) -> Result<Plugin, Problem> {
         PluginKind::Http => {
             let (watch, path) = localpath(element)?;
             let target = path.required_child("deshost", "<deshost url=\"...\" port=\"...\"/>")?;
-            let url = target.required("url", "a host or a URL")?.text()?;
-            Ok(Plugin::Http { watch, url, port: port(target)? })
+            let written = target.required("url", "a host or a URL")?;
+            let Url { host, port: own_port, path } =
+                url::parse(&written.text()?).map_err(|expected| written.wrong(&expected))?;
+            let port = own_port.map_or_else(|| port(target), Ok)?;
+            Ok(Plugin::Http { watch, host, port, path })
         }
         PluginKind::RefreshCdn => refresh_cdn(element),
     }
@@ -138,7 +142,7 @@ mod tests {
         );
         assert_eq!(
             http,
-            Ok(Plugin::Http { watch: "/a".into(), url: "http://h/x".into(), port: 80 })
+            Ok(Plugin::Http { watch: "/a".into(), host: "h".into(), port: 80, path: "/x".into() })
         );
         let socket = read(
             "<plugin name='socket'><localpath watch='/a'><deshost ip='::1' port='8009'/>\
@@ -179,6 +183,12 @@ mod tests {
                 "<plugin name='socket'><localpath watch='/a'><deshost ip='h' port='0'/>\
                  </localpath></plugin>",
                 "found port=\"0\" in <deshost>, expected a port from 1 to 65535",
+            ),
+            (
+                "<plugin name='http'><localpath watch='/a'><deshost url='https://h/' port='443'/>\
+                 </localpath></plugin>",
+                "found url=\"https://h/\" in <deshost>, expected a host, or http://host:port/path; \
+                 https is not possible",
             ),
             (
                 "<plugin name='command'><param prefix='a'/><filter start='true'>\

@@ -14,7 +14,9 @@ use super::source::Source;
 use super::units::{self, Unit};
 use super::warnings::Warnings;
 use super::xml::{self, shown, shown_path, Attribute, Element};
-use super::{Batch, Config, Crontab, EmptyRoot, Events, FailLog, Filter, Plugin, PluginKind};
+use super::{
+    Alert, Batch, Config, Crontab, EmptyRoot, Events, FailLog, Filter, Plugin, PluginKind,
+};
 use super::{Destination, Root, Safety, Schedule, StatusAddress, TimeOfDay};
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
@@ -29,6 +31,11 @@ const INTERVAL_S_MAX: u64 = 366 * 86_400;
 const BATCH_INTERVAL_S_MAX: u64 = 86_400;
 /// The longest quiet period and delay of a batch, in milliseconds: an hour.
 const BATCH_MS_MAX: u64 = 3_600_000;
+
+/// A remote that restarts is back within this time, and nobody has to be told.
+const ALERT_AFTER: Duration = Duration::from_secs(60);
+/// The longest time before an alert, in seconds: a day.
+const ALERT_AFTER_S_MAX: u64 = 86_400;
 
 /// The official template's `timeToExecute`, 60 minutes, and `schedule`, 600 minutes.
 const FAIL_LOG_EVERY: Duration = Duration::from_secs(3600);
@@ -65,6 +72,7 @@ pub(super) fn config(file: &Path, source: &Source) -> Result<Config, Problem> {
         plugins,
         batch: batch(sersync)?,
         safety: safety(sersync)?,
+        alert: alert(sersync)?,
         warnings: warnings.in_file_order(),
     };
     file_system(head)?;
@@ -247,6 +255,16 @@ fn safety(sersync: Element<'_>) -> Result<Safety, Problem> {
         }
     };
     Ok(Safety { empty_root })
+}
+
+fn alert(sersync: Element<'_>) -> Result<Option<Alert>, Problem> {
+    let Some(element) = sersync.child("alert") else { return Ok(None) };
+    let command = element.required("command", "the command to run")?.bytes();
+    let after = match element.attribute("after") {
+        Some(written) => time(&written, Unit::Seconds, 0..=ALERT_AFTER_S_MAX)?,
+        None => ALERT_AFTER,
+    };
+    Ok(Some(Alert { command, after_s: after.as_secs() }))
 }
 
 /// `sersync/plugin`, if it is on: its block must be there, and watch something that is synced.

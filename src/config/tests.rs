@@ -96,6 +96,7 @@ fn the_official_template_means_what_it_always_meant() {
         plugins: Vec::new(),
         batch: Batch::default(),
         safety: Safety { empty_root: EmptyRoot::Halt },
+        alert: None,
         warnings: Vec::new(),
     };
     assert_eq!(rest, expected);
@@ -148,6 +149,17 @@ fn the_examples_parse_without_a_warning() {
     assert_eq!(texts(&example.warnings), [""; 0]);
     let users = example.roots[0].remotes.iter().map(|to| to.rsync.user.as_deref());
     assert_eq!(users.collect::<Vec<_>>(), [Some("rsyncuser"), Some("other"), None, Some("root")]);
+
+    for (source, kind) in [
+        (include_str!("../../conf/confxml-command.xml"), PluginKind::Command),
+        (include_str!("../../conf/confxml-socket.xml"), PluginKind::Socket),
+        (include_str!("../../conf/confxml-http.xml"), PluginKind::Http),
+        (include_str!("../../conf/confxml-refreshcdn.xml"), PluginKind::RefreshCdn),
+    ] {
+        let example = parse(source.as_bytes()).unwrap();
+        assert_eq!(texts(&example.warnings), [""; 0]);
+        assert_eq!(example.plugin, Some(kind));
+    }
 }
 
 #[test]
@@ -492,4 +504,30 @@ fn warnings_come_in_the_order_of_the_file() {
     let warnings = texts(&parse(source.as_bytes()).unwrap().warnings);
     let starts: Vec<_> = warnings.iter().map(|text| &text[..8]).collect();
     assert_eq!(starts, ["1:7: unk", "3:15: -u", "4:1: unk"], "{warnings:?}");
+}
+
+#[test]
+fn an_alert_has_a_command_and_a_time() {
+    let cases = [
+        ("<alert command='mail root' after='5'/>", b"mail root".as_slice(), 5),
+        ("<alert command='/a b' after='2m'/>", b"/a b", 120),
+        ("<alert command='x' after='0'/>", b"x", 0),
+        ("<alert command='x'/>", b"x", 60),
+    ];
+    for (written, command, after_s) in cases {
+        let config = parse(with(written).as_bytes()).unwrap();
+        assert_eq!(config.alert, Some(Alert { command: command.into(), after_s }), "{written}");
+        assert_eq!(texts(&config.warnings), [""; 0]);
+    }
+    for (written, expected) in [
+        ("<alert after='5'/>", "found no command=\"...\" in <alert>"),
+        (
+            "<alert command='x' after='2d'/>",
+            "found after=\"2d\" in <alert>, expected a time from 0",
+        ),
+        ("<alert command='x' after='90000'/>", "found after=\"90000\""),
+    ] {
+        let error = parse(with(written).as_bytes()).unwrap_err();
+        assert!(error.text.starts_with(expected), "{error}");
+    }
 }

@@ -72,6 +72,11 @@ impl Flight {
         self.batch().iter().any(|(_, change)| change.gone != Gone::No)
     }
 
+    /// Whether a path is in its batch.
+    pub fn carries(&self, path: &[u8]) -> bool {
+        self.listed(path).is_some()
+    }
+
     /// What was to be deleted under this name.
     pub fn deletes(&self, path: &[u8]) -> Gone {
         self.listed(path).map_or(Gone::No, |change| change.gone)

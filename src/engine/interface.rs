@@ -105,6 +105,9 @@ pub enum Action {
     Run(Job),
     /// Tell the user.
     Report(Report),
+    /// Paths of a root have arrived, in order, with what disappeared there: for a plugin, after
+    /// [`Engine::tell_arrivals`](super::Engine::tell_arrivals).
+    Arrived(RootId, Vec<(Path, Gone)>),
 }
 
 /// One piece of work for a worker: one rsync run, or two where deletions need their own.

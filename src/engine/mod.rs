@@ -6,6 +6,7 @@
 //! [`Engine::poll_timeout`] gives, whichever is first. Time only goes forward, and every call that
 //! takes it may be given the same time again.
 
+pub mod arrivals;
 pub mod backoff;
 pub mod event;
 pub mod filter;
@@ -29,6 +30,7 @@ pub use self::interface::{
     Action, Halt, Input, Job, JobEnd, JobId, RemoteId, Report, RootId, RootSettings, Settings, Work,
 };
 
+use self::arrivals::Arrivals;
 use self::pending::Path;
 use self::remote::{Remote, Verdict};
 use self::root::{Fate, Root};
@@ -52,6 +54,8 @@ struct WatchedRoot {
     halt: Option<Halt>,
     /// When a halted root is looked at next.
     check_at: Time,
+    /// What a plugin is to be told, if there is one.
+    arrivals: Option<Arrivals>,
 }
 
 #[derive(Debug)]
@@ -104,6 +108,7 @@ impl Engine {
                 was_unwatched: false,
                 halt,
                 check_at: Time(0),
+                arrivals: None,
             });
         }
         engine
@@ -203,6 +208,13 @@ impl Engine {
         self.stopping = true;
     }
 
+    /// Before the first call of [`Engine::poll_action`]: somebody wants [`Action::Arrived`].
+    pub fn tell_arrivals(&mut self) {
+        for watched in &mut self.roots {
+            watched.arrivals = Some(Arrivals::default());
+        }
+    }
+
     /// Before the first call of [`Engine::poll_action`]: what a remote was owed when the program ran
     /// last; `logged` if the fail log says so.
     pub fn owe(
@@ -283,6 +295,10 @@ impl Engine {
                     self.actions.push_back(Action::Report(Report::TooMany(RemoteId(number))));
                 }
             }
+            if let Some(arrivals) = &mut watched.arrivals {
+                let remotes = &self.remotes[watched.remotes.clone()];
+                arrivals.change(&path, what, remotes.iter().map(|served| &served.remote));
+            }
         }
         match fate {
             Fate::Fine => {}
@@ -341,7 +357,21 @@ impl Engine {
     fn job_ended(&mut self, job: JobId, end: JobEnd, now: Time) {
         let flying = self.remotes.iter().position(|served| served.remote.is_flying(job));
         let Some(number) = flying else { return };
-        let id = RemoteId(number);
+        self.remote_is_free(RemoteId(number), end, now);
+        let id = self.remotes[number].root;
+        let watched = &mut self.roots[id];
+        if let Some(arrivals) = &mut watched.arrivals {
+            let remotes = &self.remotes[watched.remotes.clone()];
+            let arrived = arrivals.take(remotes.iter().map(|served| &served.remote));
+            if !arrived.is_empty() {
+                self.actions.push_back(Action::Arrived(RootId(id), arrived));
+            }
+        }
+    }
+
+    /// The job of a remote has ended: what that means for the remote.
+    fn remote_is_free(&mut self, id: RemoteId, end: JobEnd, now: Time) {
+        let number = id.0;
         let (class, ended, named) = match &end {
             JobEnd::Ran { ended, named } => (classify(ended), ended.clone(), named.as_slice()),
             JobEnd::Nothing => (Class::Done, nothing_ran(), &[][..]),

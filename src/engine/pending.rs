@@ -105,6 +105,29 @@ impl Pending {
         self.changes.iter().map(|(path, change)| (path, change.gone))
     }
 
+    /// Whether a path is among them.
+    pub fn contains(&self, path: &[u8]) -> bool {
+        self.changes.contains_key(path)
+    }
+
+    /// Forgets a path.
+    pub fn forget(&mut self, path: &[u8]) {
+        self.changes.remove(path);
+    }
+
+    /// Takes out the paths that are `wanted`, in order.
+    pub fn extract(&mut self, wanted: impl Fn(&[u8]) -> bool) -> Vec<(Path, Gone)> {
+        let mut taken = Vec::new();
+        self.changes.retain(|path, change| {
+            let stays = !wanted(path);
+            if !stays {
+                taken.push((path.clone(), change.gone));
+            }
+            stays
+        });
+        taken
+    }
+
     /// Remembers a change. `unsent` says whether no job can have sent what was created at a time.
     /// Gives `true` if nothing has to be remembered, because it is gone again.
     pub fn apply(&mut self, path: &Path, what: What, unsent: impl Fn(Time) -> bool) -> bool {

@@ -217,6 +217,14 @@ impl Remote {
         self.stuck.iter().map(|(path, _)| path)
     }
 
+    /// Whether a path has not arrived yet, or a full sync stands for it.
+    pub fn owes(&self, path: &[u8]) -> bool {
+        self.full_sync_is_owed()
+            || self.pending.contains(path)
+            || self.stuck.contains(path)
+            || self.flight.as_ref().is_some_and(|flight| flight.carries(path))
+    }
+
     /// Whether the last job failed as a whole.
     pub fn is_failing(&self) -> bool {
         self.backoff.is_failing()

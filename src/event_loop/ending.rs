@@ -1,6 +1,8 @@
 //! Signals, and how the loop ends: for good, or for one with another configuration.
 
 use super::{Heirloom, Loop, Setup, STOP_MS};
+use crate::alert::Alerts;
+use crate::plugin::Plugins;
 use crate::state::resume::Resume;
 use crate::state::State;
 use crate::sys::clock;
@@ -14,7 +16,9 @@ impl Loop {
     pub(super) fn end(mut self) -> Option<(Setup, Heirloom)> {
         self.write_ledger(true);
         let (state, now) = (self.state(), self.now());
-        self.saver.save_last(state.clone(), now);
+        if !self.routes.is_empty() {
+            self.saver.save_last(state.clone(), now);
+        }
         let Some(mut setup) = self.next else {
             self.reporter.owed(&self.engine);
             return None;
@@ -52,7 +56,13 @@ impl Loop {
         }
         log::info!("{signal}: ending; what runs gets {} s", STOP_MS / 1000);
         self.stop_at = Some(now + STOP_MS);
+        self.stop_all();
+    }
+
+    fn stop_all(&mut self) {
         self.engine.stop();
+        self.plugins.iter_mut().for_each(Plugins::stop);
+        self.alerts.iter_mut().for_each(Alerts::stop);
     }
 
     /// Has this loop end for one with the new configuration. The next one keeps the watches, and
@@ -66,7 +76,7 @@ impl Loop {
                 log::info!("the configuration has been read again");
                 self.next = Some(setup);
                 self.stop_at = Some(self.now() + STOP_MS);
-                self.engine.stop();
+                self.stop_all();
             }
             Err(error) => log::error!("{error} (the configuration stays as it was)"),
         }

@@ -17,6 +17,9 @@ impl Loop {
     }
 
     pub(super) fn keep_state(&mut self) {
+        if self.routes.is_empty() {
+            return;
+        }
         let (version, now) = (self.engine.standing_version(), self.now());
         if self.saver.due(version).is_some_and(|due| due <= now) {
             self.saver.save(self.state(), version, now);
@@ -58,5 +61,15 @@ impl Loop {
             .collect();
         let (version, now) = (self.engine.owed_version(), self.now());
         self.ledger.write(&self.routes, &owed, version, now);
+        if let Some(alerts) = &mut self.alerts {
+            alerts.owed(owed.iter().any(|owed| !owed.is_nothing()), now);
+        }
+    }
+
+    pub(super) fn keep_alerts(&mut self) {
+        let now = self.now();
+        if let Some(alerts) = &mut self.alerts {
+            alerts.run_due(now);
+        }
     }
 }

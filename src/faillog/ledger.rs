@@ -65,6 +65,12 @@ impl Ledger {
         (ledger, owed)
     }
 
+    /// One that has no file, for a run that owes nothing to anybody.
+    pub fn absent() -> Ledger {
+        let (unread, modes) = (Vec::new(), Vec::new());
+        Ledger { store: None, unread, modes, written: 0, next_write: Time(0), said: false }
+    }
+
     /// When the file has to be written, if what is owed is in the state `version`.
     pub fn due(&self, version: u64) -> Option<Time> {
         (self.store.is_some() && version != self.written).then_some(self.next_write)

@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod alerts;
 mod bad_input;
 mod banner;
 mod broken_configs;
@@ -19,6 +20,7 @@ mod halts;
 mod harness_itself;
 mod names;
 mod options;
+mod plugins;
 mod races;
 mod remote_settings;
 mod remotes;

@@ -162,7 +162,7 @@ impl World {
                 }
                 Action::CheckRoot(_) => panic!("the root of the model never goes"),
                 Action::Run(job) => self.start(job),
-                Action::Report(_) => {}
+                Action::Report(_) | Action::Arrived(..) => {}
             }
         }
     }

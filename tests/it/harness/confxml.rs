@@ -30,6 +30,11 @@ pub struct ConfXml {
     pub fail_log: PathBuf,
     /// The `crontab` element, as it is written; the template's at first.
     pub crontab: String,
+    /// The `plugin` element of `sersync`, as it is written, and others behind it; the template's at
+    /// first.
+    pub plugin: String,
+    /// The `plugin` blocks behind `sersync`, as they are written.
+    pub blocks: String,
     events: Vec<(&'static str, bool)>,
 }
 
@@ -57,6 +62,8 @@ impl ConfXml {
             crontab: "<crontab start=\"false\" schedule=\"600\"><crontabfilter start=\"false\">\
                       <exclude expression=\"*.php\"></exclude></crontabfilter></crontab>"
                 .to_string(),
+            plugin: r#"<plugin start="false" name="command"/>"#.to_string(),
+            blocks: String::new(),
             events: vec![
                 ("delete", true),
                 ("createFolder", true),
@@ -105,8 +112,7 @@ impl fmt::Display for ConfXml {
         let fail_log = escape(&self.fail_log.display().to_string());
         writeln!(f, r#"    <failLog path="{fail_log}" timeToExecute="60"/>"#)?;
         writeln!(f, "    {}", self.crontab)?;
-        writeln!(f, r#"    <plugin start="false" name="command"/>"#)?;
-        writeln!(f, "  </sersync>\n</head>")
+        writeln!(f, "    {}\n  </sersync>\n{}</head>", self.plugin, self.blocks)
     }
 }
 

@@ -1,0 +1,205 @@
+//! Which changed paths of a root have arrived and are to be told to a plugin: each once. Pure.
+//!
+//! A path has arrived when no remote that works owes it any more. A remote that is down is not waited
+//! for; when it is back and gets the path too, the path is not told again. As long as no remote works,
+//! nothing has arrived. The engine asks after each job; without a plugin it keeps none of this.
+
+use super::pending::{Path, Pending, What};
+use super::remote::Remote;
+use crate::rsync::plan::Gone;
+
+/// Paths that wait for their arrival. Beyond it they become the root itself, as one path: the plugin
+/// then hears that something in it has changed.
+const WAITING_PATHS_MAX: usize = 100_000;
+
+/// The paths of one root that have not arrived yet.
+#[derive(Debug, Default)]
+pub struct Arrivals {
+    waiting: Pending,
+}
+
+impl Arrivals {
+    /// A path has changed; the remotes know already. What none of them owes (it is gone again before
+    /// anybody had it, or deletions are not passed on) is no news for a plugin either.
+    pub fn change<'a>(
+        &mut self,
+        path: &Path,
+        what: What,
+        mut remotes: impl Iterator<Item = &'a Remote>,
+    ) {
+        self.waiting.apply(path, what, |_| false);
+        if !remotes.any(|remote| remote.owes(path)) {
+            self.waiting.forget(path);
+        }
+        if self.waiting.len() > WAITING_PATHS_MAX {
+            self.waiting.clear(false);
+            self.waiting.apply(&Path::from([]), What::Changed, |_| false);
+        }
+    }
+
+    /// Takes out what has arrived, in the order of the paths.
+    pub fn take<'a>(&mut self, remotes: impl Iterator<Item = &'a Remote>) -> Vec<(Path, Gone)> {
+        let working: Vec<_> = remotes.filter(|remote| !remote.is_failing()).collect();
+        if working.is_empty() {
+            return Vec::new();
+        }
+        // The root may stand for all that was too much to be kept.
+        let owes = |remote: &&Remote, path: &[u8]| match path {
+            b"" => !remote.is_in_step(),
+            path => remote.owes(path),
+        };
+        self.waiting.extract(|path| !working.iter().any(|remote| owes(remote, path)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Batch;
+    use crate::engine::remote::Manner;
+    use crate::engine::standing::Known;
+    use crate::engine::time::Time;
+    use crate::engine::JobId;
+    use crate::rsync::outcome::{Class, Ended, Status};
+    use crate::rsync::plan::Deletes;
+
+    const REMOVED_DIR: What = What::Removed { gone: Gone::Directory, created: None };
+    const REMOVED: What = What::Removed { gone: Gone::Entry, created: None };
+
+    /// A root with remotes, of which each may have one job.
+    struct World {
+        arrivals: Arrivals,
+        remotes: Vec<Remote>,
+        jobs: u64,
+    }
+
+    impl World {
+        fn new(remotes: usize, deletes: Deletes) -> World {
+            let timing = Batch::default();
+            let manner = Manner { timing, deletes, mirror: false, put_aside_ms: 60_000 };
+            let remote = |seed| Remote::new(manner, Known::From(0), seed);
+            let remotes = (0..remotes as u64).map(remote).collect();
+            World { arrivals: Arrivals::default(), remotes, jobs: 0 }
+        }
+
+        fn change(&mut self, path: &str, what: What) {
+            let path = Path::from(path.as_bytes());
+            for remote in &mut self.remotes {
+                remote.change(&path, what, Time(9));
+            }
+            self.arrivals.change(&path, what, self.remotes.iter());
+        }
+
+        fn start(&mut self, remote: usize) {
+            self.jobs += 1;
+            self.remotes[remote].start(JobId(self.jobs), true, 1, Time(self.jobs * 10));
+        }
+
+        /// Ends the job of a remote; gives what has arrived by that.
+        fn end(&mut self, remote: usize, class: Class, code: i32) -> Vec<(String, Gone)> {
+            let ended = Ended { status: Status::Exited(code), stderr: Vec::new() };
+            self.remotes[remote].finish(class, &ended, &[], Time(self.jobs * 10 + 5)).unwrap();
+            let taken = self.arrivals.take(self.remotes.iter());
+            let text = |path: &Path| String::from_utf8_lossy(path).into_owned();
+            taken.iter().map(|(path, gone)| (text(path), *gone)).collect()
+        }
+
+        fn run(&mut self, remote: usize, class: Class, code: i32) -> Vec<String> {
+            self.start(remote);
+            self.end(remote, class, code).into_iter().map(|(path, _)| path).collect()
+        }
+    }
+
+    #[test]
+    fn a_path_has_arrived_when_the_last_remote_has_it() {
+        let mut world = World::new(2, Deletes::Combined);
+        world.change("b", What::Changed);
+        world.change("a", What::Changed);
+        assert_eq!(world.run(0, Class::Done, 0), [""; 0]);
+        assert_eq!(world.run(1, Class::Done, 0), ["a", "b"]);
+        world.change("c", What::Changed);
+        world.run(1, Class::Done, 0);
+        assert_eq!(world.run(0, Class::Done, 0), ["c"], "and not a and b again");
+    }
+
+    #[test]
+    fn a_remote_that_is_down_is_not_waited_for_and_tells_nothing_again() {
+        let mut world = World::new(2, Deletes::Combined);
+        world.change("a", What::Changed);
+        assert_eq!(world.run(0, Class::Done, 0), [""; 0], "the other one still works");
+        assert_eq!(world.run(1, Class::Unreachable, 10), ["a"]);
+        world.change("b", What::Changed);
+        assert_eq!(world.run(0, Class::Done, 0), ["b"]);
+        assert_eq!(world.run(1, Class::Done, 0), [""; 0], "it gets a and b, which are known");
+    }
+
+    #[test]
+    fn nothing_arrives_where_no_remote_works() {
+        let mut world = World::new(2, Deletes::Combined);
+        world.change("a", What::Changed);
+        for remote in [0, 1, 0] {
+            assert_eq!(world.run(remote, Class::Unreachable, 10), [""; 0]);
+        }
+        assert_eq!(world.run(1, Class::Done, 0), ["a"]);
+    }
+
+    #[test]
+    fn what_changes_while_it_is_on_its_way_arrives_with_the_next_batch() {
+        let mut world = World::new(1, Deletes::Combined);
+        world.change("a", What::Changed);
+        world.change("b", What::Changed);
+        world.start(0);
+        world.change("a", REMOVED);
+        assert_eq!(world.end(0, Class::Done, 0), [("b".to_string(), Gone::No)]);
+        world.start(0);
+        assert_eq!(world.end(0, Class::Done, 0), [("a".to_string(), Gone::Entry)]);
+    }
+
+    #[test]
+    fn what_nobody_has_got_is_no_news() {
+        let mut world = World::new(1, Deletes::Combined);
+        world.change("d", What::Created(Time(9)));
+        world.change("d/a", What::Created(Time(9)));
+        world.change("d", REMOVED_DIR);
+        world.change("e", What::Changed);
+        assert_eq!(world.run(0, Class::Done, 0), ["e"]);
+
+        let mut world = World::new(1, Deletes::Never);
+        world.change("a", REMOVED);
+        world.change("e", What::Changed);
+        assert_eq!(world.run(0, Class::Done, 0), ["e"]);
+    }
+
+    #[test]
+    fn what_a_full_sync_takes_along_arrives_with_it() {
+        let mut world = World::new(1, Deletes::Combined);
+        world.change("a", What::Changed);
+        world.remotes[0].need_full_sync();
+        assert_eq!(world.run(0, Class::Done, 0), [""; 0], "a is sent by itself as well");
+        assert_eq!(world.run(0, Class::Done, 0), ["a"]);
+    }
+
+    #[test]
+    fn what_does_not_get_through_has_not_arrived() {
+        let mut world = World::new(1, Deletes::Combined);
+        world.change("a", What::Changed);
+        assert_eq!(world.run(0, Class::Partial, 23), [""; 0]);
+        world.change("b", What::Changed);
+        assert_eq!(world.run(0, Class::Done, 0), ["b"]);
+    }
+
+    #[test]
+    fn too_many_become_the_root() {
+        let mut world = World::new(1, Deletes::Combined);
+        for number in 0..=WAITING_PATHS_MAX {
+            world.change(&format!("f{number}"), What::Changed);
+        }
+        world.change("last", What::Changed);
+        let mut arrived = Vec::new();
+        while !world.remotes[0].is_in_step() {
+            assert_eq!(arrived, [""; 0], "not before everything has");
+            arrived = world.run(0, Class::Done, 0);
+        }
+        assert_eq!(arrived, ["", "last"]);
+    }
+}
