@@ -111,7 +111,7 @@ pub fn run(setup: Setup) -> io::Result<()> {
             match token {
                 SIGNALS => it.signals_came(),
                 JOBS => it.job_ended()?,
-                WALKS => it.walk_told()?,
+                WALKS => it.walk_told(),
                 root => {
                     it.pause_in_a_burst();
                     it.events_came(RootId((root - FIRST_ROOT) as usize))?;
@@ -185,7 +185,7 @@ impl Loop {
             routes: setup.routes,
             workers: Workers::new(setup.workers, ends, stop)?,
             job_ends,
-            walks: Walks::new(tell),
+            walks: Walks::new(tell)?,
             told,
             clock: Instant::now(),
             last_read: Instant::now(),
@@ -211,7 +211,7 @@ impl Loop {
         while let Some(action) = self.engine.poll_action(self.now()) {
             match action {
                 Action::Scan(root, scan) => {
-                    self.walks.start(self.grounds[root.0].clone(), scan)?;
+                    self.walks.start(self.grounds[root.0].clone(), scan);
                 }
                 Action::RemoveWatch(root, wd) => self.grounds[root.0].inotify.remove(wd),
                 Action::Look(root, path) => {
@@ -340,7 +340,7 @@ impl Loop {
         Ok(())
     }
 
-    fn walk_told(&mut self) -> io::Result<()> {
+    fn walk_told(&mut self) {
         match self.told.receive() {
             Some(Told::Listings(root, listings)) => {
                 for listing in listings {
@@ -348,7 +348,7 @@ impl Loop {
                 }
             }
             Some(Told::Ended(root, scan)) => {
-                self.walks.ended()?;
+                self.walks.ended();
                 self.handle(Input::ScanEnded(root, scan));
             }
             Some(Told::Trouble(root, path, trouble)) => {
@@ -356,7 +356,6 @@ impl Loop {
             }
             None => {}
         }
-        Ok(())
     }
 
     fn pause_in_a_burst(&mut self) {
