@@ -223,6 +223,9 @@ impl Root {
             self.watches.moved_from(parent, name, event.cookie, now);
             self.removed(path.filter(|_| self.removes_what_moves()), Gone::Directory);
         } else if event.has(mask::ATTRIB) {
+            if !excluded {
+                self.watches.opened(parent, name, now);
+            }
             self.attributes_changed(path, true, now);
         }
     }
