@@ -4,14 +4,23 @@ use crate::engine::{Engine, Halt, JobEnd, RemoteId, Report, RootId};
 use crate::rsync::outcome::{advice, reason, Ended, Status};
 use crate::walk::{Ground, Trouble};
 use crate::worker::Route;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// Paths in one warning; the others are counted.
+const PATHS_SHOWN_MAX: usize = 10;
+/// Paths of one remote of which it is remembered that they were warned of. More are warned of each
+/// time that they fail.
+const PATHS_SAID_MAX: usize = 10_000;
 
 /// Knows the names of things, and what has been said already.
 #[derive(Debug)]
 pub struct Reporter {
     roots: Vec<PathBuf>,
     remotes: Vec<String>,
+    /// What was said, of each remote, not to get through; or the reason where no path was named.
+    said: Vec<BTreeSet<Vec<u8>>>,
     /// Directories that could not be watched because of the limit.
     over_limit: usize,
 }
@@ -22,12 +31,13 @@ impl Reporter {
         Reporter {
             roots: grounds.iter().map(|ground| ground.path.clone()).collect(),
             remotes: routes.iter().map(|route| route.target().label()).collect(),
+            said: vec![BTreeSet::new(); routes.len()],
             over_limit: 0,
         }
     }
 
     /// Says what the engine reports.
-    pub fn report(&self, report: &Report) {
+    pub fn report(&mut self, report: &Report) {
         match report {
             Report::Watching(root, directories) => {
                 log::info!("{}: watching {}", self.root(*root), count(*directories, "directory"));
@@ -38,19 +48,16 @@ impl Reporter {
             Report::Arrived(remote, None, took_ms) => {
                 log::info!("{}: full sync, {took_ms} ms", self.remote(*remote));
             }
-            Report::Back(remote) => log::info!("{}: works again", self.remote(*remote)),
+            Report::Back(remote) => {
+                self.said[remote.0].clear();
+                log::info!("{}: works again", self.remote(*remote));
+            }
             Report::Failed(remote, end, pause_ms) => {
                 let again = format!("everything is kept; next try in {} s", pause_ms.div_ceil(1000));
                 log::error!("{}: {}; {again}", self.remote(*remote), failure(end));
             }
-            Report::Partial(remote, ended, given_up) => {
-                let next = if *given_up {
-                    "gave up the full sync; what it named is not in step"
-                } else {
-                    "tried again later"
-                };
-                let reason = reason(ended);
-                log::warn!("{}: not everything got through: {reason}; {next}", self.remote(*remote));
+            Report::Partial(remote, ended, named, given_up) => {
+                self.partial(*remote, ended, named, *given_up);
             }
             Report::PortableDeletes(remote) => log::info!(
                 "{}: this rsync does not take sending and deleting in one run; two runs from now on",
@@ -79,6 +86,27 @@ impl Reporter {
                 log::info!("{}: synced again, with a full sync first", self.root(*root));
             }
         }
+    }
+
+    /// Says of each path once that it did not get through, until the remote has everything again.
+    fn partial(&mut self, remote: RemoteId, ended: &Ended, named: &[Vec<u8>], given_up: bool) {
+        let said = &mut self.said[remote.0];
+        let reason = reason(ended);
+        let about = if named.is_empty() { &[reason.clone().into_bytes()][..] } else { named };
+        let room = PATHS_SAID_MAX.saturating_sub(said.len());
+        let new: Vec<_> = about.iter().filter(|path| !said.contains(*path)).cloned().collect();
+        said.extend(new.iter().take(room).cloned());
+        if new.is_empty() && !given_up {
+            return;
+        }
+        let paths = if named.is_empty() { String::new() } else { listed(&new) };
+        let next = if given_up {
+            "gave up the full sync; what it named is tried by itself"
+        } else {
+            "tried again later"
+        };
+        let reason = advised(&reason, ended);
+        log::warn!("{}: not everything got through: {paths}{reason}; {next}", self.remote(remote));
     }
 
     /// Says what the walk could not do.
@@ -126,13 +154,28 @@ fn failure(end: &JobEnd) -> String {
     match end {
         JobEnd::RootChanged => "the root is not the directory that it was at start".into(),
         JobEnd::Nothing => "nothing to do".into(),
-        JobEnd::Ran { ended, .. } => match advice(ended) {
-            Some(advice) => {
-                let advice = advice.trim_end_matches('.');
-                format!("{}: {} ({advice})", status(ended), reason(ended))
-            }
-            None => format!("{}: {}", status(ended), reason(ended)),
-        },
+        JobEnd::Ran { ended, .. } => {
+            format!("{}: {}", status(ended), advised(&reason(ended), ended))
+        }
+    }
+}
+
+/// The reason, with what to change behind it.
+fn advised(reason: &str, ended: &Ended) -> String {
+    match advice(ended) {
+        Some(advice) => format!("{reason} ({})", advice.trim_end_matches('.')),
+        None => reason.to_string(),
+    }
+}
+
+/// Paths for a log line, with a colon behind them; nothing for none.
+fn listed(paths: &[Vec<u8>]) -> String {
+    let shown = paths.iter().take(PATHS_SHOWN_MAX).map(|path| path.escape_ascii().to_string());
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match paths.len().checked_sub(PATHS_SHOWN_MAX) {
+        None | Some(0) if paths.is_empty() => String::new(),
+        None | Some(0) => format!("{shown}: "),
+        Some(more) => format!("{shown} and {more} more: "),
     }
 }
 

@@ -180,8 +180,9 @@ pub enum Report {
     Back(RemoteId),
     /// A job failed as a whole; said once until the remote is back or fails for another reason.
     Failed(RemoteId, JobEnd, u64),
-    /// Some paths of a job did not get through; tried again unless given up.
-    Partial(RemoteId, Ended, bool),
+    /// Some paths of a job did not get through, these if rsync named them; tried again unless given
+    /// up.
+    Partial(RemoteId, Ended, Vec<Vec<u8>>, bool),
     /// A remote's rsync does not know combined deletes.
     PortableDeletes(RemoteId),
     /// More paths were pending than fit; they became a full sync.
@@ -443,7 +444,11 @@ impl Engine {
         let Some(number) = flying else { return };
         let id = RemoteId(number);
         let (class, ended, named) = match &end {
-            JobEnd::Ran { ended, named } => (classify(ended), ended.clone(), named.as_slice()),
+            JobEnd::Ran { ended, named } => {
+                // The worker has looked: the root is there, so it is the remote that fails.
+                let class = Some(classify(ended)).filter(|class| *class != Class::SourceGone);
+                (class.unwrap_or(Class::Unreachable), ended.clone(), named.as_slice())
+            }
             JobEnd::Nothing => (Class::Done, nothing_ran(), &[][..]),
             JobEnd::RootChanged => (Class::SourceGone, nothing_ran(), &[][..]),
         };
@@ -472,7 +477,9 @@ impl Engine {
                     self.actions.push_back(Action::Run(Job { id: job, root, remote: id, work }));
                 }
             }
-            Verdict::Partial { given_up } => self.report(Report::Partial(id, ended, given_up)),
+            Verdict::Partial { given_up } => {
+                self.report(Report::Partial(id, ended, named.to_vec(), given_up));
+            }
             Verdict::Failed { .. } if end == JobEnd::RootChanged => {
                 let root = RootId(served.root);
                 self.halt(root, now);

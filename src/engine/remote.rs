@@ -5,7 +5,8 @@ use super::pending::{lies_in, Change, Path, Pending, What};
 use super::time::Time;
 use super::{JobId, Work};
 use crate::config::Batch;
-use crate::rsync::outcome::{combined_unsupported, option_unknown, Class, Ended, Status};
+use crate::rsync::outcome::{combined_unsupported, cut_short, option_unknown};
+use crate::rsync::outcome::{Class, Ended, Status};
 use crate::rsync::plan::{Deletes, Gone};
 use std::collections::HashSet;
 
@@ -31,6 +32,9 @@ const SPLIT_PATHS_MIN: usize = 3_000;
 const COMBINED_FAILURES_MAX: u32 = 4;
 /// A full sync that leaves single files out is run again so often, with growing pauses.
 const PARTIAL_FULL_SYNCS_MAX: u32 = 4;
+/// So many runs in a row that the far side cuts short at a file leave at once, each without the file
+/// of the one before. After that the disk over there is taken for full altogether, and they pause.
+const CUTS_AT_ONCE_MAX: u32 = 16;
 
 /// A job that is on its way.
 #[derive(Debug)]
@@ -131,6 +135,9 @@ pub struct Remote {
     stuck: Pending,
     stuck_full: u32,
     stuck_backoff: Backoff,
+    /// Runs in a row that the far side cut short. Until one gets through, what is stuck waits:
+    /// otherwise the first that does not fit would keep those behind it from ever being tried.
+    cuts: u32,
     combined_failures: u32,
     /// What is owed stands in the fail log, since a job has failed: until everything has arrived that
     /// was owed then.
@@ -162,6 +169,7 @@ impl Remote {
             stuck: Pending::default(),
             stuck_full: 0,
             stuck_backoff: Backoff::new(seed),
+            cuts: 0,
             combined_failures: 0,
             logged: false,
             version: 0,
@@ -344,16 +352,22 @@ impl Remote {
                 if self.pending.len() < WORTHWHILE_PATHS { quiet.min(latest) } else { first };
             waited.max(interval)
         });
-        let stuck = (!self.stuck.is_empty() || self.stuck_full > 0 && complete)
-            .then(|| self.stuck_backoff.until());
+        let stuck =
+            (!self.stuck.is_empty() || self.stuck_full > 0 && complete) && self.tries_stuck();
+        let stuck = stuck.then(|| self.stuck_backoff.until());
         let earliest = full.into_iter().chain(changes).chain(stuck).min()?;
         Some(earliest.max(self.backoff.until()))
+    }
+
+    /// Whether what is stuck may leave with the next job.
+    fn tries_stuck(&self) -> bool {
+        self.cuts == 0 || self.pending.is_empty()
     }
 
     /// Starts the job that is due. It may use at most `free` processes, at least one.
     pub fn start(&mut self, job: JobId, complete: bool, free: usize, now: Time) -> Work {
         let mut retries = false;
-        if self.stuck_backoff.until() <= now {
+        if self.stuck_backoff.until() <= now && self.tries_stuck() {
             retries = !self.stuck.is_empty() || self.stuck_full > 0;
             self.pending.restore(self.stuck.take(usize::MAX));
             self.full |= self.stuck_full > 0;
@@ -449,6 +463,9 @@ impl Remote {
             Class::Partial => self.partial(flight, named, now),
             // The root halts, so that nothing is started; the remote is not to blame.
             Class::SourceGone => self.keep(flight, now),
+            Class::Unreachable if !named.is_empty() && cut_short(ended) && !flight.full => {
+                self.cut_short(flight, named, now)
+            }
             Class::Unreachable => {
                 self.backoff.fail(now);
                 self.keep(flight, now)
@@ -461,8 +478,10 @@ impl Remote {
     }
 
     fn arrived(&mut self, flight: Flight, now: Time) -> Verdict {
-        let back = self.backoff.is_failing();
+        let unstuck = flight.retries && self.stuck.is_empty() && self.stuck_full == 0;
+        let back = self.backoff.is_failing() || unstuck;
         self.backoff.succeed();
+        self.cuts = 0;
         if flight.everything && self.stuck.is_empty() && !self.full {
             self.logged = false;
         }
@@ -519,8 +538,29 @@ impl Remote {
         let given_up = self.stuck_full >= PARTIAL_FULL_SYNCS_MAX;
         if given_up {
             self.stuck_full = 0;
+            // They are owed all the same.
+            self.stuck.owe(named.iter().map(|name| (Path::from(&name[..]), Gone::No)));
         }
         Verdict::Partial { given_up }
+    }
+
+    /// The far side could not write the named file, and did nothing more: that one waits by itself,
+    /// and the rest leaves again.
+    fn cut_short(&mut self, mut flight: Flight, named: &[Vec<u8>], now: Time) -> Verdict {
+        if flight.retries || self.stuck.is_empty() && self.stuck_full == 0 {
+            self.stuck_backoff.fail(now);
+        }
+        let is_named = |path: &Path| named.iter().any(|name| **name == **path);
+        let all = std::mem::take(&mut flight.batch);
+        let (stuck, rest) = all.into_iter().partition::<Vec<_>, _>(|(path, _)| is_named(path));
+        flight.batch = rest;
+        self.cuts += 1;
+        if stuck.is_empty() || self.cuts > CUTS_AT_ONCE_MAX {
+            self.backoff.fail(now);
+        }
+        self.stuck.restore(stuck);
+        self.keep(flight, now);
+        Verdict::Partial { given_up: false }
     }
 
     fn keep(&mut self, flight: Flight, now: Time) -> Verdict {
