@@ -120,44 +120,39 @@ fn with_its_own_rsync() -> (Mirror, PathBuf) {
     (mirror, rsync)
 }
 
-fn waits_for_rsync(mirror: &Mirror, rsync: &Path, words: &str) {
-    fs::write(mirror.root.join("owed"), "content").unwrap();
-    eventually("it is said", || !lines_with(mirror, "everything is kept").is_empty());
-    eventually("what is owed is in the fail log", || owed(mirror).contains("/owed"));
-    fs::write(mirror.root.join("later"), "content").unwrap();
-    fs::remove_file(mirror.root.join("anchor")).unwrap();
-    eventually("what changes meanwhile, too", || owed(mirror).contains("/anchor"));
-    let told = lines_with(mirror, "everything is kept");
-    assert!(told.len() == 1 && told[0].contains(words), "{told:?}");
-    let _ = fs::remove_file(rsync);
-    symlink(installed(), rsync).unwrap();
-    mirror.equal_within(REFUSED_WAIT, "when rsync is there again");
-    eventually("the fail log is empty", || owed(mirror).is_empty());
-}
+/// What is in the place of rsync, by its mode, and words of what is said then.
+const BROKEN: [(Option<u32>, &str); 3] = [
+    (None, "there is no rsync in PATH (Install rsync, or put its directory into PATH)"),
+    (Some(0o644), "(Make the rsync in PATH executable: chmod +x)"),
+    // Half installed: a shell would take the empty file for a script, and for a success.
+    (Some(0o755), "rsync could not be started"),
+];
 
 #[test]
-fn an_rsync_that_is_removed_and_comes_back_is_used_again() {
-    let (mirror, rsync) = with_its_own_rsync();
-    fs::remove_file(&rsync).unwrap();
-    waits_for_rsync(&mirror, &rsync, "(Install rsync, or put its directory into PATH)");
-}
-
-#[test]
-fn an_rsync_that_may_not_be_run_is_said() {
-    let (mirror, rsync) = with_its_own_rsync();
-    fs::remove_file(&rsync).unwrap();
-    fs::write(&rsync, "").unwrap();
-    chmod(&rsync, 0o644);
-    waits_for_rsync(&mirror, &rsync, "(Make the rsync in PATH executable: chmod +x)");
-}
-
-#[test]
-fn an_rsync_that_is_only_half_installed_is_no_success() {
-    let (mirror, rsync) = with_its_own_rsync();
-    fs::remove_file(&rsync).unwrap();
-    fs::write(&rsync, "").unwrap();
-    chmod(&rsync, 0o755);
-    waits_for_rsync(&mirror, &rsync, "rsync could not be started");
+fn an_rsync_that_is_away_or_cannot_be_run_is_used_when_it_is_back() {
+    // All at the same time, since each is tried again only after a minute.
+    let broken = BROKEN.map(|(mode, words)| {
+        let (mirror, rsync) = with_its_own_rsync();
+        fs::remove_file(&rsync).unwrap();
+        if let Some(mode) = mode {
+            fs::write(&rsync, "").unwrap();
+            chmod(&rsync, mode);
+        }
+        fs::write(mirror.root.join("owed"), "content").unwrap();
+        eventually("it is said", || !lines_with(&mirror, "everything is kept").is_empty());
+        eventually("what is owed is in the fail log", || owed(&mirror).contains("/owed"));
+        fs::remove_file(mirror.root.join("anchor")).unwrap();
+        eventually("what changes meanwhile, too", || owed(&mirror).contains("/anchor"));
+        let told = lines_with(&mirror, "everything is kept");
+        assert!(told.len() == 1 && told[0].contains(words), "{told:?}");
+        let _ = fs::remove_file(&rsync);
+        symlink(installed(), &rsync).unwrap();
+        mirror
+    });
+    for mirror in broken {
+        mirror.equal_within(REFUSED_WAIT, "when rsync is there again");
+        eventually("the fail log is empty", || owed(&mirror).is_empty());
+    }
 }
 
 /// Changes how many processes the program's user may have.
