@@ -78,6 +78,8 @@ package_of() {
         *:ssh | *:ssh-keygen) printf 'openssh-clients' ;;
         *:sshd) printf 'openssh-server' ;;
         *:cmp | *:diff) printf 'diffutils' ;;
+        apk:prlimit) printf 'util-linux-misc' ;;
+        *:prlimit) printf 'util-linux' ;;
         *) printf '%s' "$2" ;;
     esac
 }

@@ -247,7 +247,7 @@ impl Loop {
             routes: setup.routes,
             workers: Workers::new(setup.workers, ends, stop)?,
             job_ends,
-            walks: Walks::new(tell),
+            walks: Walks::new(tell)?,
             told,
             clock: Instant::now(),
             last_read: Instant::now(),
@@ -303,7 +303,7 @@ impl Loop {
         while let Some(action) = self.engine.poll_action(self.now()) {
             match action {
                 Action::Scan(root, scan) => {
-                    self.walks.start(self.grounds[root.0].clone(), scan)?;
+                    self.walks.start(self.grounds[root.0].clone(), scan);
                 }
                 Action::RemoveWatch(root, wd) => self.grounds[root.0].inotify.remove(wd),
                 Action::Look(root, path) => {
@@ -421,7 +421,7 @@ impl Loop {
                 }
             }
             Some(Told::Ended(root, scan)) => {
-                self.walks.ended()?;
+                self.walks.ended();
                 self.handle(Input::ScanEnded(root, scan));
                 // Even if nothing happens, the engine learns that it has seen everything.
                 self.events_came(root)?;

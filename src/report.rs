@@ -1,7 +1,6 @@
 //! What the user reads in the log: one line for each thing that happened.
 
 use crate::config::units;
-use crate::engine::pending::Path as PathBytes;
 use crate::engine::remote::Sent;
 use crate::engine::unwatched::POLL_MS;
 use crate::engine::{Engine, Halt, JobEnd, RemoteId, Report, RootId};
@@ -9,17 +8,23 @@ use crate::rsync::outcome::{advice, reason, Ended, Status};
 use crate::sys::sysctl;
 use crate::walk::{Ground, Trouble};
 use crate::worker::Route;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// So many of the paths that do not get through have a line each; the fail log has them all.
-const PUT_ASIDE_LINES_MAX: usize = 20;
+/// Paths in one warning; the others are counted.
+const PATHS_SHOWN_MAX: usize = 10;
+/// Paths of one remote of which it is remembered that they were warned of. More are warned of each
+/// time that they fail.
+const PATHS_SAID_MAX: usize = 10_000;
 
-/// Knows the names of things.
+/// Knows the names of things, and what has been said already.
 #[derive(Debug)]
 pub struct Reporter {
     roots: Vec<PathBuf>,
     remotes: Vec<String>,
+    /// What was said, of each remote, not to get through; or the reason where no path was named.
+    said: Vec<BTreeSet<Vec<u8>>>,
 }
 
 impl Reporter {
@@ -28,11 +33,12 @@ impl Reporter {
         Reporter {
             roots: grounds.iter().map(|ground| ground.path.clone()).collect(),
             remotes: routes.iter().map(|route| route.target().label()).collect(),
+            said: vec![BTreeSet::new(); routes.len()],
         }
     }
 
     /// Says what the engine reports.
-    pub fn report(&self, report: &Report) {
+    pub fn report(&mut self, report: &Report) {
         match report {
             Report::Watching(root, directories) => {
                 log::info!("{}: watching {}", self.root(*root), count(*directories, "directory"));
@@ -46,18 +52,16 @@ impl Reporter {
                 };
                 log::info!("{}: {what}, {took_ms} ms", self.remote(*remote));
             }
-            Report::Back(remote) => log::info!("{}: works again", self.remote(*remote)),
+            Report::Back(remote) => {
+                self.said[remote.0].clear();
+                log::info!("{}: works again", self.remote(*remote));
+            }
             Report::Failed(remote, end, pause_ms) => {
                 let again = format!("everything is kept; next try in {} s", pause_ms.div_ceil(1000));
                 log::error!("{}: {}; {again}", self.remote(*remote), failure(end));
             }
-            Report::Partial(remote, ended) => log::warn!(
-                "{}: not everything got through: {}; tried again soon",
-                self.remote(*remote),
-                reason(ended)
-            ),
-            Report::PutAside(remote, ended, paths, pause_ms) => {
-                self.put_aside(*remote, ended, paths, *pause_ms);
+            Report::Partial(remote, ended, named, put_aside_ms) => {
+                self.partial(*remote, ended, named, *put_aside_ms);
             }
             Report::PortableDeletes(remote) => log::info!(
                 "{}: this rsync does not take sending and deleting in one run; two runs from now on",
@@ -92,6 +96,36 @@ impl Reporter {
         }
     }
 
+    /// Says of each path once that it did not get through, until the remote has everything again.
+    fn partial(
+        &mut self,
+        remote: RemoteId,
+        ended: &Ended,
+        named: &[Vec<u8>],
+        put_aside_ms: Option<u64>,
+    ) {
+        let said = &mut self.said[remote.0];
+        let reason = reason(ended);
+        let about = if named.is_empty() { &[reason.clone().into_bytes()][..] } else { named };
+        let room = PATHS_SAID_MAX.saturating_sub(said.len());
+        let new: Vec<_> = about.iter().filter(|path| !said.contains(*path)).cloned().collect();
+        said.extend(new.iter().take(room).cloned());
+        if new.is_empty() && put_aside_ms.is_none() {
+            return;
+        }
+        let shown = if put_aside_ms.is_some() { about } else { &new };
+        let paths = if named.is_empty() { String::new() } else { listed(shown) };
+        let next = match put_aside_ms {
+            Some(pause_ms) => {
+                let pause = units::spoken(pause_ms / 1000);
+                format!("it is in the fail log, and from now on tried again every {pause}")
+            }
+            None => "tried again later".into(),
+        };
+        let reason = advised(&reason, ended);
+        log::warn!("{}: not everything got through: {paths}{reason}; {next}", self.remote(remote));
+    }
+
     /// Says what the walk could not do.
     pub fn trouble(&self, root: RootId, path: &[u8], Trouble(tried, error): &Trouble) {
         log::warn!("{}/{}: cannot {tried}: {error}", self.root(root), path.escape_ascii());
@@ -110,26 +144,6 @@ impl Reporter {
             count(directories, "directory"),
             POLL_MS / 1000
         );
-    }
-
-    fn put_aside(&self, remote: RemoteId, ended: &Ended, paths: &[PathBytes], pause_ms: u64) {
-        let (name, pause) = (self.remote(remote), units::spoken(pause_ms / 1000));
-        for path in paths.iter().take(PUT_ASIDE_LINES_MAX) {
-            log::warn!(
-                "{name}: {} does not get through: {}; it is in the fail log, and tried again every {pause}",
-                path.escape_ascii(),
-                reason(ended)
-            );
-        }
-        if let Some(more) = paths.len().checked_sub(PUT_ASIDE_LINES_MAX).filter(|more| *more > 0) {
-            log::warn!("{name}: and {}", count(more, "more path"));
-        }
-        if paths.is_empty() {
-            log::warn!(
-                "{name}: the full sync does not get everything through: {}; tried again every {pause}",
-                reason(ended)
-            );
-        }
     }
 
     /// Says, at the end, what did not arrive.
@@ -162,13 +176,28 @@ pub fn failure(end: &JobEnd) -> String {
     match end {
         JobEnd::RootChanged => "the root is not the directory that it was at start".into(),
         JobEnd::Nothing => "nothing to do".into(),
-        JobEnd::Ran { ended, .. } => match advice(ended) {
-            Some(advice) => {
-                let advice = advice.trim_end_matches('.');
-                format!("{}: {} ({advice})", status(ended), reason(ended))
-            }
-            None => format!("{}: {}", status(ended), reason(ended)),
-        },
+        JobEnd::Ran { ended, .. } => {
+            format!("{}: {}", status(ended), advised(&reason(ended), ended))
+        }
+    }
+}
+
+/// The reason, with what to change behind it.
+fn advised(reason: &str, ended: &Ended) -> String {
+    match advice(ended) {
+        Some(advice) => format!("{reason} ({})", advice.trim_end_matches('.')),
+        None => reason.to_string(),
+    }
+}
+
+/// Paths for a log line, with a colon behind them; nothing for none.
+fn listed(paths: &[Vec<u8>]) -> String {
+    let shown = paths.iter().take(PATHS_SHOWN_MAX).map(|path| path.escape_ascii().to_string());
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match paths.len().checked_sub(PATHS_SHOWN_MAX) {
+        None | Some(0) if paths.is_empty() => String::new(),
+        None | Some(0) => format!("{shown}: "),
+        Some(more) => format!("{shown} and {more} more: "),
     }
 }
 

@@ -65,64 +65,57 @@ pub struct Trouble(pub &'static str, pub io::Error);
 #[derive(Debug)]
 pub struct Walks {
     tell: Sender<Told>,
-    /// The thread for directories that turn up while the program runs; started when first needed.
-    thread: Option<Sender<(Arc<Ground>, Scan)>>,
+    /// The thread for directories that turn up while the program runs.
+    thread: Sender<(Arc<Ground>, Scan)>,
     under_way: usize,
     waiting: VecDeque<(Arc<Ground>, Scan)>,
 }
 
 impl Walks {
-    /// A walk that tells what it finds through `tell`.
-    pub fn new(tell: Sender<Told>) -> Walks {
-        Walks { tell, thread: None, under_way: 0, waiting: VecDeque::new() }
+    /// A walk that tells what it finds through `tell`. Its thread is there from the start: when it is
+    /// needed there may be none to be had.
+    ///
+    /// # Errors
+    /// No thread could be started, or no descriptor is left.
+    pub fn new(tell: Sender<Told>) -> io::Result<Walks> {
+        let (thread, scans) = channel::<(Arc<Ground>, Scan)>()?;
+        let told = tell.clone();
+        thread::Builder::new().name("walk".into()).spawn(move || {
+            while let Some((ground, scan)) = scans.receive() {
+                walk(&ground, scan, &told);
+            }
+        })?;
+        Ok(Walks { tell, thread, under_way: 0, waiting: VecDeque::new() })
     }
 
     /// Has a directory read. The scan of a whole root gets a thread of its own, so that it never
-    /// holds up a directory that is made meanwhile.
-    ///
-    /// # Errors
-    /// No thread could be started.
-    pub fn start(&mut self, ground: Arc<Ground>, scan: Scan) -> io::Result<()> {
+    /// holds up a directory that is made meanwhile; where there is none to be had, it waits its turn.
+    pub fn start(&mut self, ground: Arc<Ground>, scan: Scan) {
         if scan.place == Place::Root {
-            let tell = self.tell.clone();
-            thread::Builder::new().name("walk".into()).spawn(move || walk(&ground, scan, &tell))?;
-            self.under_way += 1;
-            return Ok(());
+            let (tell, ground, scan) = (self.tell.clone(), ground.clone(), scan.clone());
+            let own = thread::Builder::new().name("walk".into());
+            if own.spawn(move || walk(&ground, scan, &tell)).is_ok() {
+                self.under_way += 1;
+                return;
+            }
         }
         self.waiting.push_back((ground, scan));
-        self.hand_over()
+        self.hand_over();
     }
 
     /// A scan has ended: there is room for the next.
-    ///
-    /// # Errors
-    /// No thread could be started.
-    pub fn ended(&mut self) -> io::Result<()> {
+    pub fn ended(&mut self) {
         self.under_way = self.under_way.saturating_sub(1);
-        self.hand_over()
+        self.hand_over();
     }
 
-    fn hand_over(&mut self) -> io::Result<()> {
+    fn hand_over(&mut self) {
         while self.under_way < SCANS_MAX {
-            let Some(next) = self.waiting.pop_front() else { return Ok(()) };
-            let thread = match &self.thread {
-                Some(thread) => thread,
-                None => {
-                    let (sender, scans) = channel::<(Arc<Ground>, Scan)>()?;
-                    let tell = self.tell.clone();
-                    thread::Builder::new().name("walk".into()).spawn(move || {
-                        while let Some((ground, scan)) = scans.receive() {
-                            walk(&ground, scan, &tell);
-                        }
-                    })?;
-                    self.thread.insert(sender)
-                }
-            };
+            let Some(next) = self.waiting.pop_front() else { return };
             // The thread ends only with its sender.
-            let _ = thread.send(next);
+            let _ = self.thread.send(next);
             self.under_way += 1;
         }
-        Ok(())
     }
 }
 

@@ -282,6 +282,11 @@ fn run_all(shared: &Shared, route: &Route, runs: &[Run]) -> JobEnd {
         log::debug!("{}", String::from_utf8_lossy(&crate::rsync::command::shown(&route.root, run)));
         let ended = run_rsync(route, run, &shared.stop);
         let class = classify(&ended);
+        if class == Class::SourceGone
+            && Identity::of(&route.root).ok() != Some(route.footing.identity)
+        {
+            return JobEnd::RootChanged;
+        }
         end = worse(end, JobEnd::Ran { named: named(route, &ended), ended });
         // What did not get through must not hold up the rest.
         if !matches!(class, Class::Done | Class::Partial) {

@@ -84,7 +84,6 @@ impl Alerts {
                 self.states.works(Subject::Root(root.0), || format!("{path}: synced again"));
             }
             Report::Watching(..)
-            | Report::PutAside(..)
             | Report::Unwatched(..)
             | Report::AllWatched(_)
             | Report::PortableDeletes(_)

@@ -164,11 +164,9 @@ pub enum Report {
     Back(RemoteId),
     /// A job failed as a whole; said once until the remote is back or fails for another reason.
     Failed(RemoteId, JobEnd, u64),
-    /// Some paths of a job did not get through; tried again soon.
-    Partial(RemoteId, Ended),
-    /// And not for the first time: these are tried again after so many milliseconds. No paths: a full
-    /// sync.
-    PutAside(RemoteId, Ended, Vec<Path>, u64),
+    /// Some paths of a job did not get through, these if rsync named them. Tried again soon; or, once
+    /// that has been done often enough, after so many milliseconds.
+    Partial(RemoteId, Ended, Vec<Vec<u8>>, Option<u64>),
     /// A remote's rsync does not know combined deletes.
     PortableDeletes(RemoteId),
     /// More paths were pending than fit; they became a full sync.

@@ -373,7 +373,11 @@ impl Engine {
     fn remote_is_free(&mut self, id: RemoteId, end: JobEnd, now: Time) {
         let number = id.0;
         let (class, ended, named) = match &end {
-            JobEnd::Ran { ended, named } => (classify(ended), ended.clone(), named.as_slice()),
+            JobEnd::Ran { ended, named } => {
+                // The worker has looked: the root is there, so it is the remote that fails.
+                let class = Some(classify(ended)).filter(|class| *class != Class::SourceGone);
+                (class.unwrap_or(Class::Unreachable), ended.clone(), named.as_slice())
+            }
             JobEnd::Nothing => (Class::Done, nothing_ran(), &[][..]),
             JobEnd::RootChanged => (Class::SourceGone, nothing_ran(), &[][..]),
         };
@@ -402,10 +406,8 @@ impl Engine {
                     self.actions.push_back(Action::Run(Job { id: job, root, remote: id, work }));
                 }
             }
-            Verdict::Partial { put_aside_ms: None } => self.report(Report::Partial(id, ended)),
-            Verdict::Partial { put_aside_ms: Some(pause_ms) } => {
-                let stuck = served.remote.stuck().cloned().collect();
-                self.report(Report::PutAside(id, ended, stuck, pause_ms));
+            Verdict::Partial { put_aside_ms } => {
+                self.report(Report::Partial(id, ended, named.to_vec(), put_aside_ms));
             }
             Verdict::Failed { .. } if end == JobEnd::RootChanged => {
                 let root = RootId(served.root);

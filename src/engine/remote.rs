@@ -66,6 +66,9 @@ pub struct Remote {
     stuck_backoff: Backoff,
     /// `timeToExecute`.
     put_aside_ms: u64,
+    /// Runs in a row that the far side cut short. Until one gets through, what is stuck waits:
+    /// otherwise the first that does not fit would keep those behind it from ever being tried.
+    cuts: u32,
     combined_failures: u32,
     /// What is owed stands in the fail log, since a job has failed: until everything has arrived that
     /// was owed then.
@@ -116,6 +119,7 @@ impl Remote {
             stuck_full: false,
             stuck_backoff: Backoff::new(seed),
             put_aside_ms,
+            cuts: 0,
             combined_failures: 0,
             logged: false,
             version: 0,
@@ -402,16 +406,21 @@ impl Remote {
                 if self.pending.len() < WORTHWHILE_PATHS { quiet.min(latest) } else { first };
             waited.max(interval)
         });
-        let stuck = (!self.stuck.is_empty() || self.stuck_full && complete)
-            .then(|| self.stuck_backoff.until());
+        let stuck = (!self.stuck.is_empty() || self.stuck_full && complete) && self.tries_stuck();
+        let stuck = stuck.then(|| self.stuck_backoff.until());
         let earliest = full.into_iter().chain(changes).chain(stuck).min()?;
         Some(earliest.max(self.backoff.until()))
+    }
+
+    /// Whether what is stuck may leave with the next job.
+    fn tries_stuck(&self) -> bool {
+        self.cuts == 0 || self.pending.is_empty()
     }
 
     /// Starts the job that is due. It may use at most `free` processes, at least one.
     pub fn start(&mut self, job: JobId, complete: bool, free: usize, now: Time) -> Work {
         let mut retries = false;
-        if self.stuck_backoff.until() <= now {
+        if self.stuck_backoff.until() <= now && self.tries_stuck() {
             retries = !self.stuck.is_empty() || self.stuck_full;
             self.pending.restore(self.stuck.take(usize::MAX));
             self.full |= std::mem::take(&mut self.stuck_full);

@@ -272,9 +272,8 @@ impl Root {
             self.watches.moved_from(parent, name, event.cookie, now);
             self.removed(path.filter(|_| self.removes_what_moves()), Gone::Directory);
         } else if event.has(mask::ATTRIB) {
-            if path.is_some() && self.watches.lacks(parent, name) {
-                // It could not be watched or read, and perhaps can now.
-                self.watches.found(parent, name, now);
+            if !excluded {
+                self.watches.opened(parent, name, now);
             }
             self.attributes_changed(path, true, now);
         }

@@ -21,6 +21,7 @@
 mod reconcile;
 
 use super::event::{RawEvent, Wd};
+use super::pending::lies_in;
 use super::scan::{Listing, Origin, Place, Reached, Scan, ScanId};
 use super::time::Time;
 use super::tree::{NodeId, Tree};
@@ -224,10 +225,16 @@ impl Watches {
         }
     }
 
-    /// A directory is there that is not in the tree, for whatever reason: it is read like one that
-    /// was moved here.
-    pub fn found(&mut self, parent: NodeId, name: &[u8], now: Time) {
-        self.scan(parent, name, true, Origin::Moved, now);
+    /// The mode or the owner of a directory has changed. One that could not be watched for lack of a
+    /// right may be now; whatever is in it then is new to us.
+    pub fn opened(&mut self, parent: NodeId, name: &[u8], now: Time) {
+        let known = self.root_scan.is_some() || self.tree.child(parent, name).is_some();
+        let Some(above) = self.tree.path(parent).filter(|_| !known) else { return };
+        // A new directory is not in the tree yet either: its own scan finds it as it is.
+        let path = join(&above, name);
+        if !self.unseen().any(|scanned| lies_in(&path, &scanned)) {
+            self.scan(parent, name, true, Origin::Moved, now);
+        }
     }
 
     /// A directory was deleted.

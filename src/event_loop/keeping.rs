@@ -55,7 +55,7 @@ impl Loop {
                 let (full_sync, paths, status) = self.engine.owed(RemoteId(number), end);
                 let mut owed = Owed { full_sync, ..Owed::default() };
                 owed.status = status.map_or(0, wait_status);
-                paths.into_iter().for_each(|(path, gone)| owed.add(path, gone));
+                owed.add_all(paths);
                 owed
             })
             .collect();

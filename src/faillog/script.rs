@@ -98,6 +98,18 @@ impl Owed {
         !self.full_sync && self.paths.is_empty()
     }
 
+    /// Adds paths. With more than [`PATHS_MAX`] a full sync stands for those where nothing
+    /// disappeared, as it does in the script: half a million need not be kept a second time.
+    pub fn add_all(&mut self, paths: Vec<(PathBytes, Gone)>) {
+        let many = paths.len() > PATHS_MAX;
+        self.full_sync |= many;
+        for (path, gone) in paths {
+            if !many || gone != Gone::No {
+                self.add(path, gone);
+            }
+        }
+    }
+
     /// Adds a path; of two things that disappeared there, the larger counts.
     pub fn add(&mut self, path: PathBytes, gone: Gone) {
         let known = self.paths.entry(path).or_insert(gone);

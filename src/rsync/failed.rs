@@ -241,6 +241,10 @@ mod tests {
                 "ro/gone",
             ),
             ("rsync: delete_file: unlink(gone(1)/y) failed: Permission denied (13)", "gone(1)/y"),
+            (
+                r#"rsync: [receiver] write failed on "a/big" (in m): No space left on device (28)"#,
+                "a/big",
+            ),
             ("cannot delete non-empty directory: lo/x", "lo/x"),
             ("could not make way for new regular file: lo: x", "lo: x"),
             ("ERROR: big file failed verification -- update discarded.", "big file"),

@@ -80,6 +80,12 @@ fn class_of_start(kind: ErrorKind) -> Class {
     }
 }
 
+/// Did the far side end the run at a file that it could not write, most often for lack of room? Then
+/// what came after that file in the list was not looked at; it may well fit.
+pub fn cut_short(ended: &Ended) -> bool {
+    ended.status == Status::Exited(11) && says(&ended.stderr, "write failed on ")
+}
+
 /// Did this end come because one side does not take `--delete-missing-args`? Then the same job must
 /// be run the portable way. Asked only of runs that had it in their words.
 pub fn combined_unsupported(ended: &Ended) -> bool {
@@ -94,8 +100,11 @@ pub fn option_unknown(ended: &Ended) -> bool {
 
 /// What to change, where standard error tells; one sentence.
 pub fn advice(ended: &Ended) -> Option<String> {
-    if let Status::NotStarted(ErrorKind::NotFound) = ended.status {
-        return Some("Install rsync, or put its directory into PATH.".to_string());
+    if let Status::NotStarted(kind) = ended.status {
+        return START_ADVICE
+            .iter()
+            .find(|(other, _)| *other == kind)
+            .map(|(_, advice)| (*advice).into());
     }
     if classify(ended) == Class::Done {
         return None;
@@ -103,6 +112,16 @@ pub fn advice(ended: &Ended) -> Option<String> {
     let found = ADVICE.iter().find(|(needle, _)| says(&ended.stderr, needle));
     found.map(|(_, advice)| advice.to_string())
 }
+
+/// What to change where rsync cannot be started.
+const START_ADVICE: &[(ErrorKind, &str)] = &[
+    (ErrorKind::NotFound, "Install rsync, or put its directory into PATH."),
+    (ErrorKind::PermissionDenied, "Make the rsync in PATH executable: chmod +x."),
+    (
+        ErrorKind::WouldBlock,
+        "Raise the limit of processes of the user that runs sersync: ulimit -u.",
+    ),
+];
 
 const INSTALL_THERE: &str =
     "Install rsync on the far side, or name its place there with --rsync-path in commonParams.";
@@ -158,6 +177,7 @@ const ADVICE: &[(&str, &str)] = &[
     ("permission denied (password", LOG_IN),
     ("permission denied (keyboard-interactive", LOG_IN),
     ("permission denied (gssapi", LOG_IN),
+    ("rsync: permission denied", "Make rsync executable on the far side: chmod +x."),
     ("rsync: command not found", INSTALL_THERE),
     ("rsync: not found", INSTALL_THERE),
     ("remote command not found", INSTALL_THERE),
@@ -239,29 +259,38 @@ fn visible(line: &[u8]) -> String {
 
 fn described(status: Status) -> String {
     match status {
-        Status::Exited(code) => format!("rsync ended with {code}{}", meaning(code)),
-        Status::Signaled(signal) => format!("rsync was ended by signal {signal}"),
+        Status::Exited(code) => meaning(code).to_string(),
+        Status::Signaled(_) => "by somebody, or by the kernel for lack of memory".to_string(),
+        Status::NotStarted(ErrorKind::NotFound) => "there is no rsync in PATH".to_string(),
+        Status::NotStarted(ErrorKind::WouldBlock) => "no further process is allowed".to_string(),
         Status::NotStarted(kind) => format!("rsync could not be started: {kind}"),
     }
 }
 
+/// The exit codes of rsync's manual, of ssh and of shells, in words.
 fn meaning(code: i32) -> &'static str {
     match code {
-        1 => " (syntax or usage error)",
-        2 => " (protocol incompatibility)",
-        3 => " (errors selecting input or output files)",
-        5 => " (error starting the client-server protocol)",
-        10 => " (error in socket I/O)",
-        11 => " (error in file I/O)",
-        12 => " (error in the protocol data stream)",
-        20 => " (ended by a signal)",
-        23 => " (partial transfer)",
-        25 => " (--max-delete stopped deletions)",
-        30 => " (timeout in data send or receive)",
-        35 => " (timeout waiting for the daemon)",
-        127 => " (rsync or ssh is not there)",
-        255 => " (ssh could not connect)",
-        _ => "",
+        1 => "it does not know its own options",
+        2 => "the two ends do not understand each other",
+        3 => "a directory cannot be entered",
+        4 => "not supported by this rsync or its far side",
+        5 => "the far side did not let it begin",
+        6 => "the far side cannot write its log",
+        10 => "the connection failed",
+        11 => "a file could not be read or written",
+        12 => "the connection broke",
+        13 => "the far side's error messages broke off",
+        14 => "its parts lost each other",
+        20 => "ended by a signal",
+        21 | 22 => "out of memory or processes",
+        23 => "some files did not get through",
+        25 => "--max-delete stopped deletions",
+        30 => "no data in the time of --timeout",
+        35 => "the daemon did not answer in time",
+        126 => "rsync or ssh cannot be run",
+        127 => "rsync or ssh is not there",
+        255 => "ssh could not connect",
+        _ => "it does not say why",
     }
 }
 
@@ -364,7 +393,7 @@ mod tests {
             "Create the remote's directory",
             "rsync: [Receiver] mkdir \"/no/such/dir\" failed: No such file or directory (2)",
         ),
-        (30, "", Class::Unreachable, "", "rsync ended with 30 (timeout in data send or receive)"),
+        (30, "", Class::Unreachable, "", "no data in the time of --timeout"),
         (12, "bell\x07 and \x1b[1m\n", Class::Unreachable, "", "bell\\u{7} and \\u{1b}[1m"),
     ];
 
@@ -387,10 +416,29 @@ mod tests {
     #[test]
     fn what_was_not_started_is_explained() {
         let ended = Ended { status: Status::NotStarted(ErrorKind::NotFound), stderr: Vec::new() };
-        assert_eq!(reason(&ended), "rsync could not be started: entity not found");
+        assert_eq!(reason(&ended), "there is no rsync in PATH");
         assert!(advice(&ended).unwrap().contains("PATH"));
         let ended = Ended { status: Status::Signaled(15), stderr: Vec::new() };
-        assert_eq!(reason(&ended), "rsync was ended by signal 15");
+        assert_eq!(reason(&ended), "by somebody, or by the kernel for lack of memory");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_cuts_a_run_short() {
+        for (code, stderr, cut) in [
+            (
+                11,
+                "rsync: [receiver] write failed on \"a\" (in m): No space left on device (28)\n",
+                true,
+            ),
+            (11, "rsync: [Receiver] mkdir \"/far\" failed: No such file or directory (2)\n", false),
+            (
+                23,
+                "rsync: [receiver] mkstemp \".a.aBcDeF\" failed: No space left on device (28)\n",
+                false,
+            ),
+        ] {
+            assert_eq!(cut_short(&exited(code, stderr)), cut, "{stderr}");
+        }
     }
 
     #[test]

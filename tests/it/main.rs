@@ -2,7 +2,7 @@
 //!
 //! One binary, so that it is linked once. [`harness`] starts and ends everything that a test needs;
 //! the other modules are the tests, by subject. They run as root (owners and modes are compared)
-//! and need `rsync`, `sshd` and `ssh`: a missing tool is a failure and never a skip.
+//! and need `rsync`, `sshd`, `ssh` and `prlimit`: a missing tool is a failure and never a skip.
 // clippy knows `#[test]` functions as tests, but not what they call.
 #![allow(clippy::unwrap_used)]
 
@@ -14,14 +14,20 @@ mod banner;
 mod broken_configs;
 mod changes;
 mod churn;
+mod disk_full;
+mod exit_codes;
 mod failures;
 mod filters;
 mod halts;
 mod harness_itself;
+mod local_trouble;
+mod memory;
 mod names;
 mod options;
+mod overflow;
 mod plugins;
 mod races;
+mod remote_down;
 mod remote_settings;
 mod remotes;
 mod restart;

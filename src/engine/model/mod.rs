@@ -194,7 +194,7 @@ impl World {
             }
         };
         let fails = (self.failures && self.random.one_in(4)).then(|| {
-            let code = [12, 23, 30][self.random.below(3)];
+            let code = [3, 11, 12, 23, 30][self.random.below(5)];
             (self.random.below(paths.len() + 1), code)
         });
         self.jobs.push(Sending { id: job.id, remote, paths, fails });
@@ -276,13 +276,19 @@ impl World {
                 self.send(remote, &path, gone);
             }
             Err(code) => {
-                let id = self.jobs.swap_remove(number).id;
+                let Sending { id, paths, .. } = self.jobs.swap_remove(number);
+                // The far side had no room for the path that it had come to.
+                let named: Vec<_> = match code {
+                    11 => paths.front().map(|(path, _)| path.to_vec()).into_iter().collect(),
+                    _ => Vec::new(),
+                };
+                let stderr = if named.is_empty() { "" } else { "write failed on \"it\"" };
                 while !self.fs.queue.is_empty() {
                     self.deliver_event();
                 }
                 self.read_up_to();
-                let ended = Ended { status: Status::Exited(code), stderr: Vec::new() };
-                self.handle(Input::JobEnded(id, JobEnd::Ran { ended, named: Vec::new() }));
+                let ended = Ended { status: Status::Exited(code), stderr: stderr.into() };
+                self.handle(Input::JobEnded(id, JobEnd::Ran { ended, named }));
             }
         }
     }

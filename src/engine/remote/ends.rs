@@ -4,7 +4,7 @@ use super::super::flight::{Cargo, Flight};
 use super::super::pending::{lies_in, Change, Path};
 use super::super::time::Time;
 use super::Remote;
-use crate::rsync::outcome::{combined_unsupported, option_unknown, Class, Ended};
+use crate::rsync::outcome::{combined_unsupported, cut_short, option_unknown, Class, Ended};
 use crate::rsync::plan::{Deletes, Gone};
 
 /// Combined deletes that failed where the portable way worked, so many in a row, are taken for
@@ -13,6 +13,10 @@ const COMBINED_FAILURES_MAX: u32 = 4;
 /// What does not get through by itself is tried so often with growing pauses, over some five minutes,
 /// before it has to wait for `timeToExecute`.
 const STUCK_TRIES_MAX: u32 = 10;
+/// So many runs in a row that the far side cuts short at a file leave at once, each without the file
+/// of the one before. After that the disk over there is taken for full altogether, and they pause.
+const CUTS_AT_ONCE_MAX: u32 = 16;
+
 /// What the end of a job meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -82,6 +86,9 @@ impl Remote {
             Class::Partial => self.partial(flight, named, now),
             // The root halts, so that nothing is started; the remote is not to blame.
             Class::SourceGone => self.keep(flight, now),
+            Class::Unreachable if !named.is_empty() && cut_short(ended) && !flight.sweeps() => {
+                self.cut_short(flight, named, now)
+            }
             Class::Unreachable => {
                 self.backoff.fail(now);
                 self.keep(flight, now)
@@ -94,8 +101,10 @@ impl Remote {
     }
 
     fn arrived(&mut self, flight: Flight, now: Time) -> Verdict {
-        let back = self.backoff.is_failing();
+        let unstuck = flight.retries && self.stuck.is_empty() && !self.stuck_full;
+        let back = self.backoff.is_failing() || unstuck;
         self.backoff.succeed();
+        self.cuts = 0;
         if flight.everything && self.stuck.is_empty() && !self.full {
             self.logged = false;
         }
@@ -135,20 +144,10 @@ impl Remote {
 
     fn partial(&mut self, flight: Flight, named: &[Vec<u8>], now: Time) -> Verdict {
         self.backoff.succeed();
-        // New paths that get stuck do not push out the time of those that are.
-        let mut put_aside_ms = None;
-        if flight.retries || self.stuck.is_empty() && !self.stuck_full {
-            self.stuck_backoff.fail(now);
-            if self.stuck_backoff.failures() >= STUCK_TRIES_MAX {
-                put_aside_ms = Some(self.put_aside_ms);
-                self.stuck_backoff.wait_until(now + self.put_aside_ms);
-            }
-        }
+        let put_aside_ms = self.more_is_stuck(&flight, now);
         match flight.cargo {
             Cargo::Batch(batch) => {
-                let mut stuck = stuck_of(batch, named);
-                stuck.iter_mut().for_each(|(_, change)| change.by_name = true);
-                self.stuck.restore(stuck);
+                self.keep_stuck(stuck_of(batch, named));
             }
             // One that deletes leaves the rest of its deletions out once it has met an error.
             Cargo::Levels(_) if !named.is_empty() && !self.deletes_unseen() => {
@@ -159,6 +158,42 @@ impl Remote {
         }
         self.completed(flight.seen_ns.filter(|_| flight.everything && !self.stuck_full));
         Verdict::Partial { put_aside_ms }
+    }
+
+    /// The far side could not write the named file, and did nothing more: that one waits by itself,
+    /// and the rest leaves again.
+    fn cut_short(&mut self, mut flight: Flight, named: &[Vec<u8>], now: Time) -> Verdict {
+        let put_aside_ms = self.more_is_stuck(&flight, now);
+        let is_named = |path: &Path| named.iter().any(|name| **name == **path);
+        let all = flight.batch().to_vec();
+        let (stuck, rest) = all.into_iter().partition::<Vec<_>, _>(|(path, _)| is_named(path));
+        flight.cargo = Cargo::Batch(rest);
+        self.cuts += 1;
+        if stuck.is_empty() || self.cuts > CUTS_AT_ONCE_MAX {
+            self.backoff.fail(now);
+        }
+        self.keep_stuck(stuck);
+        self.keep(flight, now);
+        Verdict::Partial { put_aside_ms }
+    }
+
+    /// Something did not get through by itself. Gives the pause, if it has been tried often enough.
+    fn more_is_stuck(&mut self, flight: &Flight, now: Time) -> Option<u64> {
+        // New paths that get stuck do not push out the time of those that are.
+        if !flight.retries && (!self.stuck.is_empty() || self.stuck_full) {
+            return None;
+        }
+        self.stuck_backoff.fail(now);
+        if self.stuck_backoff.failures() < STUCK_TRIES_MAX {
+            return None;
+        }
+        self.stuck_backoff.wait_until(now + self.put_aside_ms);
+        Some(self.put_aside_ms)
+    }
+
+    fn keep_stuck(&mut self, mut batch: Vec<(Path, Change)>) {
+        batch.iter_mut().for_each(|(_, change)| change.by_name = true);
+        self.stuck.restore(batch);
     }
 
     fn keep(&mut self, flight: Flight, now: Time) -> Verdict {

@@ -445,3 +445,17 @@ fn a_record_finds_its_remote_by_the_remotes_own_settings() {
         assert_eq!(parse(&text, &changed).owed[0].paths.len(), 1);
     }
 }
+
+#[test]
+fn of_too_many_paths_only_those_that_disappeared_are_kept() {
+    let mut paths: Vec<(PathBytes, Gone)> =
+        (0..PATHS_MAX).map(|n| (n.to_string().into_bytes().into(), Gone::No)).collect();
+    let mut all = Owed::default();
+    all.add_all(paths.clone());
+    assert_eq!((all.full_sync, all.paths.len()), (false, PATHS_MAX));
+    paths.push((b"gone"[..].into(), Gone::Entry));
+    let mut many = Owed::default();
+    many.add_all(paths);
+    assert!(many.full_sync);
+    assert_eq!(many.paths, owed(true, &[(b"gone", Gone::Entry)]).paths);
+}

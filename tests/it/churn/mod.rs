@@ -7,7 +7,7 @@ mod crashes;
 mod load;
 mod random;
 
-use crate::harness::{Mirror, Plan};
+use crate::harness::{eventually, Mirror, Plan};
 use load::{Load, Pace};
 use std::env;
 use std::time::Duration;
@@ -101,5 +101,25 @@ fn load_while_the_remote_comes_and_goes_converges() {
         }
         load.run(part, Pace::Gentle);
         finish(&mirror, load, &format!("after seed {seed} with restarts of the daemon"));
+    }
+}
+
+#[test]
+fn load_while_the_remote_is_down_for_long_converges() {
+    for seed in seeds(23..=23) {
+        let mut mirror = start(Switches::Attrib);
+        let mut load = Load::new(&mirror.root, seed, true);
+        load.run(duration() / 4, Pace::Gentle);
+        mirror.daemon.stop();
+        // Tries after 1, 2, 4 and 8 seconds: by the end the pauses are long.
+        load.run(3 * duration(), Pace::Gentle);
+        mirror.daemon.start();
+        load.run(duration() / 4, Pace::Gentle);
+        finish(&mirror, load, &format!("after seed {seed} with the daemon down for long"));
+        let fail_log = mirror.dir().join("rsync_fail_log.sh");
+        eventually("the fail log is empty", || fail_log.metadata().unwrap().len() == 0);
+        let log = mirror.log();
+        let told = log.lines().filter(|line| line.contains("everything is kept")).count();
+        assert!((1..=2).contains(&told), "{told} lines about one remote that is down\n{log}");
     }
 }

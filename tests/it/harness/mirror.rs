@@ -1,9 +1,10 @@
 //! A watched root, its remotes, and the program that runs between them: what most tests need.
 
 use super::sersync::{end_of, Sersync};
-use super::{scratch, until, ConfXml, Daemon, Tree, DEADLINE, KEEP};
+use super::{scratch, until, ConfXml, Daemon, Disk, Tree, DEADLINE, KEEP};
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -33,6 +34,9 @@ pub struct Plan {
     pub variables: Vec<(String, String)>,
     /// The bytes of the configuration as an editor saves them; UTF-8 as it is without it.
     pub as_saved: Box<dyn Fn(String) -> Vec<u8>>,
+    /// The user that the program runs as; whoever runs the tests, if there is none.
+    user: Option<u32>,
+    disks: Vec<Disk>,
     dir: TempDir,
 }
 
@@ -44,9 +48,13 @@ pub struct Mirror {
     pub remotes: Vec<PathBuf>,
     /// The daemon, to be stopped and started again.
     pub daemon: Daemon,
+    /// Those of [`Plan::mount`].
+    pub disks: Vec<Disk>,
     sersync: Sersync,
     variables: Vec<(String, String)>,
+    user: Option<u32>,
     fences: AtomicU32,
+    // Last, so that nothing is mounted in it when it is removed.
     dir: TempDir,
 }
 
@@ -92,6 +100,8 @@ impl Plan {
             args: vec!["-r".into()],
             variables: Vec::new(),
             as_saved: Box::new(String::into_bytes),
+            user: None,
+            disks: Vec::new(),
             dir,
         }
     }
@@ -101,6 +111,20 @@ impl Plan {
         let path = self.dir.path().join(name);
         fs::create_dir_all(&path).unwrap();
         path
+    }
+
+    /// Mounts a disk of so many KiB over a directory, until the mirror ends.
+    pub fn mount(&mut self, at: &Path, size_kib: usize) {
+        self.disks.push(Disk::mount(at, size_kib));
+    }
+
+    /// The program runs as the user with this number, to whom its directory and the root belong then;
+    /// what is in them stays whose it is.
+    pub fn run_as(&mut self, user: u32) {
+        for path in [self.dir.path(), &self.root] {
+            chown(path, Some(user), Some(user)).unwrap();
+        }
+        self.user = Some(user);
     }
 
     /// Writes the configuration and gives the path of its file.
@@ -129,7 +153,7 @@ impl Plan {
         self.write_conf();
         let variables: Vec<_> =
             self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let sersync = Sersync::start(self.dir.path(), &self.args, &variables);
+        let sersync = Sersync::start(self.dir.path(), &self.args, &variables, self.user);
         let full_syncs = if self.await_full_sync && pushes_everything(&self.args) {
             self.conf.roots.iter().map(|root| root.remotes.len()).sum()
         } else {
@@ -141,6 +165,8 @@ impl Plan {
             daemon: self.daemon,
             sersync,
             variables: self.variables,
+            user: self.user,
+            disks: self.disks,
             fences: AtomicU32::new(0),
             dir: self.dir,
         };
@@ -190,7 +216,7 @@ impl Mirror {
         args.extend(["-o".into(), self.dir.path().join("confxml.xml").into_os_string()]);
         let variables: Vec<_> =
             self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        self.sersync = Sersync::start(self.dir.path(), &args, &variables);
+        self.sersync = Sersync::start(self.dir.path(), &args, &variables, self.user);
         self.await_start(0);
     }
 

@@ -4,19 +4,23 @@
 mod child;
 mod confxml;
 mod daemon;
+mod disk;
 mod gate;
 mod mirror;
 mod sersync;
 mod sshd;
+mod stand_in;
 mod tree;
 mod wait;
 
 pub use confxml::ConfXml;
 pub use daemon::Daemon;
+pub use disk::Disk;
 pub use gate::{Gate, Rsync};
 pub use mirror::{change_arrives, Mirror, Plan};
 pub use sersync::{binary, run_to_end};
 pub use sshd::Sshd;
+pub use stand_in::{End, StandIn};
 pub use tree::Tree;
 pub use wait::{eventually, until, DEADLINE};
 

@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 use std::env;
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -29,16 +29,25 @@ pub struct Ended {
 
 /// Runs the program to its end in `dir`, with `variables` set; panics if it goes on running.
 pub fn run_to_end(dir: &Path, args: &[OsString], variables: &[(&str, &str)]) -> Ended {
-    let mut sersync = Sersync::start(dir, args, variables);
+    let mut sersync = Sersync::start(dir, args, variables, None);
     let what = format!("sersync {args:?} ends by itself");
     let status = until(&what, DEADLINE, || sersync.ended().ok_or_else(|| sersync.show()));
     Ended { code: status.code(), stdout: sersync.stdout(), stderr: sersync.stderr() }
 }
 
 impl Sersync {
-    /// Starts the program with `dir` as its working directory, where its output goes, too.
-    pub fn start(dir: &Path, args: &[OsString], variables: &[(&str, &str)]) -> Sersync {
-        let mut command = Command::new(binary());
+    /// Starts the program with `dir` as its working directory, where its output goes, too; as the
+    /// user with this number, or as whoever runs the tests.
+    pub fn start(
+        dir: &Path,
+        args: &[OsString],
+        variables: &[(&str, &str)],
+        user: Option<u32>,
+    ) -> Sersync {
+        let mut command = Command::new(user.map_or_else(binary, |_| copied(dir)));
+        if let Some(user) = user {
+            command.uid(user).gid(user);
+        }
         command.args(args).current_dir(dir).env("LC_ALL", "C");
         command.envs(variables.iter().copied());
         command.stdin(Stdio::null());
@@ -98,6 +107,13 @@ impl Sersync {
         let bytes = fs::read(self.dir.join(file)).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
+}
+
+/// The program in a place where every user can run it; where it was built may be nobody else's.
+fn copied(dir: &Path) -> OsString {
+    let copy = dir.join("sersync");
+    fs::copy(binary(), &copy).unwrap();
+    copy.into_os_string()
 }
 
 /// The program under test.

@@ -1,0 +1,53 @@
+//! Remotes that hang or refuse: the others do not notice.
+
+use crate::harness::{eventually, Plan};
+use std::fs;
+use std::net::TcpListener;
+
+/// The daemon listens on 127.0.0.1; nobody listens here.
+const REFUSES: &str = "127.0.0.2";
+/// Here connections are taken by the kernel, and never answered.
+const HANGS: &str = "127.0.0.3";
+
+#[test]
+fn a_remote_that_hangs_and_one_that_refuses_delay_nobody() {
+    let mut plan = Plan::with_remotes(2);
+    plan.await_full_sync = false;
+    // One process for what hangs, and one for everybody else.
+    plan.args.extend(["-n".into(), "2".into()]);
+    plan.conf.timeout_s = Some(2);
+    let _hole = TcpListener::bind((HANGS, plan.daemon.port())).unwrap();
+    for ip in [REFUSES, HANGS] {
+        plan.conf.roots[0].remotes.insert(0, (ip.to_string(), "module0".to_string()));
+    }
+    let mirror = plan.start();
+    let about = |ip: &str| -> Vec<String> {
+        let log = mirror.log();
+        log.lines()
+            .filter(|line| line.contains(&format!("{ip}::module0")))
+            .map(str::to_string)
+            .collect()
+    };
+    let mut round = 0;
+    eventually("everybody gets each change until the one that hangs is given up", || {
+        fs::write(mirror.root.join(format!("file{round}")), "content").unwrap();
+        mirror.equal();
+        round += 1;
+        !about(HANGS).is_empty() && !about(REFUSES).is_empty()
+    });
+    let hung = about(HANGS);
+    assert!(hung[0].contains("rsync ended with 30: ") && hung[0].contains("timeout"), "{hung:?}");
+    let refused = about(REFUSES);
+    assert!(refused[0].contains("Connection refused") && refused.len() == 1, "{refused:?}");
+    // With its process gone there are two for the others, whatever hangs next.
+    for number in 0..5 {
+        fs::write(mirror.root.join(format!("later{number}")), "content").unwrap();
+        mirror.equal();
+    }
+    assert_eq!(about(HANGS).len(), 1, "{:?}", about(HANGS));
+    let owed = || fs::read_to_string(mirror.dir().join("rsync_fail_log.sh")).unwrap_or_default();
+    eventually("what the two are owed is in the fail log", || {
+        owed().contains(HANGS) && owed().contains(REFUSES)
+    });
+    assert!(!owed().contains("127.0.0.1::"), "{}", owed());
+}
