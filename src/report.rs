@@ -1,7 +1,7 @@
 //! What the user reads in the log: one line for each thing that happened.
 
 use crate::config::units;
-use crate::engine::remote::Sent;
+use crate::engine::remote::{Next, Sent};
 use crate::engine::unwatched::POLL_MS;
 use crate::engine::{Engine, Halt, JobEnd, RemoteId, Report, RootId};
 use crate::rsync::outcome::{advice, reason, Ended, Status};
@@ -60,8 +60,8 @@ impl Reporter {
                 let again = format!("everything is kept; next try in {} s", pause_ms.div_ceil(1000));
                 log::error!("{}: {}; {again}", self.remote(*remote), failure(end));
             }
-            Report::Partial(remote, ended, named, put_aside_ms) => {
-                self.partial(*remote, ended, named, *put_aside_ms);
+            Report::Partial(remote, ended, named, next) => {
+                self.partial(*remote, ended, named, *next);
             }
             Report::PortableDeletes(remote) => log::info!(
                 "{}: this rsync does not take sending and deleting in one run; two runs from now on",
@@ -97,30 +97,25 @@ impl Reporter {
     }
 
     /// Says of each path once that it did not get through, until the remote has everything again.
-    fn partial(
-        &mut self,
-        remote: RemoteId,
-        ended: &Ended,
-        named: &[Vec<u8>],
-        put_aside_ms: Option<u64>,
-    ) {
+    fn partial(&mut self, remote: RemoteId, ended: &Ended, named: &[Vec<u8>], next: Next) {
         let said = &mut self.said[remote.0];
         let reason = reason(ended);
         let about = if named.is_empty() { &[reason.clone().into_bytes()][..] } else { named };
         let room = PATHS_SAID_MAX.saturating_sub(said.len());
         let new: Vec<_> = about.iter().filter(|path| !said.contains(*path)).cloned().collect();
         said.extend(new.iter().take(room).cloned());
-        if new.is_empty() && put_aside_ms.is_none() {
+        if new.is_empty() && next == Next::Soon {
             return;
         }
-        let shown = if put_aside_ms.is_some() { about } else { &new };
+        let shown = if next == Next::Soon { &new } else { about };
         let paths = if named.is_empty() { String::new() } else { listed(shown) };
-        let next = match put_aside_ms {
-            Some(pause_ms) => {
+        let next = match next {
+            Next::Soon => "tried again later".into(),
+            Next::After(pause_ms) => {
                 let pause = units::spoken(pause_ms / 1000);
                 format!("it is in the fail log, and from now on tried again every {pause}")
             }
-            None => "tried again later".into(),
+            Next::Alone => "gave up the full sync; what it named is tried by itself".into(),
         };
         let reason = advised(&reason, ended);
         log::warn!("{}: not everything got through: {paths}{reason}; {next}", self.remote(remote));

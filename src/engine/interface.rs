@@ -3,7 +3,7 @@
 use super::event::{RawEvent, Wd};
 use super::filter::Filter;
 use super::pending::Path;
-use super::remote::{Manner, Sent};
+use super::remote::{Manner, Next, Sent};
 use super::scan::{Listing, Scan, ScanId};
 use super::settle::Seen;
 use super::standing::Known;
@@ -164,9 +164,8 @@ pub enum Report {
     Back(RemoteId),
     /// A job failed as a whole; said once until the remote is back or fails for another reason.
     Failed(RemoteId, JobEnd, u64),
-    /// Some paths of a job did not get through, these if rsync named them. Tried again soon; or, once
-    /// that has been done often enough, after so many milliseconds.
-    Partial(RemoteId, Ended, Vec<Vec<u8>>, Option<u64>),
+    /// Some paths of a job did not get through, these if rsync named them.
+    Partial(RemoteId, Ended, Vec<Vec<u8>>, Next),
     /// A remote's rsync does not know combined deletes.
     PortableDeletes(RemoteId),
     /// More paths were pending than fit; they became a full sync.

@@ -406,8 +406,8 @@ impl Engine {
                     self.actions.push_back(Action::Run(Job { id: job, root, remote: id, work }));
                 }
             }
-            Verdict::Partial { put_aside_ms } => {
-                self.report(Report::Partial(id, ended, named.to_vec(), put_aside_ms));
+            Verdict::Partial(next) => {
+                self.report(Report::Partial(id, ended, named.to_vec(), next));
             }
             Verdict::Failed { .. } if end == JobEnd::RootChanged => {
                 let root = RootId(served.root);

@@ -2,7 +2,7 @@
 
 mod ends;
 
-pub use self::ends::{Sent, Verdict};
+pub use self::ends::{Next, Sent, Verdict};
 
 use super::backoff::Backoff;
 use super::flight::{Cargo, Flight};
@@ -63,6 +63,8 @@ pub struct Remote {
     stuck: Pending,
     /// A full sync left something out; the next one waits as well.
     stuck_full: bool,
+    /// And so often in a row.
+    partial_full_syncs: u32,
     stuck_backoff: Backoff,
     /// `timeToExecute`.
     put_aside_ms: u64,
@@ -117,6 +119,7 @@ impl Remote {
             backoff: Backoff::new(seed),
             stuck: Pending::default(),
             stuck_full: false,
+            partial_full_syncs: 0,
             stuck_backoff: Backoff::new(seed),
             put_aside_ms,
             cuts: 0,

@@ -84,13 +84,11 @@ fn what_is_owed_finds_the_remote_with_its_own_settings() {
     assert!(script.contains("two@127.0.0.1::module0"), "{script}");
     assert!(!script.contains(&format!("--port={port} ")), "{script}");
 
-    let before = mirror.daemon.connections();
     other.start();
     mirror.start_again(&[]);
     eventually("the second remote has what it was owed", || {
         mirror.remotes[1].join("owed").exists()
     });
-    assert_eq!(mirror.daemon.connections(), before, "the first remote was owed nothing");
 }
 
 #[test]

@@ -13,6 +13,8 @@ const COMBINED_FAILURES_MAX: u32 = 4;
 /// What does not get through by itself is tried so often with growing pauses, over some five minutes,
 /// before it has to wait for `timeToExecute`.
 const STUCK_TRIES_MAX: u32 = 10;
+/// A full sync that leaves single paths out is run so often, with growing pauses.
+const PARTIAL_FULL_SYNCS_MAX: u32 = 4;
 /// So many runs in a row that the far side cuts short at a file leave at once, each without the file
 /// of the one before. After that the disk over there is taken for full altogether, and they pause.
 const CUTS_AT_ONCE_MAX: u32 = 16;
@@ -34,15 +36,23 @@ pub enum Verdict {
     /// The same batch leaves again at once, with deletions the portable way.
     Again,
     /// Some of it did not arrive; that is tried again later, while other changes go on.
-    Partial {
-        /// It has been tried often enough with growing pauses, and waits this long from now on.
-        put_aside_ms: Option<u64>,
-    },
+    Partial(Next),
     /// Nothing can be said to have arrived; everything is kept and tried again after a pause.
     Failed {
         /// How long the pause is.
         pause_ms: u64,
     },
+}
+
+/// When what did not get through is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Soon, with growing pauses.
+    Soon,
+    /// That has been done often enough; after so many milliseconds from now on.
+    After(u64),
+    /// It was a full sync, which is not run again; the paths that it named are tried by themselves.
+    Alone,
 }
 
 /// What has arrived.
@@ -109,6 +119,7 @@ impl Remote {
             self.logged = false;
         }
         if flight.is_full() {
+            self.partial_full_syncs = 0;
             self.mirrored = self.deletes_unseen();
         }
         if self.stuck.is_empty() && !self.stuck_full {
@@ -144,7 +155,7 @@ impl Remote {
 
     fn partial(&mut self, flight: Flight, named: &[Vec<u8>], now: Time) -> Verdict {
         self.backoff.succeed();
-        let put_aside_ms = self.more_is_stuck(&flight, now);
+        let mut next = self.more_is_stuck(&flight, now);
         match flight.cargo {
             Cargo::Batch(batch) => {
                 self.keep_stuck(stuck_of(batch, named));
@@ -154,16 +165,24 @@ impl Remote {
                 let named = named.iter().map(|path| (Path::from(&path[..]), Gone::No));
                 self.stuck.owe(named);
             }
-            Cargo::Levels(_) | Cargo::Everything { .. } => self.stuck_full = true,
+            Cargo::Levels(_) | Cargo::Everything { .. } => {
+                self.partial_full_syncs += 1;
+                self.stuck_full = self.partial_full_syncs < PARTIAL_FULL_SYNCS_MAX;
+                if !self.stuck_full {
+                    self.partial_full_syncs = 0;
+                    next = Next::Alone;
+                    self.stuck.owe(named.iter().map(|path| (Path::from(&path[..]), Gone::No)));
+                }
+            }
         }
         self.completed(flight.seen_ns.filter(|_| flight.everything && !self.stuck_full));
-        Verdict::Partial { put_aside_ms }
+        Verdict::Partial(next)
     }
 
     /// The far side could not write the named file, and did nothing more: that one waits by itself,
     /// and the rest leaves again.
     fn cut_short(&mut self, mut flight: Flight, named: &[Vec<u8>], now: Time) -> Verdict {
-        let put_aside_ms = self.more_is_stuck(&flight, now);
+        let next = self.more_is_stuck(&flight, now);
         let is_named = |path: &Path| named.iter().any(|name| **name == **path);
         let all = flight.batch().to_vec();
         let (stuck, rest) = all.into_iter().partition::<Vec<_>, _>(|(path, _)| is_named(path));
@@ -174,21 +193,21 @@ impl Remote {
         }
         self.keep_stuck(stuck);
         self.keep(flight, now);
-        Verdict::Partial { put_aside_ms }
+        Verdict::Partial(next)
     }
 
-    /// Something did not get through by itself. Gives the pause, if it has been tried often enough.
-    fn more_is_stuck(&mut self, flight: &Flight, now: Time) -> Option<u64> {
+    /// Something did not get through by itself.
+    fn more_is_stuck(&mut self, flight: &Flight, now: Time) -> Next {
         // New paths that get stuck do not push out the time of those that are.
         if !flight.retries && (!self.stuck.is_empty() || self.stuck_full) {
-            return None;
+            return Next::Soon;
         }
         self.stuck_backoff.fail(now);
         if self.stuck_backoff.failures() < STUCK_TRIES_MAX {
-            return None;
+            return Next::Soon;
         }
         self.stuck_backoff.wait_until(now + self.put_aside_ms);
-        Some(self.put_aside_ms)
+        Next::After(self.put_aside_ms)
     }
 
     fn keep_stuck(&mut self, mut batch: Vec<(Path, Change)>) {
