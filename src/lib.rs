@@ -23,6 +23,7 @@ pub mod crontab;
 pub mod engine;
 pub mod event_loop;
 pub mod faillog;
+pub mod language;
 pub mod report;
 pub mod rsync;
 pub mod startup;

@@ -1,6 +1,7 @@
 //! Reads the command line, loads the configuration, runs; the only place that ends the process.
 
 use sersync::cli::{self, Invocation, Options};
+use sersync::language::Language;
 use sersync::sys::sysctl;
 use sersync::{banner, event_loop, startup};
 use std::fmt::Display;
@@ -8,11 +9,15 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    let language = Language::of_messages(|name| std::env::var_os(name));
     match cli::parse(std::env::args_os().skip(1)) {
-        Ok(Invocation::Help) => print(cli::help().as_bytes()),
+        Ok(Invocation::Help) => print(cli::help(language).as_bytes()),
         Ok(Invocation::Version) => print(cli::version().as_bytes()),
         Ok(Invocation::Run(options)) => return run(&options),
-        Err(error) => return fail(error),
+        Ok(Invocation::Check(_)) => return fail("--check is not there yet"),
+        Ok(Invocation::DryRun(_)) => return fail("--dry-run is not there yet"),
+        Ok(Invocation::Status(_)) => return fail("--status is not there yet"),
+        Err(error) => return fail(error.in_language(language)),
     }
     ExitCode::SUCCESS
 }
