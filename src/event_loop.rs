@@ -13,6 +13,7 @@ use crate::engine::{event, Action, Engine, Input, Job, JobEnd, JobId, Report, Ro
 use crate::engine::{RemoteId, RootSettings, Settings};
 use crate::faillog::ledger::Ledger;
 use crate::faillog::script::{wait_status, Owed};
+use crate::logging;
 use crate::report::Reporter;
 use crate::rsync::outcome::{Ended, Status};
 use crate::sys::channel::{channel, Receiver};
@@ -130,7 +131,7 @@ pub fn run(setup: Setup) -> io::Result<()> {
 impl Loop {
     fn new(setup: Setup) -> io::Result<Loop> {
         let epoll = Epoll::new()?;
-        // SIGUSR1, SIGUSR2 and SIGHUP have no meaning yet, and must not end the program either.
+        // SIGUSR1 and SIGUSR2 have no meaning yet, and must not end the program either.
         let signals =
             [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2];
         let signals = Signals::catch(&signals)?;
@@ -308,6 +309,10 @@ impl Loop {
 
     fn signals_came(&mut self) {
         for signal in self.signals.take() {
+            if signal == Signal::SIGHUP {
+                logging::reopen();
+                continue;
+            }
             if !matches!(signal, Signal::SIGTERM | Signal::SIGINT) {
                 log::info!("{signal} has no meaning yet; ignored");
                 continue;
@@ -377,11 +382,14 @@ impl Loop {
         let count = self.grounds[root.0].inotify.read(&mut buffer)?;
         for event in event::parse(&buffer[..count]) {
             if self.debug {
-                println!(
-                    "inotify wd:{}\tname:{}\tmask:{}",
-                    event.wd.0,
-                    event.name.escape_ascii(),
-                    event.mask
+                logging::print(
+                    format!(
+                        "inotify wd:{}\tname:{}\tmask:{}\n",
+                        event.wd.0,
+                        event.name.escape_ascii(),
+                        event.mask
+                    )
+                    .as_bytes(),
                 );
             }
             self.handle(Input::Event(root, event));

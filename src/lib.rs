@@ -24,6 +24,7 @@ pub mod engine;
 pub mod event_loop;
 pub mod faillog;
 pub mod language;
+pub mod logging;
 pub mod report;
 pub mod rsync;
 pub mod startup;

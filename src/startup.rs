@@ -80,17 +80,21 @@ impl From<ConfigError> for Error {
     }
 }
 
-/// Reads the configuration file.
+/// Reads the configuration file. Relative paths, of the file and in it, start at `directory`: the
+/// working directory of the start, which is not that of the process in the background.
 ///
 /// # Errors
 /// It cannot be read, is too large, or cannot be used.
-pub fn read_config(file: &Path) -> Result<Config, Error> {
+pub fn read_config(file: &Path, directory: &Path) -> Result<Config, Error> {
     let unreadable = |error| Error::Unreadable(file.into(), error);
-    let opened = std::fs::File::open(file).map_err(unreadable)?;
+    let opened = std::fs::File::open(directory.join(file)).map_err(unreadable)?;
     let mut bytes = Vec::new();
     // One byte more than is allowed, for the reader to see that it is too large.
     opened.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    Ok(Config::parse(file, &bytes)?)
+    let mut config = Config::parse(file, &bytes)?;
+    config.fail_log.path = directory.join(config.fail_log.path);
+    config.rsync.password_file = config.rsync.password_file.map(|file| directory.join(file));
+    Ok(config)
 }
 
 /// Keeps a second instance from running with the same configuration, for as long as the lock lives.
@@ -143,12 +147,6 @@ pub fn prepare(options: &Options, config: Config) -> Result<Setup, Error> {
 }
 
 fn not_there_yet(options: &Options) -> Result<(), Error> {
-    if options.background {
-        return Err(Error::NotThere(
-            "-d: running in the background is not there yet; leave it out and start with \
-             `nohup sersync ... > log 2>&1 &`",
-        ));
-    }
     if options.plugin_only.is_some() {
         return Err(Error::NotThere("-m NAME: plugins are not there yet"));
     }

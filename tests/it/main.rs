@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod background;
 mod bad_input;
 mod banner;
 mod changes;
@@ -16,6 +17,7 @@ mod failures;
 mod filters;
 mod halts;
 mod harness_itself;
+mod logs;
 mod names;
 mod options;
 mod races;

@@ -94,7 +94,8 @@ impl Sersync {
     }
 }
 
-fn binary() -> OsString {
+/// The program under test.
+pub fn binary() -> OsString {
     env::var_os("SERSYNC_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_sersync").into())
 }
 
