@@ -7,10 +7,10 @@ use nix::sys::signal::{kill, Signal};
 use nix::sys::stat::Mode;
 use nix::unistd::{getsid, mkfifo, Pid};
 use std::fs;
-use std::io::Read;
+use std::io::{pipe, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 
 /// A local mirror whose configuration has been written; its fail log has a relative path.
 fn plan() -> (Plan, PathBuf) {
@@ -144,6 +144,18 @@ fn closed_descriptors_are_no_hindrance() {
     }
 }
 
+/// Everything up to the end, which comes when nobody has the other side open. That of a terminal is
+/// an error.
+fn read_to_the_end(what: &str, mut reader: impl Read + Send + 'static) -> String {
+    let thread = std::thread::spawn(move || {
+        let mut seen = Vec::new();
+        let _ = reader.read_to_end(&mut seen);
+        seen
+    });
+    eventually(what, || thread.is_finished());
+    String::from_utf8_lossy(&thread.join().unwrap()).into_owned()
+}
+
 #[test]
 fn the_terminal_sees_the_start_and_is_let_go() {
     let (plan, dir) = plan();
@@ -154,10 +166,7 @@ fn the_terminal_sees_the_start_and_is_let_go() {
     drop(command);
     let program = InBackground::by_file(&dir.join("s.pid"));
     drop(terminal.slave);
-    let mut seen = Vec::new();
-    // The end of a terminal is an error. It comes when nobody has it open, the program neither.
-    let _ = fs::File::from(terminal.master).read_to_end(&mut seen);
-    let seen = String::from_utf8_lossy(&seen);
+    let seen = read_to_the_end("the terminal is let go", fs::File::from(terminal.master));
     assert_eq!(code, Some(0), "{seen}");
     assert!(seen.contains("set the system param") && seen.contains("watch path is: "), "{seen}");
     assert_eq!(program.descriptor(1), Path::new("/dev/null"));
@@ -169,11 +178,14 @@ fn the_terminal_sees_the_start_and_is_let_go() {
 fn with_a_log_file_nobody_waits_for_the_output() {
     let (plan, dir) = plan();
     let line = "{} -do confxml.xml --pid-file s.pid --log-file s.log";
-    // Returns when both pipes are closed, as $(...), cron and ssh do.
-    let output: Output = in_background(&dir, line).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
+    let (reader, writer) = pipe().unwrap();
+    let mut command = in_background(&dir, line);
+    let status = command.stdout(writer.try_clone().unwrap()).stderr(writer).status().unwrap();
+    drop(command);
     let program = InBackground::by_file(&dir.join("s.pid"));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("watch path is: "), "{output:?}");
+    // As $(...), cron and ssh wait.
+    let seen = read_to_the_end("the pipe is closed", reader);
+    assert!(status.success() && seen.contains("watch path is: "), "{seen}");
     arrives(&plan, "new");
     let log = || fs::read_to_string(dir.join("s.log")).unwrap();
     eventually("the log tells of the batch", || log().contains(": 1 path, "));

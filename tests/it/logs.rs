@@ -133,6 +133,7 @@ fn a_reader_that_does_not_read_holds_nothing_up() {
     });
     arrives("read");
     program.stop();
+    eventually("the pipe is closed", || told.is_finished());
     let told = told.join().unwrap().unwrap();
     assert!(told.contains("lines are missing here"), "{told}");
     assert!(told.matches(&"x".repeat(LINE_BYTES)).count() < RUNS);
