@@ -136,8 +136,7 @@ fn open(path: &Path) -> Result<Option<File>, Error> {
     }
 }
 
-const REMEDY: &str =
-    "delete it, or name a place (failLog path, --pid-file) in a directory of your own";
+const REMEDY: &str = "delete it, or name a failLog path (or --pid-file) in a directory of your own";
 
 /// Why it was not opened; for what is no plain file the system's own words say little.
 fn unopened(path: &Path, error: io::Error) -> Error {
