@@ -1,11 +1,16 @@
 //! The command line.
 //!
-//! Owns the options and what is wrong with them. The original reads them with getopt, and guides
+//! Owns the options, their help, and what is wrong with them; `chinese` has the words for whom
+//! English says little. The original reads them with getopt, and guides
 //! everywhere write its clusters (`-dro FILE`); argh reads one option a word. So [`plain_words`]
 //! first takes clusters apart. Pure: prints nothing and does not exit; `main` calls it and does.
 
+mod chinese;
+
 use crate::config::PluginKind;
+use crate::language::Language;
 use argh::FromArgs;
+use log::LevelFilter;
 use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -17,12 +22,21 @@ pub const CONFIG_DEFAULT: &str = "confxml.xml";
 pub const WORKERS_DEFAULT: usize = 10;
 /// The most that `-n` can ask for: each worker is a thread and an rsync process beside it.
 pub const WORKERS_MAX: usize = 1000;
+/// The long options whose next word is theirs, whatever it looks like.
+const LONG_WITH_VALUE: [&str; 6] =
+    ["config", "workers", "plugin", "pid-file", "log-file", "log-level"];
 
 /// What the user wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Invocation {
     /// To sync.
     Run(Options),
+    /// `--check`: to know whether a run with these options would start.
+    Check(Options),
+    /// `--dry-run`: to know what a full sync would change.
+    DryRun(Options),
+    /// `--status`: to know how a running instance is.
+    Status(StatusView),
     /// To read [`help`].
     Help,
     /// To read [`version`].
@@ -44,6 +58,23 @@ pub struct Options {
     pub plugin_only: Option<PluginKind>,
     /// `-m` alone, `--without-modify`: as if `modify` and `closeWrite` were off.
     pub without_modify: bool,
+    /// `--pid-file`: where the process number is written.
+    pub pid_file: Option<PathBuf>,
+    /// `--log-file`: where the log goes; without it, to standard error.
+    pub log_file: Option<PathBuf>,
+    /// `--log-level`: what is logged; without it, the configuration's `debug` says.
+    pub log_level: Option<LevelFilter>,
+}
+
+/// How the state of a running instance is to be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusView {
+    /// `-o`, `--config`: the configuration file of the instance.
+    pub config: PathBuf,
+    /// `--json`: for programs.
+    pub json: bool,
+    /// `--watch`: again and again, until the user ends it.
+    pub watch: bool,
 }
 
 /// Why the command line cannot be followed: one line for people.
@@ -52,11 +83,24 @@ pub struct Error {
     text: String,
 }
 
+impl Error {
+    fn new(text: &str) -> Error {
+        // argh ends some of its sentences and others not.
+        Error { text: text.trim_end().trim_end_matches('.').into() }
+    }
+
+    /// The line in a language.
+    pub fn in_language(&self, language: Language) -> String {
+        match language {
+            Language::English => self.to_string(),
+            Language::Chinese => chinese::error(&self.text),
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // argh ends some of its sentences and others not.
-        let text = self.text.trim_end().trim_end_matches('.');
-        write!(f, "{text}; sersync --help lists the options")
+        write!(f, "{}; sersync --help lists the options", self.text)
     }
 }
 
@@ -66,7 +110,7 @@ impl std::error::Error for Error {}
 #[derive(FromArgs)]
 #[argh(
     name = "sersync",
-    usage = "[-r] [-d] [-o <file>] [-n <number>] [-m [<name>]] [--version] [-h]",
+    usage = "[-r] [-d] [-o <file>] [-n <number>] [-m [<name>]] [--log-file <file>] [...]",
     help_triggers("-h", "--help"),
     example = "{command_name} -dro /etc/sersync/confxml.xml",
     note = "Letters can be joined, as in -dro FILE. The configuration is explained in \
@@ -82,7 +126,7 @@ struct Written {
     daemon: bool,
 
     /// the configuration file (confxml.xml)
-    #[argh(option, short = 'o', arg_name = "file", from_str_fn(config_file))]
+    #[argh(option, short = 'o', arg_name = "file", from_str_fn(some_file))]
     config: Vec<PathBuf>,
 
     /// the most rsync processes at a time (10)
@@ -96,6 +140,38 @@ struct Written {
     /// do not sync files that are only written to; -m without a name is the same
     #[argh(switch)]
     without_modify: bool,
+
+    /// write the process number into this file while the program runs
+    #[argh(option, arg_name = "file", from_str_fn(some_file))]
+    pid_file: Vec<PathBuf>,
+
+    /// write the log into this file; SIGHUP opens it again
+    #[argh(option, arg_name = "file", from_str_fn(some_file))]
+    log_file: Vec<PathBuf>,
+
+    /// what is logged: error, warn, info, debug or trace (info)
+    #[argh(option, arg_name = "level", from_str_fn(log_level))]
+    log_level: Vec<LevelFilter>,
+
+    /// see whether everything is ready for a start, and end
+    #[argh(switch)]
+    check: bool,
+
+    /// show what a full sync would change, and change nothing
+    #[argh(switch)]
+    dry_run: bool,
+
+    /// show how the running program is, and end
+    #[argh(switch)]
+    status: bool,
+
+    /// with --status: for programs
+    #[argh(switch)]
+    json: bool,
+
+    /// with --status: show it again and again
+    #[argh(switch)]
+    watch: bool,
 
     /// print version, target and build time
     #[argh(switch)]
@@ -111,27 +187,52 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Err
         return Ok(Invocation::Help);
     };
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let mut written =
-        Written::from_args(&["sersync"], &words).map_err(|exit| Error { text: one_line(&exit) })?;
-    if written.version {
-        return Ok(Invocation::Version);
+    let written = Written::from_args(&["sersync"], &words);
+    written.map_err(|exit| Error::new(&one_line(&exit))).and_then(Written::invocation)
+}
+
+impl Written {
+    fn invocation(self) -> Result<Invocation, Error> {
+        if self.version {
+            return Ok(Invocation::Version);
+        }
+        if !self.status && (self.json || self.watch) {
+            return Err(Error::new("--json and --watch go with --status"));
+        }
+        match (self.status, self.check, self.dry_run) {
+            (false, false, false) => Ok(Invocation::Run(self.options())),
+            (false, true, false) => Ok(Invocation::Check(self.options())),
+            (false, false, true) => Ok(Invocation::DryRun(self.options())),
+            (true, false, false) => {
+                let (json, watch) = (self.json, self.watch);
+                Ok(Invocation::Status(StatusView { config: self.options().config, json, watch }))
+            }
+            _ => Err(Error::new("--check, --dry-run and --status do not go together")),
+        }
     }
-    Ok(Invocation::Run(Options {
-        // A plugin that runs alone pushes nothing.
-        full_sync: written.full_sync && written.plugin.is_empty(),
-        background: written.daemon,
-        config: written.config.pop().unwrap_or_else(|| CONFIG_DEFAULT.into()),
-        workers: written.workers.pop().unwrap_or(WORKERS_DEFAULT),
-        plugin_only: written.plugin.pop(),
-        without_modify: written.without_modify,
-    }))
+
+    fn options(mut self) -> Options {
+        Options {
+            // A plugin that runs alone pushes nothing.
+            full_sync: self.full_sync && self.plugin.is_empty(),
+            background: self.daemon,
+            config: self.config.pop().unwrap_or_else(|| CONFIG_DEFAULT.into()),
+            workers: self.workers.pop().unwrap_or(WORKERS_DEFAULT),
+            plugin_only: self.plugin.pop(),
+            without_modify: self.without_modify,
+            pid_file: self.pid_file.pop(),
+            log_file: self.log_file.pop(),
+            log_level: self.log_level.pop(),
+        }
+    }
 }
 
 /// What `--help` prints.
-pub fn help() -> String {
-    match Written::from_args(&["sersync"], &["--help"]) {
-        Err(exit) => exit.output,
-        Ok(_) => String::new(),
+pub fn help(language: Language) -> String {
+    match (language, Written::from_args(&["sersync"], &["--help"])) {
+        (Language::Chinese, _) => chinese::HELP.into(),
+        (Language::English, Err(exit)) => exit.output,
+        (Language::English, Ok(_)) => String::new(),
     }
 }
 
@@ -159,7 +260,7 @@ fn plain_words(words: impl Iterator<Item = String>) -> Option<Vec<String>> {
             if name == "help" {
                 return None;
             }
-            let takes_value = matches!(name, "config" | "workers" | "plugin");
+            let takes_value = LONG_WITH_VALUE.contains(&name);
             plain.push(format!("--{name}"));
             plain.extend(value.or_else(|| words.next_if(|_| takes_value)));
         } else if let Some(letters) = word.strip_prefix('-').filter(|letters| !letters.is_empty()) {
@@ -212,7 +313,7 @@ fn one_line(exit: &argh::EarlyExit) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-fn config_file(chars: &str) -> Result<PathBuf, String> {
+fn some_file(chars: &str) -> Result<PathBuf, String> {
     match chars {
         "" => Err("expected the name of a file".into()),
         name => Ok(OsString::from_vec(bytes_of(name)).into()),
@@ -224,150 +325,16 @@ fn workers(chars: &str) -> Result<usize, String> {
     number.ok_or_else(|| format!("expected a whole number from 1 to {WORKERS_MAX}"))
 }
 
+fn log_level(chars: &str) -> Result<LevelFilter, String> {
+    let levels = log::Level::iter().map(|level| level.to_level_filter());
+    let level = levels.into_iter().find(|level| chars.eq_ignore_ascii_case(level.as_str()));
+    level.ok_or_else(|| "expected one of error, warn, info, debug, trace".into())
+}
+
 fn plugin(chars: &str) -> Result<PluginKind, String> {
     let names = PluginKind::NAMES.map(|(name, _)| name).join(", ");
     PluginKind::from_name(chars).ok_or_else(|| format!("expected one of {names}"))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parsed(line: &str) -> Result<Invocation, Error> {
-        parse(line.split_whitespace().map(OsString::from))
-    }
-
-    fn options() -> Options {
-        Options {
-            full_sync: false,
-            background: false,
-            config: "confxml.xml".into(),
-            workers: 10,
-            plugin_only: None,
-            without_modify: false,
-        }
-    }
-
-    #[test]
-    fn what_guides_write_is_understood() {
-        let daemon = Options { background: true, full_sync: true, ..options() };
-        let with_file = Options { config: "/etc/c.xml".into(), ..daemon.clone() };
-        let http = Some(PluginKind::Http);
-        let cases = [
-            ("", options()),
-            ("-r", Options { full_sync: true, ..options() }),
-            ("-d", Options { background: true, ..options() }),
-            ("-rd", daemon.clone()),
-            ("-d -r", daemon.clone()),
-            ("-dd -r", daemon.clone()),
-            ("--daemon --full-sync", daemon.clone()),
-            ("-dro /etc/c.xml", with_file.clone()),
-            ("-dro/etc/c.xml", with_file.clone()),
-            ("-r -d -o /etc/c.xml", with_file.clone()),
-            ("-o /etc/c.xml -rd", with_file.clone()),
-            ("-o/etc/c.xml -rd", with_file.clone()),
-            ("-o /a -rdo /etc/c.xml", with_file.clone()),
-            ("--config /etc/c.xml -dr", with_file.clone()),
-            ("--config=/etc/c.xml -dr", with_file),
-            ("-o -r", Options { config: "-r".into(), ..options() }),
-            ("--config -rd", Options { config: "-rd".into(), ..options() }),
-            ("-n4", Options { workers: 4, ..options() }),
-            ("-n 1000", Options { workers: 1000, ..options() }),
-            ("--workers=1", Options { workers: 1, ..options() }),
-            ("-d -m http", Options { background: true, plugin_only: http, ..options() }),
-            ("-dm http", Options { background: true, plugin_only: http, ..options() }),
-            ("-rm http", Options { plugin_only: http, ..options() }),
-            ("-mhttp", Options { plugin_only: http, ..options() }),
-            ("--plugin http", Options { plugin_only: http, ..options() }),
-            (
-                "-r -d -m -o x",
-                Options { config: "x".into(), without_modify: true, ..daemon.clone() },
-            ),
-            ("-rdm", Options { without_modify: true, ..daemon }),
-            ("--without-modify", Options { without_modify: true, ..options() }),
-        ];
-        for (line, expected) in cases {
-            assert_eq!(parsed(line), Ok(Invocation::Run(expected)), "{line:?}");
-        }
-    }
-
-    #[test]
-    fn every_plugin_can_run_alone() {
-        for (name, kind) in PluginKind::NAMES {
-            let expected = Options { plugin_only: Some(kind), ..options() };
-            assert_eq!(parsed(&format!("-m {name}")), Ok(Invocation::Run(expected)));
-            assert_eq!(kind.name(), name);
-        }
-    }
-
-    #[test]
-    fn help_and_version_win() {
-        for line in ["-h", "--help", "-dh", "-h -d", "-d -n 0 -h"] {
-            assert_eq!(parsed(line), Ok(Invocation::Help), "{line}");
-        }
-        assert_eq!(parsed("-d --version"), Ok(Invocation::Version));
-    }
-
-    #[test]
-    fn what_cannot_be_followed_is_one_clear_line() {
-        let cases = [
-            ("-x", "Unrecognized argument: -x;"),
-            ("-dxr", "Unrecognized argument: -x;"),
-            ("--colour", "Unrecognized argument: --colour;"),
-            ("-", "Unrecognized argument: -;"),
-            ("start", "Unrecognized argument: start;"),
-            ("-é", "Unrecognized argument: -"),
-            ("-o", "No value provided for option '-o'"),
-            ("-dro", "No value provided for option '-o'"),
-            ("--config", "No value provided for option '--config'"),
-            ("--config=", "Error parsing option '--config' with value '': expected the name"),
-            ("-n 0", "Error parsing option '-n' with value '0': expected a whole number from 1 to"),
-            ("-n 1001", "Error parsing option '-n' with value '1001': expected a whole number"),
-            ("-n -5", "Error parsing option '-n' with value '-5': expected a whole number"),
-            ("-n ten", "Error parsing option '-n' with value 'ten': expected a whole number"),
-            ("-n", "No value provided for option '-n'"),
-            ("-m cdn", "Error parsing option '-m' with value 'cdn': expected one of refreshCDN, s"),
-            ("-m 数", "Error parsing option '-m' with value '数': expected one of"),
-        ];
-        for (line, expected) in cases {
-            let error = parsed(line).unwrap_err().to_string();
-            assert!(error.starts_with(expected), "{line:?}: {error}");
-            assert!(error.ends_with("; sersync --help lists the options"), "{error}");
-            assert!(!error.contains('\n'), "{error:?}");
-        }
-    }
-
-    #[test]
-    fn a_path_keeps_its_bytes() {
-        for bytes in [b"/\xff\xfe.xml".as_slice(), "/数据.xml".as_bytes(), b"/a=b -c"] {
-            let path = OsString::from_vec(bytes.to_vec());
-            let joined = |start: &str| OsString::from_vec([start.as_bytes(), bytes].concat());
-            let lines =
-                [vec!["-o".into(), path.clone()], vec![joined("-o")], vec![joined("--config=")]];
-            for line in lines {
-                let expected = Options { config: path.clone().into(), ..options() };
-                assert_eq!(parse(line), Ok(Invocation::Run(expected)), "{bytes:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn help_names_every_option() {
-        let help = help();
-        for option in ["-r, --full-sync", "-d, --daemon", "-o, --config", "-n, --workers"] {
-            assert!(help.contains(option), "{option} in\n{help}");
-        }
-        for option in ["-m, --plugin", "--without-modify", "--version", "-h, --help"] {
-            assert!(help.contains(option), "{option} in\n{help}");
-        }
-    }
-
-    #[test]
-    fn version_says_what_was_built_and_when() {
-        let version = version();
-        let expected = regex_lite::Regex::new(
-            r"\Asersync 3\.\d+\.\d+ \(\w+-[\w-]+, built \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\)\n\z",
-        );
-        assert!(expected.unwrap().is_match(&version), "{version}");
-    }
-}
+mod tests;

@@ -18,6 +18,7 @@ use crate::engine::time::Time;
 use crate::engine::{event, Action, Engine, Input, Job, JobEnd, JobId, Report, RootId};
 use crate::engine::{RemoteId, RootSettings, Settings};
 use crate::faillog::ledger::Ledger;
+use crate::logging;
 use crate::plugin::Plugins;
 use crate::report::Reporter;
 use crate::rsync::outcome::{Ended, Status};
@@ -453,11 +454,14 @@ impl Loop {
         let count = self.grounds[root.0].inotify.read(&mut buffer)?;
         for event in event::parse(&buffer[..count]) {
             if self.debug {
-                println!(
-                    "inotify wd:{}\tname:{}\tmask:{}",
-                    event.wd.0,
-                    event.name.escape_ascii(),
-                    event.mask
+                logging::print(
+                    format!(
+                        "inotify wd:{}\tname:{}\tmask:{}\n",
+                        event.wd.0,
+                        event.name.escape_ascii(),
+                        event.mask
+                    )
+                    .as_bytes(),
                 );
             }
             self.handle(Input::Event(root, event));

@@ -1,32 +1,67 @@
-//! Reads the command line, loads the configuration, runs; the only place that ends the process.
+//! Reads the command line, loads the configuration, goes to the background, runs; the only place that
+//! ends the process.
 
 use sersync::cli::{self, Invocation, Options};
-use sersync::locale::Language;
+use sersync::language::Language;
+use sersync::logging::print;
+use sersync::sys::daemon::{self, Background, Side, Unready, Waiting};
+use sersync::sys::pid_file::PidFile;
 use sersync::sys::sysctl;
-use sersync::{banner, event_loop, startup};
+use sersync::{banner, event_loop, logging, startup};
 use std::fmt::Display;
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    let language = Language::of(|name| std::env::var_os(name));
     match cli::parse(std::env::args_os().skip(1)) {
-        Ok(Invocation::Help) => print(cli::help().as_bytes()),
+        Ok(Invocation::Help) => print(cli::help(language).as_bytes()),
         Ok(Invocation::Version) => print(cli::version().as_bytes()),
         Ok(Invocation::Run(options)) => return run(&options),
-        Err(error) => return fail(error),
+        Ok(Invocation::Check(_)) => return fail("--check is not there yet"),
+        Ok(Invocation::DryRun(_)) => return fail("--dry-run is not there yet"),
+        Ok(Invocation::Status(_)) => return fail("--status is not there yet"),
+        Err(error) => return fail(error.in_language(language)),
     }
     ExitCode::SUCCESS
 }
 
 fn run(options: &Options) -> ExitCode {
     print(&banner::starting(options));
+    let mut background = None;
+    if options.background {
+        match daemon::split() {
+            Ok(Side::Background(process)) => background = Some(process),
+            Ok(Side::Waiting(process)) => return wait(process),
+            Err(error) => return fail(format!("cannot go to the background: {error}")),
+        }
+    }
+    let code = start(options, background);
+    logging::end();
+    code
+}
+
+/// What is left to the process that the user started: the exit code.
+fn wait(process: Waiting) -> ExitCode {
+    match process.wait() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Unready::Refused(code)) => ExitCode::from(code),
+        Err(vanished @ Unready::Vanished(_)) => fail(vanished),
+    }
+}
+
+fn start(options: &Options, background: Option<Background>) -> ExitCode {
     // The line above says so; whoever may not do it goes on with the limits that there are.
     let refused: Vec<_> = sysctl::LIMITS.iter().filter_map(|limit| limit.raise().err()).collect();
-    let config = match startup::read_config(&options.config) {
+    // Relative paths are the user's, who started the program here; in the background it leaves.
+    let here = std::env::current_dir().unwrap_or_default();
+    if let Err(error) = logging::start(options.log_file.as_ref().map(|file| here.join(file))) {
+        return fail(error);
+    }
+    let config = match startup::read_config(&options.config, &here) {
         Ok(config) => config,
         Err(error) => return refuse(&error),
     };
-    start_logging(config.debug);
+    logging::follow(options.log_level, config.debug);
     startup::warn(&config);
     for error in refused {
         log::debug!("the limits of inotify stay as they are: {error}");
@@ -39,6 +74,11 @@ fn run(options: &Options) -> ExitCode {
         Ok(setup) => setup,
         Err(error) => return refuse(&error),
     };
+    let pid_file = options.pid_file.as_ref().map(|file| PidFile::write(&here.join(file)));
+    let _pid_file = match pid_file.transpose() {
+        Ok(file) => file,
+        Err(error) => return fail(error),
+    };
     let shown = setup.routes.first().filter(|_| options.full_sync).map(|route| {
         let first = route.full_sync(false, setup.mirror);
         sersync::rsync::command::shown(&route.root, &first)
@@ -48,27 +88,24 @@ fn run(options: &Options) -> ExitCode {
         log::info!("{missing}");
     }
     let watching = banner::watching(&setup.config);
-    setup.ready = Box::new(move || print(&watching));
+    setup.ready = Box::new(move || ready(&watching, background));
     if let Err(error) = startup::resume(&mut setup) {
         return refuse(&error);
     }
-    setup.read_again = startup::read_again(options.clone(), lock);
+    setup.read_again = startup::read_again(options.clone(), here, lock);
     match event_loop::run(setup) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(error),
     }
 }
 
-fn start_logging(debug: bool) {
-    let level = if debug { log::LevelFilter::Debug } else { log::LevelFilter::Info };
-    // It fails only if there is a logger already.
-    let _ = simple_logger::SimpleLogger::new().with_level(level).with_utc_timestamps().init();
-}
-
-fn print(bytes: &[u8]) {
-    let mut out = io::stdout().lock();
-    // A reader that has gone away is no reason to end.
-    let _ = out.write_all(bytes).and_then(|()| out.flush());
+/// Everything is watched: says so to whoever has waited for it.
+fn ready(watching: &[u8], background: Option<Background>) {
+    print(watching);
+    logging::settle(background.is_some());
+    if let Some(Err(error)) = background.map(Background::ready) {
+        log::warn!("the process that was started waits for nothing: {error}");
+    }
 }
 
 fn refuse(error: &startup::Error) -> ExitCode {
@@ -77,6 +114,6 @@ fn refuse(error: &startup::Error) -> ExitCode {
 }
 
 fn fail(error: impl Display) -> ExitCode {
-    eprintln!("sersync: {error}");
+    logging::complain(&error.to_string());
     ExitCode::FAILURE
 }

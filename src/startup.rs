@@ -9,7 +9,8 @@ use crate::config::{PluginKind, Root, Written, FILE_BYTES_MAX};
 use crate::engine::filter::Filter;
 use crate::engine::standing::Known;
 use crate::event_loop::{ReadAgain, Setup};
-use crate::locale::Language;
+use crate::language::Language;
+use crate::logging;
 use crate::password_file::{self, Fault};
 use crate::rsync::capability::Capability;
 use crate::rsync::pattern;
@@ -37,8 +38,6 @@ pub enum Error {
     Unreadable(PathBuf, io::Error),
     /// What is in it cannot be used.
     Config(ConfigError),
-    /// Something is asked for that this version does not have.
-    NotThere(&'static str),
     /// rsync cannot be run, or gives no version.
     NoRsync(String),
     /// An expression does not compile.
@@ -55,7 +54,6 @@ impl Error {
             Error::Locked(LockError::Refused(_) | LockError::Unlockable(_))
             | Error::Unreadable(..)
             | Error::Config(_)
-            | Error::NotThere(_)
             | Error::NoRsync(_)
             | Error::Expression(_) => 1,
         }
@@ -69,7 +67,6 @@ impl fmt::Display for Error {
                 f.write_str(&unreadable(file, error, Language::English))
             }
             Error::Config(error) => error.fmt(f),
-            Error::NotThere(what) => f.write_str(what),
             Error::NoRsync(what) => {
                 write!(f, "{what}; install rsync, or put it into a directory of PATH")
             }
@@ -86,9 +83,7 @@ impl Error {
         match self {
             Error::Unreadable(file, error) => unreadable(file, error, language),
             Error::Config(error) => error.told(language),
-            Error::NotThere(_) | Error::NoRsync(_) | Error::Expression(_) | Error::Locked(_) => {
-                self.to_string()
-            }
+            Error::NoRsync(_) | Error::Expression(_) | Error::Locked(_) => self.to_string(),
         }
     }
 }
@@ -115,17 +110,27 @@ impl From<ConfigError> for Error {
     }
 }
 
-/// Reads the configuration file.
+/// Reads the configuration file. Relative paths, of the file and in it, start at `directory`: the
+/// working directory of the start, which is not that of the process in the background.
 ///
 /// # Errors
 /// It cannot be read, is too large, or cannot be used.
-pub fn read_config(file: &Path) -> Result<Config, Error> {
-    let unreadable = |error| Error::Unreadable(file.into(), error);
-    let opened = std::fs::File::open(file).map_err(unreadable)?;
+pub fn read_config(file: &Path, directory: &Path) -> Result<Config, Error> {
+    let file = directory.join(file);
+    let unreadable = |error| Error::Unreadable(file.clone(), error);
+    let opened = std::fs::File::open(&file).map_err(unreadable)?;
     let mut bytes = Vec::new();
     // One byte more than is allowed, for the reader to see that it is too large.
     opened.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    Ok(Config::parse(file, &bytes)?)
+    let mut config = Config::parse(&file, &bytes)?;
+    config.fail_log.path = directory.join(config.fail_log.path);
+    for root in &mut config.roots {
+        root.watch = directory.join(&root.watch);
+        for to in &mut root.remotes {
+            to.rsync.password_file = to.rsync.password_file.take().map(|file| directory.join(file));
+        }
+    }
+    Ok(config)
 }
 
 /// Keeps a second instance from running with the same configuration, for as long as the lock lives.
@@ -142,7 +147,6 @@ pub fn lock(config: &Config) -> Result<Lock, Error> {
 /// # Errors
 /// The first thing that is missing or wrong.
 pub fn prepare(options: &Options, mut config: Config) -> Result<Setup, Error> {
-    not_there_yet(options)?;
     if let Some(kind) = options.plugin_only {
         config.roots = roots_of_plugin(kind, &config)?;
     }
@@ -188,11 +192,13 @@ pub fn prepare(options: &Options, mut config: Config) -> Result<Setup, Error> {
     })
 }
 
-/// What reads the configuration again, with what this run was started with. Its lock goes along.
-pub fn read_again(options: Options, lock: Lock) -> ReadAgain {
+/// What reads the configuration again, with what this run was started with, and where. Its lock goes
+/// along.
+pub fn read_again(options: Options, directory: PathBuf, lock: Lock) -> ReadAgain {
     let lock = RefCell::new(lock);
     let again = move || -> Result<Setup, Error> {
-        let config = read_config(&options.config)?;
+        let config = read_config(&options.config, &directory)?;
+        logging::follow(options.log_level, config.debug);
         warn(&config);
         let setup = prepare(&options, config)?;
         let (config, resolved) = (&setup.config, resolved(&setup.config)?);
@@ -271,16 +277,6 @@ fn say(remote: &str, resume: &Resume, setup: &Setup, now_ns: u64) {
 fn resolved(config: &Config) -> Result<PathBuf, Error> {
     let unreadable = |error| Error::Unreadable(config.file.clone(), error);
     config.file.canonicalize().map_err(unreadable)
-}
-
-fn not_there_yet(options: &Options) -> Result<(), Error> {
-    if options.background {
-        return Err(Error::NotThere(
-            "-d: running in the background is not there yet; leave it out and start with \
-             `nohup sersync ... > log 2>&1 &`",
-        ));
-    }
-    Ok(())
 }
 
 /// What a configuration asks for and this version does not have, to be said at start.

@@ -8,7 +8,7 @@ use super::excerpt::Excerpt;
 use super::hint::Hint;
 use super::repair::Edit;
 use super::Written;
-use crate::locale::Language;
+use crate::language::Language;
 use std::fmt;
 use std::path::PathBuf;
 

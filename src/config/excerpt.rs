@@ -7,7 +7,7 @@ use super::error::Problem;
 use super::repair::{line_of, mended_line};
 use super::source::Source;
 use super::text::Encoding;
-use crate::locale::Language;
+use crate::language::Language;
 
 /// In front of each line that is shown.
 const INDENT: &str = "    ";

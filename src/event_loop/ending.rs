@@ -2,6 +2,7 @@
 
 use super::{Heirloom, Loop, Setup, STOP_MS};
 use crate::alert::Alerts;
+use crate::logging;
 use crate::plugin::Plugins;
 use crate::state::resume::Resume;
 use crate::state::State;
@@ -65,9 +66,10 @@ impl Loop {
         self.alerts.iter_mut().for_each(Alerts::stop);
     }
 
-    /// Has this loop end for one with the new configuration. The next one keeps the watches, and
+    /// Opens the log again, and has this loop end for one with the new configuration. The next one keeps the watches, and
     /// goes on where this one's state ends, as after a restart.
     fn reload(&mut self) {
+        logging::reopen();
         if self.stop_at.is_some() {
             return;
         }

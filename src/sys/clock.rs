@@ -1,6 +1,7 @@
 //! The clocks that people and files go by: local time, and the time that files are stamped with.
 //!
-//! The clock that only goes forward is std's. Called by the loop, which hands both on as values.
+//! The clock that only goes forward is std's. Called by the loop, which hands both on as values, and
+//! by the log for its lines.
 #![allow(unsafe_code)]
 
 use crate::engine::schedule::{Wall, Zone};
@@ -32,6 +33,30 @@ fn since_1970() -> Duration {
 
 /// How far local time is ahead of UTC at a moment, in seconds; 0 for one without a date.
 fn offset_s(utc_s: i64) -> i64 {
+    // 32 bits where the machine has.
+    let offset_s: libc::c_long = local(utc_s).map_or(0, |local| local.tm_gmtoff);
+    offset_s as i64
+}
+
+/// Local time now, as log lines begin with it: `2026-01-31T13:00:00.123+01:00`.
+pub fn stamp() -> String {
+    let now = since_1970();
+    let utc_s = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    let Some(local) = local(utc_s) else { return "at an unknown time".into() };
+    let (year, month) = (local.tm_year + 1900, local.tm_mon + 1);
+    let (day, hour, minute, second) = (local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec);
+    let sign = if local.tm_gmtoff < 0 { '-' } else { '+' };
+    let offset_min = local.tm_gmtoff.unsigned_abs() / 60;
+    format!(
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}{sign}{:02}:{:02}",
+        now.subsec_millis(),
+        offset_min / 60,
+        offset_min % 60
+    )
+}
+
+/// A moment in the zone of `TZ` or `/etc/localtime`; `None` for one without a date.
+fn local(utc_s: i64) -> Option<libc::tm> {
     // The C library's own type has 32 bits where the machine has; until 2038 nothing is lost.
     let moment = utc_s as _;
     // SAFETY: zeros are a valid `tm`: its numbers are 0 and its pointer is null.
@@ -39,11 +64,7 @@ fn offset_s(utc_s: i64) -> i64 {
     // SAFETY: both pointers are to values that outlive the call. It reads TZ, which nothing in this
     // program ever sets.
     let filled = unsafe { libc::localtime_r(&raw const moment, &raw mut local) };
-    if filled.is_null() {
-        0
-    } else {
-        local.tm_gmtoff as i64
-    }
+    (!filled.is_null()).then_some(local)
 }
 
 #[cfg(test)]
@@ -70,6 +91,28 @@ mod tests {
         let mut child = Command::new(std::env::current_exe().unwrap());
         child.args(["--exact", "sys::clock::tests::offsets_are_those_of_the_zone"]);
         let output = child.env("TZ", BERLIN).env(IN_ZONE, "1").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    }
+
+    #[test]
+    fn the_log_has_local_time_with_its_offset() {
+        const WEST: &str = "XXX+3:30";
+        if std::env::var_os(IN_ZONE).is_some() {
+            let before = since_1970().as_secs();
+            let stamp = stamp();
+            let shown = (before..=since_1970().as_secs()).map(|utc_s| {
+                let local_s = utc_s - 12_600;
+                format!("T{:02}:{:02}:{:02}.", local_s / 3600 % 24, local_s / 60 % 60, local_s % 60)
+            });
+            assert!(shown.into_iter().any(|time| stamp.contains(&time)), "{stamp}");
+            let expected = r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}-03:30\z";
+            assert!(regex_lite::Regex::new(expected).unwrap().is_match(&stamp), "{stamp}");
+            return;
+        }
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "sys::clock::tests::the_log_has_local_time_with_its_offset"]);
+        let output = child.env("TZ", WEST).env(IN_ZONE, "1").output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success() && said.contains("1 passed"), "{said}");
     }

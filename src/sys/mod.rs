@@ -4,11 +4,14 @@
 
 pub mod channel;
 pub mod clock;
+pub mod daemon;
 pub mod epoll;
 pub mod inotify;
 pub mod lock;
 pub mod orphans;
+pub mod output;
 pub mod own_file;
+pub mod pid_file;
 pub mod process;
 pub mod signal;
 pub mod sysctl;

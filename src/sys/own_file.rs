@@ -10,6 +10,7 @@ use super::user;
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -113,8 +114,8 @@ pub fn with_ending(path: &Path, ending: &str) -> PathBuf {
 ///
 /// # Errors
 /// None for a descriptor that is open.
-pub(super) fn close_on_exec(file: &File) -> io::Result<()> {
-    fcntl(file, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+pub(super) fn close_on_exec(fd: &impl AsFd) -> io::Result<()> {
+    fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
     Ok(())
 }
 
@@ -135,7 +136,7 @@ fn open(path: &Path) -> Result<Option<File>, Error> {
     }
 }
 
-const REMEDY: &str = "delete it, or name a failLog path in a directory of your own";
+const REMEDY: &str = "delete it, or name a failLog path (or --pid-file) in a directory of your own";
 
 /// Why it was not opened; for what is no plain file the system's own words say little.
 fn unopened(path: &Path, error: io::Error) -> Error {

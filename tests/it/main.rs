@@ -9,6 +9,7 @@
 mod harness;
 
 mod alerts;
+mod background;
 mod bad_input;
 mod banner;
 mod broken_configs;
@@ -21,6 +22,7 @@ mod filters;
 mod halts;
 mod harness_itself;
 mod local_trouble;
+mod logs;
 mod memory;
 mod names;
 mod options;

@@ -1,6 +1,6 @@
 //! The command line as people type it, and what the options change.
 
-use crate::harness::{Mirror, Plan, DEADLINE};
+use crate::harness::{run_to_end, Mirror, Plan, DEADLINE};
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -112,4 +112,16 @@ fn without_n_the_remotes_are_served_in_parallel() {
     mirror.equal();
     let (most, _) = most_at_once(&fs::read_to_string(&notes).unwrap());
     assert!((2..=10).contains(&most), "{most} rsyncs at once");
+}
+
+#[test]
+fn where_the_locale_is_chinese_help_and_faults_are() {
+    let plan = Plan::new();
+    let chinese = [("LC_ALL", "zh_CN.UTF-8")];
+    let help = run_to_end(&plan.directory(""), &["-h".into()], &chinese);
+    assert_eq!(help.code, Some(0), "{}", help.stderr);
+    assert!(help.stdout.contains("在后台运行"), "{}", help.stdout);
+    let fault = run_to_end(&plan.directory(""), &["-x".into()], &chinese);
+    assert_eq!(fault.code, Some(1));
+    assert!(fault.stderr.contains("无法识别的参数：-x"), "{}", fault.stderr);
 }

@@ -4,7 +4,7 @@ use super::super::repair::mended_line;
 use super::super::source::Source;
 use super::super::text::Encoding;
 use super::super::{xml, Config, Error, FILE_BYTES_MAX};
-use crate::locale::Language;
+use crate::language::Language;
 use std::path::Path;
 
 /// A right file, line by line. Each case replaces one line of it.

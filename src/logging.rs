@@ -1,0 +1,191 @@
+//! The log: which lines are written, what each looks like, and where they go.
+//!
+//! simple_logger writes the lines; this adds what it has not: local time, colours, one line for a
+//! warning that comes again and again, a log file that can be opened anew. `main` starts it, says
+//! when the start is over and when the program ends; the event loop passes SIGHUP on. That no write
+//! can fail or hold anybody up is `sys::output`'s care.
+
+mod repeats;
+
+use crate::sys::clock;
+use crate::sys::output::{open_log, Output, LINE_BYTES_MAX};
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use repeats::Repeats;
+use simple_logger::SimpleLogger;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
+
+/// So much of a message is written, in bytes; the level, the time and colours stand before it.
+const MESSAGE_BYTES_MAX: usize = LINE_BYTES_MAX - 100;
+
+/// The one log of this process.
+static LOG: OnceLock<Logger> = OnceLock::new();
+
+struct Logger {
+    writer: SimpleLogger,
+    output: Output,
+    file: Option<PathBuf>,
+    colours: bool,
+    clock: Instant,
+    repeats: Mutex<Repeats>,
+    /// Lines that nobody made room for.
+    lost: AtomicU64,
+}
+
+/// Starts the log; to be called once. Until [`settle`] its lines go to standard error, too, where
+/// who starts the program sees them. What is logged is `log`'s own setting: warnings and more until
+/// somebody sets another level.
+///
+/// # Errors
+/// The log file cannot be opened, or there is no descriptor or thread left; a whole line.
+pub fn start(file: Option<PathBuf>) -> Result<(), String> {
+    let opened = file.as_deref().map(|path| {
+        let hint = "name a file that can be written with --log-file";
+        open_log(path)
+            .map_err(|error| format!("{}: cannot be opened: {error}; {hint}", path.display()))
+    });
+    // A file gets no colours, even while a terminal gets the same lines.
+    let colours = file.is_none() && io::stderr().is_terminal() && no_wish_against_colours();
+    let output = Output::divert(opened.transpose()?)
+        .map_err(|error| format!("cannot write a log: {error}"))?;
+    let logger = LOG.get_or_init(|| Logger {
+        writer: SimpleLogger::new(),
+        output,
+        file,
+        colours,
+        clock: Instant::now(),
+        repeats: Mutex::default(),
+        lost: AtomicU64::new(0),
+    });
+    // It fails only if there is a logger already.
+    let _ = log::set_logger(logger);
+    log::set_max_level(LevelFilter::Warn);
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        logger.output.let_go();
+        default(panic);
+    }));
+    Ok(())
+}
+
+/// Which lines are written: what the command line says, otherwise by `debug` of the configuration.
+pub fn follow(option: Option<LevelFilter>, debug: bool) {
+    let level = if debug { LevelFilter::Debug } else { LevelFilter::Info };
+    log::set_max_level(option.unwrap_or(level));
+}
+
+/// Everything is watched: who started the program has seen enough. What leads to a terminal is let
+/// go in the background.
+pub fn settle(background: bool) {
+    let Some(logger) = LOG.get() else { return };
+    if let Err(error) = logger.output.settle(background) {
+        log::warn!("the log still goes to where the program was started: {error}");
+    }
+}
+
+/// Opens the log file anew, after somebody has renamed it. If that fails, the old one stays.
+pub fn reopen() {
+    let Some((logger, path)) = LOG.get().and_then(|log| Some((log, log.file.as_deref()?))) else {
+        log::info!("SIGHUP: there is no log file to be opened again");
+        return;
+    };
+    match open_log(path).and_then(|file| logger.output.change_log(&file)) {
+        Ok(()) => log::info!("SIGHUP: the log goes on here"),
+        Err(error) => {
+            log::warn!("{}: cannot be opened again: {error}; the old log goes on", path.display());
+        }
+    }
+}
+
+/// The end: what is still on its way is written.
+pub fn end() {
+    let Some(logger) = LOG.get() else { return };
+    let summaries = logger.repeats().end();
+    summaries.iter().for_each(|(level, text)| logger.write(*level, text));
+    logger.output.flush();
+}
+
+/// Writes to standard output; that nobody reads it is no reason to end.
+pub fn print(bytes: &[u8]) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(bytes).and_then(|()| out.flush());
+}
+
+/// Writes a line to standard error that is no line of the log: why the program ends.
+pub fn complain(line: &str) {
+    let _ = io::stderr().write_all(format!("sersync: {line}\n").as_bytes());
+}
+
+/// <https://no-color.org>
+fn no_wish_against_colours() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+impl Logger {
+    fn repeats(&self) -> MutexGuard<'_, Repeats> {
+        self.repeats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a line, or counts it where there is no room for it: whoever reads the log must not hold
+    /// up the program.
+    fn write(&self, level: Level, message: &str) {
+        if !self.output.has_room() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            self.write(Level::Warn, &format!("{lost} lines are missing here: nobody read the log"));
+        }
+        let (start, end) = self.colour(level);
+        let (time, message) = (clock::stamp(), cut(message));
+        let args = format_args!("{start}{message}{end}");
+        self.writer.log(&Record::builder().level(level).target(&time).args(args).build());
+    }
+
+    /// What a terminal shows a level with, and what ends that.
+    fn colour(&self, level: Level) -> (&'static str, &'static str) {
+        match level {
+            _ if !self.colours => ("", ""),
+            Level::Error => ("\x1b[31m", "\x1b[0m"),
+            Level::Warn => ("\x1b[33m", "\x1b[0m"),
+            Level::Info => ("", ""),
+            Level::Debug | Level::Trace => ("\x1b[2m", "\x1b[0m"),
+        }
+    }
+}
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &Record) {
+        let message = record.args().to_string();
+        let now_ms = self.clock.elapsed().as_millis() as u64;
+        // Held until the line is written: lines of two threads do not mix.
+        let mut repeats = self.repeats();
+        let due = repeats.message(record.level(), &message, now_ms);
+        due.summaries.iter().for_each(|(level, text)| self.write(*level, text));
+        if due.say {
+            self.write(record.level(), &message);
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// The message, or its beginning if it is too long.
+fn cut(message: &str) -> String {
+    if message.len() <= MESSAGE_BYTES_MAX {
+        return message.into();
+    }
+    let mut end = MESSAGE_BYTES_MAX;
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}...", &message[..end])
+}

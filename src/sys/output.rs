@@ -1,0 +1,150 @@
+//! Standard output and standard error: where they lead, and how nothing is lost or held up by that.
+//!
+//! Standard error becomes a pipe whose other end a thread of this process reads and writes on to
+//! where it belongs. So a write to it never fails, which in a print of std's would be a panic, on
+//! whatever full disk or closed terminal; and where it leads can change at any time, by putting
+//! another file in the place of a descriptor. `logging` calls it and says when.
+#![allow(unsafe_code)]
+
+use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
+use nix::unistd::{dup2_stderr, dup2_stdout, write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, IsTerminal, PipeReader, Read};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+/// A write of so many bytes goes into a pipe in one piece, and at once if there is room (PIPE_BUF).
+pub const LINE_BYTES_MAX: usize = 4096;
+/// The thread has a buffer of one line on its stack, and little else.
+const STACK_BYTES: usize = 64 * 1024;
+/// How long the end of the program waits for a reader who does not read its last lines.
+const FLUSH_MS: u16 = 1_000;
+/// Others may not read which files there are.
+const LOG_MODE: u32 = 0o640;
+
+/// Where the lines go. The descriptors stay; what they lead to may change.
+#[derive(Debug)]
+pub struct Output {
+    /// Standard error as the program found it.
+    starter: Arc<OwnedFd>,
+    /// The log file, if there is one.
+    log: Option<Arc<OwnedFd>>,
+    /// Closed when the thread has written everything.
+    done: PipeReader,
+}
+
+impl Output {
+    /// Takes standard error over. Its lines go to where it led and, if there is one, to `log`.
+    ///
+    /// # Errors
+    /// No descriptor or no thread left.
+    pub fn divert(log: Option<File>) -> io::Result<Output> {
+        let starter = Arc::new(io::stderr().as_fd().try_clone_to_owned()?);
+        let log = log.map(|file| Arc::new(OwnedFd::from(file)));
+        let (reader, writer) = io::pipe()?;
+        let (done, writing) = io::pipe()?;
+        let targets: Vec<_> = log.iter().chain([&starter]).cloned().collect();
+        let pump = thread::Builder::new().name("log".into()).stack_size(STACK_BYTES);
+        pump.spawn(move || {
+            pass_on(reader, &targets);
+            drop(writing);
+        })?;
+        dup2_stderr(&writer)?;
+        Ok(Output { starter, log, done })
+    }
+
+    /// The start is over: with a log file, its lines go nowhere else. In the background, what leads
+    /// to a terminal is let go, so that its window can be closed; and with a log file, standard
+    /// output goes there too.
+    ///
+    /// # Errors
+    /// There is no `/dev/null`.
+    pub fn settle(&self, background: bool) -> io::Result<()> {
+        let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+        if background && self.log.is_some() {
+            dup2_stdout(io::stderr())?;
+        } else if background && io::stdout().is_terminal() {
+            dup2_stdout(&null)?;
+        }
+        if self.log.is_some() || (background && self.starter.is_terminal()) {
+            put_in_place(&null, &self.starter)?;
+        }
+        Ok(())
+    }
+
+    /// Puts another log file in the place of the one that there is.
+    ///
+    /// # Errors
+    /// None for an open file.
+    pub fn change_log(&self, file: &File) -> io::Result<()> {
+        self.log.as_ref().map_or(Ok(()), |log| put_in_place(file, log))
+    }
+
+    /// Whether a line can be written now without waiting.
+    pub fn has_room(&self) -> bool {
+        let stderr = io::stderr();
+        let mut fds = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+        matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1..))
+    }
+
+    /// Waits until everything has been written, but not for ever. Standard error leads to its place
+    /// directly from then on.
+    pub fn flush(&self) {
+        self.let_go();
+        let mut fds = [PollFd::new(self.done.as_fd(), PollFlags::POLLIN)];
+        // If it cannot be waited for, it is at most a last line that is missing.
+        let _ = poll(&mut fds, PollTimeout::from(FLUSH_MS));
+    }
+
+    /// Has standard error lead to its place directly: for a last word before a crash.
+    pub fn let_go(&self) {
+        let _ = dup2_stderr(self.log.as_ref().unwrap_or(&self.starter));
+    }
+}
+
+/// Opens a log file, or makes it. Never waits for whoever should read a named pipe, and gets no
+/// terminal for the process.
+///
+/// # Errors
+/// What open(2) gives.
+pub fn open_log(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(LOG_MODE);
+    options.custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK).open(path)
+}
+
+fn pass_on(mut reader: PipeReader, targets: &[Arc<OwnedFd>]) {
+    let mut buffer = [0; LINE_BYTES_MAX];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return,
+            Ok(count) => targets.iter().for_each(|target| write_all(target, &buffer[..count])),
+            // Nobody may find this end closed: see the top.
+            Err(_) => {}
+        }
+    }
+}
+
+/// A disk that is full, a terminal or a pipe that is closed: the bytes are lost, and nobody ends.
+fn write_all(target: &OwnedFd, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        match write(target, bytes).map_err(io::Error::from) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// Lets the descriptor `place` lead to `file`; whoever uses it meanwhile finds the old or the new.
+fn put_in_place(file: &File, place: &OwnedFd) -> io::Result<()> {
+    // SAFETY: both descriptors are open for as long as they are borrowed; the number stays that of
+    // the same owner.
+    match unsafe { libc::dup2(file.as_raw_fd(), place.as_raw_fd()) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => super::own_file::close_on_exec(place),
+    }
+}
