@@ -12,5 +12,6 @@ pub mod outcome;
 pub(crate) mod params;
 pub mod pattern;
 pub mod plan;
+pub mod remote_shell;
 pub mod repair;
 pub mod shell;
