@@ -15,6 +15,7 @@ use crate::faillog::ledger::Ledger;
 use crate::faillog::script::{wait_status, Owed};
 use crate::report::Reporter;
 use crate::rsync::outcome::{Ended, Status};
+use crate::ssh::Sockets;
 use crate::sys::channel::{channel, Receiver};
 use crate::sys::epoll::Epoll;
 use crate::sys::inotify::{self, Inotify};
@@ -22,6 +23,7 @@ use crate::sys::signal::Signals;
 use crate::walk::{below, Ground, Told, Walks};
 use crate::worker::{is_empty, Footing, Route, Workers};
 use nix::sys::signal::Signal;
+use std::ffi::OsString;
 use std::io::{self, PipeWriter};
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
@@ -63,6 +65,8 @@ pub struct Setup {
     pub filter: Arc<Filter>,
     /// Each remote, in the order of the configuration.
     pub routes: Vec<Arc<Route>>,
+    /// The SSH client with which the runs of a remote share a connection, if they can.
+    pub ssh_client: Option<OsString>,
     /// How deletions are tried first.
     pub deletes: crate::rsync::plan::Deletes,
     /// Full syncs delete what only the far side has.
@@ -79,6 +83,8 @@ struct Loop {
     signals: Signals,
     grounds: Vec<Arc<Ground>>,
     routes: Vec<Arc<Route>>,
+    /// Of the SSH connections; they are closed at the end.
+    _sockets: Option<Sockets>,
     workers: Workers,
     job_ends: Receiver<(JobId, JobEnd)>,
     walks: Walks,
@@ -128,7 +134,7 @@ pub fn run(setup: Setup) -> io::Result<()> {
 }
 
 impl Loop {
-    fn new(setup: Setup) -> io::Result<Loop> {
+    fn new(mut setup: Setup) -> io::Result<Loop> {
         let epoll = Epoll::new()?;
         // SIGUSR1, SIGUSR2 and SIGHUP have no meaning yet, and must not end the program either.
         let signals =
@@ -140,6 +146,8 @@ impl Loop {
         let (tell, told) = channel()?;
         epoll.add(&told, WALKS)?;
         let (stop, running) = io::pipe()?;
+        let client = setup.ssh_client.take();
+        let sockets = client.and_then(|client| Sockets::open(client, &mut setup.routes));
 
         let modify = if setup.events.modify { event::mask::MODIFY } else { 0 };
         let mut grounds = Vec::new();
@@ -183,6 +191,7 @@ impl Loop {
             reporter: Reporter::new(&grounds, &setup.routes),
             grounds,
             routes: setup.routes,
+            _sockets: sockets,
             workers: Workers::new(setup.workers, ends, stop)?,
             job_ends,
             walks: Walks::new(tell),

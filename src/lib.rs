@@ -25,6 +25,7 @@ pub mod event_loop;
 pub mod faillog;
 pub mod report;
 pub mod rsync;
+pub mod ssh;
 pub mod startup;
 pub mod state;
 pub mod sys;

@@ -10,6 +10,7 @@ use crate::event_loop::Setup;
 use crate::rsync::capability::Capability;
 use crate::rsync::pattern;
 use crate::rsync::plan::Deletes;
+use crate::ssh;
 use crate::state::beside;
 use crate::sys::lock::{Error as LockError, Lock};
 use crate::worker::{is_empty, Excludes, Footing, Route, RSYNC};
@@ -108,13 +109,14 @@ pub fn lock(config: &Config) -> Result<Lock, Error> {
 ///
 /// # Errors
 /// The first thing that is missing or wrong.
-pub fn prepare(options: &Options, config: Config) -> Result<Setup, Error> {
+pub fn prepare(options: &Options, mut config: Config) -> Result<Setup, Error> {
     not_there_yet(options)?;
     for root in &config.roots {
         check_root(&config, root)?;
     }
     check_password_file(&config)?;
     let local = local_rsync()?;
+    let ssh_client = ssh::sharing_client(&mut config);
     let filter = Arc::new(Filter::new(&config.filter).map_err(Error::Expression)?);
     let mut routes = Vec::new();
     for root in &config.roots {
@@ -137,6 +139,7 @@ pub fn prepare(options: &Options, config: Config) -> Result<Setup, Error> {
         mirror,
         filter,
         routes,
+        ssh_client,
         config,
         ready: Box::new(|| ()),
     })
@@ -237,6 +240,7 @@ fn routes_of(
             rsync: config.rsync.clone(),
             local,
             excludes: excludes(config, filter),
+            connection: None,
         })
     };
     Ok(root.remotes.iter().map(route).collect())

@@ -12,6 +12,8 @@ use crate::rsync::capability::Capability;
 use crate::rsync::command::Target;
 use crate::rsync::outcome::{classify, failed_paths, Class, Ended, Status, STDERR_BYTES_MAX};
 use crate::rsync::plan::{self, Deletes, Gone, Looked, Now, Run};
+use crate::rsync::remote_shell;
+use crate::ssh::Connection;
 use crate::sys::channel::{channel, Receiver, Sender};
 use crate::sys::process;
 use crate::walk::{below, left_out};
@@ -27,6 +29,10 @@ pub const RSYNC: &str = "rsync";
 
 /// Where rsync looks for a password before it asks for one.
 const PASSWORD: &str = "RSYNC_PASSWORD";
+/// The program that OpenSSH's client runs to ask for a password, and whether (from 8.4 on) it does so
+/// even where there is a terminal.
+const ASKPASS: &str = "SSH_ASKPASS";
+const ASKPASS_REQUIRE: &str = "SSH_ASKPASS_REQUIRE";
 
 /// Device and inode of a directory: whether it is still the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +101,8 @@ pub struct Route {
     pub local: Capability,
     /// What a full sync leaves out.
     pub excludes: Excludes,
+    /// The SSH connection that its runs share; without one, each run makes its own.
+    pub connection: Option<Connection>,
 }
 
 /// What a full sync leaves out.
@@ -201,11 +209,12 @@ fn work(shared: &Arc<Shared>) {
 fn run_job(shared: &Arc<Shared>, route: &Arc<Route>, work: &Work) -> JobEnd {
     match work {
         Work::FullSync { scheduled, delete } => {
-            run_all(shared, route, &[route.full_sync(*scheduled, *delete)])
+            let run = route.full_sync(*scheduled, *delete);
+            run_all(shared, route, &over_connection(route, vec![run]))
         }
         Work::Batch { deletes, fresh, split, paths } => {
             let (first, second) = if *split { halves(paths) } else { (&paths[..], &[][..]) };
-            let plan = |paths| batch(route, *deletes, *fresh, paths);
+            let plan = |paths| over_connection(route, batch(route, *deletes, *fresh, paths));
             let other = (!second.is_empty()).then(|| plan(second)).map(|runs| {
                 let (shared, route) = (shared.clone(), route.clone());
                 thread::Builder::new().spawn(move || run_all(&shared, &route, &runs))
@@ -247,6 +256,10 @@ fn run_all(shared: &Shared, route: &Route, runs: &[Run]) -> JobEnd {
         log::debug!("{}", String::from_utf8_lossy(&crate::rsync::command::shown(&route.root, run)));
         let ended = run_rsync(route, run, &shared.stop);
         let class = classify(&ended);
+        if let (Class::Unreachable, Some(connection)) = (class, &route.connection) {
+            // It may be the connection that does not work any more, and not the remote.
+            connection.close();
+        }
         end = worse(end, JobEnd::Ran { named: named(route, &ended), ended });
         // What did not get through must not hold up the rest.
         if !matches!(class, Class::Done | Class::Partial) {
@@ -254,6 +267,16 @@ fn run_all(shared: &Shared, route: &Route, runs: &[Run]) -> JobEnd {
         }
     }
     end
+}
+
+/// The runs as they are run, over the remote's shared connection if it has one.
+fn over_connection(route: &Route, mut runs: Vec<Run>) -> Vec<Run> {
+    if let Some(socket) = route.connection.as_ref().and_then(Connection::socket) {
+        for run in &mut runs {
+            run.args = remote_shell::over_shared(&run.args, socket);
+        }
+    }
+    runs
 }
 
 /// The end that counts of two.
@@ -317,6 +340,10 @@ fn run_rsync(route: &Route, run: &Run, stop: &PipeReader) -> Ended {
         // Where the module wants one and none is configured, rsync would ask for it on the terminal,
         // and be stopped there for ever.
         command.env(PASSWORD, "");
+    }
+    if std::env::var_os(ASKPASS).is_none() {
+        // ssh would ask on the terminal, and be stopped there as well.
+        command.env(ASKPASS, "false").env(ASKPASS_REQUIRE, "force");
     }
     let exit = process::run(command, &run.input, stop);
     let status = match exit.status.map(process::code_or_signal) {

@@ -8,6 +8,7 @@ pub mod epoll;
 pub mod inotify;
 pub mod lock;
 pub mod own_file;
+pub mod private_directory;
 pub mod process;
 pub mod signal;
 pub mod sysctl;
