@@ -1,6 +1,7 @@
 //! What the user reads in the log: one line for each thing that happened.
 
 use crate::engine::{Engine, Halt, JobEnd, RemoteId, Report, RootId};
+use crate::rsync::login::Login;
 use crate::rsync::outcome::{advice, reason, Ended, Status};
 use crate::walk::{Ground, Trouble};
 use crate::worker::Route;
@@ -12,6 +13,8 @@ use std::sync::Arc;
 pub struct Reporter {
     roots: Vec<PathBuf>,
     remotes: Vec<String>,
+    /// Who logs in where, of those that are reached over SSH.
+    logins: Vec<Option<Login>>,
     /// Directories that could not be watched because of the limit.
     over_limit: usize,
 }
@@ -22,6 +25,7 @@ impl Reporter {
         Reporter {
             roots: grounds.iter().map(|ground| ground.path.clone()).collect(),
             remotes: routes.iter().map(|route| route.target().label()).collect(),
+            logins: routes.iter().map(|route| route.target().login()).collect(),
             over_limit: 0,
         }
     }
@@ -41,7 +45,7 @@ impl Reporter {
             Report::Back(remote) => log::info!("{}: works again", self.remote(*remote)),
             Report::Failed(remote, end, pause_ms) => {
                 let again = format!("everything is kept; next try in {} s", pause_ms.div_ceil(1000));
-                log::error!("{}: {}; {again}", self.remote(*remote), failure(end));
+                log::error!("{}: {}; {again}", self.remote(*remote), self.failure(*remote, end));
             }
             Report::Partial(remote, ended, given_up) => {
                 let next = if *given_up {
@@ -120,19 +124,19 @@ impl Reporter {
     fn remote(&self, id: RemoteId) -> &str {
         &self.remotes[id.0]
     }
-}
 
-fn failure(end: &JobEnd) -> String {
-    match end {
-        JobEnd::RootChanged => "the root is not the directory that it was at start".into(),
-        JobEnd::Nothing => "nothing to do".into(),
-        JobEnd::Ran { ended, .. } => match advice(ended) {
-            Some(advice) => {
-                let advice = advice.trim_end_matches('.');
-                format!("{}: {} ({advice})", status(ended), reason(ended))
-            }
-            None => format!("{}: {}", status(ended), reason(ended)),
-        },
+    fn failure(&self, id: RemoteId, end: &JobEnd) -> String {
+        match end {
+            JobEnd::RootChanged => "the root is not the directory that it was at start".into(),
+            JobEnd::Nothing => "nothing to do".into(),
+            JobEnd::Ran { ended, .. } => match advice(ended, self.logins[id.0].as_ref()) {
+                Some(advice) => {
+                    let advice = advice.trim_end_matches('.');
+                    format!("{}: {} ({advice})", status(ended), reason(ended))
+                }
+                None => format!("{}: {}", status(ended), reason(ended)),
+            },
+        }
     }
 }
 

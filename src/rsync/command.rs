@@ -10,6 +10,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use super::capability::Capability;
+use super::login::Login;
 use super::params::{self, Found};
 use super::plan::Run;
 use super::remote_shell::{self, port_words, RemoteShell};
@@ -18,6 +19,8 @@ use crate::config::{Remote, Rsync, Transport};
 
 /// The I/O timeout of a run whose configuration has none: without one, rsync waits for ever.
 pub const TIMEOUT_S: u32 = 600;
+/// Where SSH servers listen that nobody has told otherwise.
+const SSH_PORT: &str = "22";
 /// How long a run may take to connect to a daemon or an SSH server.
 pub const CONNECT_TIMEOUT_S: u32 = 30;
 
@@ -51,6 +54,19 @@ impl Target<'_> {
             Transport::Local { path } => path.as_os_str().as_bytes().to_vec(),
         };
         String::from_utf8_lossy(&label).into_owned()
+    }
+
+    /// Who logs in where, if the remote is reached over SSH.
+    pub fn login(&self) -> Option<Login> {
+        let Transport::Ssh { host, .. } = &self.remote.transport else { return None };
+        let (user, host) = match host.split_once('@') {
+            Some((user, host)) => (Some(user.to_string()), host),
+            None => (self.rsync.user.clone(), host.as_str()),
+        };
+        let named = RemoteShell::of_params(&self.rsync.params).and_then(|shell| shell.port());
+        let named = named.map(|port| String::from_utf8_lossy(&port).into_owned());
+        let port = named.or(self.rsync.port.map(|port| port.to_string()));
+        Some(Login { user, host: host.into(), port: port.filter(|port| port != SSH_PORT) })
     }
 
     /// Whether a `--timeout` at the far side holds up small runs: a daemon from protocol 31 on tells
@@ -363,6 +379,26 @@ mod tests {
         {
             assert_eq!(line(&local(path), &rsync, NEW), format!("-a -R --delete ./ {expected}"));
         }
+    }
+
+    #[test]
+    fn who_logs_in_where() {
+        for (host, words, port, expected) in [
+            ("far", "-a", None, "u far -"),
+            ("far", "-a", Some(22), "u far -"),
+            ("far", "-a", Some(5), "u far 5"),
+            ("far", "-e ssh -p 6", Some(5), "u far 6"),
+            ("v@far", "-e sshpass -p x ssh", Some(5), "v far 5"),
+        ] {
+            let words: Vec<&str> = words.splitn(2, ' ').collect();
+            let rsync = Rsync { user: Some("u".into()), port, ..params(&words) };
+            let remote = ssh_to(host, "/p");
+            let login = Target { remote: &remote, rsync: &rsync, local: NEW }.login().unwrap();
+            let (user, port) = (login.user.unwrap(), login.port.unwrap_or("-".into()));
+            assert_eq!(format!("{user} {} {port}", login.host), expected);
+        }
+        let target = Target { remote: &daemon("far"), rsync: &params(&["-a"]), local: NEW };
+        assert_eq!(target.login(), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod command;
 mod expression;
 pub mod failed;
 pub mod level;
+pub mod login;
 pub mod outcome;
 pub(crate) mod params;
 pub mod pattern;
