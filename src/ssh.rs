@@ -115,9 +115,14 @@ impl Connection {
         self.socket.parent().is_some_and(private_directory::is_ours).then_some(&self.socket)
     }
 
+    /// Is there one, as far as can be seen without asking it?
+    pub fn stands(&self) -> bool {
+        self.socket.exists()
+    }
+
     /// Ends it, so that the next run makes a new one.
     pub fn close(&self) {
-        if self.socket.exists() {
+        if self.stands() {
             close(&self.client, std::iter::once(self.socket.clone()));
             // One that could not be asked has its socket still.
             let _ = std::fs::remove_file(&self.socket);

@@ -27,6 +27,8 @@ use std::thread;
 /// The program that is run, looked up in `PATH` each time, so that an upgrade is simply used.
 pub const RSYNC: &str = "rsync";
 
+/// What rsync ends with when a signal asks it to.
+const RSYNC_INTERRUPTED: i32 = 20;
 /// Where rsync looks for a password before it asks for one.
 const PASSWORD: &str = "RSYNC_PASSWORD";
 /// The program that OpenSSH's client runs to ask for a password, and whether (from 8.4 on) it does so
@@ -249,17 +251,15 @@ fn halves(paths: &[Listed]) -> (&[Listed], &[Listed]) {
 fn run_all(shared: &Shared, route: &Route, runs: &[Run]) -> JobEnd {
     let mut end = JobEnd::Nothing;
     for run in runs {
-        // An emptied or unmounted source would delete whatever is listed, with exit code 0.
-        if Identity::of(&route.root).ok() != Some(route.footing.identity) {
-            return JobEnd::RootChanged;
-        }
-        log::debug!("{}", String::from_utf8_lossy(&crate::rsync::command::shown(&route.root, run)));
-        let ended = run_rsync(route, run, &shared.stop);
-        let class = classify(&ended);
-        if let (Class::Unreachable, Some(connection)) = (class, &route.connection) {
-            // It may be the connection that does not work any more, and not the remote.
+        let stood = route.connection.as_ref().filter(|connection| connection.stands());
+        let Some(mut ended) = run_rsync(shared, route, run) else { return JobEnd::RootChanged };
+        if let Some(connection) = stood.filter(|_| broken(&ended)) {
+            // The connection has died since the last run; the remote may be all right.
             connection.close();
+            let Some(again) = run_rsync(shared, route, run) else { return JobEnd::RootChanged };
+            ended = again;
         }
+        let class = classify(&ended);
         end = worse(end, JobEnd::Ran { named: named(route, &ended), ended });
         // What did not get through must not hold up the rest.
         if !matches!(class, Class::Done | Class::Partial) {
@@ -267,6 +267,13 @@ fn run_all(shared: &Shared, route: &Route, runs: &[Run]) -> JobEnd {
         }
     }
     end
+}
+
+/// Has the way to the remote broken, and not somebody ended the run?
+fn broken(ended: &Ended) -> bool {
+    let ended_by_us =
+        matches!(ended.status, Status::Signaled(_) | Status::Exited(RSYNC_INTERRUPTED));
+    classify(ended) == Class::Unreachable && !ended_by_us
 }
 
 /// The runs as they are run, over the remote's shared connection if it has one.
@@ -332,7 +339,13 @@ fn batch(route: &Route, deletes: Deletes, fresh: bool, paths: &[Listed]) -> Vec<
     plan::batch(&route.target(), deletes, &looked)
 }
 
-fn run_rsync(route: &Route, run: &Run, stop: &PipeReader) -> Ended {
+/// Runs it, if the root is the directory that it should be.
+fn run_rsync(shared: &Shared, route: &Route, run: &Run) -> Option<Ended> {
+    // An emptied or unmounted source would delete whatever is listed, with exit code 0.
+    if Identity::of(&route.root).ok() != Some(route.footing.identity) {
+        return None;
+    }
+    log::debug!("{}", String::from_utf8_lossy(&crate::rsync::command::shown(&route.root, run)));
     let mut command = Command::new(RSYNC);
     // Options stand behind `./`, in the order that sersync shows.
     command.args(&run.args).current_dir(&route.root).env_remove("POSIXLY_CORRECT");
@@ -345,13 +358,13 @@ fn run_rsync(route: &Route, run: &Run, stop: &PipeReader) -> Ended {
         // ssh would ask on the terminal, and be stopped there as well.
         command.env(ASKPASS, "false").env(ASKPASS_REQUIRE, "force");
     }
-    let exit = process::run(command, &run.input, stop);
+    let exit = process::run(command, &run.input, &shared.stop);
     let status = match exit.status.map(process::code_or_signal) {
         Ok(Ok(code)) => Status::Exited(code),
         Ok(Err(signal)) => Status::Signaled(signal),
         Err(error) => Status::NotStarted(error.kind()),
     };
-    Ended { status, stderr: exit.stderr }
+    Some(Ended { status, stderr: exit.stderr })
 }
 
 /// Looks what paths are now, and remembers the last parent: lists are sorted.

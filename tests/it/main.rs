@@ -21,4 +21,5 @@ mod options;
 mod races;
 mod remotes;
 mod silent;
+mod ssh;
 mod switches;

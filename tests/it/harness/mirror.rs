@@ -176,6 +176,11 @@ impl Mirror {
         self.sersync.stop().unwrap();
     }
 
+    /// Ends the program as a power cut would.
+    pub fn kill_program(&mut self) {
+        self.sersync.kill();
+    }
+
     /// Starts the program again, with these arguments before `-o FILE`; it has ended before.
     pub fn start_again(&mut self, args: &[&str]) {
         let mut args: Vec<OsString> = args.iter().map(OsString::from).collect();

@@ -88,6 +88,12 @@ impl Sersync {
         }
     }
 
+    /// Kills it, and waits until it is gone.
+    pub fn kill(&mut self) {
+        self.child.signal(Signal::SIGKILL);
+        until("sersync is gone", DEADLINE, || self.child.ended().ok_or_else(String::new));
+    }
+
     fn read(&self, file: &str) -> String {
         let bytes = fs::read(self.dir.join(file)).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
