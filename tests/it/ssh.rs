@@ -147,6 +147,7 @@ fn a_connection_that_hangs_holds_up_one_batch_until_the_timeout() {
     kill(stopped[0], Signal::SIGSTOP).unwrap();
     change(&mirror, "file", 1);
     assert_eq!(sshd.logins(), 2);
+    assert!(!mirror.log().contains("everything is kept"), "{}", mirror.log());
     kill(stopped[0], Signal::SIGKILL).unwrap();
 }
 
