@@ -1,5 +1,6 @@
 #!/bin/sh
-# Measures sersync beside rsync by hand over a loopback daemon and prints a table: see benches/loopback.
+# Measures sersync beside rsync by hand, through a daemon and over SSH on loopback, and prints tables: see
+# benches/loopback.
 #
 #     scripts/bench.sh [--quick]
 #     SERSYNC_BIN=/path/to/sersync scripts/bench.sh    measures that program
@@ -11,7 +12,7 @@ cd "$(dirname "$0")/.."
 . scripts/requirements.sh
 
 need_rust
-need rsync
+need rsync ssh ssh-keygen sshd
 
 # On a disk the same run varies by a factor of four, so everything is kept in memory where that is possible.
 base=/dev/shm

@@ -77,6 +77,9 @@ package_of() {
         apk:ssh | apk:ssh-keygen | apk:sshd) printf 'openssh' ;;
         *:ssh | *:ssh-keygen) printf 'openssh-clients' ;;
         *:sshd) printf 'openssh-server' ;;
+        apt-get:dbclient | apt-get:dropbearkey) printf 'dropbear-bin' ;;
+        apk:dbclient) printf 'dropbear-dbclient' ;;
+        *:dropbearkey | *:dbclient) printf 'dropbear' ;;
         *:cmp | *:diff) printf 'diffutils' ;;
         apk:prlimit) printf 'util-linux-misc' ;;
         *:prlimit) printf 'util-linux' ;;

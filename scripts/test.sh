@@ -11,7 +11,8 @@ cd "$(dirname "$0")/.."
 
 need_rust
 # The integration tests talk to a real rsync daemon and a real sshd on loopback; the fail log's commands are run by
-# each shell that an administrator may use; one test takes a user's processes away.
-need rsync ssh ssh-keygen sshd bash busybox prlimit
+# each shell that an administrator may use; small systems have dropbear's ssh client; one test takes a user's
+# processes away.
+need rsync ssh ssh-keygen sshd dbclient dropbearkey bash busybox prlimit
 
 exec cargo test "$@"

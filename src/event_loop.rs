@@ -22,6 +22,7 @@ use crate::logging;
 use crate::plugin::Plugins;
 use crate::report::Reporter;
 use crate::rsync::outcome::{Ended, Status};
+use crate::ssh::Sockets;
 use crate::state::resume::Resume;
 use crate::state::saver::Saver;
 use crate::state::store::Store;
@@ -108,6 +109,8 @@ struct Loop {
     signals: Signals,
     grounds: Vec<Arc<Ground>>,
     routes: Vec<Arc<Route>>,
+    /// Of the SSH connections; they are closed at the end.
+    _sockets: Option<Sockets>,
     workers: Workers,
     job_ends: Receiver<(JobId, JobEnd)>,
     walks: Walks,
@@ -161,7 +164,7 @@ pub fn run(mut setup: Setup) -> io::Result<()> {
 }
 
 impl Loop {
-    fn new(setup: Setup, heirloom: Heirloom) -> io::Result<Loop> {
+    fn new(mut setup: Setup, heirloom: Heirloom) -> io::Result<Loop> {
         let epoll = Epoll::new()?;
         let Heirloom { signals, grounds: old } = heirloom;
         epoll.add(&signals, SIGNALS)?;
@@ -170,6 +173,7 @@ impl Loop {
         let (tell, told) = channel()?;
         epoll.add(&told, WALKS)?;
         let (stop, running) = io::pipe()?;
+        let sockets = Sockets::open(&mut setup.routes);
 
         let modify = if setup.events.modify { event::mask::MODIFY } else { 0 };
         let mut grounds = Vec::new();
@@ -246,6 +250,7 @@ impl Loop {
             reporter: Reporter::new(&grounds, &setup.routes),
             grounds,
             routes: setup.routes,
+            _sockets: sockets,
             workers: Workers::new(setup.workers, ends, stop)?,
             job_ends,
             walks: Walks::new(tell)?,

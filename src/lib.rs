@@ -30,6 +30,7 @@ pub mod password_file;
 pub mod plugin;
 pub mod report;
 pub mod rsync;
+pub mod ssh;
 pub mod startup;
 pub mod state;
 pub mod sys;

@@ -4,6 +4,7 @@ use crate::config::units;
 use crate::engine::remote::{Next, Sent};
 use crate::engine::unwatched::POLL_MS;
 use crate::engine::{Engine, Halt, JobEnd, RemoteId, Report, RootId};
+use crate::rsync::login::Login;
 use crate::rsync::outcome::{advice, reason, Ended, Status};
 use crate::sys::sysctl;
 use crate::walk::{Ground, Trouble};
@@ -25,6 +26,8 @@ pub struct Reporter {
     remotes: Vec<String>,
     /// What was said, of each remote, not to get through; or the reason where no path was named.
     said: Vec<BTreeSet<Vec<u8>>>,
+    /// Who logs in where, of those that are reached over SSH.
+    logins: Vec<Option<Login>>,
 }
 
 impl Reporter {
@@ -34,6 +37,7 @@ impl Reporter {
             roots: grounds.iter().map(|ground| ground.path.clone()).collect(),
             remotes: routes.iter().map(|route| route.target().label()).collect(),
             said: vec![BTreeSet::new(); routes.len()],
+            logins: routes.iter().map(|route| route.target().login()).collect(),
         }
     }
 
@@ -58,7 +62,7 @@ impl Reporter {
             }
             Report::Failed(remote, end, pause_ms) => {
                 let again = format!("everything is kept; next try in {} s", pause_ms.div_ceil(1000));
-                log::error!("{}: {}; {again}", self.remote(*remote), failure(end));
+                log::error!("{}: {}; {again}", self.remote(*remote), failure(end, self.login(*remote)));
             }
             Report::Partial(remote, ended, named, next) => {
                 self.partial(*remote, ended, named, *next);
@@ -117,7 +121,7 @@ impl Reporter {
             }
             Next::Alone => "gave up the full sync; what it named is tried by itself".into(),
         };
-        let reason = advised(&reason, ended);
+        let reason = advised(&reason, ended, self.login(remote));
         log::warn!("{}: not everything got through: {paths}{reason}; {next}", self.remote(remote));
     }
 
@@ -160,6 +164,10 @@ impl Reporter {
         self.roots[id.0].display().to_string()
     }
 
+    fn login(&self, id: RemoteId) -> Option<&Login> {
+        self.logins.get(id.0).and_then(Option::as_ref)
+    }
+
     fn remote(&self, id: RemoteId) -> &str {
         // A plugin that runs alone has no remote.
         self.remotes.get(id.0).map_or("the plugin", String::as_str)
@@ -167,19 +175,19 @@ impl Reporter {
 }
 
 /// Why a job failed as a whole, and what to do about it.
-pub fn failure(end: &JobEnd) -> String {
+pub fn failure(end: &JobEnd, login: Option<&Login>) -> String {
     match end {
         JobEnd::RootChanged => "the root is not the directory that it was at start".into(),
         JobEnd::Nothing => "nothing to do".into(),
         JobEnd::Ran { ended, .. } => {
-            format!("{}: {}", status(ended), advised(&reason(ended), ended))
+            format!("{}: {}", status(ended), advised(&reason(ended), ended, login))
         }
     }
 }
 
 /// The reason, with what to change behind it.
-fn advised(reason: &str, ended: &Ended) -> String {
-    match advice(ended) {
+fn advised(reason: &str, ended: &Ended, login: Option<&Login>) -> String {
+    match advice(ended, login) {
         Some(advice) => format!("{reason} ({})", advice.trim_end_matches('.')),
         None => reason.to_string(),
     }

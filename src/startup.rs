@@ -15,6 +15,7 @@ use crate::password_file::{self, Fault};
 use crate::rsync::capability::Capability;
 use crate::rsync::pattern;
 use crate::rsync::plan::Deletes;
+use crate::ssh;
 use crate::state::beside;
 use crate::state::resume::Resume;
 use crate::state::store::Store;
@@ -159,10 +160,11 @@ pub fn prepare(options: &Options, mut config: Config) -> Result<Setup, Error> {
     let syncs = options.plugin_only.is_none();
     let local = if syncs { Some(local_rsync()?) } else { None };
     let filter = Arc::new(Filter::new(&config.filter).map_err(Error::Expression)?);
+    let mut clients = ssh::Clients::default();
     let mut routes = Vec::new();
     if let Some(local) = local {
         for root in &config.roots {
-            routes.extend(routes_of(root, &config, local, &filter)?);
+            routes.extend(routes_of(root, &config, local, &filter, &mut clients)?);
         }
     }
     let mut events = config.events;
@@ -359,6 +361,7 @@ fn routes_of(
     config: &Config,
     local: Capability,
     filter: &Arc<Filter>,
+    clients: &mut ssh::Clients,
 ) -> Result<Vec<Arc<Route>>, Error> {
     let footing = Footing::of(&root.watch).map_err(|error| {
         let text = format!("watch=\"{}\" is gone: {error}", root.watch.display());
@@ -366,14 +369,18 @@ fn routes_of(
     })?;
     let mark = resolved(config)?;
     let route = |to: &Destination| {
+        let mut rsync = to.rsync.clone();
+        let ssh_client = clients.suit(&to.remote, &mut rsync);
         Arc::new(Route {
             root: root.watch.clone(),
             footing,
             remote: to.remote.clone(),
-            rsync: to.rsync.clone(),
+            rsync,
             local,
             excludes: excludes(config, filter),
             mark: mark.clone(),
+            ssh_client,
+            connection: None,
         })
     };
     Ok(root.remotes.iter().map(route).collect())

@@ -13,9 +13,12 @@ use crate::rsync::command::Target;
 use crate::rsync::level::{self, Depth, Level};
 use crate::rsync::outcome::{classify, failed_paths, Class, Ended, Status, STDERR_BYTES_MAX};
 use crate::rsync::plan::{self, Deletes, Gone, Looked, Now, Run};
+use crate::rsync::remote_shell;
+use crate::ssh::Connection;
 use crate::sys::channel::{channel, Receiver, Sender};
 use crate::sys::{orphans, process};
 use crate::walk::{below, left_out};
+use std::ffi::OsString;
 use std::io::{self, PipeReader};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
@@ -27,8 +30,14 @@ use std::thread;
 /// The program that is run, looked up in `PATH` each time, so that an upgrade is simply used.
 pub const RSYNC: &str = "rsync";
 
+/// What rsync ends with when a signal asks it to.
+const RSYNC_INTERRUPTED: i32 = 20;
 /// Where rsync looks for a password before it asks for one.
 const PASSWORD: &str = "RSYNC_PASSWORD";
+/// The program that OpenSSH's client runs to ask for a password, and whether (from 8.4 on) it does so
+/// even where there is a terminal.
+const ASKPASS: &str = "SSH_ASKPASS";
+const ASKPASS_REQUIRE: &str = "SSH_ASKPASS_REQUIRE";
 
 /// Device and inode of a directory: whether it is still the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +108,10 @@ pub struct Route {
     pub excludes: Excludes,
     /// The resolved path of the configuration file, which marks every run as one of ours.
     pub mark: PathBuf,
+    /// The SSH client with which its runs can share a connection.
+    pub ssh_client: Option<OsString>,
+    /// That connection; without one, each run makes its own.
+    pub connection: Option<Connection>,
 }
 
 /// What a full sync leaves out.
@@ -233,14 +246,16 @@ fn work(shared: &Arc<Shared>) {
 fn run_job(shared: &Arc<Shared>, route: &Arc<Route>, work: &Work) -> JobEnd {
     match work {
         Work::FullSync { scheduled, delete } => {
-            run_all(shared, route, &[route.full_sync(*scheduled, *delete)])
+            let run = route.full_sync(*scheduled, *delete);
+            run_all(shared, route, &over_connection(route, vec![run]))
         }
         Work::Level { directories, delete } => {
-            run_all(shared, route, &route.levels(directories, *delete))
+            let runs = route.levels(directories, *delete);
+            run_all(shared, route, &over_connection(route, runs))
         }
         Work::Batch { deletes, fresh, split, paths } => {
             let (first, second) = if *split { halves(paths) } else { (&paths[..], &[][..]) };
-            let plan = |paths| batch(route, *deletes, *fresh, paths);
+            let plan = |paths| over_connection(route, batch(route, *deletes, *fresh, paths));
             let other = (!second.is_empty()).then(|| plan(second)).map(|runs| {
                 let (shared, route) = (shared.clone(), route.clone());
                 thread::Builder::new().spawn(move || run_all(&shared, &route, &runs))
@@ -275,12 +290,14 @@ fn halves(paths: &[Listed]) -> (&[Listed], &[Listed]) {
 fn run_all(shared: &Shared, route: &Route, runs: &[Run]) -> JobEnd {
     let mut end = JobEnd::Nothing;
     for run in runs {
-        // An emptied or unmounted source would delete whatever is listed, with exit code 0.
-        if Identity::of(&route.root).ok() != Some(route.footing.identity) {
-            return JobEnd::RootChanged;
+        let stood = route.connection.as_ref().filter(|connection| connection.stands());
+        let Some(mut ended) = run_rsync(shared, route, run) else { return JobEnd::RootChanged };
+        if let Some(connection) = stood.filter(|_| broken(&ended)) {
+            // The connection has died since the last run; the remote may be all right.
+            connection.close();
+            let Some(again) = run_rsync(shared, route, run) else { return JobEnd::RootChanged };
+            ended = again;
         }
-        log::debug!("{}", String::from_utf8_lossy(&crate::rsync::command::shown(&route.root, run)));
-        let ended = run_rsync(route, run, &shared.stop);
         let class = classify(&ended);
         if class == Class::SourceGone
             && Identity::of(&route.root).ok() != Some(route.footing.identity)
@@ -294,6 +311,23 @@ fn run_all(shared: &Shared, route: &Route, runs: &[Run]) -> JobEnd {
         }
     }
     end
+}
+
+/// Has the way to the remote broken, and not somebody ended the run?
+fn broken(ended: &Ended) -> bool {
+    let ended_by_us =
+        matches!(ended.status, Status::Signaled(_) | Status::Exited(RSYNC_INTERRUPTED));
+    classify(ended) == Class::Unreachable && !ended_by_us
+}
+
+/// The runs as they are run, over the remote's shared connection if it has one.
+fn over_connection(route: &Route, mut runs: Vec<Run>) -> Vec<Run> {
+    if let Some(socket) = route.connection.as_ref().and_then(Connection::socket) {
+        for run in &mut runs {
+            run.args = remote_shell::over_shared(&run.args, socket);
+        }
+    }
+    runs
 }
 
 /// The end that counts of two.
@@ -349,7 +383,13 @@ fn batch(route: &Route, deletes: Deletes, fresh: bool, paths: &[Listed]) -> Vec<
     plan::batch(&route.target(), deletes, &looked)
 }
 
-fn run_rsync(route: &Route, run: &Run, stop: &PipeReader) -> Ended {
+/// Runs it, if the root is the directory that it should be.
+fn run_rsync(shared: &Shared, route: &Route, run: &Run) -> Option<Ended> {
+    // An emptied or unmounted source would delete whatever is listed, with exit code 0.
+    if Identity::of(&route.root).ok() != Some(route.footing.identity) {
+        return None;
+    }
+    log::debug!("{}", String::from_utf8_lossy(&crate::rsync::command::shown(&route.root, run)));
     let mut command = Command::new(RSYNC);
     // Options stand behind `./`, in the order that sersync shows.
     command.args(&run.args).current_dir(&route.root).env_remove("POSIXLY_CORRECT");
@@ -359,13 +399,17 @@ fn run_rsync(route: &Route, run: &Run, stop: &PipeReader) -> Ended {
         // and be stopped there for ever.
         command.env(PASSWORD, "");
     }
-    let exit = process::run(command, &run.input, stop);
+    if std::env::var_os(ASKPASS).is_none() {
+        // ssh would ask on the terminal, and be stopped there as well.
+        command.env(ASKPASS, "false").env(ASKPASS_REQUIRE, "force");
+    }
+    let exit = process::run(command, &run.input, &shared.stop);
     let status = match exit.status.map(process::code_or_signal) {
         Ok(Ok(code)) => Status::Exited(code),
         Ok(Err(signal)) => Status::Signaled(signal),
         Err(error) => Status::NotStarted(error.kind()),
     };
-    Ended { status, stderr: exit.stderr }
+    Some(Ended { status, stderr: exit.stderr })
 }
 
 /// Looks what paths are now, and remembers the last parent: lists are sorted.

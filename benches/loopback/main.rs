@@ -1,10 +1,11 @@
-//! What sersync costs beside rsync by hand, for one remote: a daemon on loopback, everything in memory.
+//! What sersync costs beside rsync by hand, for one remote: a daemon on loopback, or an sshd; everything in memory.
 //!
 //! Run by `scripts/bench.sh`, or `cargo bench --bench loopback [-- --quick]`. It measures and prints; whether a
 //! goal is missed does not change the exit code, only being unable to measure does. Each figure stands beside the
 //! same work done by hand in the same run, one after the other: a time alone says more about the machine.
 
 mod figures;
+mod sshd;
 mod stage;
 
 use std::process::ExitCode;
@@ -16,6 +17,8 @@ use stage::{By, Cpu, Daemon, Side, Stage, Unmeasurable};
 
 /// The median latency of one change, against one rsync with TCP_NODELAY by hand.
 const CHANGE_RATIO_MAX: f64 = 1.25;
+/// The median latency of one change over SSH, once the connection stands, against the same through a daemon.
+const SSH_RATIO_MAX: f64 = 2.0;
 /// The time of a burst from its last write, against one rsync of the same files by hand.
 const BURST_RATIO_MAX: f64 = 1.3;
 /// The rsync runs for one burst.
@@ -64,9 +67,11 @@ fn main() -> ExitCode {
 }
 
 fn measure(scale: &Scale) -> Result<(), Unmeasurable> {
-    let stage = Stage::set_up(Daemon::Advised)?;
+    let mut stage = Stage::set_up(Daemon::Advised)?;
     println!("{}\n", stage.facts()?);
     println!("{}", changes(&stage, "daemon as advised", scale)?);
+    stage.add_ssh()?;
+    println!("{}", changes_over_ssh(&stage, scale)?);
     drop(stage);
     let stage = Stage::set_up(Daemon::Stock)?;
     println!("{}", changes(&stage, "stock daemon", scale)?);
@@ -113,6 +118,40 @@ fn changes(stage: &Stage, daemon: &str, scale: &Scale) -> Result<Table, Unmeasur
         table.row(name, &[millis(p50), millis(percentile(times, 99)), format!("{ratio:.2}")]);
     }
     table.goal("p50, against TCP_NODELAY by hand", figures::ratio(median, base), CHANGE_RATIO_MAX);
+    Ok(table)
+}
+
+/// The latency of single changes over SSH, beside the same program's through a daemon.
+fn changes_over_ssh(stage: &Stage, scale: &Scale) -> Result<Table, Unmeasurable> {
+    let rows = [
+        ("sersync, daemon", By::Sersync),
+        ("sersync, SSH", By::SersyncOverSsh),
+        ("rsync by hand, SSH, shared connection", By::HandOverSsh { shared: true }),
+        ("rsync by hand, SSH, own connection", By::HandOverSsh { shared: false }),
+    ];
+    let mut times = [const { Vec::new() }; 4];
+    // Longer than the files of the table before, which may lie there still.
+    let mut length = FILE_BYTES * 2;
+    for round in 0..WARM_UP_ROUNDS + scale.changes {
+        for ((_, by), times) in rows.iter().zip(&mut times) {
+            thread::sleep(QUIET_PAUSE);
+            length += 1;
+            let time = stage.change(*by, &vec![b'x'; length])?;
+            if round >= WARM_UP_ROUNDS {
+                times.push(time);
+            }
+        }
+    }
+    let base = percentile(&mut times[0], 50);
+    let title = format!("One change over SSH ({} of each)", scale.changes);
+    let mut table = Table::new(&title, &["p50", "p99", "ratio of p50"]);
+    for ((name, _), times) in rows.iter().zip(&mut times) {
+        let p50 = percentile(times, 50);
+        let ratio = format!("{:.2}", figures::ratio(p50, base));
+        table.row(name, &[millis(p50), millis(percentile(times, 99)), ratio]);
+    }
+    let over_ssh = figures::ratio(percentile(&mut times[1], 50), base);
+    table.goal("p50 over SSH, against a daemon", over_ssh, SSH_RATIO_MAX);
     Ok(table)
 }
 

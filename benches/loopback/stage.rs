@@ -1,7 +1,8 @@
 //! What the measurements are made on: directories, an rsync daemon, a running sersync, rsync by hand.
 //!
 //! Two sides of the same kind, each a near and a far directory with a module of the daemon: one is watched by
-//! sersync, the other is pushed by hand. Knows nothing of goals or tables. Called by `main`; dropping the stage
+//! sersync, the other is pushed by hand. A third, where it is wanted, is watched by a second sersync that pushes
+//! over SSH. Knows nothing of goals or tables. Called by `main`; dropping the stage
 //! ends its processes and removes its directories.
 
 use std::fs::{self, File};
@@ -16,6 +17,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 use tempfile::TempDir;
+
+use super::sshd::Sshd;
 
 /// Until the daemon answers, sersync watches, or something has arrived; after that it is taken for broken.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -33,7 +36,7 @@ const CHANGED: &str = "changed";
 pub struct Unmeasurable(pub String);
 
 /// Turns an error of the system into an [`Unmeasurable`] that says what was being done.
-fn while_doing(what: impl std::fmt::Display) -> impl FnOnce(io::Error) -> Unmeasurable {
+pub fn while_doing(what: impl std::fmt::Display) -> impl FnOnce(io::Error) -> Unmeasurable {
     move |error| Unmeasurable(format!("{what}: {error}"))
 }
 
@@ -44,7 +47,12 @@ pub enum Side {
     Sersync,
     /// Pushed by hand.
     Hand,
+    /// Watched by another sersync, and pushed over SSH.
+    Ssh,
 }
+
+/// The sides that there always are.
+const DAEMON_SIDES: [Side; 2] = [Side::Sersync, Side::Hand];
 
 impl Side {
     /// The directory's and the daemon module's name.
@@ -52,6 +60,7 @@ impl Side {
         match self {
             Side::Sersync => "watched",
             Side::Hand => "byhand",
+            Side::Ssh => "overssh",
         }
     }
 }
@@ -75,6 +84,13 @@ pub enum By {
     Hand {
         /// With `--sockopts=TCP_NODELAY`.
         nodelay: bool,
+    },
+    /// The sersync that pushes over SSH, by itself.
+    SersyncOverSsh,
+    /// One rsync over SSH, started when the file is there.
+    HandOverSsh {
+        /// Over a connection that stands already.
+        shared: bool,
     },
 }
 
@@ -101,6 +117,7 @@ impl Cpu {
 pub struct Stage {
     // In the order in which they should go: fields are dropped from the first to the last.
     sersync: Running,
+    over_ssh: Option<(Running, Sshd)>,
     _daemon: Running,
     port: u16,
     directory: TempDir,
@@ -118,16 +135,29 @@ impl Stage {
             .tempdir_in(&base)
             .map_err(while_doing(format!("making a directory in {}", base.to_string_lossy())))?;
         for end in ["near", "far"] {
-            for side in [Side::Sersync, Side::Hand] {
+            for side in [Side::Sersync, Side::Hand, Side::Ssh] {
                 let path = directory.path().join(end).join(side.name());
                 fs::create_dir_all(&path).map_err(while_doing(path.display()))?;
             }
         }
         let (daemon, port) = start_daemon(daemon, directory.path())?;
-        let sersync = start_sersync(directory.path(), port)?;
-        let stage = Stage { sersync, _daemon: daemon, port, directory };
+        let name = Side::Sersync.name();
+        let remote = Remote { name, port, params: "-artz", ssh: false };
+        let sersync = start_sersync(directory.path(), Side::Sersync, &remote)?;
+        let stage = Stage { sersync, over_ssh: None, _daemon: daemon, port, directory };
         stage.all_arrived(Side::Sersync, &["before"])?;
         Ok(stage)
+    }
+
+    /// Starts an sshd, and the sersync that pushes to it; waits until its first full sync has arrived.
+    pub fn add_ssh(&mut self) -> Result<(), Unmeasurable> {
+        let sshd = Sshd::start(self.directory.path())?;
+        let far = self.far(Side::Ssh).display().to_string();
+        let params = format!("-artz -e '{}'", sshd.client);
+        let remote = Remote { name: &far, port: sshd.port, params: &params, ssh: true };
+        let sersync = start_sersync(self.directory.path(), Side::Ssh, &remote)?;
+        self.over_ssh = Some((sersync, sshd));
+        self.all_arrived(Side::Ssh, &["before"])
     }
 
     /// What the figures depend on, in two lines.
@@ -150,15 +180,17 @@ impl Stage {
     pub fn change(&self, by: By, content: &[u8]) -> Result<Duration, Unmeasurable> {
         let side = match by {
             By::Sersync => Side::Sersync,
-            By::Hand { .. } => Side::Hand,
+            By::SersyncOverSsh => Side::Ssh,
+            By::Hand { .. } | By::HandOverSsh { .. } => Side::Hand,
         };
         let near = self.near(side).join(CHANGED);
         let far = self.far(side).join(CHANGED);
         fs::write(&near, content).map_err(while_doing(near.display()))?;
         let closed = Instant::now();
         let rsync = match by {
-            By::Sersync => None,
+            By::Sersync | By::SersyncOverSsh => None,
             By::Hand { nodelay } => Some(self.start_rsync(nodelay, CHANGED)?),
+            By::HandOverSsh { shared } => Some(self.start_rsync_over_ssh(shared)?),
         };
         wait_until(&format!("the new content of {}", far.display()), || {
             fs::read(&far).is_ok_and(|there| there == content)
@@ -219,7 +251,7 @@ impl Stage {
         let far = self.far(side).join(top);
         fs::remove_dir_all(&near).map_err(while_doing(near.display()))?;
         match side {
-            Side::Sersync => {
+            Side::Sersync | Side::Ssh => {
                 wait_until(&format!("{} to be deleted", far.display()), || !far.exists())
             }
             Side::Hand => fs::remove_dir_all(&far).map_err(while_doing(far.display())),
@@ -276,6 +308,25 @@ impl Stage {
         rsync.stdin(Stdio::null()).stdout(Stdio::null());
         rsync.spawn().map_err(while_doing("starting rsync"))
     }
+
+    fn start_rsync_over_ssh(&self, shared: bool) -> Result<Child, Unmeasurable> {
+        let Some((_, sshd)) = &self.over_ssh else {
+            return Err(Unmeasurable("there is no sshd on this stage".to_string()));
+        };
+        let mut shell = format!("{} -p {}", sshd.client, sshd.port);
+        if shared {
+            let socket = self.directory.path().join("socket");
+            shell += &format!(
+                " -o ControlMaster=auto -o ControlPersist=10 -o ControlPath={}",
+                socket.display()
+            );
+        }
+        let mut rsync = Command::new("rsync");
+        rsync.current_dir(self.near(Side::Hand)).args(["-artz", "-R", "-e", &shell, CHANGED]);
+        rsync.arg(format!("127.0.0.1:{}", self.far(Side::Hand).display()));
+        rsync.stdin(Stdio::null()).stdout(Stdio::null());
+        rsync.spawn().map_err(while_doing("starting rsync"))
+    }
 }
 
 /// The processor time of all threads in nanoseconds, where the kernel counts it: the ticks of /proc/PID/stat are
@@ -290,7 +341,7 @@ fn precise_cpu(process: &Path) -> Option<Duration> {
 }
 
 /// A process that is asked to end, and waited for, when it is no longer needed.
-struct Running(Child);
+pub struct Running(pub Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -311,11 +362,7 @@ impl Drop for Running {
 }
 
 fn start_daemon(daemon: Daemon, directory: &Path) -> Result<(Running, u16), Unmeasurable> {
-    // Free now, and hardly taken by somebody else in the next millisecond.
-    let port = TcpListener::bind(("127.0.0.1", 0))
-        .and_then(|listener| listener.local_addr())
-        .map_err(while_doing("looking for a free port"))?
-        .port();
+    let port = free_port()?;
     let mut text = format!(
         "address = 127.0.0.1\nport = {port}\nlog file = {}\nuse chroot = no\n",
         directory.join("rsyncd.log").display()
@@ -329,7 +376,7 @@ fn start_daemon(daemon: Daemon, directory: &Path) -> Result<(Running, u16), Unme
     if owner == 0 {
         text += "uid = 0\ngid = 0\n";
     }
-    for side in [Side::Sersync, Side::Hand] {
+    for side in DAEMON_SIDES {
         let far = directory.join("far").join(side.name());
         text += &format!("[{}]\npath = {}\nread only = no\n", side.name(), far.display());
     }
@@ -346,28 +393,50 @@ fn start_daemon(daemon: Daemon, directory: &Path) -> Result<(Running, u16), Unme
     Ok((daemon, port))
 }
 
+/// Free now, and hardly taken by somebody else in the next millisecond.
+pub fn free_port() -> Result<u16, Unmeasurable> {
+    let listener = TcpListener::bind(("127.0.0.1", 0));
+    let address = listener.and_then(|listener| listener.local_addr());
+    Ok(address.map_err(while_doing("looking for a free port"))?.port())
+}
+
+/// Whether somebody takes connections.
+pub fn listens(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_ok()
+}
+
 fn greets(port: u16) -> io::Result<bool> {
     let mut greeting = [0; 8];
     TcpStream::connect(("127.0.0.1", port))?.read_exact(&mut greeting)?;
     Ok(&greeting == b"@RSYNCD:")
 }
 
+/// What a configuration says about its remote.
+struct Remote<'a> {
+    name: &'a str,
+    port: u16,
+    params: &'a str,
+    ssh: bool,
+}
+
 /// As a user would start it: `sersync -r -o confxml.xml`.
-fn start_sersync(directory: &Path, port: u16) -> Result<Running, Unmeasurable> {
-    let near = directory.join("near").join(Side::Sersync.name());
+fn start_sersync(directory: &Path, side: Side, remote: &Remote) -> Result<Running, Unmeasurable> {
+    let near = directory.join("near").join(side.name());
     let before = near.join("before");
     fs::write(&before, "pushed by -r").map_err(while_doing(before.display()))?;
-    let configuration = directory.join("confxml.xml");
+    let configuration = directory.join(format!("{}.xml", side.name()));
     let text = format!(
         include_str!("confxml.xml"),
         near = near.display(),
-        module = Side::Sersync.name(),
-        port = port,
-        fail_log = directory.join("rsync_fail_log.sh").display(),
+        name = remote.name,
+        port = remote.port,
+        params = remote.params,
+        ssh = remote.ssh,
+        fail_log = directory.join(format!("{}.fail.sh", side.name())).display(),
     );
     fs::write(&configuration, text).map_err(while_doing(configuration.display()))?;
 
-    let log = directory.join("sersync.log");
+    let log = directory.join(format!("{}.log", side.name()));
     let file = File::create(&log).map_err(while_doing(log.display()))?;
     let both = file.try_clone().map_err(while_doing(log.display()))?;
     let mut sersync = Command::new(program())
@@ -412,7 +481,7 @@ fn ended_well(mut rsync: Child) -> Result<(), Unmeasurable> {
     }
 }
 
-fn wait_until(what: &str, mut happened: impl FnMut() -> bool) -> Result<(), Unmeasurable> {
+pub fn wait_until(what: &str, mut happened: impl FnMut() -> bool) -> Result<(), Unmeasurable> {
     let started = Instant::now();
     while !happened() {
         if started.elapsed() > PATIENCE {

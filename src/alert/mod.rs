@@ -174,7 +174,7 @@ fn work(
 }
 
 fn failure(end: &JobEnd) -> String {
-    let text = crate::report::failure(end);
+    let text = crate::report::failure(end, None);
     // A NUL would keep the command from being started, and the rest of the control characters from
     // being sent by mail.
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()

@@ -10,17 +10,19 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use super::capability::Capability;
+use super::login::Login;
 use super::params::{self, Found};
 use super::plan::Run;
+use super::remote_shell::{self, port_words, RemoteShell};
 use super::shell;
 use crate::config::{Remote, Rsync, Transport};
 
 /// The I/O timeout of a run whose configuration has none: without one, rsync waits for ever.
 pub const TIMEOUT_S: u32 = 600;
+/// Where SSH servers listen that nobody has told otherwise.
+const SSH_PORT: &str = "22";
 /// How long a run may take to connect to a daemon or an SSH server.
 pub const CONNECT_TIMEOUT_S: u32 = 30;
-/// How often the SSH client asks the server for a sign of life; it gives up after three.
-const SSH_ALIVE_S: u32 = 15;
 
 /// Where a run goes and with what: a remote, the settings all remotes share, the rsync here.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +54,19 @@ impl Target<'_> {
             Transport::Local { path } => path.as_os_str().as_bytes().to_vec(),
         };
         String::from_utf8_lossy(&label).into_owned()
+    }
+
+    /// Who logs in where, if the remote is reached over SSH.
+    pub fn login(&self) -> Option<Login> {
+        let Transport::Ssh { host, .. } = &self.remote.transport else { return None };
+        let (user, host) = match host.split_once('@') {
+            Some((user, host)) => (Some(user.to_string()), host),
+            None => (self.rsync.user.clone(), host.as_str()),
+        };
+        let named = RemoteShell::of_params(&self.rsync.params).and_then(|shell| shell.port());
+        let named = named.map(|port| String::from_utf8_lossy(&port).into_owned());
+        let port = named.or(self.rsync.port.map(|port| port.to_string()));
+        Some(Login { user, host: host.into(), port: port.filter(|port| port != SSH_PORT) })
     }
 
     /// Whether a `--timeout` at the far side holds up small runs: a daemon from protocol 31 on tells
@@ -105,7 +120,9 @@ impl Target<'_> {
     }
 
     fn at_host(&self, host: &str, separator: &[u8], rest: &[u8]) -> Vec<u8> {
-        let user = self.rsync.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+        // An `ip` of the form user@host says it already.
+        let user = self.rsync.user.as_ref().filter(|_| !host.contains('@'));
+        let user = user.map(|user| format!("{user}@")).unwrap_or_default();
         [user.as_bytes(), bracketed(host).as_bytes(), separator, rest].concat()
     }
 
@@ -130,18 +147,16 @@ impl Target<'_> {
     /// The user's parameters, with the remote shell and `-s` where this remote needs them.
     fn with_shell(&self, mut params: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
         let Transport::Ssh { path, .. } = &self.remote.transport else { return params };
+        if RemoteShell::of_params(&params).is_none() {
+            params.extend([b"-e".to_vec(), remote_shell::default_command()]);
+        }
         let found = params::read(&params);
-        let shell = params::last(&found, Some(b'e'), "rsh");
         let protected =
             ["protect-args", "secluded-args"].iter().any(|name| has(&found, Some(b's'), name));
-        let port = self.rsync.port.map(|port| format!(" -p {port}")).unwrap_or_default();
-        let user_shell = shell.map(|shell| (shell.value_word, shell.value.is_some_and(names_port)));
-        match user_shell {
-            Some((_, true)) => {}
-            Some((word, false)) => params[word].extend_from_slice(port.as_bytes()),
-            None => {
-                params.extend([b"-e".to_vec(), format!("{}{port}", default_ssh()).into_bytes()])
-            }
+        if let Some(shell) = params::last(&found, Some(b'e'), "rsh") {
+            let word = shell.value_word;
+            let port = port_words(shell.value.unwrap_or_default(), self.rsync.port);
+            params[word].extend(port);
         }
         let can_protect = self.local.protect_args() && !self.local.protects_args_itself();
         if can_protect && !protected && shell_reads(path) {
@@ -201,30 +216,6 @@ fn has(found: &[Found], short: Option<u8>, long: &str) -> bool {
     params::last(found, short, long).is_some()
 }
 
-/// The remote shell of a user who named none. It must never ask a question, for nobody answers.
-fn default_ssh() -> String {
-    format!("ssh -o BatchMode=yes -o ConnectTimeout={CONNECT_TIMEOUT_S} -o ServerAliveInterval={SSH_ALIVE_S}")
-}
-
-/// Does this remote shell's command name a port: `-p 22`, `-p22`, `-4p 22`, `-o Port=22`?
-fn names_port(command: &[u8]) -> bool {
-    /// The options of ssh that take a value, which may hold any letter.
-    const WITH_VALUE: &[u8] = b"BbcDEeFIiJLlmOoQRSWw";
-    let text = String::from_utf8_lossy(command).to_ascii_lowercase();
-    if text
-        .split_ascii_whitespace()
-        .any(|word| word.starts_with("port=") || word.starts_with("-oport="))
-    {
-        return true;
-    }
-    command.split(u8::is_ascii_whitespace).filter_map(|word| word.strip_prefix(b"-")).any(
-        |cluster| {
-            let flags = cluster.iter().take_while(|letter| !WITH_VALUE.contains(letter));
-            !cluster.starts_with(b"-") && flags.into_iter().any(|&letter| letter == b'p')
-        },
-    )
-}
-
 fn bracketed(host: &str) -> Cow<'_, str> {
     if host.contains(':') {
         Cow::Owned(format!("[{host}]"))
@@ -268,7 +259,11 @@ mod tests {
     }
 
     fn ssh(path: &str) -> Remote {
-        Remote { transport: Transport::Ssh { host: "far".into(), path: path.into() } }
+        ssh_to("far", path)
+    }
+
+    fn ssh_to(host: &str, path: &str) -> Remote {
+        Remote { transport: Transport::Ssh { host: host.into(), path: path.into() } }
     }
 
     fn local(path: &str) -> Remote {
@@ -357,6 +352,8 @@ mod tests {
             (&["--rsh=ssh -i/p/q"], Some(22), "\"--rsh=ssh -i/p/q -p 22\" -r".into()),
             (&["-a", "-e", "ssh -o Port=5"], Some(22), "-a -e \"ssh -o Port=5\"".into()),
             (&["-a", "-e", "ssh -oport=5"], Some(22), "-a -e \"ssh -oport=5\"".into()),
+            (&["-ae", "dbclient -y"], Some(22), "-ae \"dbclient -y -p 22\"".into()),
+            (&["-ae", "sshpass -p x ssh"], Some(22), "-ae \"sshpass -p x ssh -p 22\"".into()),
         ] {
             let rsync = Rsync { port, password_file: Some("/pw".into()), ..params(words) };
             let expected = format!("{expected} -R --delete ./ --timeout=600 far:/data");
@@ -396,12 +393,34 @@ mod tests {
     }
 
     #[test]
+    fn who_logs_in_where() {
+        for (host, words, port, expected) in [
+            ("far", "-a", None, "u far -"),
+            ("far", "-a", Some(22), "u far -"),
+            ("far", "-a", Some(5), "u far 5"),
+            ("far", "-e ssh -p 6", Some(5), "u far 6"),
+            ("v@far", "-e sshpass -p x ssh", Some(5), "v far 5"),
+        ] {
+            let words: Vec<&str> = words.splitn(2, ' ').collect();
+            let rsync = Rsync { user: Some("u".into()), port, ..params(&words) };
+            let remote = ssh_to(host, "/p");
+            let login = Target { remote: &remote, rsync: &rsync, local: NEW }.login().unwrap();
+            let (user, port) = (login.user.unwrap(), login.port.unwrap_or("-".into()));
+            assert_eq!(format!("{user} {} {port}", login.host), expected);
+        }
+        let target = Target { remote: &daemon("far"), rsync: &params(&["-a"]), local: NEW };
+        assert_eq!(target.login(), None);
+    }
+
+    #[test]
     fn destinations_and_labels() {
         let rsync = Rsync { user: Some("u".into()), ..params(&["-a"]) };
         for (remote, destination, label) in [
             (daemon("h"), "u@h::backup", "h::backup"),
             (daemon("::1"), "u@[::1]::backup", "[::1]::backup"),
             (ssh("/p q"), "u@far:/p q", "far:/p q"),
+            (ssh_to("::1", "/p"), "u@[::1]:/p", "[::1]:/p"),
+            (ssh_to("v@far", "/p"), "v@far:/p", "v@far:/p"),
             (local("/p"), "/p", "/p"),
         ] {
             let target = Target { remote: &remote, rsync: &rsync, local: NEW };

@@ -7,6 +7,7 @@
 use std::io::ErrorKind;
 
 pub use super::failed::failed_paths;
+use super::login::{Login, Obstacle};
 
 /// A reason is cut after this many bytes: it shares a log line with other things.
 const REASON_BYTES_MAX: usize = 300;
@@ -65,6 +66,8 @@ pub fn classify(ended: &Ended) -> Class {
         }
         // 25: --max-delete of the user's parameters stopped a deletion.
         1 | 2 | 4 | 25 | 126 | 127 => Class::Refused,
+        // ssh could not be started, or ended before rsync's protocol began.
+        12 | 14 | 255 if Obstacle::of(&ended.stderr).is_some() => Class::Refused,
         // 5, 10 to 14, 20 to 22, 30, 35, 255 and whatever a later rsync adds: nothing is lost by
         // trying again.
         _ => Class::Unreachable,
@@ -98,8 +101,9 @@ pub fn option_unknown(ended: &Ended) -> bool {
     combined_unsupported(ended) && says(&ended.stderr, "unknown option")
 }
 
-/// What to change, where standard error tells; one sentence.
-pub fn advice(ended: &Ended) -> Option<String> {
+/// What to change, where standard error tells; one sentence. `login` is that of a remote which is
+/// reached over SSH.
+pub fn advice(ended: &Ended, login: Option<&Login>) -> Option<String> {
     if let Status::NotStarted(kind) = ended.status {
         return START_ADVICE
             .iter()
@@ -109,8 +113,13 @@ pub fn advice(ended: &Ended) -> Option<String> {
     if classify(ended) == Class::Done {
         return None;
     }
+    if let (Some(login), Some(obstacle)) = (login, Obstacle::of(&ended.stderr)) {
+        return Some(obstacle.advice(login));
+    }
     let found = ADVICE.iter().find(|(needle, _)| says(&ended.stderr, needle));
-    found.map(|(_, advice)| advice.to_string())
+    let found = found.map(|&(_, advice)| advice);
+    let not_there = (ended.status == Status::Exited(127)).then_some(INSTALL_THERE);
+    found.or(not_there).map(String::from)
 }
 
 /// What to change where rsync cannot be started.
@@ -123,11 +132,14 @@ const START_ADVICE: &[(ErrorKind, &str)] = &[
     ),
 ];
 
+const NETWORK: &str = "Check the network and the far side's firewall.";
 const INSTALL_THERE: &str =
     "Install rsync on the far side, or name its place there with --rsync-path in commonParams.";
 const MAKE_DIRECTORY: &str =
     "Create the remote's directory on the far side, with the one above it.";
-const LOG_IN: &str = "Let the user that runs sersync log in to the far side by key: ssh-copy-id.";
+const QUIET_LOGIN: &str =
+    "Make the login of that user on the far side silent: no output in ~/.bashrc \
+                           and the like, and a shell that runs commands.";
 
 /// What standard error says (in lower case), and what to change then. The first that fits is
 /// taken, so that what is more special stands before what is more general.
@@ -169,33 +181,29 @@ const ADVICE: &[(&str, &str)] = &[
         "refused by server",
         "Take that option out of commonParams, or out of the module's `refuse options`.",
     ),
-    (
-        "host key verification failed",
-        "Log in to the far side once by hand with ssh, as the user that runs sersync, and accept its host key.",
-    ),
-    ("permission denied (publickey", LOG_IN),
-    ("permission denied (password", LOG_IN),
-    ("permission denied (keyboard-interactive", LOG_IN),
-    ("permission denied (gssapi", LOG_IN),
     ("rsync: permission denied", "Make rsync executable on the far side: chmod +x."),
     ("rsync: command not found", INSTALL_THERE),
     ("rsync: not found", INSTALL_THERE),
+    ("command not found: rsync", INSTALL_THERE),
+    ("/rsync: no such file or directory", INSTALL_THERE),
     ("remote command not found", INSTALL_THERE),
+    ("is your shell clean", QUIET_LOGIN),
+    ("account is currently not available", QUIET_LOGIN),
     ("[receiver] mkdir ", MAKE_DIRECTORY),
     ("rsync: mkdir ", MAKE_DIRECTORY),
     (
         "could not resolve hostname",
         "Correct the remote's ip in the configuration, or the name service.",
     ),
+    ("error resolving", "Correct the remote's ip in the configuration, or the name service."),
     ("getaddrinfo", "Correct the remote's ip in the configuration, or the name service."),
     (
         "connection refused",
         "Start the rsync daemon or SSH server on the far side, or correct the port in the configuration.",
     ),
-    (
-        "no route to host",
-        "Check the network and the far side's firewall.",
-    ),
+    ("no route to host", NETWORK),
+    ("connection timed out", NETWORK),
+    ("network is unreachable", NETWORK),
     ("no space left on device", "Make room on the far side's disk."),
     ("disk quota exceeded", "Raise the far side's disk quota."),
     ("read-only file system", "Mount the far side's file system writable."),
@@ -227,19 +235,33 @@ pub fn reason(ended: &Ended) -> String {
 /// 2 what merely follows from an error, 3 what is no error.
 fn dullness(line: &[u8]) -> u8 {
     let starts = |prefix: &[u8]| line.starts_with(prefix);
-    if says(line, "@error:") || starts(b"ERROR:") {
+    let of_key = starts(b"Host key for") || says(line, "host key is known for");
+    if says(line, "@error:") || starts(b"ERROR:") || of_key {
         0
     } else if starts(b"rsync error:")
         || says(line, "connection unexpectedly closed")
         || starts(b"***")
     {
         2
-    } else if starts(b"Warning:") || says(line, "vanished") || starts(b"debug1:") {
+    } else if starts(b"Warning:")
+        || says(line, "vanished")
+        || starts(b"debug1:")
+        || CHATTER.iter().any(|said| says(line, said))
+    {
         3
     } else {
         1
     }
 }
+
+/// What SSH clients say, in lower case, when something is not as it should be and they go on.
+const CHATTER: &[&str] = &[
+    "ignoring unknown configuration option",
+    "skipping hostkey check",
+    "disabling multiplexing",
+    "mux_client_request_session",
+    "@@@@@",
+];
 
 fn visible(line: &[u8]) -> String {
     let shown = String::from_utf8_lossy(&line[..line.len().min(REASON_BYTES_MAX)]);
@@ -295,7 +317,7 @@ fn meaning(code: i32) -> &'static str {
 }
 
 /// Does the text hold this, which is in lower case, in whatever case?
-fn says(text: &[u8], needle: &str) -> bool {
+pub(super) fn says(text: &[u8], needle: &str) -> bool {
     let text = &text[..text.len().min(STDERR_BYTES_MAX)];
     text.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle.as_bytes()))
 }
@@ -372,11 +394,47 @@ mod tests {
         (
             255,
             "Warning: Permanently added 'h'\nroot@h: Permission denied (publickey,password).\nrsync: connection unexpectedly closed (0 bytes received so far) [sender]\nrsync error: unexplained error (code 255)\n",
-            Class::Unreachable,
-            "ssh-copy-id",
+            Class::Refused,
+            "ssh-copy-id -p 5 u@h",
             "root@h: Permission denied (publickey,password).",
         ),
-        (255, "Host key verification failed.\r\n", Class::Unreachable, "accept its host key", "Host key verification failed."),
+        (255, "Host key verification failed.\r\n", Class::Refused, "ssh-keyscan -p 5 h", "Host key verification failed."),
+        (
+            255,
+            "@@@@@@@@@@@@@@@@@\n@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\n@@@@@@@@@@@@@@@@@\nIT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!\nHost key for [h]:5 has changed and you have requested strict checking.\r\nHost key verification failed.\r\n",
+            Class::Refused,
+            "ssh-keygen -R \"[h]:5\"",
+            "Host key for [h]:5 has changed and you have requested strict checking.",
+        ),
+        (
+            14,
+            "rsync: [sender] Failed to exec ssh: No such file or directory (2)\nrsync error: error in IPC code (code 14)\n",
+            Class::Refused,
+            "Install ssh",
+            "rsync: [sender] Failed to exec ssh: No such file or directory (2)",
+        ),
+        (
+            12,
+            "dbclient: Caution, skipping hostkey check for h\n\ndbclient: Connection to u@h:5 exited: No auth methods could be used.\n",
+            Class::Refused,
+            "ssh-copy-id",
+            "dbclient: Connection to u@h:5 exited: No auth methods could be used.",
+        ),
+        (
+            2,
+            "protocol version mismatch -- is your shell clean?\n(see the rsync manpage for an explanation)\n",
+            Class::Refused,
+            "silent",
+            "protocol version mismatch -- is your shell clean?",
+        ),
+        (
+            255,
+            "ssh: connect to host h port 5: Connection timed out\n",
+            Class::Unreachable,
+            "firewall",
+            "ssh: connect to host h port 5: Connection timed out",
+        ),
+        (127, "fish: Unknown command: rsync\n", Class::Refused, "far side", "fish: Unknown command: rsync"),
         (127, "bash: line 1: rsync: command not found\n", Class::Refused, "far side", "bash: line 1: rsync: command not found"),
         (
             23,
@@ -399,25 +457,30 @@ mod tests {
 
     #[test]
     fn failures_are_explained() {
+        let login = Login { user: Some("u".into()), host: "h".into(), port: Some("5".into()) };
         for &(code, stderr, class, words, told) in ENDS {
             let ended = exited(code, stderr);
             assert_eq!(classify(&ended), class, "{stderr}");
             assert_eq!(reason(&ended), told);
-            match advice(&ended) {
+            match advice(&ended, Some(&login)) {
                 Some(advice) => {
                     assert!(!words.is_empty() && advice.contains(words), "{stderr}: {advice}")
                 }
                 None => assert_eq!(words, "", "{stderr}"),
             }
         }
-        assert_eq!(advice(&exited(0, "Permission denied")), None, "an advice without a failure");
+        assert_eq!(
+            advice(&exited(0, "Permission denied"), None),
+            None,
+            "an advice without a failure"
+        );
     }
 
     #[test]
     fn what_was_not_started_is_explained() {
         let ended = Ended { status: Status::NotStarted(ErrorKind::NotFound), stderr: Vec::new() };
         assert_eq!(reason(&ended), "there is no rsync in PATH");
-        assert!(advice(&ended).unwrap().contains("PATH"));
+        assert!(advice(&ended, None).unwrap().contains("PATH"));
         let ended = Ended { status: Status::Signaled(15), stderr: Vec::new() };
         assert_eq!(reason(&ended), "by somebody, or by the kernel for lack of memory");
     }

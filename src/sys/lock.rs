@@ -164,9 +164,11 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
+/// Locks what is open for this process and its forks, if nobody else has; it does not wait.
+///
 /// Not std's, which is newer than the oldest compiler that is to build this; not nix's, which unlocks
 /// when it is dropped, and with it the lock of the process in the background.
-fn flock(file: &File) -> io::Result<()> {
+pub(super) fn flock(file: &File) -> io::Result<()> {
     // SAFETY: the descriptor is open for as long as `file` is borrowed.
     match unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } {
         0 => Ok(()),

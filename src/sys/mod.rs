@@ -12,6 +12,7 @@ pub mod orphans;
 pub mod output;
 pub mod own_file;
 pub mod pid_file;
+pub mod private_directory;
 pub mod process;
 pub mod signal;
 pub mod sysctl;

@@ -164,8 +164,9 @@ fn offence(found: &fs::Metadata) -> Option<String> {
     }
 }
 
-/// In a directory where everybody may rename everything no file is safe.
-fn check_directory(path: &Path) -> Result<(), Error> {
+/// In a directory where everybody may rename everything no file is safe: refuses the one that `path`
+/// lies in.
+pub(super) fn check_directory(path: &Path) -> Result<(), Error> {
     let directory = directory_of(path);
     let found = match fs::metadata(directory) {
         Ok(found) => found,

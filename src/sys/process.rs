@@ -1,7 +1,7 @@
 //! Runs one process to its end: feeds it its standard input, keeps what it says on standard error.
 
 use std::io::{self, ErrorKind, PipeReader, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -20,6 +20,10 @@ const PIECE_BYTES_MAX: usize = 4096;
 /// How often the child is looked at that has closed neither of its pipes: a process that it left
 /// behind may hold them open.
 const LOOK_MS: u16 = 1_000;
+/// What may still come on standard error when the child has ended and somebody else holds it open:
+/// the last words of an ssh that rsync did not wait for, or nothing, because it is the connection that
+/// an OpenSSH of older days keeps for the next run.
+const LAST_WORDS_MS: u16 = 100;
 
 /// A process that the kernel has not run once in this time is stuck: rsync, whatever it waits for
 /// over the network, wakes at least once a minute to see whether its `--timeout` has passed. But where
@@ -37,10 +41,10 @@ pub struct Exit {
 }
 
 /// Runs `command` in a process group of its own until it has ended. `input` goes to its standard
-/// input, in pieces that end behind a NUL. When `stop` becomes readable or is closed, the group is
-/// ended.
+/// input, in pieces that end behind a NUL; what it writes to standard output is dropped. When `stop`
+/// becomes readable or is closed, the group is ended.
 pub fn run(mut command: Command, input: &[u8], stop: &PipeReader) -> Exit {
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => return Exit { status: Err(error), stderr: Vec::new() },
@@ -54,6 +58,9 @@ pub fn run(mut command: Command, input: &[u8], stop: &PipeReader) -> Exit {
 }
 
 /// Feeds and listens until the child has closed its standard error or ended.
+///
+/// That it has ended shows in its standard output: rsync gives its standard error to the ssh that it
+/// starts, but that one's standard output is a way to rsync.
 fn talk(
     child: &mut Child,
     mut input: &[u8],
@@ -61,30 +68,27 @@ fn talk(
     kept: &mut Vec<u8>,
 ) -> io::Result<()> {
     let mut stdin = child.stdin.take();
+    let mut stdout = child.stdout.take();
     let Some(mut stderr) = child.stderr.take() else { return Ok(()) };
     if let Some(stdin) = &stdin {
         super::set_nonblocking(stdin)?;
+    }
+    if let Some(stdout) = &stdout {
+        super::set_nonblocking(stdout)?;
     }
     super::set_nonblocking(&stderr)?;
     let mut stopping = false;
     let mut watchdog = Watchdog::new(child.id());
     loop {
         stdin = stdin.filter(|_| !input.is_empty());
-        let (ready_stdin, ready_stderr, ready_stop) = {
-            let mut fds = vec![PollFd::new(stderr.as_fd(), PollFlags::POLLIN)];
-            if !stopping {
-                fds.push(PollFd::new(stop.as_fd(), PollFlags::POLLIN));
-            }
-            if let Some(stdin) = &stdin {
-                fds.push(PollFd::new(stdin.as_fd(), PollFlags::POLLOUT));
-            }
-            match poll(&mut fds, PollTimeout::from(LOOK_MS)) {
-                Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-            let any = |at: usize| fds.get(at).and_then(PollFd::any).unwrap_or(false);
-            (any(2 - usize::from(stopping)), any(0), !stopping && any(1))
-        };
+        let wait_ms = if stdout.is_some() { LOOK_MS } else { LAST_WORDS_MS };
+        let fds = [
+            Some((stderr.as_fd(), PollFlags::POLLIN)),
+            (!stopping).then_some((stop.as_fd(), PollFlags::POLLIN)),
+            stdin.as_ref().map(|pipe| (pipe.as_fd(), PollFlags::POLLOUT)),
+            stdout.as_ref().map(|pipe| (pipe.as_fd(), PollFlags::POLLIN)),
+        ];
+        let [ready_stderr, ready_stop, ready_stdin, ready_stdout] = ready(fds, wait_ms)?;
         if ready_stop {
             stopping = true;
             end(child, Signal::SIGTERM);
@@ -99,10 +103,17 @@ fn talk(
                 }
             }
         }
-        if ready_stderr && !keep(&mut stderr, kept) {
+        if ready_stdout {
+            if let Some(pipe) = &mut stdout {
+                if !read(pipe, |_| ()) {
+                    stdout = None;
+                }
+            }
+        }
+        if ready_stderr && !read(&mut stderr, |bytes| keep(bytes, kept)) {
             return Ok(());
         }
-        if !ready_stdin && !ready_stderr {
+        if !(ready_stdin || ready_stderr || ready_stdout) {
             if child.try_wait()?.is_some() {
                 return Ok(());
             }
@@ -111,6 +122,21 @@ fn talk(
             }
         }
     }
+}
+
+/// Waits until one of the descriptors that are there is ready; which of them are.
+fn ready<const N: usize>(
+    fds: [Option<(BorrowedFd<'_>, PollFlags)>; N],
+    wait_ms: u16,
+) -> io::Result<[bool; N]> {
+    let mut polled: Vec<PollFd> =
+        fds.iter().flatten().map(|&(fd, flags)| PollFd::new(fd, flags)).collect();
+    match poll(&mut polled, PollTimeout::from(wait_ms)) {
+        Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut polled = polled.iter();
+    Ok(fds.map(|fd| fd.is_some() && polled.next().and_then(PollFd::any).unwrap_or(false)))
 }
 
 /// Sees whether a process is still run by the kernel.
@@ -158,18 +184,22 @@ fn piece(input: &[u8]) -> &[u8] {
     }
 }
 
-/// Reads once; `false` at the end.
-fn keep(stderr: &mut impl Read, kept: &mut Vec<u8>) -> bool {
+/// Reads once and hands over what came; `false` at the end.
+fn read(pipe: &mut impl Read, take: impl FnOnce(&[u8])) -> bool {
     let mut buffer = [0; 4096];
-    match stderr.read(&mut buffer) {
+    match pipe.read(&mut buffer) {
         Ok(0) => false,
         Ok(count) => {
-            let room = STDERR_BYTES_MAX - kept.len();
-            kept.extend_from_slice(&buffer[..count.min(room)]);
+            take(&buffer[..count]);
             true
         }
         Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
     }
+}
+
+fn keep(bytes: &[u8], kept: &mut Vec<u8>) {
+    let room = STDERR_BYTES_MAX - kept.len();
+    kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
 }
 
 /// Ends everything that the child has started, and the child.
@@ -225,12 +255,23 @@ mod tests {
     }
 
     #[test]
-    fn a_process_left_behind_with_our_pipe_does_not_hold_the_run_up() {
+    fn a_process_left_behind_with_our_pipes_does_not_hold_the_run_up() {
         let (stop, _running) = io::pipe().unwrap();
-        let exit = run(shell("sleep 1000 & echo $! >&2; exit 0"), b"", &stop);
-        assert_eq!(code_or_signal(exit.status.unwrap()), Ok(0));
-        let left = String::from_utf8(exit.stderr).unwrap().trim().parse().unwrap();
-        nix::sys::signal::kill(Pid::from_raw(left), Signal::SIGKILL).unwrap();
+        for holds in ["", ">/dev/null", "2>/dev/null"] {
+            let exit = run(shell(&format!("sleep 1000 {holds} & echo $! >&2; exit 5")), b"", &stop);
+            assert_eq!(code_or_signal(exit.status.unwrap()), Ok(5), "{holds}");
+            let left = String::from_utf8(exit.stderr).unwrap().trim().parse().unwrap();
+            nix::sys::signal::kill(Pid::from_raw(left), Signal::SIGKILL).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_goes_to_standard_output_is_dropped_and_its_end_ends_nothing_else() {
+        let (stop, _running) = io::pipe().unwrap();
+        let script = "head -c 1000000 /dev/zero; exec >/dev/null; sleep 0.3; echo last >&2; exit 6";
+        let exit = run(shell(script), b"", &stop);
+        assert_eq!(code_or_signal(exit.status.unwrap()), Ok(6));
+        assert_eq!(exit.stderr, b"last\n");
     }
 
     #[test]

@@ -34,4 +34,5 @@ mod remote_settings;
 mod remotes;
 mod restart;
 mod silent;
+mod ssh;
 mod switches;

@@ -2,6 +2,8 @@
 
 use super::child::{free_port, Child};
 use super::{until, DEADLINE};
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::Pid;
 use std::fs;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -12,37 +14,70 @@ const SSHD_PLACES: [&str; 3] = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/
 /// The directory that sshd wants for its unprivileged half; distributions make it at boot.
 const SEPARATION_DIR: &str = "/run/sshd";
 
-/// A running sshd; ended with the value.
+/// A running sshd; ended with the value. Connections that stand are not: as with a real one, they
+/// live on until the client closes them.
 pub struct Sshd {
     dir: PathBuf,
     port: u16,
-    _running: Child,
+    running: Option<Child>,
 }
 
 impl Sshd {
     /// Makes the keys in `dir`, starts the server, and returns when it accepts connections.
     pub fn start(dir: &Path) -> Sshd {
-        fs::create_dir_all(dir).unwrap();
+        fs::create_dir_all(dir.join("home")).unwrap();
         fs::create_dir_all(SEPARATION_DIR).unwrap();
-        let (host_key, user_key) = (dir.join("host_key"), dir.join("user_key"));
-        generate(&host_key);
-        generate(&user_key);
-        let port = free_port();
-        let config = dir.join("sshd_config");
-        fs::write(&config, server_config(dir, port)).unwrap();
+        generate(&dir.join("host_key"));
+        generate(&dir.join("user_key"));
+        fs::copy(dir.join("user_key.pub"), dir.join("authorized_keys")).unwrap();
+        let mut sshd = Sshd { dir: dir.to_path_buf(), port: free_port(), running: None };
+        sshd.start_again();
+        sshd
+    }
+
+    /// Starts the server on the same port, after [`Sshd::stop`].
+    pub fn start_again(&mut self) {
+        let config = self.dir.join("sshd_config");
+        fs::write(&config, server_config(&self.dir, self.port)).unwrap();
         let program = SSHD_PLACES.iter().find(|place| Path::new(place).exists());
         let program = program.expect("sshd is not installed; the tests need it");
-        let output = fs::File::create(dir.join("sshd.output")).unwrap();
+        let output = fs::File::options().append(true).create(true).open(self.output()).unwrap();
         let mut command = Command::new(program);
         command.args(["-D", "-e", "-f"]).arg(&config);
         command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
-        let running = Child::spawn(&mut command);
+        self.running = Some(Child::spawn(&mut command));
         until("sshd accepts connections", DEADLINE, || {
-            TcpStream::connect(("127.0.0.1", port)).map_err(|e| {
-                format!("{e}; {}", fs::read_to_string(dir.join("sshd.output")).unwrap_or_default())
+            TcpStream::connect(("127.0.0.1", self.port)).map_err(|e| {
+                format!("{e}; {}", fs::read_to_string(self.output()).unwrap_or_default())
             })
         });
-        Sshd { dir: dir.to_path_buf(), port, _running: running }
+    }
+
+    /// Has it take no more connections.
+    pub fn stop(&mut self) {
+        self.running = None;
+    }
+
+    /// Cuts the connections that stand.
+    pub fn cut_connections(&self) {
+        let sshd = self.running.as_ref().expect("it runs").pid();
+        let ours = |stat: &str| {
+            let parent = stat.rsplit(") ").next().unwrap_or_default().split(' ').nth(1);
+            parent == Some(&sshd.to_string())
+        };
+        let stats = fs::read_dir("/proc").unwrap().flatten();
+        let stats = stats.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
+        for stat in stats.filter(|stat| ours(stat)) {
+            let pid = stat.split(' ').next().unwrap().parse().unwrap();
+            // That it has just ended by itself is what was wanted.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+
+    /// How often somebody has logged in.
+    pub fn logins(&self) -> usize {
+        let output = fs::read_to_string(self.output()).unwrap_or_default();
+        output.lines().filter(|line| line.starts_with("Accepted publickey")).count()
     }
 
     /// The port on 127.0.0.1.
@@ -56,17 +91,41 @@ impl Sshd {
             "ssh -F none -i {} -o IdentitiesOnly=yes -o UserKnownHostsFile={} \
              -o StrictHostKeyChecking=no -o BatchMode=yes -o LogLevel=ERROR",
             self.dir.join("user_key").display(),
-            self.dir.join("known_hosts").display(),
+            self.known_hosts().display(),
         )
+    }
+
+    /// The file in which [`Sshd::client`] keeps the host key.
+    pub fn known_hosts(&self) -> PathBuf {
+        self.dir.join("known_hosts")
+    }
+
+    /// dropbear's client with a key of its own and no look at the host key, as the value of `-e`.
+    pub fn dropbear_client(&self) -> String {
+        let key = self.dir.join("dropbear_key");
+        let mut command = Command::new("dropbearkey");
+        let output = command.args(["-t", "ed25519", "-f"]).arg(&key).output();
+        let output = output.unwrap_or_else(|e| panic!("cannot run dropbearkey: {e}"));
+        let told = String::from_utf8(output.stdout).unwrap();
+        let public = told.lines().find(|line| line.starts_with("ssh-ed25519 "));
+        let public = public.unwrap_or_else(|| panic!("no key from dropbearkey: {told}"));
+        let authorized = self.dir.join("authorized_keys");
+        fs::write(&authorized, fs::read_to_string(&authorized).unwrap() + public + "\n").unwrap();
+        format!("dbclient -y -y -i {}", key.display())
+    }
+
+    fn output(&self) -> PathBuf {
+        self.dir.join("sshd.output")
     }
 }
 
+/// A home of its own, so that a login reads no files of whoever runs the tests.
 fn server_config(dir: &Path, port: u16) -> String {
     format!(
-        "Port {port}\nListenAddress 127.0.0.1\nHostKey {0}/host_key\nPidFile none\n\
-         AuthorizedKeysFile {0}/user_key.pub\nStrictModes no\nPermitRootLogin yes\n\
+        "Port {port}\nListenAddress 127.0.0.1\nListenAddress ::1\nHostKey {0}/host_key\nPidFile none\n\
+         AuthorizedKeysFile {0}/authorized_keys\nStrictModes no\nPermitRootLogin yes\n\
          PasswordAuthentication no\nKbdInteractiveAuthentication no\nUsePAM no\n\
-         MaxStartups 100\nMaxSessions 100\n",
+         MaxStartups 100\nMaxSessions 100\nSetEnv HOME={0}/home\n",
         dir.display()
     )
 }
