@@ -11,8 +11,8 @@ cd "$(dirname "$0")/.."
 
 need_rust
 # The integration tests talk to a real rsync daemon and a real sshd on loopback; the fail log's commands are run by
-# each shell that an administrator may use; small systems have dropbear's ssh client; one test takes a user's
-# processes away.
-need rsync ssh ssh-keygen sshd dbclient dropbearkey bash busybox prlimit
+# each shell that an administrator may use; small systems have dropbear's ssh client; some tests take
+# processes or watches away.
+need rsync ssh ssh-keygen sshd dbclient dropbearkey bash busybox prlimit unshare nsenter
 
 exec cargo test "$@"

@@ -1,4 +1,5 @@
-//! The program is killed at any moment of a random load, and started again without `-r`.
+//! The program is killed at any moment of a random load, and started again without `-r`; or it reads
+//! its configuration again.
 //!
 //! `SERSYNC_KILLS=50` kills so often.
 
@@ -6,12 +7,17 @@ use super::load::{Load, Pace};
 use super::random::Random;
 use super::{seeds, CATCH_UP};
 use crate::harness::{Mirror, Plan};
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::Pid;
 use std::env;
+use std::fs;
 use std::thread;
 use std::time::Duration;
 
 /// How often it is killed in each run of the tests.
 const KILLS: usize = 10;
+/// And how often it reads its configuration again.
+const RELOADS: usize = 10;
 /// The load of one round, and the longest time after which the program is killed in it.
 const ROUND_MS: u64 = 400;
 /// And what is changed while it does not run.
@@ -74,6 +80,33 @@ fn killed_while_the_remote_is_down_it_makes_it_equal_when_it_is_back() {
         }
         mirror.daemon.start();
         mirror.equal_within(CATCH_UP, &format!("after seed {seed} with the remote down"));
+        load.end();
+    }
+}
+
+#[test]
+fn a_configuration_read_again_in_the_middle_of_a_load_loses_nothing() {
+    for seed in seeds(33..=33) {
+        let mut plan = Plan::new();
+        // No mirror: a deletion that is forgotten is never made up for.
+        plan.args.clear();
+        plan.conf.event("attrib", true);
+        let mirror = plan.start();
+        // What was there at the start is not pushed by itself.
+        fs::write(mirror.root.join("anchor"), "written again").unwrap();
+        let mut load = Load::new(&mirror.root, seed, true);
+        let mut random = Random::new(seed);
+        for _ in 0..RELOADS {
+            let after = Duration::from_millis(random.below(ROUND_MS as usize) as u64);
+            thread::scope(|scope| {
+                scope.spawn(|| load.run(Duration::from_millis(ROUND_MS), Pace::Gentle));
+                thread::sleep(after);
+                kill(Pid::from_raw(mirror.pid() as i32), Signal::SIGHUP).unwrap();
+            });
+        }
+        mirror.equal_within(CATCH_UP, &format!("after the reloads of seed {seed}"));
+        let read = mirror.log().matches("the configuration has been read again").count();
+        assert!(read > RELOADS / 4, "{read} reloads");
         load.end();
     }
 }

@@ -1,6 +1,6 @@
 //! A watched root, its remotes, and the program that runs between them: what most tests need.
 
-use super::sersync::{end_of, Sersync};
+use super::sersync::{end_of, How, Sersync};
 use super::{scratch, until, ConfXml, Daemon, Disk, Tree, DEADLINE, KEEP};
 use std::ffi::OsString;
 use std::fs;
@@ -34,8 +34,8 @@ pub struct Plan {
     pub variables: Vec<(String, String)>,
     /// The bytes of the configuration as an editor saves them; UTF-8 as it is without it.
     pub as_saved: Box<dyn Fn(String) -> Vec<u8>>,
-    /// The user that the program runs as; whoever runs the tests, if there is none.
-    user: Option<u32>,
+    /// In which surroundings the program is run.
+    pub how: How,
     disks: Vec<Disk>,
     dir: TempDir,
 }
@@ -52,7 +52,7 @@ pub struct Mirror {
     pub disks: Vec<Disk>,
     sersync: Sersync,
     variables: Vec<(String, String)>,
-    user: Option<u32>,
+    how: How,
     fences: AtomicU32,
     // Last, so that nothing is mounted in it when it is removed.
     dir: TempDir,
@@ -100,7 +100,7 @@ impl Plan {
             args: vec!["-r".into()],
             variables: Vec::new(),
             as_saved: Box::new(String::into_bytes),
-            user: None,
+            how: How::default(),
             disks: Vec::new(),
             dir,
         }
@@ -124,7 +124,7 @@ impl Plan {
         for path in [self.dir.path(), &self.root] {
             chown(path, Some(user), Some(user)).unwrap();
         }
-        self.user = Some(user);
+        self.how.user = Some(user);
     }
 
     /// Writes the configuration and gives the path of its file.
@@ -153,7 +153,7 @@ impl Plan {
         self.write_conf();
         let variables: Vec<_> =
             self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let sersync = Sersync::start(self.dir.path(), &self.args, &variables, self.user);
+        let sersync = Sersync::start(self.dir.path(), &self.args, &variables, &self.how);
         let full_syncs = if self.await_full_sync && pushes_everything(&self.args) {
             self.conf.roots.iter().map(|root| root.remotes.len()).sum()
         } else {
@@ -165,7 +165,7 @@ impl Plan {
             daemon: self.daemon,
             sersync,
             variables: self.variables,
-            user: self.user,
+            how: self.how,
             disks: self.disks,
             fences: AtomicU32::new(0),
             dir: self.dir,
@@ -216,7 +216,7 @@ impl Mirror {
         args.extend(["-o".into(), self.dir.path().join("confxml.xml").into_os_string()]);
         let variables: Vec<_> =
             self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        self.sersync = Sersync::start(self.dir.path(), &args, &variables, self.user);
+        self.sersync = Sersync::start(self.dir.path(), &args, &variables, &self.how);
         self.await_start(0);
     }
 

@@ -19,6 +19,15 @@ pub struct Sersync {
     dir: PathBuf,
 }
 
+/// In which surroundings the program is run.
+#[derive(Debug, Clone, Default)]
+pub struct How {
+    /// The user that it runs as; whoever runs the tests, if there is none.
+    pub user: Option<u32>,
+    /// A command before the program's own, which must become the program with exec.
+    pub behind: Vec<OsString>,
+}
+
 /// How a program ended that ends by itself.
 pub struct Ended {
     /// The exit code; none if a signal ended it.
@@ -29,23 +38,20 @@ pub struct Ended {
 
 /// Runs the program to its end in `dir`, with `variables` set; panics if it goes on running.
 pub fn run_to_end(dir: &Path, args: &[OsString], variables: &[(&str, &str)]) -> Ended {
-    let mut sersync = Sersync::start(dir, args, variables, None);
+    let mut sersync = Sersync::start(dir, args, variables, &How::default());
     let what = format!("sersync {args:?} ends by itself");
     let status = until(&what, DEADLINE, || sersync.ended().ok_or_else(|| sersync.show()));
     Ended { code: status.code(), stdout: sersync.stdout(), stderr: sersync.stderr() }
 }
 
 impl Sersync {
-    /// Starts the program with `dir` as its working directory, where its output goes, too; as the
-    /// user with this number, or as whoever runs the tests.
-    pub fn start(
-        dir: &Path,
-        args: &[OsString],
-        variables: &[(&str, &str)],
-        user: Option<u32>,
-    ) -> Sersync {
-        let mut command = Command::new(user.map_or_else(binary, |_| copied(dir)));
-        if let Some(user) = user {
+    /// Starts the program with `dir` as its working directory, where its output goes, too.
+    pub fn start(dir: &Path, args: &[OsString], variables: &[(&str, &str)], how: &How) -> Sersync {
+        let binary = how.user.map_or_else(binary, |_| copied(dir));
+        let mut words = how.behind.iter().chain([&binary]);
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words);
+        if let Some(user) = how.user {
             command.uid(user).gid(user);
         }
         command.args(args).current_dir(dir).env("LC_ALL", "C");

@@ -1,0 +1,133 @@
+//! Signals to a running program: full syncs, another try, another configuration.
+
+use crate::harness::{eventually, Mirror, Plan, Tree, DEADLINE};
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::Pid;
+use std::fs;
+
+fn send(mirror: &Mirror, signal: Signal) {
+    kill(Pid::from_raw(mirror.pid() as i32), signal).unwrap();
+}
+
+/// Writes another configuration and has it read; returns when it counts.
+fn reload(mirror: &Mirror, conf: &str) {
+    let before = mirror.log().matches("the configuration has been read again").count();
+    let watching = mirror.log().matches(": watching ").count();
+    fs::write(mirror.dir().join("confxml.xml"), conf).unwrap();
+    send(mirror, Signal::SIGHUP);
+    eventually("the configuration has been read again", || {
+        let log = mirror.log();
+        log.matches("the configuration has been read again").count() > before
+            && log.matches(": watching ").count() > watching
+    });
+}
+
+#[test]
+fn sigusr1_syncs_everything_at_once() {
+    let mirror = Plan::new().start();
+    mirror.equal();
+    fs::write(mirror.remotes[0].join("only there"), "").unwrap();
+    send(&mirror, Signal::SIGUSR1);
+    mirror.equal();
+}
+
+#[test]
+fn sigusr2_tries_what_is_owed_at_once() {
+    let mut plan = Plan::new();
+    plan.daemon.require("one", "secret");
+    let password = plan.directory("private").join("password");
+    fs::write(&password, "wrong\n").unwrap();
+    fs::set_permissions(&password, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    plan.conf.auth = Some(("one".into(), password.clone()));
+    plan.await_full_sync = false;
+    let mirror = plan.start();
+    // After a refusal, the next try is a minute away.
+    eventually("the remote refuses", || mirror.log().contains("everything is kept"));
+    fs::write(&password, "secret\n").unwrap();
+    send(&mirror, Signal::SIGUSR2);
+    mirror.equal_within(DEADLINE, "long before the pause is over");
+}
+
+#[test]
+fn a_new_configuration_brings_and_takes_remotes_and_roots() {
+    let plan = Plan::with_remotes(2);
+    let other_root = plan.directory("other root");
+    fs::write(other_root.join("file"), "").unwrap();
+    let both = plan.conf.clone();
+    let mut first = both.clone();
+    first.roots[0].remotes.truncate(1);
+    let mut other = both.clone();
+    other.roots[0].remotes.remove(0);
+    let copy = plan.directory("copy");
+    other.root(&other_root, &[("local".into(), copy.display().to_string())]);
+    let mut mirror = plan.start();
+    mirror.equal();
+    let second = mirror.remotes.pop().unwrap();
+
+    reload(&mirror, &first.to_string());
+    let old = Tree::read_still(&second);
+    fs::write(mirror.root.join("for the first"), "").unwrap();
+    mirror.fence();
+    assert_eq!(Tree::read_still(&second), old, "it is no remote any more");
+
+    // The new one gets everything, as at a start with -r.
+    mirror.remotes = vec![second];
+    reload(&mirror, &other.to_string());
+    mirror.equal();
+    fs::write(other_root.join("later"), "").unwrap();
+    eventually("the new root is synced", || Tree::compare(&other_root, &copy).is_ok());
+}
+
+#[test]
+fn what_is_pending_outlives_a_new_configuration() {
+    let mut plan = Plan::new();
+    // Without -r, a deletion that is forgotten is never made up for.
+    plan.args.clear();
+    let mut conf = plan.conf.clone();
+    let mut mirror = plan.start();
+    fs::write(mirror.root.join("deleted"), "").unwrap();
+    mirror.fence();
+    mirror.daemon.stop();
+    fs::remove_file(mirror.root.join("deleted")).unwrap();
+    fs::write(mirror.root.join("written"), "").unwrap();
+    eventually("the remote is down", || mirror.log().contains("everything is kept"));
+    conf.params = "-art".into();
+    reload(&mirror, &conf.to_string());
+    mirror.daemon.start();
+    let remote = mirror.remotes[0].clone();
+    eventually("both arrive", || {
+        remote.join("written").exists() && !remote.join("deleted").exists()
+    });
+}
+
+#[test]
+fn a_new_filter_counts_and_what_it_no_longer_leaves_out_arrives() {
+    let mut plan = Plan::new();
+    fs::write(plan.root.join("a.tmp"), "").unwrap();
+    let open = plan.conf.clone();
+    plan.conf.excludes = vec![r"(.*)\.tmp".into()];
+    let closed = plan.conf.clone();
+    let mirror = plan.start();
+    mirror.fence();
+    assert!(!mirror.remotes[0].join("a.tmp").exists());
+    reload(&mirror, &open.to_string());
+    mirror.equal();
+    reload(&mirror, &closed.to_string());
+    fs::write(mirror.root.join("b.tmp"), "").unwrap();
+    mirror.fence();
+    assert!(!mirror.remotes[0].join("b.tmp").exists());
+}
+
+#[test]
+fn a_broken_configuration_is_refused_and_the_old_one_stays() {
+    let mirror = Plan::new().start();
+    mirror.equal();
+    let file = mirror.dir().join("confxml.xml");
+    let good = fs::read_to_string(&file).unwrap();
+    fs::write(&file, good.replace("<remote ", "<remtoe ")).unwrap();
+    send(&mirror, Signal::SIGHUP);
+    eventually("it is refused", || mirror.log().contains("the configuration stays as it was"));
+    fs::write(mirror.root.join("still synced"), "").unwrap();
+    mirror.equal();
+    assert!(mirror.log().contains("confxml.xml:"), "{}", mirror.log());
+}
