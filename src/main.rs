@@ -87,6 +87,7 @@ fn start(options: &Options, background: Option<Background>) -> ExitCode {
     for missing in startup::missing_features() {
         log::info!("{missing}");
     }
+    startup::say_intervals(&setup.config);
     let watching = banner::watching(&setup.config);
     setup.ready = Box::new(move || ready(&watching, background));
     if let Err(error) = startup::resume(&mut setup) {

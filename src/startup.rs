@@ -5,7 +5,7 @@
 
 use crate::cli::{Options, CONFIG_DEFAULT};
 use crate::config::{units, Config, Destination, EmptyRoot, Error as ConfigError, Events, Hint};
-use crate::config::{PluginKind, Root, Written, FILE_BYTES_MAX};
+use crate::config::{PluginKind, Root, Schedule, Written, FILE_BYTES_MAX};
 use crate::engine::filter::Filter;
 use crate::engine::standing::Known;
 use crate::event_loop::{ReadAgain, Setup};
@@ -209,6 +209,15 @@ pub fn read_again(options: Options, directory: PathBuf, lock: Lock) -> ReadAgain
         Ok(setup)
     };
     Rc::new(move || again().map_err(|error| error.to_string()))
+}
+
+/// Says what the intervals mean: a number without a unit is minutes, and some guides call it seconds.
+pub fn say_intervals(config: &Config) {
+    let every = units::spoken(config.fail_log.every_s);
+    log::info!("failLog: what does not get through is tried again every {every} at the latest");
+    if let Some(Schedule::Every(seconds)) = config.crontab.as_ref().map(|it| &it.schedule) {
+        log::info!("crontab: a full sync every {}", units::spoken(*seconds));
+    }
 }
 
 /// Says what is odd in a configuration, and goes on.

@@ -2,21 +2,15 @@
 
 use crate::harness::{eventually, Gate, Mirror, Plan, Rsync, Tree};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A schedule that never comes makes a mirror: deletions that nobody saw are passed on.
 const MIRROR: &str = "<crontab start=\"true\" schedule=\"8000h\"/>";
 
-fn state(mirror: &Mirror) -> PathBuf {
-    let is_state = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "state");
-    let entries = fs::read_dir(mirror.dir()).unwrap();
-    entries.map(|entry| entry.unwrap().path()).find(is_state).expect("there is a state file")
-}
-
 /// Waits until the state says that everything up to some time after this call has arrived.
 fn await_complete(mirror: &Mirror) {
     let complete = || -> u64 {
-        let text = fs::read_to_string(state(mirror)).unwrap();
+        let text = fs::read_to_string(mirror.state_file()).unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix("complete "));
         line.map_or(0, |ns| ns.parse().unwrap())
     };
@@ -77,7 +71,7 @@ fn without_a_mirror_only_deletions_that_nobody_saw_are_missing() {
     // Seen, and not passed on before the end.
     mirror.daemon.stop();
     fs::remove_file(mirror.root.join("seen")).unwrap();
-    let state = state(&mirror);
+    let state = mirror.state_file();
     eventually("the deletion is in the state", || {
         fs::read_to_string(&state).unwrap().contains("gone entry seen\n")
     });
@@ -123,7 +117,7 @@ fn a_full_sync_that_was_killed_is_made_up_for() {
     let mut mirror = plan.start();
     gate.await_run();
     eventually("the state is there", || {
-        fs::read_to_string(state(&mirror)).is_ok_and(|text| text.contains("full-sync\n"))
+        fs::read_to_string(mirror.state_file()).is_ok_and(|text| text.contains("full-sync\n"))
     });
     mirror.kill_program();
     delete(&mirror.root);
@@ -157,7 +151,7 @@ fn a_state_that_cannot_be_read_costs_a_full_sync_and_nothing_else() {
     let mut mirror = plan.start();
     await_complete(&mirror);
     mirror.halt_program();
-    fs::write(state(&mirror), "sersync state 1\nremote /a b\n").unwrap();
+    fs::write(mirror.state_file(), "sersync state 1\nremote /a b\n").unwrap();
     change(&mirror.root);
     delete(&mirror.root);
     mirror.start_again(&[]);

@@ -6,7 +6,7 @@
 use super::load::{Load, Pace};
 use super::random::Random;
 use super::{seeds, CATCH_UP};
-use crate::harness::{Mirror, Plan};
+use crate::harness::{until, Mirror, Plan};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 use std::env;
@@ -53,13 +53,22 @@ fn killed_at_any_moment_of_a_load_it_makes_the_remote_equal_again() {
         let mut mirror = plan.start();
         let mut load = Load::new(&mirror.root, seed, true);
         let mut random = Random::new(seed);
+        let mut looked_back = 0;
         for number in 0..kills() {
             round(&mut mirror, &mut load, &mut random);
+            looked_back += usize::from(mirror.log().contains("is looked for"));
             // Every second time it is killed again before it can have found everything.
             if number % 2 == 0 {
                 mirror.equal_within(CATCH_UP, &format!("after kill {number} of seed {seed}"));
+                // Otherwise every start would make up for the first full sync.
+                until("the state is saved", CATCH_UP, || {
+                    let state = fs::read_to_string(mirror.state_file()).unwrap();
+                    let owed = state.contains("full-sync");
+                    (!owed).then_some(()).ok_or(state)
+                });
             }
         }
+        assert!(looked_back >= kills() / 3, "{looked_back} starts looked back");
         mirror.equal_within(CATCH_UP, &format!("after the last kill of seed {seed}"));
         load.end();
     }

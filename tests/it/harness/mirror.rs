@@ -273,6 +273,13 @@ impl Mirror {
         self.dir.path()
     }
 
+    /// Where the program keeps what the next run has to know; it is there soon after the start.
+    pub fn state_file(&self) -> PathBuf {
+        let is_state = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "state");
+        let entries = fs::read_dir(self.dir()).unwrap();
+        entries.map(|entry| entry.unwrap().path()).find(is_state).expect("there is a state file")
+    }
+
     /// What the program has written to standard output.
     pub fn stdout(&self) -> String {
         self.sersync.stdout()
