@@ -5,6 +5,7 @@
 
 mod ending;
 mod keeping;
+mod standing_by;
 
 use crate::alert::Alerts;
 use crate::config::{self, Config, PluginKind};
@@ -23,6 +24,7 @@ use crate::plugin::Plugins;
 use crate::report::Reporter;
 use crate::rsync::outcome::{Ended, Status};
 use crate::ssh::Sockets;
+use crate::standbys::Standbys;
 use crate::state::resume::Resume;
 use crate::state::saver::Saver;
 use crate::state::store::Store;
@@ -32,7 +34,7 @@ use crate::sys::epoll::Epoll;
 use crate::sys::inotify::{self, Inotify};
 use crate::sys::signal::Signals;
 use crate::walk::{below, Ground, Told, Walks};
-use crate::worker::{is_empty, Footing, Route, Workers};
+use crate::worker::{self, is_empty, Footing, Route, Workers};
 use nix::sys::signal::Signal;
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::unix::fs::MetadataExt;
@@ -112,7 +114,8 @@ struct Loop {
     /// Of the SSH connections; they are closed at the end.
     _sockets: Option<Sockets>,
     workers: Workers,
-    job_ends: Receiver<(JobId, JobEnd)>,
+    told_by_workers: Receiver<worker::Told>,
+    standbys: Standbys,
     walks: Walks,
     told: Receiver<Told>,
     reporter: Reporter,
@@ -168,8 +171,8 @@ impl Loop {
         let epoll = Epoll::new()?;
         let Heirloom { signals, grounds: old } = heirloom;
         epoll.add(&signals, SIGNALS)?;
-        let (ends, job_ends) = channel()?;
-        epoll.add(&job_ends, JOBS)?;
+        let (worker_tells, told_by_workers) = channel()?;
+        epoll.add(&told_by_workers, JOBS)?;
         let (tell, told) = channel()?;
         epoll.add(&told, WALKS)?;
         let (stop, running) = io::pipe()?;
@@ -211,6 +214,7 @@ impl Loop {
                 timing: setup.config.batch,
                 deletes: setup.deletes,
                 mirror: setup.mirror,
+                standby: setup.config.standby != config::Standby::Off,
                 put_aside_ms: setup.config.fail_log.every_s.saturating_mul(1000),
             },
             roots,
@@ -251,8 +255,9 @@ impl Loop {
             grounds,
             routes: setup.routes,
             _sockets: sockets,
-            workers: Workers::new(setup.workers, ends, stop)?,
-            job_ends,
+            workers: Workers::new(setup.workers, worker_tells, stop)?,
+            told_by_workers,
+            standbys: Standbys::new(setup.config.standby),
             walks: Walks::new(tell)?,
             told,
             clock: Instant::now(),
@@ -275,7 +280,7 @@ impl Loop {
             for token in self.epoll.wait(timeout)? {
                 match token {
                     SIGNALS => self.signals_came(),
-                    JOBS => self.job_ended()?,
+                    JOBS => self.worker_told()?,
                     WALKS => self.walk_told()?,
                     STATE => self.saver.saved(self.now()),
                     PLUGINS => self.plugin_told(),
@@ -289,6 +294,7 @@ impl Loop {
             self.handle(Input::Time);
             self.keep_ledger();
             self.keep_state();
+            self.standbys.expire(self.now());
             self.keep_schedule();
             self.keep_alerts();
         }
@@ -361,7 +367,8 @@ impl Loop {
         let Some(route) = self.routes.get(job.remote.0) else {
             return self.handle(Input::JobEnded(id, JobEnd::Nothing));
         };
-        if let Err(error) = self.workers.start(route.clone(), job) {
+        let standby = self.standbys.take(job.remote);
+        if let Err(error) = self.workers.start(route.clone(), job, standby) {
             let status = Status::NotStarted(error.kind());
             let ended = Ended { status, stderr: Vec::new() };
             self.handle(Input::JobEnded(id, JobEnd::Ran { ended, named: Vec::new() }));
@@ -381,6 +388,11 @@ impl Loop {
         if let Some(alerts) = &mut self.alerts {
             alerts.report(report, now);
         }
+        if let Report::Halted(root, _) = report {
+            // They are in the directory that is gone, and would keep its disk busy.
+            let (routes, path) = (&self.routes, &self.grounds[root.0].path);
+            self.standbys.let_go(|remote| routes[remote.0].root == *path);
+        }
         if let Report::Watching(..) = report {
             self.unwatched = self.unwatched.saturating_sub(1);
             if self.unwatched == 0 {
@@ -398,14 +410,26 @@ impl Loop {
         let schedule = self.crontab.timeout(now, |remote| self.engine.owes_full_sync(remote));
         let state = self.saver.due(self.engine.standing_version());
         let alerts = self.alerts.as_ref().and_then(Alerts::due);
-        let all = [self.engine.poll_timeout(), stop, ledger, state, schedule, alerts];
+        let standbys = self.standbys.due();
+        let all = [self.engine.poll_timeout(), stop, ledger, state, schedule, alerts, standbys];
         let due = all.into_iter().flatten().min()?;
         Some(Duration::from_millis(due.since(now)))
     }
 
-    fn job_ended(&mut self) -> io::Result<()> {
-        let Some((job, end)) = self.job_ends.receive() else { return Ok(()) };
+    fn worker_told(&mut self) -> io::Result<()> {
+        match self.told_by_workers.receive() {
+            Some(worker::Told::Ended(job, end, used_up)) => self.job_ended(job, end, used_up)?,
+            Some(worker::Told::Standby(remote, standby)) => self.keep_standby(remote, standby),
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn job_ended(&mut self, job: JobId, end: JobEnd, used_up: bool) -> io::Result<()> {
         self.workers.ended();
+        if used_up {
+            self.do_without_standbys(job);
+        }
         // The engine wants to know first of everything that the job can have seen.
         for root in 0..self.grounds.len() {
             let reads = 0..READS_BEFORE_JOB_END_MAX;

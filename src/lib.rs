@@ -31,6 +31,7 @@ pub mod plugin;
 pub mod report;
 pub mod rsync;
 pub mod ssh;
+pub mod standbys;
 pub mod startup;
 pub mod state;
 pub mod sys;

@@ -5,7 +5,7 @@
 
 use crate::cli::{Options, CONFIG_DEFAULT};
 use crate::config::{units, Config, Destination, EmptyRoot, Error as ConfigError, Events, Hint};
-use crate::config::{PluginKind, Root, Schedule, Written, FILE_BYTES_MAX};
+use crate::config::{PluginKind, Root, Schedule, Standby, Written, FILE_BYTES_MAX};
 use crate::engine::filter::Filter;
 use crate::engine::standing::Known;
 use crate::event_loop::{ReadAgain, Setup};
@@ -159,14 +159,6 @@ pub fn prepare(options: &Options, mut config: Config) -> Result<Setup, Error> {
     // A plugin that runs alone needs no rsync.
     let syncs = options.plugin_only.is_none();
     let local = if syncs { Some(local_rsync()?) } else { None };
-    let filter = Arc::new(Filter::new(&config.filter).map_err(Error::Expression)?);
-    let mut clients = ssh::Clients::default();
-    let mut routes = Vec::new();
-    if let Some(local) = local {
-        for root in &config.roots {
-            routes.extend(routes_of(root, &config, local, &filter, &mut clients)?);
-        }
-    }
     let mut events = config.events;
     if options.without_modify {
         (events.modify, events.close_write) = (false, false);
@@ -174,6 +166,14 @@ pub fn prepare(options: &Options, mut config: Config) -> Result<Setup, Error> {
     // Without either, several sources may push into one module: a full sync must not delete what the
     // others have there.
     let mirror = syncs && events.delete && (options.full_sync || config.crontab.is_some());
+    let filter = Arc::new(Filter::new(&config.filter).map_err(Error::Expression)?);
+    let mut clients = ssh::Clients::default();
+    let mut routes = Vec::new();
+    if let Some(local) = local {
+        for root in &config.roots {
+            routes.extend(routes_of(root, &config, local, &filter, &mut clients, mirror)?);
+        }
+    }
     let halts = mirror && config.safety.empty_root == EmptyRoot::Halt;
     let state = Store::at(&beside(&config.fail_log.path, &resolved(&config)?, "state"));
     Ok(Setup {
@@ -371,6 +371,7 @@ fn routes_of(
     local: Capability,
     filter: &Arc<Filter>,
     clients: &mut ssh::Clients,
+    mirror: bool,
 ) -> Result<Vec<Arc<Route>>, Error> {
     let footing = Footing::of(&root.watch).map_err(|error| {
         let text = format!("watch=\"{}\" is gone: {error}", root.watch.display());
@@ -390,6 +391,8 @@ fn routes_of(
             mark: mark.clone(),
             ssh_client,
             connection: None,
+            mirror,
+            standby: config.standby != Standby::Off,
         })
     };
     Ok(root.remotes.iter().map(route).collect())

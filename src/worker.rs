@@ -4,20 +4,28 @@
 //! after the other. Threads are started as they are needed, at most as many as rsync may have
 //! processes.
 
+mod looker;
+mod standby;
+
+pub use self::standby::Standby;
+
+use self::looker::Looker;
 use crate::config;
 use crate::engine::filter::Filter;
 use crate::engine::pending::Path as PathBytes;
-use crate::engine::{Job, JobEnd, JobId, Work};
+use crate::engine::{Job, JobEnd, JobId, RemoteId, Work};
 use crate::rsync::capability::Capability;
 use crate::rsync::command::Target;
 use crate::rsync::level::{self, Depth, Level};
-use crate::rsync::outcome::{classify, failed_paths, Class, Ended, Status, STDERR_BYTES_MAX};
+use crate::rsync::outcome::{
+    classify, connections_used_up, failed_paths, Class, Ended, Status, STDERR_BYTES_MAX,
+};
 use crate::rsync::plan::{self, Deletes, Gone, Looked, Now, Run};
 use crate::rsync::remote_shell;
 use crate::ssh::Connection;
 use crate::sys::channel::{channel, Receiver, Sender};
 use crate::sys::{orphans, process};
-use crate::walk::{below, left_out};
+use crate::walk::left_out;
 use std::ffi::OsString;
 use std::io::{self, PipeReader};
 use std::os::unix::ffi::OsStringExt;
@@ -112,6 +120,10 @@ pub struct Route {
     pub ssh_client: Option<OsString>,
     /// That connection; without one, each run makes its own.
     pub connection: Option<Connection>,
+    /// What only the far side has may be deleted.
+    pub mirror: bool,
+    /// The next run is started ahead of time.
+    pub standby: bool,
 }
 
 /// What a full sync leaves out.
@@ -149,6 +161,25 @@ impl Route {
         plan::full_sync(&self.target(), delete, &patterns, one_by_one.as_deref())
     }
 
+    /// Whether the root is the directory that it should be. An emptied or unmounted one would delete
+    /// whatever is listed, with exit code 0.
+    fn stands_on_its_root(&self) -> bool {
+        Identity::of(&self.root).ok() == Some(self.footing.identity)
+    }
+
+    /// The arguments as they are run, over the remote's shared connection if it has one.
+    fn over_connection(&self, args: Vec<OsString>) -> Vec<OsString> {
+        match self.connection.as_ref().and_then(Connection::socket) {
+            Some(socket) => remote_shell::over_shared(&args, socket),
+            None => args,
+        }
+    }
+
+    /// How its flat runs are put together.
+    fn manner(&self, deletes: Deletes) -> plan::Manner {
+        plan::Manner { deletes, mirror: self.mirror, standby: self.standby }
+    }
+
     /// The runs that make whole directories equal, of those that are still there.
     fn levels(&self, directories: &[(PathBytes, Depth)], delete: bool) -> Vec<Run> {
         let mut looker = Looker::new(&self.root);
@@ -169,10 +200,27 @@ impl Route {
     }
 }
 
+/// A job, and what it needs.
+#[derive(Debug)]
+struct Order {
+    route: Arc<Route>,
+    job: Job,
+    standby: Option<Standby>,
+}
+
+/// What a worker tells the loop.
+#[derive(Debug)]
+pub enum Told {
+    /// A job has ended. Its remote may have refused a run because all of its connections are used up.
+    Ended(JobId, JobEnd, bool),
+    /// The next run of a remote is waiting.
+    Standby(RemoteId, Standby),
+}
+
 /// The workers' side of the channel.
 #[derive(Debug)]
 pub struct Workers {
-    jobs: Sender<(Arc<Route>, Job)>,
+    jobs: Sender<Order>,
     shared: Arc<Shared>,
     threads: usize,
     threads_max: usize,
@@ -182,24 +230,20 @@ pub struct Workers {
 
 #[derive(Debug)]
 struct Shared {
-    jobs: Receiver<(Arc<Route>, Job)>,
-    ends: Sender<(JobId, JobEnd)>,
+    jobs: Receiver<Order>,
+    tell: Sender<Told>,
     stop: PipeReader,
 }
 
 impl Workers {
-    /// At most `threads_max` workers that tell through `ends`. When the other end of `stop` is
+    /// At most `threads_max` workers that tell through `tell`. When the other end of `stop` is
     /// closed, they end what they run.
     ///
     /// # Errors
     /// No descriptor left.
-    pub fn new(
-        threads_max: usize,
-        ends: Sender<(JobId, JobEnd)>,
-        stop: PipeReader,
-    ) -> io::Result<Workers> {
+    pub fn new(threads_max: usize, tell: Sender<Told>, stop: PipeReader) -> io::Result<Workers> {
         let (sender, jobs) = channel()?;
-        let shared = Arc::new(Shared { jobs, ends, stop });
+        let shared = Arc::new(Shared { jobs, tell, stop });
         Ok(Workers { jobs: sender, shared, threads: 0, threads_max, under_way: 0 })
     }
 
@@ -212,7 +256,12 @@ impl Workers {
     ///
     /// # Errors
     /// There is no thread, and none could be started.
-    pub fn start(&mut self, route: Arc<Route>, job: Job) -> io::Result<()> {
+    pub fn start(
+        &mut self,
+        route: Arc<Route>,
+        job: Job,
+        standby: Option<Standby>,
+    ) -> io::Result<()> {
         if self.under_way >= self.threads && self.threads < self.threads_max {
             let shared = self.shared.clone();
             let thread = thread::Builder::new().name("worker".into()).spawn(move || work(&shared));
@@ -225,7 +274,7 @@ impl Workers {
         }
         self.under_way += 1;
         // The workers hold the receiver, so there is one.
-        let _ = self.jobs.send((route, job));
+        let _ = self.jobs.send(Order { route, job, standby });
         Ok(())
     }
 
@@ -236,39 +285,170 @@ impl Workers {
 }
 
 fn work(shared: &Arc<Shared>) {
-    while let Some((route, job)) = shared.jobs.receive() {
-        let end = run_job(shared, &route, &job.work);
-        // The loop listens for as long as there is a process.
-        let _ = shared.ends.send((job.id, end));
+    while let Some(Order { route, job, standby }) = shared.jobs.receive() {
+        let mut runner = Runner { shared, route: &route, standby, used_up: false };
+        let end = runner.run_job(&job.work);
+        let Runner { standby, used_up, .. } = runner;
+        let next = match &job.work {
+            Work::Batch { deletes, .. } if route.standby && rank(&end) <= RANK_PARTIAL => {
+                Some(*deletes)
+            }
+            Work::Batch { .. } | Work::Level { .. } | Work::FullSync { .. } => None,
+        };
+        // The loop listens for as long as there is a process. What has arrived is told first.
+        let _ = shared.tell.send(Told::Ended(job.id, end, used_up));
+        let waiting = standby.and_then(|mut standby| standby.is_waiting().then_some(standby));
+        let start = || Standby::start(&route, route.manner(next?));
+        if let Some(standby) = waiting.or_else(start) {
+            let _ = shared.tell.send(Told::Standby(job.remote, standby));
+        }
     }
 }
 
-fn run_job(shared: &Arc<Shared>, route: &Arc<Route>, work: &Work) -> JobEnd {
-    match work {
-        Work::FullSync { scheduled, delete } => {
-            let run = route.full_sync(*scheduled, *delete);
-            run_all(shared, route, &over_connection(route, vec![run]))
-        }
-        Work::Level { directories, delete } => {
-            let runs = route.levels(directories, *delete);
-            run_all(shared, route, &over_connection(route, runs))
-        }
-        Work::Batch { deletes, fresh, split, paths } => {
-            let (first, second) = if *split { halves(paths) } else { (&paths[..], &[][..]) };
-            let plan = |paths| over_connection(route, batch(route, *deletes, *fresh, paths));
-            let other = (!second.is_empty()).then(|| plan(second)).map(|runs| {
-                let (shared, route) = (shared.clone(), route.clone());
-                thread::Builder::new().spawn(move || run_all(&shared, &route, &runs))
-            });
-            let end = run_all(shared, route, &plan(first));
-            match other {
-                None => end,
-                Some(Ok(thread)) => worse(end, thread.join().unwrap_or(JobEnd::Nothing)),
-                // No thread to be had: then one half after the other.
-                Some(Err(_)) => worse(end, run_all(shared, route, &plan(second))),
+/// Runs the job of one remote.
+struct Runner<'a> {
+    shared: &'a Arc<Shared>,
+    route: &'a Arc<Route>,
+    /// Until it has been used.
+    standby: Option<Standby>,
+    /// The far side has refused a run because of the number of its connections.
+    used_up: bool,
+}
+
+impl Runner<'_> {
+    fn run_job(&mut self, work: &Work) -> JobEnd {
+        let route = self.route;
+        match work {
+            Work::FullSync { scheduled, delete } => {
+                self.run_all(vec![route.full_sync(*scheduled, *delete)])
+            }
+            Work::Level { directories, delete } => self.run_all(route.levels(directories, *delete)),
+            Work::Batch { deletes, fresh, split: false, paths } => {
+                self.run_all(batch(route, *deletes, *fresh, paths))
+            }
+            Work::Batch { deletes, fresh, split: true, paths } => {
+                let (first, second) = halves(paths);
+                self.run_both(
+                    batch(route, *deletes, *fresh, first),
+                    batch(route, *deletes, *fresh, second),
+                )
             }
         }
     }
+
+    /// Two processes at the same time.
+    fn run_both(&mut self, first: Vec<Run>, second: Vec<Run>) -> JobEnd {
+        let (shared, route) = (self.shared.clone(), self.route.clone());
+        let runs = second.clone();
+        let other = thread::Builder::new().spawn(move || {
+            let (shared, route) = (&shared, &route);
+            Runner { shared, route, standby: None, used_up: false }.run_all(runs)
+        });
+        let end = self.run_all(first);
+        match other {
+            Ok(thread) => worse(end, thread.join().unwrap_or(JobEnd::Nothing)),
+            // No thread to be had: then one half after the other.
+            Err(_) => worse(end, self.run_all(second)),
+        }
+    }
+
+    /// Runs one after the other, until one cannot get through.
+    fn run_all(&mut self, runs: Vec<Run>) -> JobEnd {
+        let mut end = JobEnd::Nothing;
+        for mut run in runs {
+            run.args = self.route.over_connection(run.args);
+            let Some(ended) = self.run(&run) else { return JobEnd::RootChanged };
+            let class = classify(&ended);
+            if class == Class::SourceGone && !self.route.stands_on_its_root() {
+                return JobEnd::RootChanged;
+            }
+            end = worse(end, JobEnd::Ran { named: named(self.route, &ended), ended });
+            // What did not get through must not hold up the rest.
+            if !matches!(class, Class::Done | Class::Partial) {
+                break;
+            }
+        }
+        end
+    }
+
+    /// One run, by the best way there is; `None` if the root is not the directory that it should be.
+    fn run(&mut self, run: &Run) -> Option<Ended> {
+        if let Some(ended) = self.by_standby(run)? {
+            return Some(ended);
+        }
+        let connection = self.route.connection.as_ref();
+        let stood = connection.filter(|connection| connection.stands());
+        let ended = self.by_itself(run)?;
+        if let Some(connection) = stood.filter(|_| broken(&ended)) {
+            // The connection has died since the last run; the remote may be all right.
+            connection.close();
+            return self.by_itself(run);
+        }
+        if connections_used_up(&ended) {
+            self.used_up = true;
+            if self.standby.take().is_some() {
+                // One of them was ours.
+                return self.by_itself(run);
+            }
+        }
+        Some(ended)
+    }
+
+    /// By the standby, if there is one that fits; nothing if that did not get through, for whatever
+    /// reason.
+    fn by_standby(&mut self, run: &Run) -> Option<Option<Ended>> {
+        let Some(standby) = self.standby.take_if(|standby| standby.fits(run)) else {
+            return Some(None);
+        };
+        if !self.route.stands_on_its_root() {
+            return None;
+        }
+        self.say(run);
+        let ended = ended(standby.run(run, &self.shared.stop));
+        Some(Some(ended).filter(|it| matches!(classify(it), Class::Done | Class::Partial)))
+    }
+
+    /// By a process of its own.
+    fn by_itself(&self, run: &Run) -> Option<Ended> {
+        if !self.route.stands_on_its_root() {
+            return None;
+        }
+        self.say(run);
+        let command = command(self.route, &run.args);
+        Some(ended(process::run(command, &run.input, &self.shared.stop)))
+    }
+
+    fn say(&self, run: &Run) {
+        let shown = crate::rsync::command::shown(&self.route.root, run);
+        log::debug!("{}", String::from_utf8_lossy(&shown));
+    }
+}
+
+/// rsync with these arguments, as every run of a remote starts it.
+fn command(route: &Route, args: &[OsString]) -> Command {
+    let mut command = Command::new(RSYNC);
+    // Options stand behind `./`, in the order that sersync shows.
+    command.args(args).current_dir(&route.root).env_remove("POSIXLY_CORRECT");
+    command.env(orphans::MARK, &route.mark);
+    if std::env::var_os(PASSWORD).is_none() {
+        // Where the module wants one and none is configured, rsync would ask for it on the terminal,
+        // and be stopped there for ever.
+        command.env(PASSWORD, "");
+    }
+    if std::env::var_os(ASKPASS).is_none() {
+        // ssh would ask on the terminal, and be stopped there as well.
+        command.env(ASKPASS, "false").env(ASKPASS_REQUIRE, "force");
+    }
+    command
+}
+
+fn ended(exit: process::Exit) -> Ended {
+    let status = match exit.status.map(process::code_or_signal) {
+        Ok(Ok(code)) => Status::Exited(code),
+        Ok(Err(signal)) => Status::Signaled(signal),
+        Err(error) => Status::NotStarted(error.kind()),
+    };
+    Ended { status, stderr: exit.stderr }
 }
 
 /// A path of a batch, and what disappeared under its name.
@@ -286,48 +466,11 @@ fn halves(paths: &[Listed]) -> (&[Listed], &[Listed]) {
     paths.split_at(edge.unwrap_or(middle))
 }
 
-/// Runs one after the other, until one cannot get through.
-fn run_all(shared: &Shared, route: &Route, runs: &[Run]) -> JobEnd {
-    let mut end = JobEnd::Nothing;
-    for run in runs {
-        let stood = route.connection.as_ref().filter(|connection| connection.stands());
-        let Some(mut ended) = run_rsync(shared, route, run) else { return JobEnd::RootChanged };
-        if let Some(connection) = stood.filter(|_| broken(&ended)) {
-            // The connection has died since the last run; the remote may be all right.
-            connection.close();
-            let Some(again) = run_rsync(shared, route, run) else { return JobEnd::RootChanged };
-            ended = again;
-        }
-        let class = classify(&ended);
-        if class == Class::SourceGone
-            && Identity::of(&route.root).ok() != Some(route.footing.identity)
-        {
-            return JobEnd::RootChanged;
-        }
-        end = worse(end, JobEnd::Ran { named: named(route, &ended), ended });
-        // What did not get through must not hold up the rest.
-        if !matches!(class, Class::Done | Class::Partial) {
-            break;
-        }
-    }
-    end
-}
-
 /// Has the way to the remote broken, and not somebody ended the run?
 fn broken(ended: &Ended) -> bool {
     let ended_by_us =
         matches!(ended.status, Status::Signaled(_) | Status::Exited(RSYNC_INTERRUPTED));
     classify(ended) == Class::Unreachable && !ended_by_us
-}
-
-/// The runs as they are run, over the remote's shared connection if it has one.
-fn over_connection(route: &Route, mut runs: Vec<Run>) -> Vec<Run> {
-    if let Some(socket) = route.connection.as_ref().and_then(Connection::socket) {
-        for run in &mut runs {
-            run.args = remote_shell::over_shared(&run.args, socket);
-        }
-    }
-    runs
 }
 
 /// The end that counts of two.
@@ -347,12 +490,15 @@ fn worse(one: JobEnd, other: JobEnd) -> JobEnd {
     }
 }
 
+/// Up to here something got through.
+const RANK_PARTIAL: u8 = 2;
+
 fn rank(end: &JobEnd) -> u8 {
     match end {
         JobEnd::Nothing => 0,
         JobEnd::Ran { ended, .. } => match classify(ended) {
             Class::Done => 1,
-            Class::Partial => 2,
+            Class::Partial => RANK_PARTIAL,
             Class::Unreachable | Class::Refused | Class::SourceGone => 3,
         },
         JobEnd::RootChanged => 4,
@@ -380,125 +526,12 @@ fn batch(route: &Route, deletes: Deletes, fresh: bool, paths: &[Listed]) -> Vec<
             Looked { path, gone, now, bytes, fresh }
         })
         .collect();
-    plan::batch(&route.target(), deletes, &looked)
-}
-
-/// Runs it, if the root is the directory that it should be.
-fn run_rsync(shared: &Shared, route: &Route, run: &Run) -> Option<Ended> {
-    // An emptied or unmounted source would delete whatever is listed, with exit code 0.
-    if Identity::of(&route.root).ok() != Some(route.footing.identity) {
-        return None;
-    }
-    log::debug!("{}", String::from_utf8_lossy(&crate::rsync::command::shown(&route.root, run)));
-    let mut command = Command::new(RSYNC);
-    // Options stand behind `./`, in the order that sersync shows.
-    command.args(&run.args).current_dir(&route.root).env_remove("POSIXLY_CORRECT");
-    command.env(orphans::MARK, &route.mark);
-    if std::env::var_os(PASSWORD).is_none() {
-        // Where the module wants one and none is configured, rsync would ask for it on the terminal,
-        // and be stopped there for ever.
-        command.env(PASSWORD, "");
-    }
-    if std::env::var_os(ASKPASS).is_none() {
-        // ssh would ask on the terminal, and be stopped there as well.
-        command.env(ASKPASS, "false").env(ASKPASS_REQUIRE, "force");
-    }
-    let exit = process::run(command, &run.input, &shared.stop);
-    let status = match exit.status.map(process::code_or_signal) {
-        Ok(Ok(code)) => Status::Exited(code),
-        Ok(Err(signal)) => Status::Signaled(signal),
-        Err(error) => Status::NotStarted(error.kind()),
-    };
-    Some(Ended { status, stderr: exit.stderr })
-}
-
-/// Looks what paths are now, and remembers the last parent: lists are sorted.
-struct Looker<'a> {
-    root: &'a Path,
-    parent: Vec<u8>,
-    parent_is_real: bool,
-}
-
-impl<'a> Looker<'a> {
-    fn new(root: &'a Path) -> Looker<'a> {
-        Looker { root, parent: Vec::new(), parent_is_real: true }
-    }
-
-    /// What a path is now, not following symlinks. A path whose parent has become a symlink is
-    /// missing, whatever the link leads to: on the far side the link is in the way as well.
-    ///
-    /// With it comes the size of a regular file, otherwise 0.
-    fn look(&mut self, path: &[u8]) -> (Now, u64) {
-        if path.is_empty() {
-            return (Now::Directory, 0);
-        }
-        let parent =
-            path.iter().rposition(|&byte| byte == b'/').map_or(&path[..0], |at| &path[..at]);
-        if parent != self.parent {
-            self.parent_is_real = self.is_real(parent);
-            self.parent = parent.to_vec();
-        }
-        if !self.parent_is_real {
-            return (Now::Missing, 0);
-        }
-        match below(self.root, path).symlink_metadata() {
-            Ok(found) if found.is_dir() => (Now::Directory, 0),
-            Ok(found) => (Now::Other, if found.is_file() { found.len() } else { 0 }),
-            Err(_) => (Now::Missing, 0),
-        }
-    }
-
-    /// Of a path just looked at: the topmost thing above it that is no directory any more, to be
-    /// listed in its place. Listed itself, rsync would take the way to it along: where that is a
-    /// symlink now, it would make a directory of it over there (`-R` follows it; measured).
-    fn in_the_way(&self, path: &[u8]) -> Option<(PathBytes, Gone, Now)> {
-        if self.parent_is_real {
-            return None;
-        }
-        let ends = path.iter().enumerate().filter(|(_, &byte)| byte == b'/').map(|(at, _)| at);
-        ends.map(|end| &path[..end]).find_map(|above| {
-            let now = match below(self.root, above).symlink_metadata() {
-                Ok(found) if found.is_dir() => return None,
-                Ok(_) => Now::Other,
-                Err(_) => Now::Missing,
-            };
-            // There was something in it, so it was a directory.
-            Some((PathBytes::from(above), Gone::Directory, now))
-        })
-    }
-
-    fn is_real(&self, directory: &[u8]) -> bool {
-        let ends = directory.iter().enumerate().filter(|(_, &byte)| byte == b'/').map(|(at, _)| at);
-        ends.chain([directory.len()]).filter(|&end| end > 0).all(|end| {
-            let above = below(self.root, &directory[..end]).symlink_metadata();
-            above.is_ok_and(|found| found.is_dir())
-        })
-    }
+    plan::batch(&route.target(), route.manner(deletes), &looked)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::symlink;
-
-    #[test]
-    fn what_is_in_the_way_is_listed_in_place_of_what_was_below() {
-        let root = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(root.path().join("real")).unwrap();
-        symlink("real", root.path().join("link")).unwrap();
-        let mut looker = Looker::new(root.path());
-        for (path, expected) in [
-            ("real/x", None),
-            ("x", None),
-            ("link/a/x", Some(("link", Now::Other))),
-            ("real/gone/a/x", Some(("real/gone", Now::Missing))),
-        ] {
-            looker.look(path.as_bytes());
-            let expected = expected
-                .map(|(above, now)| (PathBytes::from(above.as_bytes()), Gone::Directory, now));
-            assert_eq!(looker.in_the_way(path.as_bytes()), expected, "{path}");
-        }
-    }
 
     #[test]
     fn halves_meet_between_two_directories() {
@@ -531,29 +564,6 @@ mod tests {
             (ran(12, &[]), JobEnd::RootChanged, JobEnd::RootChanged),
         ] {
             assert_eq!(worse(one.clone(), other.clone()), expected, "{one:?} and {other:?}");
-        }
-    }
-
-    #[test]
-    fn a_look_follows_no_symlink_anywhere_below_the_root() {
-        let root = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(root.path().join("real/deep")).unwrap();
-        std::fs::write(root.path().join("real/deep/file"), "").unwrap();
-        symlink("real", root.path().join("link")).unwrap();
-        symlink("nowhere", root.path().join("dangling")).unwrap();
-        let mut looker = Looker::new(root.path());
-        for (path, now) in [
-            ("dangling", Now::Other),
-            ("link", Now::Other),
-            ("link/deep", Now::Missing),
-            ("link/deep/file", Now::Missing),
-            ("missing/file", Now::Missing),
-            ("real", Now::Directory),
-            ("real/deep", Now::Directory),
-            ("real/deep/file", Now::Other),
-            ("real/deep/file/below", Now::Missing),
-        ] {
-            assert_eq!(looker.look(path.as_bytes()).0, now, "{path}");
         }
     }
 }

@@ -66,6 +66,8 @@ pub struct Config {
     pub plugins: Vec<Plugin>,
     /// `sersync/batch` (an extension).
     pub batch: Batch,
+    /// `sersync/standby` (an extension).
+    pub standby: Standby,
     /// `sersync/safety` (an extension).
     pub safety: Safety,
     /// `sersync/alert` (an extension), if there is one.
@@ -221,6 +223,16 @@ pub enum Transport {
     },
 }
 
+impl Transport {
+    /// The host on the other side; none if it is this machine.
+    pub fn host(&self) -> Option<&str> {
+        match self {
+            Transport::Daemon { host, .. } | Transport::Ssh { host, .. } => Some(host),
+            Transport::Local { .. } => None,
+        }
+    }
+}
+
 /// How rsync is called for a remote: what `sersync/rsync` says, or the remote itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rsync {
@@ -279,6 +291,24 @@ pub struct TimeOfDay {
 impl fmt::Display for TimeOfDay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:02}:{:02}", self.hour, self.minute)
+    }
+}
+
+/// `standby start seconds` (an extension): whether the next rsync of a remote is started ahead of time,
+/// and waits for its list; a change then arrives without the time that connecting takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standby {
+    /// There is none.
+    Off,
+    /// After the last change one waits for so many seconds.
+    For(u64),
+    /// Once a remote has had a change, there always is one.
+    Always,
+}
+
+impl Default for Standby {
+    fn default() -> Self {
+        Standby::For(60)
     }
 }
 

@@ -17,7 +17,7 @@ use super::xml::{self, shown, shown_path, Attribute, Element};
 use super::{
     Alert, Batch, Config, Crontab, EmptyRoot, Events, FailLog, Filter, Plugin, PluginKind,
 };
-use super::{Destination, Root, Safety, Schedule, StatusAddress, TimeOfDay};
+use super::{Destination, Root, Safety, Schedule, Standby, StatusAddress, TimeOfDay};
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::ops::RangeInclusive;
@@ -71,6 +71,7 @@ pub(super) fn config(file: &Path, source: &Source) -> Result<Config, Problem> {
         plugin,
         plugins,
         batch: batch(sersync)?,
+        standby: standby(sersync)?,
         safety: safety(sersync)?,
         alert: alert(sersync)?,
         warnings: warnings.in_file_order(),
@@ -242,6 +243,21 @@ fn times_of_day(attribute: &Attribute<'_>) -> Result<Vec<TimeOfDay>, Problem> {
         return Err(problem.hint(Hint::WRITE.with("schedule=\"10m\"")));
     }
     Ok(times)
+}
+
+fn standby(sersync: Element<'_>) -> Result<Standby, Problem> {
+    let Some(element) = sersync.child("standby") else { return Ok(Standby::default()) };
+    // Whoever writes the element alone wants it.
+    if element.attribute("start").is_some() && !element.start()? {
+        return Ok(Standby::Off);
+    }
+    match element.attribute("seconds") {
+        None => Ok(Standby::default()),
+        Some(written) if written.value() == "always" => Ok(Standby::Always),
+        Some(written) => {
+            Ok(Standby::For(time(&written, Unit::Seconds, 1..=INTERVAL_S_MAX)?.as_secs()))
+        }
+    }
 }
 
 fn safety(sersync: Element<'_>) -> Result<Safety, Problem> {

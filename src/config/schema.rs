@@ -27,7 +27,7 @@ const fn leaf(name: &'static str, count: Count, attributes: &'static [&'static s
 }
 
 /// The official template's elements, and this program's own: `filter hidden`, `crontab at`, `batch`,
-/// `safety`, `alert`, all but two attributes of `remote`.
+/// `safety`, `standby`, `alert`, all but two attributes of `remote`.
 static HEAD: Shape = Shape {
     name: "head",
     count: Once,
@@ -93,6 +93,7 @@ const SERSYNC: &[Shape] = &[
     leaf("plugin", Once, &["start", "name"]),
     leaf("batch", Once, &["quietMs", "maxDelayMs", "interval"]),
     leaf("safety", Once, &["emptyRoot"]),
+    leaf("standby", Once, &["start", "seconds"]),
     leaf("alert", Once, &["command", "after"]),
 ];
 

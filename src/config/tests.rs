@@ -95,6 +95,7 @@ fn the_official_template_means_what_it_always_meant() {
         plugin: None,
         plugins: Vec::new(),
         batch: Batch::default(),
+        standby: Standby::For(60),
         safety: Safety { empty_root: EmptyRoot::Halt },
         alert: None,
         warnings: Vec::new(),

@@ -76,7 +76,7 @@ mod tests {
     impl World {
         fn new(remotes: usize, deletes: Deletes) -> World {
             let timing = Batch::default();
-            let manner = Manner { timing, deletes, mirror: false, put_aside_ms: 60_000 };
+            let manner = Manner { timing, deletes, mirror: false, standby: false, put_aside_ms: 0 };
             let remote = |seed| Remote::new(manner, Known::From(0), seed);
             let remotes = (0..remotes as u64).map(remote).collect();
             World { arrivals: Arrivals::default(), remotes, jobs: 0 }

@@ -198,6 +198,16 @@ impl Engine {
             .all(|watched| watched.root.is_complete() && watched.root.sees_everything())
     }
 
+    /// Whether the root of a remote is halted.
+    pub fn is_halted(&self, id: RemoteId) -> bool {
+        self.remotes.get(id.0).is_some_and(|served| self.roots[served.root].halt.is_some())
+    }
+
+    /// The remote that a job on its way is for.
+    pub fn remote_of(&self, job: JobId) -> Option<RemoteId> {
+        self.remotes.iter().position(|served| served.remote.is_flying(job)).map(RemoteId)
+    }
+
     /// Directories known of a root.
     pub fn directories(&self, id: RootId) -> usize {
         self.roots[id.0].root.directories()

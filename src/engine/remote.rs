@@ -50,6 +50,7 @@ pub struct Remote {
     scheduled: bool,
     /// A full sync deletes what only the far side has; otherwise it cannot stand for deletions.
     mirror: bool,
+    standby: bool,
     first_change: Option<Time>,
     last_change: Time,
     last_start: Option<Time>,
@@ -94,6 +95,8 @@ pub struct Manner {
     pub deletes: Deletes,
     /// Full syncs delete what only the far side has.
     pub mirror: bool,
+    /// Flat runs may be done by a standby, whose words delete whatever the batch is.
+    pub standby: bool,
     /// What does not get through, however often it is tried, is tried again after this.
     pub put_aside_ms: u64,
 }
@@ -101,7 +104,7 @@ pub struct Manner {
 impl Remote {
     /// A remote at the start. `seed` differs from remote to remote.
     pub fn new(manner: Manner, known: Known, seed: u64) -> Remote {
-        let Manner { timing, deletes, mirror, put_aside_ms } = manner;
+        let Manner { timing, deletes, mirror, standby, put_aside_ms } = manner;
         Remote {
             timing,
             deletes,
@@ -110,6 +113,7 @@ impl Remote {
             full: known == Known::Nothing,
             scheduled: false,
             mirror,
+            standby,
             first_change: None,
             last_change: Time(0),
             last_start: None,

@@ -61,6 +61,7 @@ impl Loop {
     }
 
     fn stop_all(&mut self) {
+        self.standbys.let_go(|_| true);
         self.engine.stop();
         self.plugins.iter_mut().for_each(Plugins::stop);
         self.alerts.iter_mut().for_each(Alerts::stop);

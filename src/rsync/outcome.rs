@@ -101,6 +101,11 @@ pub fn option_unknown(ended: &Ended) -> bool {
     combined_unsupported(ended) && says(&ended.stderr, "unknown option")
 }
 
+/// Whether a module refused the run because it has as many connections as it may have.
+pub fn connections_used_up(ended: &Ended) -> bool {
+    classify(ended) != Class::Done && says(&ended.stderr, "max connections")
+}
+
 /// What to change, where standard error tells; one sentence. `login` is that of a remote which is
 /// reached over SSH.
 pub fn advice(ended: &Ended, login: Option<&Login>) -> Option<String> {

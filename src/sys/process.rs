@@ -1,4 +1,5 @@
-//! Runs one process to its end: feeds it its standard input, keeps what it says on standard error.
+//! Runs one process to its end: feeds it its standard input, keeps what it says on standard error. It
+//! may be started long before there is anything to feed.
 
 use std::io::{self, ErrorKind, PipeReader, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -40,21 +41,61 @@ pub struct Exit {
     pub stderr: Vec<u8>,
 }
 
-/// Runs `command` in a process group of its own until it has ended. `input` goes to its standard
-/// input, in pieces that end behind a NUL; what it writes to standard output is dropped. When `stop`
-/// becomes readable or is closed, the group is ended.
-pub fn run(mut command: Command, input: &[u8], stop: &PipeReader) -> Exit {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = match command.spawn() {
-        Ok(child) => child,
-        Err(error) => return Exit { status: Err(error), stderr: Vec::new() },
-    };
-    let mut stderr = Vec::new();
-    let talked = talk(&mut child, input, stop, &mut stderr);
-    if talked.is_err() {
-        end(&child, Signal::SIGKILL);
+/// Starts `command` and runs it until it has ended: see [`Started`].
+pub fn run(command: Command, input: &[u8], stop: &PipeReader) -> Exit {
+    match Started::new(command) {
+        Ok(started) => started.feed(input, stop),
+        Err(error) => Exit { status: Err(error), stderr: Vec::new() },
     }
-    Exit { status: child.wait().and_then(|status| talked.map(|()| status)), stderr }
+}
+
+/// A process in a group of its own that waits for its standard input. If the value goes before it has
+/// been fed, the group is killed.
+#[derive(Debug)]
+pub struct Started {
+    child: Child,
+    is_fed: bool,
+}
+
+impl Started {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// It cannot be run.
+    pub fn new(mut command: Command) -> io::Result<Started> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.process_group(0).spawn()?;
+        Ok(Started { child, is_fed: false })
+    }
+
+    /// Whether it has ended, fed or not.
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Runs it to its end. `input` goes to its standard input, in pieces that end behind a NUL; what it
+    /// writes to standard output is dropped. When `stop` becomes readable or is closed, the group is
+    /// ended.
+    pub fn feed(mut self, input: &[u8], stop: &PipeReader) -> Exit {
+        self.is_fed = true;
+        let mut stderr = Vec::new();
+        let talked = talk(&mut self.child, input, stop, &mut stderr);
+        if talked.is_err() {
+            end(&self.child, Signal::SIGKILL);
+        }
+        Exit { status: self.child.wait().and_then(|status| talked.map(|()| status)), stderr }
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // Once it has been waited for, its number may be another's.
+        if !self.is_fed && !self.has_ended() {
+            end(&self.child, Signal::SIGKILL);
+            // It is gone at once; nothing keeps it.
+            let _ = self.child.wait();
+        }
+    }
 }
 
 /// Feeds and listens until the child has closed its standard error or ended.

@@ -416,6 +416,7 @@ fn live(seed: u64, plan: &Plan) {
             timing: Batch { quiet_ms: 2, delay_ms_max: 20, interval_ms: 0 },
             deletes: Deletes::Combined,
             mirror: plan.mirror,
+            standby: random.one_in(2),
             put_aside_ms: 60_000,
         },
         roots: vec![RootSettings { filter: Arc::default(), remotes: vec![known; 2], empty: false }],

@@ -77,7 +77,7 @@ impl Remote {
     ) -> Option<Verdict> {
         let flight = self.flight.as_mut()?;
         if flight.deletes == Deletes::Combined
-            && flight.is_deleting()
+            && (flight.is_deleting() || self.standby && !flight.sweeps())
             && combined_unsupported(ended)
         {
             flight.unsupported = option_unknown(ended);

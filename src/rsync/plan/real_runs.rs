@@ -1,6 +1,6 @@
 //! What real runs do to a daemon's module on loopback.
 
-use super::tests::{disappeared, looked, rsync, NEW};
+use super::tests::{cold, disappeared, looked, rsync, NEW};
 use super::*;
 use crate::config::{Remote, Rsync, Transport};
 use std::ffi::OsStr;
@@ -81,7 +81,7 @@ impl Lab {
     fn batch(&self, params: &[&str], deletes: Deletes, paths: &[Looked]) {
         let rsync = self.rsync(params);
         for run in
-            batch(&Target { remote: &self.remote, rsync: &rsync, local: NEW }, deletes, paths)
+            batch(&Target { remote: &self.remote, rsync: &rsync, local: NEW }, cold(deletes), paths)
         {
             self.run(&run);
         }
@@ -216,7 +216,7 @@ fn odd_parameters_neither_stop_nor_widen_a_prune() {
         make(&lab.far(), FAR);
         let rsync = lab.rsync(params);
         let target = Target { remote: &lab.remote, rsync: &rsync, local: NEW };
-        let runs = batch(&target, Deletes::Portable, &disappeared());
+        let runs = batch(&target, cold(Deletes::Portable), &disappeared());
         lab.run(&runs[0]);
         assert_eq!(tree(&lab.far()), PRUNED, "{params:?}");
         assert_eq!(tree(&lab.near()).len(), 6, "{params:?}: the near side was changed");

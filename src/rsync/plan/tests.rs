@@ -10,6 +10,11 @@ const OLD: Capability = Capability { version: Version { major: 2, minor: 6, patc
 pub(in crate::rsync) const NEW: Capability =
     Capability { version: Version { major: 3, minor: 5, patch: 0 } };
 
+/// Runs that find no standby.
+pub(super) fn cold(deletes: Deletes) -> Manner {
+    Manner { deletes, mirror: true, standby: false }
+}
+
 pub(super) fn looked(path: &[u8], gone: Gone, now: Now) -> Looked {
     Looked { path: path.into(), gone, now, bytes: 0, fresh: false }
 }
@@ -31,7 +36,7 @@ pub(super) fn disappeared() -> [Looked; 4] {
 fn planned(params: &[&str], local: Capability, deletes: Deletes, paths: &[Looked]) -> Vec<String> {
     let (remote, rsync) =
         (Remote { transport: Transport::Local { path: "/d".into() } }, rsync(params));
-    let runs = batch(&Target { remote: &remote, rsync: &rsync, local }, deletes, paths);
+    let runs = batch(&Target { remote: &remote, rsync: &rsync, local }, cold(deletes), paths);
     let line = |run: &Run| {
         let args = run.args.join(OsStr::new(" ")).into_string().unwrap();
         let input = String::from_utf8(run.input.clone()).unwrap();
@@ -145,7 +150,7 @@ fn lists_end_every_entry_with_a_nul() {
     let (remote, rsync) =
         (Remote { transport: Transport::Local { path: "/d".into() } }, rsync(&["-a"]));
     let target = Target { remote: &remote, rsync: &rsync, local: NEW };
-    for run in batch(&target, Deletes::Portable, &disappeared()) {
+    for run in batch(&target, cold(Deletes::Portable), &disappeared()) {
         assert_eq!(run.input.last(), Some(&0));
         assert!(!run.input.windows(2).any(|pair| pair == [0, 0]), "an empty entry");
     }
@@ -157,7 +162,7 @@ fn lists_end_every_entry_with_a_nul() {
 fn flat_words(local: Capability, transport: Transport, path: Looked) -> String {
     let (remote, rsync) = (Remote { transport }, rsync(&["-a"]));
     let target = Target { remote: &remote, rsync: &rsync, local };
-    let runs = batch(&target, Deletes::Combined, &[path]);
+    let runs = batch(&target, cold(Deletes::Combined), &[path]);
     runs[0].args.join(OsStr::new(" ")).into_string().unwrap()
 }
 

@@ -1,0 +1,48 @@
+//! An rsync that has connected already and waits for its list.
+//!
+//! With its list on standard input, rsync connects, logs in and starts the far side before it reads the
+//! first path. So all that a run costs before it sends anything can be done before there is anything
+//! to send. The loop keeps it between two jobs; here is how it is started and used. Its death is
+//! never a failure of the remote: the same run is made once more by one that is started for it.
+//!
+//! It reads an empty list if this process dies, and then does nothing.
+
+use super::{command, Route};
+use crate::rsync::plan::{self, Run};
+use crate::sys::process::{Exit, Started};
+use std::ffi::OsString;
+use std::io::PipeReader;
+
+/// One that waits. If the value goes, it is ended.
+#[derive(Debug)]
+pub struct Standby {
+    args: Vec<OsString>,
+    started: Started,
+}
+
+impl Standby {
+    /// Starts one for the flat runs of a remote; `None` if that cannot be done now.
+    pub(super) fn start(route: &Route, manner: plan::Manner) -> Option<Standby> {
+        if !route.stands_on_its_root() {
+            return None;
+        }
+        let args = route.over_connection(plan::standby(&route.target(), manner));
+        let started = Started::new(command(route, &args)).ok()?;
+        Some(Standby { args, started })
+    }
+
+    /// Whether it can do this run, and still waits.
+    pub(super) fn fits(&mut self, run: &Run) -> bool {
+        self.args == run.args && self.is_waiting()
+    }
+
+    /// Whether it has not ended.
+    pub(super) fn is_waiting(&mut self) -> bool {
+        !self.started.has_ended()
+    }
+
+    /// Does a run.
+    pub(super) fn run(self, run: &Run, stop: &PipeReader) -> Exit {
+        self.started.feed(&run.input, stop)
+    }
+}
