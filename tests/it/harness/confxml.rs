@@ -33,6 +33,8 @@ pub struct ConfXml {
     /// The `plugin` element of `sersync`, as it is written, and others behind it; the template's at
     /// first.
     pub plugin: String,
+    /// The `standby` element, as it is written; none at first.
+    pub standby: String,
     /// The `plugin` blocks behind `sersync`, as they are written.
     pub blocks: String,
     events: Vec<(&'static str, bool)>,
@@ -63,6 +65,7 @@ impl ConfXml {
                       <exclude expression=\"*.php\"></exclude></crontabfilter></crontab>"
                 .to_string(),
             plugin: r#"<plugin start="false" name="command"/>"#.to_string(),
+            standby: String::new(),
             blocks: String::new(),
             events: vec![
                 ("delete", true),
@@ -112,6 +115,7 @@ impl fmt::Display for ConfXml {
         let fail_log = escape(&self.fail_log.display().to_string());
         writeln!(f, r#"    <failLog path="{fail_log}" timeToExecute="60"/>"#)?;
         writeln!(f, "    {}", self.crontab)?;
+        writeln!(f, "    {}", self.standby)?;
         writeln!(f, "    {}\n  </sersync>\n{}</head>", self.plugin, self.blocks)
     }
 }
