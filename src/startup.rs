@@ -117,13 +117,14 @@ impl From<ConfigError> for Error {
 /// # Errors
 /// It cannot be read, is too large, or cannot be used.
 pub fn read_config(file: &Path, directory: &Path) -> Result<Config, Error> {
-    let file = directory.join(file);
-    let unreadable = |error| Error::Unreadable(file.clone(), error);
-    let opened = std::fs::File::open(&file).map_err(unreadable)?;
+    let unreadable = |error| Error::Unreadable(file.into(), error);
+    let opened = std::fs::File::open(directory.join(file)).map_err(unreadable)?;
     let mut bytes = Vec::new();
     // One byte more than is allowed, for the reader to see that it is too large.
     opened.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    let mut config = Config::parse(&file, &bytes)?;
+    // What is wrong is told by the name that was typed.
+    let mut config = Config::parse(file, &bytes)?;
+    config.file = directory.join(file);
     config.fail_log.path = directory.join(config.fail_log.path);
     for root in &mut config.roots {
         root.watch = directory.join(&root.watch);

@@ -72,7 +72,7 @@ const TABLE: [Row; 29] = [
     (Code(126), "bash: rsync: Permission denied\n", Refused, "bash: rsync: Permission denied"),
     (Code(127), "sh: rsync: not found\n", Refused, "(Install rsync on the far side"),
     (Code(255), "ssh: connect to host h: No route to host\n", Unreachable, "(Check the network"),
-    (Code(255), "Host key verification failed.\n", Unreachable, "accept its host key"),
+    (Code(255), "Host key verification failed.\n", Refused, "Host key verification failed"),
     (Signal(9), "", Unreachable, "rsync was ended by signal 9"),
     (Signal(15), "", Unreachable, "rsync was ended by signal 15"),
 ];
