@@ -15,10 +15,14 @@ use std::time::{Duration, Instant};
 use figures::{millis, percentile, Table};
 use stage::{By, Cpu, Daemon, Side, Stage, Unmeasurable};
 
-/// The median latency of one change, against one rsync with TCP_NODELAY by hand.
-const CHANGE_RATIO_MAX: f64 = 1.25;
-/// The median latency of one change over SSH, once the connection stands, against the same through a daemon.
+/// The median latency of one change, against one rsync with TCP_NODELAY by hand, and against a plain one.
+const CHANGE_RATIO_MAX: f64 = 0.6;
+const CHANGE_PLAIN_RATIO_MAX: f64 = 0.06;
+/// The latency that 99 of 100 changes stay within, against the median.
+const TAIL_RATIO_MAX: f64 = 3.0;
+/// The median latency of one change over SSH, against the same through a daemon, and against one rsync by hand.
 const SSH_RATIO_MAX: f64 = 2.0;
+const SSH_HAND_RATIO_MAX: f64 = 0.05;
 /// The time of a burst from its last write, against one rsync of the same files by hand.
 const BURST_RATIO_MAX: f64 = 1.3;
 /// The rsync runs for one burst.
@@ -117,7 +121,11 @@ fn changes(stage: &Stage, daemon: &str, scale: &Scale) -> Result<Table, Unmeasur
         let ratio = figures::ratio(p50, base);
         table.row(name, &[millis(p50), millis(percentile(times, 99)), format!("{ratio:.2}")]);
     }
+    let plain = percentile(&mut plain, 50);
+    let tail = percentile(&mut sersync, 99);
     table.goal("p50, against TCP_NODELAY by hand", figures::ratio(median, base), CHANGE_RATIO_MAX);
+    table.goal("p50, against rsync by hand", figures::ratio(median, plain), CHANGE_PLAIN_RATIO_MAX);
+    table.goal("p99, against p50", figures::ratio(tail, median), TAIL_RATIO_MAX);
     Ok(table)
 }
 
@@ -151,7 +159,13 @@ fn changes_over_ssh(stage: &Stage, scale: &Scale) -> Result<Table, Unmeasurable>
         table.row(name, &[millis(p50), millis(percentile(times, 99)), ratio]);
     }
     let over_ssh = figures::ratio(percentile(&mut times[1], 50), base);
+    let by_hand = percentile(&mut times[3], 50);
+    let against_hand = figures::ratio(percentile(&mut times[1], 50), by_hand);
+    let tail = percentile(&mut times[1], 99);
+    let against_median = figures::ratio(tail, percentile(&mut times[1], 50));
     table.goal("p50 over SSH, against a daemon", over_ssh, SSH_RATIO_MAX);
+    table.goal("p50 over SSH, against rsync by hand", against_hand, SSH_HAND_RATIO_MAX);
+    table.goal("p99 over SSH, against p50", against_median, TAIL_RATIO_MAX);
     Ok(table)
 }
 
