@@ -21,6 +21,7 @@ pub mod banner;
 pub mod cli;
 pub mod config;
 pub mod crontab;
+pub mod dry_run;
 pub mod engine;
 pub mod event_loop;
 pub mod faillog;

@@ -390,10 +390,16 @@ fn run_rsync(shared: &Shared, route: &Route, run: &Run) -> Option<Ended> {
         return None;
     }
     log::debug!("{}", String::from_utf8_lossy(&crate::rsync::command::shown(&route.root, run)));
+    let mut command = command(run, &route.root);
+    command.env(orphans::MARK, &route.mark);
+    Some(ended(process::run(command, &run.input, &shared.stop)))
+}
+
+/// The process of a run, ready to be started: nobody is ever asked for anything.
+pub fn command(run: &Run, root: &Path) -> Command {
     let mut command = Command::new(RSYNC);
     // Options stand behind `./`, in the order that sersync shows.
-    command.args(&run.args).current_dir(&route.root).env_remove("POSIXLY_CORRECT");
-    command.env(orphans::MARK, &route.mark);
+    command.args(&run.args).current_dir(root).env_remove("POSIXLY_CORRECT");
     if std::env::var_os(PASSWORD).is_none() {
         // Where the module wants one and none is configured, rsync would ask for it on the terminal,
         // and be stopped there for ever.
@@ -403,13 +409,17 @@ fn run_rsync(shared: &Shared, route: &Route, run: &Run) -> Option<Ended> {
         // ssh would ask on the terminal, and be stopped there as well.
         command.env(ASKPASS, "false").env(ASKPASS_REQUIRE, "force");
     }
-    let exit = process::run(command, &run.input, &shared.stop);
+    command
+}
+
+/// How a run ended, by the end of its process.
+pub fn ended(exit: process::Exit) -> Ended {
     let status = match exit.status.map(process::code_or_signal) {
         Ok(Ok(code)) => Status::Exited(code),
         Ok(Err(signal)) => Status::Signaled(signal),
         Err(error) => Status::NotStarted(error.kind()),
     };
-    Some(Ended { status, stderr: exit.stderr })
+    Ended { status, stderr: exit.stderr }
 }
 
 /// Looks what paths are now, and remembers the last parent: lists are sorted.

@@ -43,14 +43,25 @@ pub struct Exit {
 /// Runs `command` in a process group of its own until it has ended. `input` goes to its standard
 /// input, in pieces that end behind a NUL; what it writes to standard output is dropped. When `stop`
 /// becomes readable or is closed, the group is ended.
-pub fn run(mut command: Command, input: &[u8], stop: &PipeReader) -> Exit {
+pub fn run(command: Command, input: &[u8], stop: &PipeReader) -> Exit {
+    run_heard(command, input, stop, &mut |_| ())
+}
+
+/// The same; what it writes to standard output is handed to `heard` as it comes, in pieces of any
+/// length.
+pub fn run_heard(
+    mut command: Command,
+    input: &[u8],
+    stop: &PipeReader,
+    heard: &mut dyn FnMut(&[u8]),
+) -> Exit {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => return Exit { status: Err(error), stderr: Vec::new() },
     };
     let mut stderr = Vec::new();
-    let talked = talk(&mut child, input, stop, &mut stderr);
+    let talked = talk(&mut child, input, stop, heard, &mut stderr);
     if talked.is_err() {
         end(&child, Signal::SIGKILL);
     }
@@ -65,6 +76,7 @@ fn talk(
     child: &mut Child,
     mut input: &[u8],
     stop: &PipeReader,
+    heard: &mut dyn FnMut(&[u8]),
     kept: &mut Vec<u8>,
 ) -> io::Result<()> {
     let mut stdin = child.stdin.take();
@@ -105,7 +117,7 @@ fn talk(
         }
         if ready_stdout {
             if let Some(pipe) = &mut stdout {
-                if !read(pipe, |_| ()) {
+                if !read(pipe, &mut *heard) {
                     stdout = None;
                 }
             }

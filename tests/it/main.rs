@@ -16,6 +16,7 @@ mod broken_configs;
 mod changes;
 mod churn;
 mod disk_full;
+mod dry_run;
 mod exit_codes;
 mod failures;
 mod filters;
