@@ -18,6 +18,7 @@
 
 pub mod alert;
 pub mod banner;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod crontab;

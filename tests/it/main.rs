@@ -14,6 +14,7 @@ mod bad_input;
 mod banner;
 mod broken_configs;
 mod changes;
+mod check;
 mod churn;
 mod disk_full;
 mod dry_run;
