@@ -20,7 +20,7 @@ mod remotes;
 mod roots;
 
 use crate::cli::Options;
-use crate::config::Config;
+use crate::config::{Config, Error as ConfigError};
 use crate::engine::filter::Filter;
 use crate::language::Language;
 use crate::logging::print;
@@ -30,11 +30,17 @@ use log::LevelFilter;
 use std::path::Path;
 
 /// Prints one line for each finding; gives the exit code: 0 for a clean set-up, 1 for errors, 2 for
-/// warnings alone. Relative paths start at `here`.
+/// warnings alone. Relative paths start at `here`, the working directory.
 pub fn run(options: &Options, here: &Path, language: Language) -> u8 {
     let mut found = match startup::read_config(&options.config, here) {
-        Ok(config) => all(options, config, here, language),
-        Err(startup::Error::Config(error)) => vec![Finding::of_fault(&error, language)],
+        // Lines are shorter with the name that the user typed.
+        Ok(config) => {
+            all(options, Config { file: options.config.clone(), ..config }, here, language)
+        }
+        Err(startup::Error::Config(fault)) => {
+            let fault = ConfigError { file: options.config.clone(), ..fault };
+            vec![Finding::of_fault(&fault, language)]
+        }
         Err(error) => vec![Finding::error("", error.told(language))],
     };
     found.sort_by_key(|finding| finding.severity);

@@ -48,6 +48,8 @@ fn a_clean_set_up_is_ready() {
     let mut plan = with_free_port(Plan::with_remotes(2));
     plan.daemon.require("sync", "secret");
     plan.conf.auth = Some(("sync".into(), password_file(&plan, "secret\n", 0o600)));
+    // Which the first real run would take over there.
+    fs::set_permissions(&plan.root, fs::Permissions::from_mode(0o711)).unwrap();
     // A start would make the directory.
     plan.conf.fail_log = plan.write_conf().with_file_name("missing").join("fail.sh");
     plan.daemon.start();
