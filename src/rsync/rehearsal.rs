@@ -25,7 +25,7 @@ const TALK: &[(Option<u8>, &str)] = &[
     (None, "info"),
     (None, "debug"),
     (None, "stats"),
-    (None, "progress"),
+    (Some(b'P'), "progress"),
     (None, "stderr"),
     (None, "msgs2stderr"),
 ];
@@ -75,7 +75,7 @@ mod tests {
         for (args, expected) in [
             (&["-artz", "-R", "./", "h::m"][..], &["-artz", "-R", "./", "h::m"][..]),
             (
-                &["-avvzi", "--stats", "--log-file", "/x", "-q", "-e", "ssh -v", "./", "h:/m"],
+                &["-avvziP", "--stats", "--log-file", "/x", "-q", "-e", "ssh -v", "./", "h:/m"],
                 &["-az", "-e", "ssh -v", "./", "h:/m"],
             ),
             (
