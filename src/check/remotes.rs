@@ -10,7 +10,7 @@ use crate::config::{Config, Destination, Root, Transport};
 use crate::report;
 use crate::rsync::command::Target;
 use crate::rsync::login::Login;
-use crate::rsync::outcome::{classify, Class, Ended};
+use crate::rsync::outcome::{classify, reason, Class, Ended};
 use crate::rsync::plan::{probe, Run};
 use crate::rsync::rehearsal::rehearsed;
 use crate::sys::channel::{channel, Receiver};
@@ -29,6 +29,8 @@ use std::time::{Duration, Instant};
 const ANSWER_MAX: Duration = Duration::from_secs(15);
 /// What a run gets to end that is told to. Then it is left alone: this process ends soon.
 const END_MAX: Duration = Duration::from_secs(2);
+
+const MAKE_DIRECTORY: &str = "make the remote's directory on the far side, with the one above it";
 
 /// A remote that is to be asked.
 struct Question {
@@ -128,9 +130,13 @@ fn finding(question: &Question, answer: &Answer) -> Finding {
         Answer::Ended(ended) => match classify(ended) {
             Class::Done => Finding::fine(&**place, format!("{label} answers and takes runs")),
             Class::Partial => Finding::warning(&**place, failure(ended)),
-            Class::Unreachable | Class::Refused | Class::SourceGone => {
-                Finding::error(&**place, failure(ended))
+            // The run stood in a directory that is there, so it is one of the far side's. Over SSH
+            // its own words may come too late to be heard.
+            Class::SourceGone => {
+                let text = format!("{label}: {}; {MAKE_DIRECTORY}", reason(ended));
+                Finding::error(&**place, text)
             }
+            Class::Unreachable | Class::Refused => Finding::error(&**place, failure(ended)),
         },
     }
 }
@@ -206,9 +212,10 @@ mod tests {
             (
                 ended(3, "rsync: [Receiver] change_dir#3 \"/x/y\" failed: No such file\n"),
                 Error,
-                "h::m: rsync ended with 3: rsync: [Receiver] change_dir#3 \"/x/y\" failed: No such \
-                 file (Create the remote's directory on the far side",
+                "h::m: rsync: [Receiver] change_dir#3 \"/x/y\" failed: No such file; make the \
+                 remote's directory on the far side",
             ),
+            (ended(3, ""), Error, "h::m: a directory cannot be entered; make the remote's dir"),
         ] {
             let finding = finding(&question, &answer);
             assert_eq!((finding.severity, &*finding.place), (severity, "c.xml:3:5"));

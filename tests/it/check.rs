@@ -7,14 +7,18 @@ use std::net::TcpListener;
 use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// A plan with a port for the status page that nobody has.
+/// A plan with an address for the status page that nobody else has: the port is this test's among
+/// those of its process, and the host is that of the process. It is not listened on between two looks,
+/// so that a port alone could be somebody else's by then.
 fn plan() -> Plan {
     with_free_port(Plan::new())
 }
 
 fn with_free_port(mut plan: Plan) -> Plan {
     let port = Daemon::new(&plan.directory("spare")).port();
-    save(&mut plan, move |text| text.replace("port=\"8008\"", &format!("port=\"{port}\"")));
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    let own = format!("\"127.100.{high}.{low}\" port=\"{port}\"");
+    save(&mut plan, move |text| text.replace("\"localhost\" port=\"8008\"", &own));
     plan
 }
 
@@ -81,7 +85,7 @@ fn each_fault_of_a_daemon_is_found() {
         (|plan| plan.daemon.every_module("path = /nothing/there"), "chdir failed (Create the"),
         (|plan| plan.daemon.every_module("refuse options = delete"), "refuse --delete"),
         (|plan| plan.daemon.require("sync", "x"), "auth failed on module module0 (Make the user"),
-        (|plan| plan.conf.roots[0].remotes[0].1 += "/missing/deeper", "(Create the remote's dir"),
+        (|plan| plan.conf.roots[0].remotes[0].1 += "/missing/deeper", "; make the remote's dir"),
     ];
     for (broken, text) in cases {
         let mut plan = plan();
@@ -242,7 +246,7 @@ fn each_fault_of_ssh_is_found() {
     let (mut plan, _sshd) = over_ssh(works);
     finds(&plan, 0, "note", "remotes: whether their users may write");
     plan.conf.roots[0].remotes[0].1 += "/missing/deeper";
-    finds(&plan, 1, "error", "(Create the remote's directory on the far side");
+    finds(&plan, 1, "error", "; make the remote's directory on the far side");
 
     let (plan, _sshd) = over_ssh(|sshd| works(sshd) + " --rsync-path=/no/rsync");
     finds(&plan, 1, "error", "(Install rsync on the far side");
@@ -262,7 +266,7 @@ fn a_directory_here_that_cannot_be_written_is_found() {
     finds(&plan, 0, "note", "what failed is tried again");
     plan.conf.roots[0].remotes[0].1 = "/proc/sys/nothing/there".into();
     plan.remotes.clear();
-    finds(&plan, 1, "error", "/proc/sys/nothing/there: rsync ended with ");
+    finds(&plan, 1, "error", "/proc/sys/nothing/there: rsync: ");
 }
 
 /// The other remotes are asked, and it ends, whatever one of them does not do.
