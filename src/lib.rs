@@ -18,9 +18,11 @@
 
 pub mod alert;
 pub mod banner;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod crontab;
+pub mod dry_run;
 pub mod engine;
 pub mod event_loop;
 pub mod faillog;

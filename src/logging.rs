@@ -120,7 +120,7 @@ pub fn complain(line: &str) {
 }
 
 /// <https://no-color.org>
-fn no_wish_against_colours() -> bool {
+pub fn no_wish_against_colours() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 

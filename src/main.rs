@@ -7,7 +7,7 @@ use sersync::logging::print;
 use sersync::sys::daemon::{self, Background, Side, Unready, Waiting};
 use sersync::sys::pid_file::PidFile;
 use sersync::sys::sysctl;
-use sersync::{banner, event_loop, logging, startup};
+use sersync::{banner, check, dry_run, event_loop, logging, startup};
 use std::fmt::Display;
 use std::process::ExitCode;
 
@@ -17,8 +17,8 @@ fn main() -> ExitCode {
         Ok(Invocation::Help) => print(cli::help(language).as_bytes()),
         Ok(Invocation::Version) => print(cli::version().as_bytes()),
         Ok(Invocation::Run(options)) => return run(&options),
-        Ok(Invocation::Check(_)) => return fail("--check is not there yet"),
-        Ok(Invocation::DryRun(_)) => return fail("--dry-run is not there yet"),
+        Ok(Invocation::Check(options)) => return check(&options, language),
+        Ok(Invocation::DryRun(options)) => return dry_run(&options),
         Ok(Invocation::Status(_)) => return fail("--status is not there yet"),
         Err(error) => return fail(error.in_language(language)),
     }
@@ -98,6 +98,34 @@ fn start(options: &Options, background: Option<Background>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(error),
     }
+}
+
+/// The findings are the output; nothing else is logged.
+fn check(options: &Options, language: Language) -> ExitCode {
+    let here = std::env::current_dir().unwrap_or_default();
+    ExitCode::from(check::run(options, &here, language))
+}
+
+/// A log file is for what runs: what is wrong here is said on standard error.
+fn dry_run(options: &Options) -> ExitCode {
+    let options = Options { full_sync: options.plugin_only.is_none(), ..options.clone() };
+    let here = std::env::current_dir().unwrap_or_default();
+    if let Err(error) = logging::start(None) {
+        return fail(error);
+    }
+    let shown = startup::read_config(&options.config, &here).and_then(|config| {
+        logging::follow(options.log_level, config.debug);
+        startup::warn(&config);
+        startup::prepare(&options, config)
+    });
+    let code = match shown.map(|setup| dry_run::run(&setup)) {
+        Ok(Ok(true)) => ExitCode::SUCCESS,
+        Ok(Ok(false)) => ExitCode::FAILURE,
+        Ok(Err(error)) => fail(error),
+        Err(error) => refuse(&error),
+    };
+    logging::end();
+    code
 }
 
 /// Everything is watched: says so to whoever has waited for it.

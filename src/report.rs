@@ -179,10 +179,13 @@ pub fn failure(end: &JobEnd, login: Option<&Login>) -> String {
     match end {
         JobEnd::RootChanged => "the root is not the directory that it was at start".into(),
         JobEnd::Nothing => "nothing to do".into(),
-        JobEnd::Ran { ended, .. } => {
-            format!("{}: {}", status(ended), advised(&reason(ended), ended, login))
-        }
+        JobEnd::Ran { ended: end, .. } => ended(end, login),
     }
+}
+
+/// How a run failed, why, and what to do about it.
+pub fn ended(ended: &Ended, login: Option<&Login>) -> String {
+    format!("{}: {}", status(ended), advised(&reason(ended), ended, login))
 }
 
 /// The reason, with what to change behind it.
@@ -212,7 +215,8 @@ fn status(ended: &Ended) -> String {
     }
 }
 
-fn count(number: usize, noun: &str) -> String {
+/// A number of things: `1 directory`, `2 directories`.
+pub fn count(number: usize, noun: &str) -> String {
     match (number, noun.strip_suffix('y')) {
         (1, _) => format!("1 {noun}"),
         (_, Some(stem)) => format!("{number} {stem}ies"),

@@ -64,7 +64,7 @@ impl Clients {
 }
 
 /// OpenSSH's version; of a client that cannot be run the first rsync says so.
-fn version(program: &OsStr) -> Option<Version> {
+pub fn version(program: &OsStr) -> Option<Version> {
     let told = Command::new(program).arg("-V").stdin(Stdio::null()).output().ok()?;
     openssh_version(&[told.stderr, told.stdout].concat())
 }

@@ -286,7 +286,10 @@ fn say(remote: &str, resume: &Resume, setup: &Setup, now_ns: u64) {
 }
 
 /// One file has many names; locks and states are for the file.
-fn resolved(config: &Config) -> Result<PathBuf, Error> {
+///
+/// # Errors
+/// It is gone.
+pub fn resolved(config: &Config) -> Result<PathBuf, Error> {
     let unreadable = |error| Error::Unreadable(config.file.clone(), error);
     config.file.canonicalize().map_err(unreadable)
 }
@@ -298,7 +301,10 @@ pub fn missing_features() -> Vec<String> {
 
 /// What a plugin that runs alone watches: its own directory, or for `command`, which has none, all
 /// roots. Nothing of it is pushed anywhere.
-fn roots_of_plugin(kind: PluginKind, config: &Config) -> Result<Vec<Root>, Error> {
+///
+/// # Errors
+/// The configuration has no block for it.
+pub fn roots_of_plugin(kind: PluginKind, config: &Config) -> Result<Vec<Root>, Error> {
     let name = kind.name();
     let Some(block) = config.plugin_block(kind) else {
         let text = format!(
@@ -313,7 +319,11 @@ fn roots_of_plugin(kind: PluginKind, config: &Config) -> Result<Vec<Root>, Error
     })
 }
 
-fn check_root(config: &Config, root: &Root) -> Result<(), Error> {
+/// Whether a root can be watched.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_root(config: &Config, root: &Root) -> Result<(), ConfigError> {
     let what = match std::fs::metadata(&root.watch) {
         Ok(found) if found.is_dir() => match std::fs::read_dir(&root.watch) {
             Ok(_) => return Ok(()),
@@ -324,28 +334,50 @@ fn check_root(config: &Config, root: &Root) -> Result<(), Error> {
         Err(error) => format!("cannot be looked at: {error}"),
     };
     let text = format!("watch=\"{}\" {what}", root.watch.display());
-    Err(config.fault(root.written, text).hint(Hint::MAKE_DIRECTORY).into())
+    Err(config.fault(root.written, text).hint(Hint::MAKE_DIRECTORY))
 }
 
 fn check_password_files(config: &Config, root: &Root) -> Result<(), Error> {
-    for rsync in root.remotes.iter().map(|to| &to.rsync) {
-        let Some(file) = &rsync.password_file else { continue };
-        let about = |text| format!("passwordfile=\"{}\" {text}", file.display());
-        match password_file::check(file, rsync.user.as_deref()) {
+    for to in &root.remotes {
+        match check_password_file(config, to) {
             Ok(()) => {}
-            Err(Fault::Refused(text, hint)) => {
-                let fault = config.fault(rsync.password_file_written, about(text));
-                return Err(fault.hint(hint).into());
-            }
-            Err(Fault::Odd(text)) => {
-                log::warn!("{}", config.fault(rsync.password_file_written, about(text)));
-            }
+            Err(PasswordFault::Refused(fault)) => return Err(fault.into()),
+            Err(PasswordFault::Odd(fault)) => log::warn!("{fault}"),
         }
     }
     Ok(())
 }
 
-fn local_rsync() -> Result<Capability, Error> {
+/// What is wrong with a remote's password file.
+#[derive(Debug)]
+pub enum PasswordFault {
+    /// No run could use it.
+    Refused(ConfigError),
+    /// It may not be what is meant.
+    Odd(ConfigError),
+}
+
+/// Looks at the password file of a remote, if it has one.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_password_file(config: &Config, to: &Destination) -> Result<(), PasswordFault> {
+    let Some(file) = &to.rsync.password_file else { return Ok(()) };
+    let fault = |text| {
+        let text = format!("passwordfile=\"{}\" {text}", file.display());
+        config.fault(to.rsync.password_file_written, text)
+    };
+    password_file::check(file, to.rsync.user.as_deref()).map_err(|found| match found {
+        Fault::Refused(text, hint) => PasswordFault::Refused(fault(text).hint(hint)),
+        Fault::Odd(text) => PasswordFault::Odd(fault(text)),
+    })
+}
+
+/// The version of the rsync on this machine.
+///
+/// # Errors
+/// There is none, or it cannot be run.
+pub fn local_rsync() -> Result<Capability, Error> {
     let output = Command::new(RSYNC).arg("--version").stdin(Stdio::null()).output();
     let output = match output {
         Ok(output) => output,

@@ -414,7 +414,7 @@ impl Runner<'_> {
             return None;
         }
         self.say(run);
-        let command = command(self.route, &run.args);
+        let command = marked(self.route, &run.args);
         Some(ended(process::run(command, &run.input, &self.shared.stop)))
     }
 
@@ -425,11 +425,17 @@ impl Runner<'_> {
 }
 
 /// rsync with these arguments, as every run of a remote starts it.
-fn command(route: &Route, args: &[OsString]) -> Command {
+fn marked(route: &Route, args: &[OsString]) -> Command {
+    let mut command = command(args, &route.root);
+    command.env(orphans::MARK, &route.mark);
+    command
+}
+
+/// rsync with these arguments, ready to be started: nobody is ever asked for anything.
+pub fn command(args: &[OsString], root: &Path) -> Command {
     let mut command = Command::new(RSYNC);
     // Options stand behind `./`, in the order that sersync shows.
-    command.args(args).current_dir(&route.root).env_remove("POSIXLY_CORRECT");
-    command.env(orphans::MARK, &route.mark);
+    command.args(args).current_dir(root).env_remove("POSIXLY_CORRECT");
     if std::env::var_os(PASSWORD).is_none() {
         // Where the module wants one and none is configured, rsync would ask for it on the terminal,
         // and be stopped there for ever.
@@ -442,7 +448,8 @@ fn command(route: &Route, args: &[OsString]) -> Command {
     command
 }
 
-fn ended(exit: process::Exit) -> Ended {
+/// How a run ended, by the end of its process.
+pub fn ended(exit: process::Exit) -> Ended {
     let status = match exit.status.map(process::code_or_signal) {
         Ok(Ok(code)) => Status::Exited(code),
         Ok(Err(signal)) => Status::Signaled(signal),

@@ -44,7 +44,7 @@ impl Excerpt {
     }
 
     /// The lines that are shown, each with a newline in front.
-    pub(super) fn told(&self, language: Language) -> String {
+    pub fn told(&self, language: Language) -> String {
         let (line, mark) = self.window(&self.line, LINE_COLUMNS_MAX);
         let mut told = format!("\n{INDENT}{line}\n{INDENT}{}^", " ".repeat(mark));
         let label = match language {

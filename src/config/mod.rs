@@ -190,6 +190,8 @@ pub struct Destination {
     pub remote: Remote,
     /// `sersync/rsync`, but for what the remote says otherwise.
     pub rsync: Rsync,
+    /// Where `ip` stands.
+    pub written: Written,
 }
 
 /// `remote ip name`: where a root is pushed.

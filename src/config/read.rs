@@ -169,7 +169,8 @@ fn roots(sersync: Element<'_>, warnings: &mut Warnings) -> Result<Vec<Root>, Pro
             if let Some(other) = destinations.insert(place, watch.clone()) {
                 warnings.add(|| shared_remote(child, &watch, &other));
             }
-            remotes.push(Destination { remote, rsync });
+            let written = child.attribute("ip").map(|ip| ip.written()).unwrap_or_default();
+            remotes.push(Destination { remote, rsync, written });
         }
         let written = element.attribute("watch").map(|watch| watch.written()).unwrap_or_default();
         roots.push(Root { watch, remotes, written });

@@ -12,7 +12,7 @@ fn parse(source: &[u8]) -> Result<Config, Error> {
 /// A root whose remotes have no settings of their own.
 fn root(watch: &str, remotes: Vec<Remote>) -> Root {
     let rsync = Rsync { params: vec![b"-artz".into()], ..Rsync::default() };
-    let to = |remote| Destination { remote, rsync: rsync.clone() };
+    let to = |remote| Destination { remote, rsync: rsync.clone(), written: Written::default() };
     let remotes = remotes.into_iter().map(to).collect();
     Root { watch: watch.into(), remotes, written: Written::default() }
 }
@@ -87,6 +87,7 @@ fn the_official_template_means_what_it_always_meant() {
             remotes: vec![Destination {
                 remote: daemon("127.0.0.1", "tongbu1"),
                 rsync: Rsync { params: vec![b"-artuz".into()], ..Rsync::default() },
+                written: Written::default(),
             }],
             written: Written::default(),
         }],

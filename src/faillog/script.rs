@@ -376,6 +376,11 @@ impl Found {
     }
 }
 
+/// How many records a script has, whoever wrote them.
+pub fn records(text: &[u8]) -> usize {
+    text.split(|&byte| byte == b'\n').filter(|line| line.starts_with(HEADER)).count()
+}
+
 /// The status of `#errno N` and what stands behind that line.
 fn header(text: &[u8]) -> Option<(i32, &[u8])> {
     let line = text.strip_prefix(HEADER)?;

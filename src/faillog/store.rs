@@ -205,20 +205,54 @@ impl Store {
 }
 
 fn open(path: &Path) -> Result<(Option<Ours>, Vec<u8>), Why> {
-    if path.file_name().is_none() || path.as_os_str().as_bytes().ends_with(b"/") {
-        return Err(Why::NoName);
-    }
+    check_name(path)?;
     let directory = parent(path);
     // COMPAT: guides name a directory like /usr/local/sersync/log that their reader never made.
     DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory)?;
+    check_directory(directory)?;
+    let Some(file) = trusted(path)? else { return Ok((None, Vec::new())) };
+    let file = lock(file).ok_or(Why::InUse)?;
+    let text = text(file.file())?;
+    Ok((Some(file), text))
+}
+
+/// Looks at the fail log as a start does, and gives what is in it; but no directory is made, and
+/// nothing is locked.
+///
+/// # Errors
+/// The file, or its place, is not safe to use or cannot be used.
+pub fn look(path: &Path) -> Result<Vec<u8>, Refused> {
+    let look = || {
+        check_name(path)?;
+        // A missing directory is made at the start, in the first one above it that is there.
+        let there = parent(path).ancestors().find(|directory| directory.exists());
+        check_directory(there.unwrap_or(Path::new(".")))?;
+        trusted(path)?.map_or(Ok(Vec::new()), |file| text(&file))
+    };
+    look().map_err(|why| Refused { path: path.into(), why })
+}
+
+fn check_name(path: &Path) -> Result<(), Why> {
+    if path.file_name().is_none() || path.as_os_str().as_bytes().ends_with(b"/") {
+        return Err(Why::NoName);
+    }
+    Ok(())
+}
+
+fn check_directory(directory: &Path) -> Result<(), Why> {
     let mode = directory.metadata()?.mode();
     if mode & WRITABLE_BY_ALL != 0 && mode & STICKY == 0 {
         return Err(Why::Directory(mode & 0o7777));
     }
     access(directory, AccessFlags::W_OK | AccessFlags::X_OK).map_err(io::Error::from)?;
+    Ok(())
+}
+
+/// The file, if there is one, that nobody else can have put there.
+fn trusted(path: &Path) -> Result<Option<File>, Why> {
     let file = match open_file(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok((None, Vec::new())),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) if error.raw_os_error() == Some(Errno::ELOOP as i32) => return Err(Why::Link),
         // What has no reader or no driver: a socket, a device.
         Err(error) if error.raw_os_error() == Some(Errno::ENXIO as i32) => return Err(Why::NoFile),
@@ -234,18 +268,22 @@ fn open(path: &Path) -> Result<(Option<Ours>, Vec<u8>), Why> {
     if found.nlink() > 1 {
         return Err(Why::Link);
     }
-    let file = lock(file).ok_or(Why::InUse)?;
+    Ok(Some(file))
+}
+
+fn text(file: &File) -> Result<Vec<u8>, Why> {
     let mut text = Vec::new();
-    file.file().take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut text)?;
+    file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut text)?;
     if text.len() > FILE_BYTES_MAX {
         return Err(Why::TooLarge);
     }
     // COMPAT: sersync left its file with mode 777. While it is empty nobody has written anything,
     // and the next text comes in a file of its own: an upgrade need not stumble over it.
-    if found.mode() & WRITABLE_BY_OTHERS != 0 && !text.is_empty() {
-        return Err(Why::Writable(found.mode() & 0o7777));
+    let mode = file.metadata()?.mode();
+    if mode & WRITABLE_BY_OTHERS != 0 && !text.is_empty() {
+        return Err(Why::Writable(mode & 0o7777));
     }
-    Ok((Some(file), text))
+    Ok(text)
 }
 
 fn open_file(path: &Path) -> io::Result<File> {

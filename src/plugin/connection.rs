@@ -100,6 +100,14 @@ pub fn ask(host: &str, port: u16, request: &[u8], no_body: bool) -> Result<Head,
     answer.into_head().and_then(Head::successful).map_err(Failure::Answer)
 }
 
+/// Sees whether somebody takes connections there; nothing is sent.
+///
+/// # Errors
+/// Nobody does, or the host has no address.
+pub fn reach(host: &str, port: u16) -> Result<(), Failure> {
+    connect(host, port).map(drop).map_err(Failure::Connect)
+}
+
 fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     let addresses = (host, port).to_socket_addrs()?;
     let until = Instant::now() + CONNECT;

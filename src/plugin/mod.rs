@@ -10,7 +10,7 @@
 
 mod answer;
 mod command;
-mod connection;
+pub mod connection;
 mod error_log;
 mod http;
 mod queue;

@@ -196,6 +196,9 @@ const ADVICE: &[(&str, &str)] = &[
     ("account is currently not available", QUIET_LOGIN),
     ("[receiver] mkdir ", MAKE_DIRECTORY),
     ("rsync: mkdir ", MAKE_DIRECTORY),
+    // What a rehearsal says, which makes no directory: rsync from 3.0 on, and before.
+    ("change_dir#3 ", MAKE_DIRECTORY),
+    ("push_dir#3 ", MAKE_DIRECTORY),
     (
         "could not resolve hostname",
         "Correct the remote's ip in the configuration, or the name service.",

@@ -200,6 +200,11 @@ pub(super) fn last<'a>(found: &[Found<'a>], short: Option<u8>, long: &str) -> Op
     found.iter().rev().find(|option| option.is(short, long)).copied()
 }
 
+/// Is one of these long options among the words, or this letter in a cluster?
+pub(crate) fn name_one(words: &[Vec<u8>], short: Option<u8>, long: &[&str]) -> bool {
+    read(words).iter().any(|option| long.iter().any(|name| option.is(short, name)))
+}
+
 /// Do the words make rsync descend into directories?
 pub(super) fn recursive(found: &[Found]) -> bool {
     found.iter().fold(false, |so_far, option| {

@@ -303,6 +303,19 @@ fn root_itself(target: &Target) -> Run {
     Run { args: target.arguments(params, flags), input: Vec::new(), purpose: Purpose::Flat }
 }
 
+/// A run that needs from the remote what batches and full syncs need, for a rehearsal: it lists the
+/// root and nothing in it, compares by content, and with `delete` may delete.
+pub fn probe(target: &Target, delete: bool) -> Run {
+    let mut flags = words(&["--no-r", "-d", "-R", "-c", "--exclude=*"]);
+    if delete {
+        flags.extend(words(&["--delete", "--force"]));
+    }
+    let params = params::without(&target.rsync.params, |option| {
+        option.is(None, "delete-excluded") || params::is_filter(option)
+    });
+    Run { args: target.arguments(params, flags), input: Vec::new(), purpose: Purpose::Level }
+}
+
 /// Deletes on the far side what is gone here among the listed paths and below them, and makes nothing
 /// there that is new. The filter lets rsync see only these and the way to them. What both sides have
 /// may be updated: to forbid that too (`--ignore-existing`) would keep rsync from replacing a symlink

@@ -43,8 +43,19 @@ pub struct Exit {
 
 /// Starts `command` and runs it until it has ended: see [`Started`].
 pub fn run(command: Command, input: &[u8], stop: &PipeReader) -> Exit {
+    run_heard(command, input, stop, &mut |_| ())
+}
+
+/// The same; what it writes to standard output is handed to `heard` as it comes, in pieces of any
+/// length.
+pub fn run_heard(
+    command: Command,
+    input: &[u8],
+    stop: &PipeReader,
+    heard: &mut dyn FnMut(&[u8]),
+) -> Exit {
     match Started::new(command) {
-        Ok(started) => started.feed(input, stop),
+        Ok(started) => started.feed(input, stop, heard),
         Err(error) => Exit { status: Err(error), stderr: Vec::new() },
     }
 }
@@ -74,12 +85,12 @@ impl Started {
     }
 
     /// Runs it to its end. `input` goes to its standard input, in pieces that end behind a NUL; what it
-    /// writes to standard output is dropped. When `stop` becomes readable or is closed, the group is
-    /// ended.
-    pub fn feed(mut self, input: &[u8], stop: &PipeReader) -> Exit {
+    /// writes to standard output goes to `heard`. When `stop` becomes readable or is closed, the group
+    /// is ended.
+    pub fn feed(mut self, input: &[u8], stop: &PipeReader, heard: &mut dyn FnMut(&[u8])) -> Exit {
         self.is_fed = true;
         let mut stderr = Vec::new();
-        let talked = talk(&mut self.child, input, stop, &mut stderr);
+        let talked = talk(&mut self.child, input, stop, heard, &mut stderr);
         if talked.is_err() {
             end(&self.child, Signal::SIGKILL);
         }
@@ -106,6 +117,7 @@ fn talk(
     child: &mut Child,
     mut input: &[u8],
     stop: &PipeReader,
+    heard: &mut dyn FnMut(&[u8]),
     kept: &mut Vec<u8>,
 ) -> io::Result<()> {
     let mut stdin = child.stdin.take();
@@ -146,7 +158,7 @@ fn talk(
         }
         if ready_stdout {
             if let Some(pipe) = &mut stdout {
-                if !read(pipe, |_| ()) {
+                if !read(pipe, &mut *heard) {
                     stdout = None;
                 }
             }

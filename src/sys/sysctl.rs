@@ -1,5 +1,6 @@
 //! The kernel's limits for inotify, which sersync raises at its start.
 
+use nix::unistd::{access, AccessFlags};
 use std::fs;
 use std::io;
 
@@ -14,6 +15,8 @@ pub struct Limit {
 
 /// How many directories one user may watch.
 pub const WATCHES: Limit = Limit { name: "max_user_watches", wanted: 50_000_000 };
+/// How many inotify instances one user may have; each root takes one. It is left as it is.
+pub const INSTANCES: Limit = Limit { name: "max_user_instances", wanted: 0 };
 /// COMPAT: the two limits that sersync raises, and its values.
 pub const LIMITS: [Limit; 2] = [WATCHES, Limit { name: "max_queued_events", wanted: 327_679 }];
 
@@ -35,6 +38,15 @@ impl Limit {
     /// The file cannot be read.
     pub fn value(self) -> io::Result<u64> {
         Ok(fs::read_to_string(self.file())?.trim().parse().unwrap_or(0))
+    }
+
+    /// What it will be once the program has raised it, where it may.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn value_after_start(self) -> io::Result<u64> {
+        let may_raise = access(self.file().as_str(), AccessFlags::W_OK).is_ok();
+        Ok(if may_raise { self.value()?.max(self.wanted) } else { self.value()? })
     }
 
     fn file(self) -> String {

@@ -7,7 +7,7 @@
 //!
 //! It reads an empty list if this process dies, and then does nothing.
 
-use super::{command, Route};
+use super::{marked, Route};
 use crate::rsync::plan::{self, Run};
 use crate::sys::process::{Exit, Started};
 use std::ffi::OsString;
@@ -27,7 +27,7 @@ impl Standby {
             return None;
         }
         let args = route.over_connection(plan::standby(&route.target(), manner));
-        let started = Started::new(command(route, &args)).ok()?;
+        let started = Started::new(marked(route, &args)).ok()?;
         Some(Standby { args, started })
     }
 
@@ -43,6 +43,6 @@ impl Standby {
 
     /// Does a run.
     pub(super) fn run(self, run: &Run, stop: &PipeReader) -> Exit {
-        self.started.feed(&run.input, stop)
+        self.started.feed(&run.input, stop, &mut |_| ())
     }
 }

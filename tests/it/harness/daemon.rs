@@ -21,6 +21,8 @@ pub struct Daemon {
     port: u16,
     modules: Vec<(String, PathBuf)>,
     user: Option<String>,
+    /// Lines that stand in every module.
+    lines: Vec<String>,
     running: Option<Child>,
 }
 
@@ -29,7 +31,14 @@ impl Daemon {
     pub fn new(dir: &Path) -> Daemon {
         fs::create_dir_all(dir).unwrap();
         let dir = dir.to_path_buf();
-        Daemon { dir, port: free_port(), modules: Vec::new(), user: None, running: None }
+        Daemon {
+            dir,
+            port: free_port(),
+            modules: Vec::new(),
+            user: None,
+            lines: Vec::new(),
+            running: None,
+        }
     }
 
     /// Adds a module, and gives the (new, empty) directory that it writes to.
@@ -46,6 +55,11 @@ impl Daemon {
         fs::write(&secrets, format!("{user}:{password}\n")).unwrap();
         fs::set_permissions(&secrets, fs::Permissions::from_mode(0o600)).unwrap();
         self.user = Some(user.to_string());
+    }
+
+    /// From the next start on, every module has this line, which counts more than what is there.
+    pub fn every_module(&mut self, line: &str) {
+        self.lines.push(line.to_string());
     }
 
     /// The port on 127.0.0.1, the same over all restarts.
@@ -109,6 +123,7 @@ impl Daemon {
         writeln!(text, "log file = {}", self.dir.join("rsyncd.log").display()).unwrap();
         for (name, path) in &self.modules {
             writeln!(text, "[{name}]\npath = {}", path.display()).unwrap();
+            self.lines.iter().for_each(|line| writeln!(text, "{line}").unwrap());
             if let Some(user) = &self.user {
                 let secrets = self.dir.join("rsyncd.secrets");
                 writeln!(text, "auth users = {user}\nsecrets file = {}", secrets.display())

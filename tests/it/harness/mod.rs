@@ -11,6 +11,7 @@ mod mirror;
 mod sersync;
 mod sshd;
 mod stand_in;
+mod traceless;
 mod tree;
 mod wait;
 
@@ -20,9 +21,10 @@ pub use disk::Disk;
 pub use gate::{Gate, Rsync};
 pub use in_background::{in_background, terminal, InBackground};
 pub use mirror::{change_arrives, Mirror, Plan};
-pub use sersync::{binary, run_to_end};
+pub use sersync::{binary, run_to_end, Ended};
 pub use sshd::Sshd;
 pub use stand_in::{End, StandIn};
+pub use traceless::run_without_trace;
 pub use tree::Tree;
 pub use wait::{eventually, until, DEADLINE};
 

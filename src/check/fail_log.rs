@@ -1,0 +1,59 @@
+//! The fail log and the state file beside it: whether they can be used, and what waits in them.
+
+use super::finding::Finding;
+use crate::config::Config;
+use crate::faillog::script::records;
+use crate::faillog::store::{look, Refused};
+use crate::report::count;
+use crate::startup::resolved;
+use crate::state::beside;
+use crate::state::store::Store;
+
+pub(super) fn findings(config: &Config) -> Vec<Finding> {
+    let path = &config.fail_log.path;
+    let mut found = vec![fail_log(look(path))];
+    // The configuration was there a moment ago.
+    let Ok(resolved) = resolved(config) else { return found };
+    found.push(match Store::at(&beside(path, &resolved, "state")).load() {
+        Ok(_) => Finding::fine("state", "what the remotes have is known, or there was no run yet"),
+        Err(error) => Finding::warning("state", format!("{error}; each of them gets a full sync")),
+    });
+    found
+}
+
+fn fail_log(looked: Result<Vec<u8>, Refused>) -> Finding {
+    match looked {
+        Ok(text) if text.is_empty() => Finding::fine("failLog", "can be used, and owes nothing"),
+        Ok(text) => match records(&text) {
+            0 => Finding::warning("failLog", "what stands in it is no record; it is kept as it is"),
+            number => {
+                let text = format!("{} in it; worked off after the start", count(number, "record"));
+                Finding::note("failLog", text)
+            }
+        },
+        Err(refused) => Finding::error("failLog", refused.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Severity::{Error, Fine, Note, Warning};
+    use super::*;
+    use crate::faillog::store::Why;
+
+    #[test]
+    fn what_waits_in_the_fail_log_is_counted() {
+        let refused = Refused { path: "/x".into(), why: Why::Link };
+        let two = b"#errno 2560\ncd /w && rsync a\n\n#errno 256\ncd /w && rsync b\n\n".to_vec();
+        for (looked, severity, text) in [
+            (Ok(Vec::new()), Fine, "can be used"),
+            (Ok(two), Note, "2 records in it; "),
+            (Ok(b"rm -rf /\n".to_vec()), Warning, "what stands in it is no record"),
+            (Err(refused), Error, "the fail log /x is a link"),
+        ] {
+            let finding = fail_log(looked);
+            assert_eq!(finding.severity, severity);
+            assert!(finding.text.starts_with(text), "{}", finding.text);
+        }
+    }
+}

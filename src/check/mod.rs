@@ -1,0 +1,77 @@
+//! `--check`: would a start with these options work, and what would it stumble over?
+//!
+//! Looks at all that a start looks at, and at more, and goes on after each fault where a start would
+//! end. Each subject has a file: a thin look at the system, and pure functions from what was seen to
+//! [`Finding`]s. Nothing is changed anywhere: no lock is taken, no limit raised, no file made,
+//! nothing pushed. `main` calls [`run`] and ends with its code.
+
+mod commands;
+mod fail_log;
+mod finding;
+mod host;
+mod instance;
+mod intervals;
+mod params;
+mod passwords;
+mod places;
+mod plugins;
+mod programs;
+mod remotes;
+mod roots;
+
+use crate::cli::Options;
+use crate::config::{Config, Error as ConfigError};
+use crate::engine::filter::Filter;
+use crate::language::Language;
+use crate::logging::print;
+use crate::startup;
+use finding::Finding;
+use log::LevelFilter;
+use std::path::Path;
+
+/// Prints one line for each finding; gives the exit code: 0 for a clean set-up, 1 for errors, 2 for
+/// warnings alone. Relative paths start at `here`, the working directory.
+pub fn run(options: &Options, here: &Path, language: Language) -> u8 {
+    let mut found = match startup::read_config(&options.config, here) {
+        // Lines are shorter with the name that the user typed.
+        Ok(config) => {
+            all(options, Config { file: options.config.clone(), ..config }, here, language)
+        }
+        Err(startup::Error::Config(fault)) => {
+            let fault = ConfigError { file: options.config.clone(), ..fault };
+            vec![Finding::of_fault(&fault, language)]
+        }
+        Err(error) => vec![Finding::error("", error.told(language))],
+    };
+    found.sort_by_key(|finding| finding.severity);
+    let every = options.log_level.is_some_and(|level| level >= LevelFilter::Debug);
+    print(finding::report(&found, every).as_bytes());
+    finding::exit_code(&found)
+}
+
+fn all(options: &Options, mut config: Config, here: &Path, language: Language) -> Vec<Finding> {
+    let mut found = params::findings(&config);
+    if let Some(kind) = options.plugin_only {
+        match startup::roots_of_plugin(kind, &config) {
+            Ok(roots) => config.roots = roots,
+            Err(error) => found.push(Finding::error("", error.told(language))),
+        }
+    }
+    let filter = Filter::new(&config.filter).unwrap_or_else(|error| {
+        found.push(Finding::error("filter", error));
+        Filter::default()
+    });
+    let running = instance::holder(&config);
+    found.extend(roots::findings(&config, &filter, language));
+    found.extend(passwords::findings(&config, language));
+    found.extend(programs::findings(&config));
+    found.extend(remotes::findings(&config, options.workers));
+    found.extend(intervals::findings(&config));
+    found.extend(fail_log::findings(&config));
+    found.extend(places::findings(options, here));
+    found.extend(plugins::findings(&config, options.plugin_only.or(config.plugin)));
+    found.extend(commands::findings(&config, options.plugin_only.or(config.plugin)));
+    found.extend(host::findings(&config, running.is_some()));
+    found.extend(running.map(|holder| instance::finding(&config, holder)));
+    found
+}

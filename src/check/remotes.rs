@@ -1,0 +1,226 @@
+//! The remotes: whether each would take what is sent to it.
+//!
+//! Each is asked with a rehearsal of a run that needs all that later runs need, and sends nothing.
+//! What shows only when something is written (the far side's user may not, its disk is full) stays
+//! unknown, and that is said.
+
+use super::finding::Finding;
+use super::places::may_write;
+use crate::config::{Config, Destination, Root, Transport};
+use crate::report;
+use crate::rsync::command::Target;
+use crate::rsync::login::Login;
+use crate::rsync::outcome::{classify, reason, Class, Ended};
+use crate::rsync::plan::{probe, Run};
+use crate::rsync::rehearsal::rehearsed;
+use crate::sys::channel::{channel, Receiver};
+use crate::sys::process;
+use crate::worker::{command, ended};
+use crate::{ssh, startup};
+use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
+use std::io;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What a remote gets to answer. Whoever is slower would be a slow remote indeed.
+const ANSWER_MAX: Duration = Duration::from_secs(15);
+/// What a run gets to end that is told to. Then it is left alone: this process ends soon.
+const END_MAX: Duration = Duration::from_secs(2);
+
+const MAKE_DIRECTORY: &str = "make the remote's directory on the far side, with the one above it";
+
+/// A remote that is to be asked.
+struct Question {
+    place: String,
+    label: String,
+    login: Option<Login>,
+    run: Run,
+    /// Where it runs: rsync wants to be somewhere.
+    directory: PathBuf,
+}
+
+/// What has come of a question.
+enum Answer {
+    Ended(Ended),
+    Late,
+}
+
+/// Asks all remotes, at most `workers` at the same time.
+pub(super) fn findings(config: &Config, workers: usize) -> Vec<Finding> {
+    // Without an rsync, `programs` says so.
+    let Ok(local) = startup::local_rsync() else { return Vec::new() };
+    let mut clients = ssh::Clients::default();
+    let mut questions = Vec::new();
+    let mut found = Vec::new();
+    for root in &config.roots {
+        for to in &root.remotes {
+            let mut rsync = to.rsync.clone();
+            clients.suit(&to.remote, &mut rsync);
+            let target = Target { remote: &to.remote, rsync: &rsync, local };
+            let place = place(config, to);
+            if let Transport::Local { path } = &to.remote.transport {
+                found.extend(unwritable(&place, path));
+            }
+            questions.push(Question {
+                place,
+                label: target.label(),
+                login: target.login(),
+                run: rehearsed(&probe(&target, config.events.delete)),
+                directory: directory(root),
+            });
+        }
+    }
+    for round in questions.chunks(workers.max(1)) {
+        match ask(round) {
+            Ok(answers) => found.extend(round.iter().zip(&answers).map(|(it, to)| finding(it, to))),
+            Err(error) => {
+                found.push(Finding::error("remotes", format!("cannot be asked: {error}")))
+            }
+        }
+    }
+    if questions.iter().any(|question| question.login.is_some()) || is_daemon(config) {
+        found.push(Finding::note(
+            "remotes",
+            "whether their users may write, and their disks have room, shows only in real runs",
+        ));
+    }
+    found
+}
+
+fn is_daemon(config: &Config) -> bool {
+    let mut remotes = config.roots.iter().flat_map(|root| &root.remotes);
+    remotes.any(|to| matches!(to.remote.transport, Transport::Daemon { .. }))
+}
+
+fn place(config: &Config, to: &Destination) -> String {
+    format!("{}:{}:{}", config.file.display(), to.written.line, to.written.column)
+}
+
+/// A root that is not there must not keep its remotes from being asked.
+fn directory(root: &Root) -> PathBuf {
+    if root.watch.is_dir() {
+        root.watch.clone()
+    } else {
+        "/".into()
+    }
+}
+
+/// A directory of this machine can be looked at, or the one in which it will be made.
+fn unwritable(place: &str, path: &Path) -> Option<Finding> {
+    let there = path.ancestors().find(|directory| directory.exists())?;
+    let error = may_write(there).err()?;
+    let text = format!("{} cannot be written: {error}; give sersync the right to", there.display());
+    Some(Finding::error(place, text))
+}
+
+fn finding(question: &Question, answer: &Answer) -> Finding {
+    let Question { place, label, login, .. } = question;
+    let failure = |ended| format!("{label}: {}", report::ended(ended, login.as_ref()));
+    match answer {
+        Answer::Late => {
+            let text = format!(
+                "{label}: no answer within {} s; look at the network and at firewalls on the way",
+                ANSWER_MAX.as_secs()
+            );
+            Finding::error(&**place, text)
+        }
+        Answer::Ended(ended) => match classify(ended) {
+            Class::Done => Finding::fine(&**place, format!("{label} answers and takes runs")),
+            Class::Partial => Finding::warning(&**place, failure(ended)),
+            // The run stood in a directory that is there, so it is one of the far side's. Over SSH
+            // its own words may come too late to be heard.
+            Class::SourceGone => {
+                let text = format!("{label}: {}; {MAKE_DIRECTORY}", reason(ended));
+                Finding::error(&**place, text)
+            }
+            Class::Unreachable | Class::Refused => Finding::error(&**place, failure(ended)),
+        },
+    }
+}
+
+/// Asks some remotes at the same time; the answers are in the order of the questions.
+fn ask(questions: &[Question]) -> io::Result<Vec<Answer>> {
+    let (stop, running) = io::pipe()?;
+    let stop = Arc::new(stop);
+    let (sender, ends) = channel()?;
+    for (number, question) in questions.iter().enumerate() {
+        let (stop, sender) = (stop.clone(), sender.clone());
+        let (run, command) =
+            (question.run.clone(), command(&question.run.args, &question.directory));
+        thread::Builder::new().spawn(move || {
+            let exit = process::run(command, &run.input, &stop);
+            // Who listens no longer has given up.
+            let _ = sender.send((number, ended(exit)));
+        })?;
+    }
+    drop(sender);
+    let mut answers: Vec<Answer> = questions.iter().map(|_| Answer::Late).collect();
+    gather(&ends, ANSWER_MAX, |number, ended| answers[number] = Answer::Ended(ended));
+    drop(running);
+    gather(&ends, END_MAX, |_, _| ());
+    Ok(answers)
+}
+
+/// Takes what comes, until no more can come or the time is over.
+fn gather(ends: &Receiver<(usize, Ended)>, time: Duration, mut take: impl FnMut(usize, Ended)) {
+    let until = Instant::now() + time;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+        match poll(&mut [PollFd::new(ends.as_fd(), PollFlags::POLLIN)], left) {
+            Ok(0) => return,
+            Ok(_) => match ends.receive() {
+                Some((number, ended)) => take(number, ended),
+                None => return,
+            },
+            Err(nix::errno::Errno::EINTR) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Severity::{Error, Fine, Warning};
+    use super::*;
+    use crate::rsync::outcome::Status;
+    use crate::rsync::plan::Purpose;
+
+    #[test]
+    fn each_answer_has_its_finding() {
+        let question = Question {
+            place: "c.xml:3:5".into(),
+            label: "h::m".into(),
+            login: None,
+            run: Run { args: Vec::new(), input: Vec::new(), purpose: Purpose::Level },
+            directory: "/".into(),
+        };
+        let ended = |code, stderr: &str| {
+            Answer::Ended(Ended { status: Status::Exited(code), stderr: stderr.into() })
+        };
+        for (answer, severity, text) in [
+            (Answer::Late, Error, "h::m: no answer within 15 s; "),
+            (ended(0, ""), Fine, "h::m answers and takes runs"),
+            (ended(23, "rsync: x failed"), Warning, "h::m: rsync ended with 23: rsync: x failed"),
+            (
+                ended(1, "ERROR: module is read only\n"),
+                Error,
+                "h::m: rsync ended with 1: ERROR: module is read only (Set `read only = no` for ",
+            ),
+            (
+                ended(3, "rsync: [Receiver] change_dir#3 \"/x/y\" failed: No such file\n"),
+                Error,
+                "h::m: rsync: [Receiver] change_dir#3 \"/x/y\" failed: No such file; make the \
+                 remote's directory on the far side",
+            ),
+            (ended(3, ""), Error, "h::m: a directory cannot be entered; make the remote's dir"),
+        ] {
+            let finding = finding(&question, &answer);
+            assert_eq!((finding.severity, &*finding.place), (severity, "c.xml:3:5"));
+            assert!(finding.text.starts_with(text), "{}", finding.text);
+        }
+    }
+}

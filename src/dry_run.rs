@@ -1,0 +1,219 @@
+//! `--dry-run`: what `-r` would run, and what that would change.
+//!
+//! Owns the words around rsync's own lines. Each remote's full sync is run as a rehearsal, one after
+//! the other, so that a list of any length goes straight through. Deletions stand last, right above
+//! the numbers, where nobody overlooks them. Watches nothing, locks nothing, writes no file. `main`
+//! calls it with what a start would use.
+
+use crate::event_loop::Setup;
+use crate::logging::{self, print};
+use crate::report::{self, count};
+use crate::rsync::command::shown;
+use crate::rsync::outcome::{classify, Class};
+use crate::rsync::rehearsal::{rehearsed, Change};
+use crate::sys::process;
+use crate::worker::{command, ended, Route};
+use std::fmt;
+use std::io::{self, IsTerminal};
+use std::ops::AddAssign;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Lines about deletions that are held back until the others are through, in bytes. What comes
+/// behind them stands among the others.
+const HELD_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A line that is longer is printed in pieces: a path has at most 4096 bytes, which rsync may write
+/// as five characters each, and a symlink has two.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+/// How a terminal shows deletions.
+const RED: (&[u8], &[u8]) = (b"\x1b[31m", b"\x1b[0m");
+
+/// Shows it for each remote; whether all of them could be asked.
+///
+/// # Errors
+/// No descriptor is left.
+pub fn run(setup: &Setup) -> io::Result<bool> {
+    if setup.routes.is_empty() {
+        print(b"nothing is synced: with -m NAME no rsync runs\n");
+        return Ok(true);
+    }
+    let red = io::stdout().is_terminal() && logging::no_wish_against_colours();
+    // Never closed before the end: nothing but the user ends a rehearsal.
+    let (stop, _open) = io::pipe()?;
+    let (mut all, mut asked) = (Numbers::default(), 0);
+    for route in &setup.routes {
+        print(&heading(route));
+        if waits(setup, &route.root) {
+            print(WAITS.as_bytes());
+            asked += 1;
+            continue;
+        }
+        let run = route.full_sync(false, setup.mirror);
+        print(&[shown(&route.root, &run), b"\n".to_vec()].concat());
+        let mut lines = Lines::new(red);
+        let rehearsal = rehearsed(&run);
+        let exit = process::run_heard(
+            command(&rehearsal.args, &route.root),
+            &rehearsal.input,
+            &stop,
+            &mut |bytes| print(&lines.take(bytes)),
+        );
+        print(&lines.end());
+        all += lines.numbers;
+        let ended = ended(exit);
+        let label = route.target().label();
+        asked += usize::from(matches!(classify(&ended), Class::Done | Class::Partial));
+        if classify(&ended) != Class::Done {
+            let failure = report::ended(&ended, route.target().login().as_ref());
+            print(format!("{label}: not everything is known: {failure}\n").as_bytes());
+        }
+        print(format!("{label}: {}\n\n", lines.numbers).as_bytes());
+    }
+    print(closing(all, asked, setup.routes.len()).as_bytes());
+    Ok(asked == setup.routes.len())
+}
+
+const WAITS: &str =
+    "the root is empty: -r would wait until something is in it, and delete nothing\n\n";
+
+/// Would `-r` wait because the root is empty?
+fn waits(setup: &Setup, root: &Path) -> bool {
+    let roots = setup.config.roots.iter().zip(&setup.empty);
+    roots.into_iter().any(|(of_config, empty)| *empty && of_config.watch == root)
+}
+
+fn heading(route: &Route) -> Vec<u8> {
+    let label = route.target().label();
+    [b"== ", route.root.as_os_str().as_bytes(), b" -> ", label.as_bytes(), b"\n"].concat()
+}
+
+fn closing(all: Numbers, asked: usize, remotes: usize) -> String {
+    let whom = match remotes - asked {
+        0 => format!("{} asked", count(remotes, "remote")),
+        failed => format!("{asked} of {} asked, {failed} failed", count(remotes, "remote")),
+    };
+    format!("{whom}: {all}; nothing was changed\n")
+}
+
+/// What would be changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Numbers {
+    sent: usize,
+    deleted: usize,
+    other: usize,
+}
+
+impl AddAssign for Numbers {
+    fn add_assign(&mut self, more: Numbers) {
+        self.sent += more.sent;
+        self.deleted += more.deleted;
+        self.other += more.other;
+    }
+}
+
+impl fmt::Display for Numbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to send, {} to delete", count(self.sent, "file"), self.deleted)?;
+        write!(f, ", {} other (directories, links, attributes)", self.other)
+    }
+}
+
+/// rsync's standard output on its way to ours, line by line.
+struct Lines {
+    numbers: Numbers,
+    /// A line that is not whole yet.
+    begun: Vec<u8>,
+    /// Deletions.
+    held: Vec<u8>,
+    red: bool,
+}
+
+impl Lines {
+    fn new(red: bool) -> Lines {
+        Lines { numbers: Numbers::default(), begun: Vec::new(), held: Vec::new(), red }
+    }
+
+    /// What can be printed now.
+    fn take(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for part in bytes.split_inclusive(|&byte| byte == b'\n') {
+            self.begun.extend_from_slice(part);
+            if part.ends_with(b"\n") || self.begun.len() > LINE_BYTES_MAX {
+                let line = std::mem::take(&mut self.begun);
+                self.line(&line, &mut out);
+            }
+        }
+        out
+    }
+
+    /// What is left when rsync has ended.
+    fn end(&mut self) -> Vec<u8> {
+        let mut out = if self.begun.is_empty() { Vec::new() } else { self.take(b"\n") };
+        out.append(&mut self.held);
+        out
+    }
+
+    fn line(&mut self, line: &[u8], out: &mut Vec<u8>) {
+        match Change::of(line) {
+            Some(Change::Sent) => self.numbers.sent += 1,
+            Some(Change::Other) => self.numbers.other += 1,
+            Some(Change::Deleted) => {
+                self.numbers.deleted += 1;
+                let (start, end) = if self.red { RED } else { (&b""[..], &b""[..]) };
+                let line = [start, line.strip_suffix(b"\n").unwrap_or(line), end, b"\n"].concat();
+                let room = HELD_BYTES_MAX.saturating_sub(self.held.len());
+                (if line.len() <= room { &mut self.held } else { out }).extend(line);
+                return;
+            }
+            // What rsync says besides.
+            None => {}
+        }
+        out.extend_from_slice(line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deletions_stand_last_however_the_output_is_cut() {
+        let told = b"*deleting   old\n<f+++++++++ new\ncd+++++++++ d/\n*deleting   d2/\n";
+        for size in [1, 7, 1000] {
+            let mut lines = Lines::new(false);
+            let mut out: Vec<u8> = told.chunks(size).flat_map(|part| lines.take(part)).collect();
+            out.extend(lines.end());
+            let expected = "<f+++++++++ new\ncd+++++++++ d/\n*deleting   old\n*deleting   d2/\n";
+            assert_eq!(String::from_utf8(out).unwrap(), expected, "in pieces of {size}");
+            assert_eq!(lines.numbers, Numbers { sent: 1, deleted: 2, other: 1 });
+        }
+    }
+
+    #[test]
+    fn more_deletions_than_are_held_back_stand_among_the_others() {
+        let mut lines = Lines::new(false);
+        let line = b"*deleting   a/path/of/some/length\n";
+        let many = HELD_BYTES_MAX / line.len() + 10;
+        let out: Vec<u8> = (0..many).flat_map(|_| lines.take(line)).collect();
+        assert_eq!(out.len(), 10 * line.len());
+        assert_eq!(lines.end().len(), (many - 10) * line.len());
+        assert_eq!(lines.numbers.deleted, many);
+    }
+
+    #[test]
+    fn a_terminal_shows_deletions_in_red() {
+        let mut lines = Lines::new(true);
+        assert_eq!(lines.take(b"*deleting   old\n.d..t...... ./"), b"");
+        assert_eq!(lines.end(), b".d..t...... ./\n\x1b[31m*deleting   old\x1b[0m\n");
+    }
+
+    #[test]
+    fn the_closing_line_says_who_was_asked() {
+        let all = Numbers { sent: 1, deleted: 0, other: 2 };
+        let numbers = "1 file to send, 0 to delete, 2 other (directories, links, attributes)";
+        let all_asked = format!("1 remote asked: {numbers}; nothing was changed\n");
+        assert_eq!(closing(all, 1, 1), all_asked);
+        let failed = format!("2 of 3 remotes asked, 1 failed: {numbers}; nothing was changed\n");
+        assert_eq!(closing(all, 2, 3), failed);
+    }
+}
