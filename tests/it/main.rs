@@ -21,6 +21,8 @@ mod failures;
 mod filters;
 mod halts;
 mod harness_itself;
+mod install;
+mod keepalive;
 mod local_trouble;
 mod logs;
 mod memory;
