@@ -21,6 +21,7 @@ mod failures;
 mod filters;
 mod halts;
 mod harness_itself;
+mod init;
 mod install;
 mod keepalive;
 mod local_trouble;
