@@ -97,7 +97,7 @@ remove_service() {
         for service in "$init" "$init".*; do
             [ -e "$service" ] || continue
             rc-service "${service##*/}" stop || :
-            rc-update del "${service##*/}" || :
+            rc-update --all del "${service##*/}" >/dev/null 2>&1 || :
         done
     elif is_ours procd "$init"; then
         "$init" stop || :
