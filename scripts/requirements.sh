@@ -81,8 +81,11 @@ package_of() {
         apk:dbclient) printf 'dropbear-dbclient' ;;
         *:dropbearkey | *:dbclient) printf 'dropbear' ;;
         *:cmp | *:diff) printf 'diffutils' ;;
-        apk:prlimit) printf 'util-linux-misc' ;;
-        *:prlimit) printf 'util-linux' ;;
+        apk:prlimit | apk:unshare) printf 'util-linux-misc' ;;
+        *:prlimit | *:unshare) printf 'util-linux' ;;
+        *:systemd-analyze) printf 'systemd' ;;
+        apt-get:ps | apk:ps) printf 'procps' ;;
+        *:ps) printf 'procps-ng' ;;
         *) printf '%s' "$2" ;;
     esac
 }

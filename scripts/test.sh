@@ -11,8 +11,10 @@ cd "$(dirname "$0")/.."
 
 need_rust
 # The integration tests talk to a real rsync daemon and a real sshd on loopback; the fail log's commands are run by
-# each shell that an administrator may use; small systems have dropbear's ssh client; some tests take
-# processes or watches away.
-need rsync ssh ssh-keygen sshd dbclient dropbearkey bash busybox prlimit unshare nsenter
+# each shell that an administrator may use; small systems have dropbear's ssh client; some tests take processes or
+# watches away; what is installed runs on a machine of its own, with either kind of ps.
+need rsync ssh ssh-keygen sshd dbclient dropbearkey bash busybox prlimit unshare nsenter ps
+# systemd's check of the units; Alpine has no systemd, and the test says that it has not been done.
+[ -e /etc/alpine-release ] || need systemd-analyze
 
 exec cargo test "$@"

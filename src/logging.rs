@@ -12,6 +12,7 @@ use crate::sys::output::{open_log, Output, LINE_BYTES_MAX};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use repeats::Repeats;
 use simple_logger::SimpleLogger;
+use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -97,6 +98,16 @@ pub fn reopen() {
         Err(error) => {
             log::warn!("{}: cannot be opened again: {error}; the old log goes on", path.display());
         }
+    }
+}
+
+/// What follows is for who has started this process, and not for the log file, which is another
+/// instance's: cron may try every minute whether there is one.
+pub fn leave_file() {
+    let Some(logger) = LOG.get() else { return };
+    if let Ok(nowhere) = OpenOptions::new().write(true).open("/dev/null") {
+        // It stays in the file then.
+        let _ = logger.output.change_log(&nowhere);
     }
 }
 

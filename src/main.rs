@@ -5,6 +5,7 @@ use sersync::cli::{self, Invocation, Options};
 use sersync::language::Language;
 use sersync::logging::print;
 use sersync::sys::daemon::{self, Background, Side, Unready, Waiting};
+use sersync::sys::lock::Error as LockError;
 use sersync::sys::pid_file::PidFile;
 use sersync::sys::sysctl;
 use sersync::{banner, check, dry_run, event_loop, logging, startup};
@@ -62,14 +63,18 @@ fn start(options: &Options, background: Option<Background>) -> ExitCode {
         Err(error) => return refuse(&error),
     };
     logging::follow(options.log_level, config.debug);
+    let lock = match startup::lock(&config) {
+        Ok(lock) => lock,
+        Err(error @ startup::Error::Locked(LockError::Running(..))) => {
+            logging::leave_file();
+            return refuse(&error);
+        }
+        Err(error) => return refuse(&error),
+    };
     startup::warn(&config);
     for error in refused {
         log::debug!("the limits of inotify stay as they are: {error}");
     }
-    let lock = match startup::lock(&config) {
-        Ok(lock) => lock,
-        Err(error) => return refuse(&error),
-    };
     let mut setup = match startup::prepare(options, config) {
         Ok(setup) => setup,
         Err(error) => return refuse(&error),

@@ -47,6 +47,26 @@ fn a_renamed_log_is_opened_again_at_sighup() {
 }
 
 #[test]
+fn a_second_instance_writes_nothing_into_the_log() {
+    let mut plan = Plan::local();
+    let dir = plan.directory("");
+    plan.conf.params = "-artuz".into();
+    plan.args.extend(["--log-file".into(), "s.log".into()]);
+    plan.await_full_sync = false;
+    let mirror = plan.start_without_daemon();
+    mirror.equal();
+    eventually("the log tells of the full sync", || {
+        read(&dir.join("s.log")).contains(": full sync, ")
+    });
+    let log = read(&dir.join("s.log"));
+    assert!(log.contains("WARN"), "there is nothing to be warned of: {log}");
+    let second = run_to_end(&dir, &["--log-file".into(), "s.log".into()], &[]);
+    assert_eq!((second.code, second.stderr.lines().count()), (Some(3), 1), "{}", second.stderr);
+    assert_eq!(read(&dir.join("s.log")), log);
+    mirror.fence();
+}
+
+#[test]
 fn a_log_that_cannot_be_opened_is_an_error() {
     let plan = Plan::local();
     plan.write_conf();
