@@ -111,6 +111,7 @@ fn a_fail_log_on_a_full_disk_is_said_once_and_written_when_there_is_room() {
         eventually("the remote fails", || mirror.log().contains("everything is kept"));
     }
     eventually("it is said", || mirror.log().contains("fail log cannot be written"));
+    eventually("of the state too", || mirror.log().contains("the state cannot be saved"));
     fs::write(mirror.root.join("later"), "content").unwrap();
     eventually("the other remote gets that, too", || copy.join("later").exists());
     assert_eq!(lines_with(&mirror.log(), "fail log cannot be written").len(), 1);
@@ -120,6 +121,8 @@ fn a_fail_log_on_a_full_disk_is_said_once_and_written_when_there_is_room() {
             .is_ok_and(|text| text.contains("/owed19") && text.contains("/later"))
     });
     assert_eq!(lines_with(&mirror.log(), "fail log cannot be written").len(), 1);
+    eventually("so is the state", || mirror.log().contains("the state is saved again"));
+    assert_eq!(lines_with(&mirror.log(), "the state cannot be saved").len(), 1);
     mirror.daemon.start();
     mirror.equal();
     eventually("the fail log is empty", || path.metadata().unwrap().len() == 0);

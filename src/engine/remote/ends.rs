@@ -246,3 +246,63 @@ fn stuck_of(mut batch: Vec<(Path, Change)>, named: &[Vec<u8>]) -> Vec<(Path, Cha
     }
     batch
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Manner;
+    use super::*;
+    use crate::config::Batch;
+    use crate::engine::pending::What;
+    use crate::engine::standing::Known;
+    use crate::engine::JobId;
+    use crate::rsync::outcome::Status;
+
+    const PUT_ASIDE_MS: u64 = 3_600_000;
+
+    fn remote(known: Known) -> Remote {
+        let (timing, deletes) = (Batch::default(), Deletes::Combined);
+        let manner =
+            Manner { timing, deletes, mirror: true, standby: false, put_aside_ms: PUT_ASIDE_MS };
+        Remote::new(manner, known, 0)
+    }
+
+    /// Runs what is due next, which names `stuck`; gives what comes of it, and when that was.
+    fn fail(remote: &mut Remote, stuck: &str, job: u64) -> (Verdict, Time) {
+        let now = remote.due(true).expect("something is due");
+        remote.start(JobId(job), true, 1, now);
+        let ended = Ended { status: Status::Exited(23), stderr: Vec::new() };
+        let named = [stuck.as_bytes().to_vec()];
+        (remote.finish(Class::Partial, &ended, &named, now).expect("it was flying"), now)
+    }
+
+    #[test]
+    fn what_does_not_get_through_is_tried_often_and_then_put_aside() {
+        let mut remote = remote(Known::From(0));
+        let path = Path::from(b"stuck".as_slice());
+        remote.change(&path, What::Changed, Time(1));
+        for job in 1..STUCK_TRIES_MAX {
+            assert_eq!(fail(&mut remote, "stuck", job.into()).0, Verdict::Partial(Next::Soon));
+        }
+        for job in 0..3 {
+            let (verdict, now) = fail(&mut remote, "stuck", 100 + job);
+            assert_eq!(verdict, Verdict::Partial(Next::After(PUT_ASIDE_MS)));
+            assert_eq!(remote.due(true), Some(now + PUT_ASIDE_MS));
+        }
+        remote.try_now();
+        assert!(remote.due(true).is_some_and(|due| due <= Time(1)), "somebody wants it now");
+        let (_, _, owed) = remote.standing();
+        assert_eq!(owed.collect::<Vec<_>>(), [(&path, Gone::No)], "a restart must know of it");
+    }
+
+    #[test]
+    fn a_full_sync_that_never_gets_through_leaves_what_it_named() {
+        let mut remote = remote(Known::Nothing);
+        for job in 1..PARTIAL_FULL_SYNCS_MAX {
+            assert_eq!(fail(&mut remote, "stuck", job.into()).0, Verdict::Partial(Next::Soon));
+            assert!(remote.owes_full_sync());
+        }
+        assert_eq!(fail(&mut remote, "stuck", 100).0, Verdict::Partial(Next::Alone));
+        assert!(!remote.owes_full_sync());
+        assert_eq!(remote.owed(false).1, [(Path::from(b"stuck".as_slice()), Gone::No)]);
+    }
+}
