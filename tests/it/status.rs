@@ -1,7 +1,7 @@
 //! The status server as programs see it, and `--status` in every state.
 
 use crate::harness::{eventually, free_port, run_to_end, until, Json, Mirror, Plan, DEADLINE};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::io::{Read, Write};
@@ -272,6 +272,46 @@ fn the_metrics_are_as_prometheus_wants_them() {
         assert_eq!(buckets.last().unwrap().0, f64::INFINITY);
         assert_eq!(buckets.last().unwrap().1, value(&format!("{name}_count")));
         assert!(value(&format!("{name}_count")) >= 1.0);
+    }
+}
+
+#[test]
+fn every_metric_is_explained_and_rules_and_dashboard_know_no_other() {
+    let mut plan = Plan::local();
+    let port = with_port(&mut plan);
+    let _mirror = plan.start_without_daemon();
+    let names = |text: &str| -> BTreeSet<String> {
+        let name = regex_lite::Regex::new(r"sersync_[a-z_]*[a-z]").unwrap();
+        name.find_iter(text).map(|found| found.as_str().to_string()).collect()
+    };
+    let text = get(port, "/metrics").1;
+    let family = |line: &str| line.strip_prefix("# TYPE ")?.split(' ').next().map(String::from);
+    let families: BTreeSet<String> = text.lines().filter_map(family).collect();
+    assert_eq!(names(include_str!("../../docs/STATUS.md")), families);
+    for used in [
+        include_str!("../../conf/prometheus-alerts.yml"),
+        include_str!("../../conf/grafana-dashboard.json"),
+    ] {
+        for name in names(used) {
+            assert!(families.contains(name.trim_end_matches("_bucket")), "there is no {name}");
+        }
+    }
+    Json::parse(include_str!("../../conf/grafana-dashboard.json"));
+}
+
+#[test]
+fn every_field_is_explained() {
+    let mut plan = Plan::local();
+    let port = with_port(&mut plan);
+    let _mirror = plan.start_without_daemon();
+    let explained = include_str!("../../docs/STATUS.md");
+    let field = regex_lite::Regex::new(r#""([a-z_]+)":"#).unwrap();
+    let text = get(port, "/status.json").1;
+    for found in field.captures_iter(&text) {
+        let name = &found[1];
+        let ways =
+            [format!("`{name}"), format!(".{name}`"), format!(".{name}, "), format!("{name}[]")];
+        assert!(ways.iter().any(|way| explained.contains(way)), "{name} is not explained");
     }
 }
 

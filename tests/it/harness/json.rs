@@ -37,18 +37,16 @@ impl Json {
 
     /// The text at a place.
     pub fn text(&self, place: &str) -> &str {
-        match self.at(place) {
-            Json::Text(text) => text,
-            other => panic!("{place} is no text but {other:?}"),
-        }
+        let found = self.at(place);
+        let Json::Text(text) = found else { panic!("{place} is no text but {found:?}") };
+        text
     }
 
     /// The number at a place.
     pub fn number(&self, place: &str) -> f64 {
-        match self.at(place) {
-            Json::Number(number) => *number,
-            other => panic!("{place} is no number but {other:?}"),
-        }
+        let found = self.at(place);
+        let Json::Number(number) = found else { panic!("{place} is no number but {found:?}") };
+        *number
     }
 }
 
