@@ -1,12 +1,15 @@
 //! The status server as programs see it, and `--status` in every state.
 
-use crate::harness::{eventually, free_port, run_to_end, until, Json, Mirror, Plan, DEADLINE};
+use crate::harness::{
+    binary, eventually, free_port, run_to_end, until, Json, Mirror, Plan, DEADLINE,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv6Addr, TcpListener, TcpStream};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Gives the plan a port.
@@ -360,6 +363,26 @@ fn status_tells_of_every_state() {
     assert!(text.contains("is not running"), "{text}");
     let (code, text) = status(mirror.dir(), &["--json"]);
     assert_eq!((code, Json::parse(&text).at("running")), (Some(2), &Json::Bool(false)));
+}
+
+#[test]
+fn watch_draws_again_until_nobody_reads_it() {
+    let mut plan = Plan::local();
+    with_port(&mut plan);
+    let mirror = plan.start_without_daemon();
+    mirror.equal();
+    eventually_status(&mirror, 0, &[": healthy"]);
+    let mut command = Command::new(binary());
+    command.args(["--status", "--watch", "-o"]).arg(mirror.dir().join("confxml.xml"));
+    let mut watching = command.stdout(Stdio::piped()).spawn().unwrap();
+    let out = BufReader::new(watching.stdout.take().unwrap());
+    let drawings = out.lines().map(Result::unwrap).filter(|line| line.ends_with(": healthy"));
+    assert_eq!(drawings.take(2).count(), 2);
+    // The reader has gone with the lines.
+    let status = until("it ends", DEADLINE, || {
+        watching.try_wait().unwrap().ok_or("it is still running".to_string())
+    });
+    assert_eq!(status.code(), Some(0));
 }
 
 #[test]
