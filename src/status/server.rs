@@ -318,6 +318,8 @@ impl Server {
                     let advice = if error.kind() == ErrorKind::AddrInUse {
                         "another program has the port: give each configuration one of its own \
                          in <host port=\"...\">, or 0 for none"
+                    } else if error.kind() == ErrorKind::PermissionDenied {
+                        "only root may take a port below 1024"
                     } else {
                         "hostip in <host> must be an address of this machine"
                     };

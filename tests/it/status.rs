@@ -1,7 +1,7 @@
 //! The status server as programs see it, and `--status` in every state.
 
 use crate::harness::{
-    binary, eventually, free_port, run_to_end, until, Json, Mirror, Plan, DEADLINE,
+    binary, eventually, free_port, run_to_end, until, Gate, Json, Mirror, Plan, Rsync, DEADLINE,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -413,18 +413,54 @@ fn status_without_a_port_of_its_own_reads_the_files() {
 }
 
 #[test]
-fn a_path_that_does_not_get_through_is_told_of_and_then_forgotten() {
+fn a_path_that_does_not_get_through_is_told_of_until_it_does() {
     let mut plan = Plan::new();
+    let gate = Gate::before(&mut plan, Rsync::AsInstalled);
     let port = with_port(&mut plan);
     let mirror = plan.start();
     mirror.equal();
-    // The far side cannot make a file where a directory with something in it stands.
-    fs::create_dir(mirror.remotes[0].join("stuck")).unwrap();
-    fs::write(mirror.remotes[0].join("stuck/in the way"), "").unwrap();
-    fs::write(mirror.root.join("stuck"), "content").unwrap();
-    eventually("it is stuck, or was forced", || {
+    gate.fail_next("unlucky");
+    fs::write(mirror.root.join("unlucky"), "content").unwrap();
+    gate.await_failure();
+    eventually("it is stuck", || json(port).text("remotes/0/state") == "stuck");
+    let all = json(port);
+    assert_eq!(
+        (all.number("remotes/0/stuck_paths"), all.number("remotes/0/partial_total")),
+        (1.0, 1.0)
+    );
+    assert!(all.text("remotes/0/last_error").starts_with("unlucky: "), "{all:?}");
+    assert!(all.number("remotes/0/lag_s") > 0.0);
+    assert!(get(port, "/healthz").1.contains("1 paths do not get through"));
+    mirror.equal();
+    eventually("that is over", || json(port).text("remotes/0/state") == "up");
+    let all = json(port);
+    assert!(all.number("remotes/0/lag_s") == 0.0 && all.number("remotes/0/retries_total") >= 1.0);
+    assert_eq!(get(port, "/healthz").1, "healthy\n");
+}
+
+#[test]
+fn what_waits_behind_a_long_full_sync_is_seen_and_is_no_fault() {
+    let mut plan = Plan::new();
+    let gate = Gate::before(&mut plan, Rsync::AsInstalled);
+    let port = with_port(&mut plan);
+    plan.await_full_sync = false;
+    gate.hold();
+    let mirror = plan.start();
+    gate.await_run();
+    fs::write(mirror.root.join("new"), "content").unwrap();
+    eventually("the change waits", || json(port).number("remotes/0/pending_paths") == 1.0);
+    let all = json(port);
+    assert_eq!(all.text("remotes/0/job/kind"), "full_sync");
+    assert_eq!(all.text("remotes/0/state"), "sending");
+    assert_eq!(all.at("healthy"), &Json::Bool(true));
+    eventually_status(&mirror, 0, &["full sync, under way for"]);
+    gate.release();
+    mirror.equal();
+    eventually("all is counted", || {
         let all = json(port);
-        all.text("remotes/0/state") == "stuck" || all.number("remotes/0/paths_total") >= 1.0
+        all.number("remotes/0/full_syncs_total") == 1.0
+            && all.text("remotes/0/state") == "up"
+            && all.number("remotes/0/lag_s") == 0.0
     });
 }
 
