@@ -90,6 +90,9 @@ package_of() {
     esac
 }
 
+# have_browser: whether there is one that can be driven without a window, under one of its names.
+have_browser() { have chromium || have chromium-browser || have google-chrome; }
+
 # need_rust: a Rust toolchain is not installed behind the user's back, but the way to one is told. To be called
 # in the directory of Cargo.toml, which says what version the program needs.
 need_rust() {

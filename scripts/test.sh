@@ -16,5 +16,11 @@ need_rust
 need rsync ssh ssh-keygen sshd dbclient dropbearkey bash busybox prlimit unshare nsenter ps
 # systemd's check of the units; Alpine has no systemd, and the test says that it has not been done.
 [ -e /etc/alpine-release ] || need systemd-analyze
+# The status page is looked at in a real browser.
+if ! have_browser && ! (need chromium); then
+    say 'SKIPPED: the status page in a browser, since there is none and none could be installed' >&2
+    SERSYNC_IT_WITHOUT_BROWSER=1
+    export SERSYNC_IT_WITHOUT_BROWSER
+fi
 
 exec cargo test "$@"

@@ -5,6 +5,7 @@
 
 mod ending;
 mod keeping;
+mod showing;
 mod standing_by;
 
 use crate::alert::Alerts;
@@ -28,6 +29,7 @@ use crate::standbys::Standbys;
 use crate::state::resume::Resume;
 use crate::state::saver::Saver;
 use crate::state::store::Store;
+use crate::status::Status as Shown;
 use crate::sys::channel::{channel, Receiver};
 use crate::sys::clock;
 use crate::sys::epoll::Epoll;
@@ -67,7 +69,8 @@ const WALKS: u64 = 2;
 const STATE: u64 = 3;
 const PLUGINS: u64 = 4;
 const ALERTS: u64 = 5;
-const FIRST_ROOT: u64 = 6;
+const STATUS: u64 = 6;
+const FIRST_ROOT: u64 = 7;
 
 /// What the loop is started with.
 pub struct Setup {
@@ -124,6 +127,11 @@ struct Loop {
     saver: Saver,
     plugins: Option<Plugins>,
     alerts: Option<Alerts>,
+    status: Shown,
+    /// Its server is not waited for now.
+    status_rests: bool,
+    /// When the process started.
+    started: Instant,
     clock: Instant,
     last_read: Instant,
     reads_in_a_row: u32,
@@ -146,6 +154,7 @@ struct Loop {
 struct Heirloom {
     signals: Signals,
     grounds: Vec<Arc<Ground>>,
+    started: Instant,
 }
 
 /// Watches and syncs until a signal asks it to end.
@@ -155,7 +164,8 @@ struct Heirloom {
 pub fn run(mut setup: Setup) -> io::Result<()> {
     let signals =
         [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2];
-    let mut heirloom = Heirloom { signals: Signals::catch(&signals)?, grounds: Vec::new() };
+    let (signals, grounds) = (Signals::catch(&signals)?, Vec::new());
+    let mut heirloom = Heirloom { signals, grounds, started: Instant::now() };
     loop {
         let mut it = Loop::new(setup, heirloom)?;
         it.run()?;
@@ -169,7 +179,7 @@ pub fn run(mut setup: Setup) -> io::Result<()> {
 impl Loop {
     fn new(mut setup: Setup, heirloom: Heirloom) -> io::Result<Loop> {
         let epoll = Epoll::new()?;
-        let Heirloom { signals, grounds: old } = heirloom;
+        let Heirloom { signals, grounds: old, started } = heirloom;
         epoll.add(&signals, SIGNALS)?;
         let (worker_tells, told_by_workers) = channel()?;
         epoll.add(&told_by_workers, JOBS)?;
@@ -229,6 +239,10 @@ impl Loop {
         };
         let plugins = plugins(&setup, &stop)?;
         let mut alerts = alerts(&setup, &stop)?;
+        let status = showing::status(&setup, &setup.routes)?;
+        if let Some(server) = &status.server {
+            epoll.add(server, STATUS)?;
+        }
         let saver = Saver::start(setup.state)?;
         epoll.add(&saver, STATE)?;
         if let Some(plugins) = &plugins {
@@ -247,6 +261,9 @@ impl Loop {
             crontab: Crontab::new(setup.config.crontab.as_ref(), setup.routes.len(), Time(0)),
             plugins,
             alerts,
+            status,
+            status_rests: false,
+            started,
             engine,
             epoll,
             signals,
@@ -285,6 +302,7 @@ impl Loop {
                     STATE => self.saver.saved(self.now()),
                     PLUGINS => self.plugin_told(),
                     ALERTS => self.alerts.iter_mut().for_each(Alerts::ended),
+                    STATUS => self.answer(),
                     root => {
                         self.pause_in_a_burst();
                         self.events_came(RootId((root - FIRST_ROOT) as usize))?;
@@ -297,6 +315,7 @@ impl Loop {
             self.standbys.expire(self.now());
             self.keep_schedule();
             self.keep_alerts();
+            self.keep_status();
         }
         Ok(())
     }
@@ -384,6 +403,7 @@ impl Loop {
 
     fn report(&mut self, report: &Report) {
         self.reporter.report(report);
+        self.status.report(report);
         let now = self.now();
         if let Some(alerts) = &mut self.alerts {
             alerts.report(report, now);
@@ -411,7 +431,9 @@ impl Loop {
         let state = self.saver.due(self.engine.standing_version());
         let alerts = self.alerts.as_ref().and_then(Alerts::due);
         let standbys = self.standbys.due();
-        let all = [self.engine.poll_timeout(), stop, ledger, state, schedule, alerts, standbys];
+        let status = self.status.due();
+        let engine = self.engine.poll_timeout();
+        let all = [engine, stop, ledger, state, schedule, alerts, standbys, status];
         let due = all.into_iter().flatten().min()?;
         Some(Duration::from_millis(due.since(now)))
     }

@@ -36,6 +36,7 @@ pub mod ssh;
 pub mod standbys;
 pub mod startup;
 pub mod state;
+pub mod status;
 pub mod sys;
 pub mod user_command;
 pub mod walk;

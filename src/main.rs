@@ -8,7 +8,7 @@ use sersync::sys::daemon::{self, Background, Side, Unready, Waiting};
 use sersync::sys::lock::Error as LockError;
 use sersync::sys::pid_file::PidFile;
 use sersync::sys::sysctl;
-use sersync::{banner, check, dry_run, event_loop, logging, startup};
+use sersync::{banner, check, dry_run, event_loop, logging, startup, status};
 use std::fmt::Display;
 use std::process::ExitCode;
 
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         Ok(Invocation::Run(options)) => return run(&options),
         Ok(Invocation::Check(options)) => return check(&options, language),
         Ok(Invocation::DryRun(options)) => return dry_run(&options),
-        Ok(Invocation::Status(_)) => return fail("--status is not there yet"),
+        Ok(Invocation::Status(view)) => return ExitCode::from(status::command::run(&view)),
         Err(error) => return fail(error.in_language(language)),
     }
     ExitCode::SUCCESS
@@ -89,9 +89,6 @@ fn start(options: &Options, background: Option<Background>) -> ExitCode {
         sersync::rsync::command::shown(&route.root, &first)
     });
     print(&banner::configured(options, &setup.config, &shown.unwrap_or_default()));
-    for missing in startup::missing_features() {
-        log::info!("{missing}");
-    }
     startup::say_intervals(&setup.config);
     let watching = banner::watching(&setup.config);
     setup.ready = Box::new(move || ready(&watching, background));

@@ -189,7 +189,7 @@ pub fn ended(ended: &Ended, login: Option<&Login>) -> String {
 }
 
 /// The reason, with what to change behind it.
-fn advised(reason: &str, ended: &Ended, login: Option<&Login>) -> String {
+pub fn advised(reason: &str, ended: &Ended, login: Option<&Login>) -> String {
     match advice(ended, login) {
         Some(advice) => format!("{reason} ({})", advice.trim_end_matches('.')),
         None => reason.to_string(),

@@ -294,11 +294,6 @@ pub fn resolved(config: &Config) -> Result<PathBuf, Error> {
     config.file.canonicalize().map_err(unreadable)
 }
 
-/// What a configuration asks for and this version does not have, to be said at start.
-pub fn missing_features() -> Vec<String> {
-    vec!["host: the status page is not there yet".to_string()]
-}
-
 /// What a plugin that runs alone watches: its own directory, or for `command`, which has none, all
 /// roots. Nothing of it is pushed anywhere.
 ///

@@ -25,6 +25,7 @@ pub(super) fn findings(config: &Config, is_running: bool) -> Vec<Finding> {
 fn status_port(address: &StatusAddress, bound: io::Result<()>) -> Finding {
     let StatusAddress { host, port } = address;
     match bound {
+        Ok(()) if *port == 0 => Finding::fine("host", "no status page is wanted"),
         Ok(()) => Finding::fine("host", format!("port {port} is free")),
         Err(error) => {
             let text = format!(

@@ -46,7 +46,7 @@ pub const FILE_BYTES_MAX: usize = 1024 * 1024;
 pub struct Config {
     /// The file as the user named it; error messages and the banner show it like that.
     pub file: PathBuf,
-    /// `host hostip port`: where the status page will listen.
+    /// `host hostip port`: where the status page listens.
     pub status: StatusAddress,
     /// `debug start`: a line for each inotify event and the full command of every run.
     pub debug: bool,
@@ -109,7 +109,7 @@ impl Config {
 pub struct StatusAddress {
     /// A host name or an address.
     pub host: String,
-    /// A TCP port.
+    /// A TCP port; 0 for none.
     pub port: u16,
 }
 

@@ -98,7 +98,7 @@ fn status(head: Element<'_>) -> Result<StatusAddress, Problem> {
     let port = host.and_then(|host| host.attribute("port"));
     Ok(StatusAddress {
         host: hostip.map_or(Ok("localhost".into()), |ip| remote::host(&ip))?,
-        port: port.map_or(Ok(8008), |port| port.port())?,
+        port: port.map_or(Ok(8008), |port| port.port_or_none())?,
     })
 }
 

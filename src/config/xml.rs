@@ -286,6 +286,12 @@ impl<'a> Attribute<'a> {
         })
     }
 
+    /// A port, or 0 for none.
+    pub(super) fn port_or_none(&self) -> Result<u16, Problem> {
+        let port = self.number("a port, or 0 for none", 0..=u64::from(u16::MAX))?;
+        Ok(u16::try_from(port).expect("the range of a port is that of u16"))
+    }
+
     pub(super) fn port(&self) -> Result<u16, Problem> {
         let port = self.number("a port", 1..=u64::from(u16::MAX))?;
         Ok(u16::try_from(port).expect("the range of a port is that of u16"))

@@ -20,7 +20,9 @@ pub mod root;
 pub mod scan;
 pub mod schedule;
 pub mod settle;
+pub mod snapshot;
 pub mod standing;
+pub mod tally;
 pub mod time;
 pub mod tree;
 pub mod unwatched;
@@ -56,6 +58,10 @@ struct WatchedRoot {
     check_at: Time,
     /// What a plugin is to be told, if there is one.
     arrivals: Option<Arrivals>,
+    /// Events, what they meant, and overflows, since the start.
+    events: u64,
+    changes: u64,
+    overflows: u64,
 }
 
 #[derive(Debug)]
@@ -109,6 +115,9 @@ impl Engine {
                 halt,
                 check_at: Time(0),
                 arrivals: None,
+                events: 0,
+                changes: 0,
+                overflows: 0,
             });
         }
         engine
@@ -118,7 +127,9 @@ impl Engine {
     pub fn handle(&mut self, input: Input, now: Time) {
         match input {
             Input::Event(id, event) => {
-                let fate = self.roots[id.0].root.handle_event(&event, now);
+                let watched = &mut self.roots[id.0];
+                watched.events += 1;
+                let fate = watched.root.handle_event(&event, now);
                 self.after(id, fate, now);
             }
             Input::Listing(id, listing) => {
@@ -295,6 +306,7 @@ impl Engine {
     fn after(&mut self, id: RootId, fate: Fate, now: Time) {
         let watched = &mut self.roots[id.0];
         let changes = watched.root.take_changes();
+        watched.changes += changes.len() as u64;
         if watched.halt == Some(Halt::Empty) && !changes.is_empty() {
             watched.halt = None;
             self.actions.push_back(Action::Report(Report::Resumed(id)));
@@ -313,6 +325,7 @@ impl Engine {
         match fate {
             Fate::Fine => {}
             Fate::Overflowed => {
+                watched.overflows += 1;
                 self.start_over(id);
                 self.report(Report::Overflowed(id));
             }

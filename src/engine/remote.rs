@@ -1,6 +1,7 @@
 //! One remote: what it is owed, when the next batch leaves, and what a job's end means for it.
 
 mod ends;
+mod state;
 
 pub use self::ends::{Next, Sent, Verdict};
 
@@ -8,6 +9,7 @@ use super::backoff::Backoff;
 use super::flight::{Cargo, Flight};
 use super::pending::{Path, Pending, What};
 use super::standing::{Known, Standing};
+use super::tally::Tally;
 use super::time::Time;
 use super::{JobId, Work};
 use crate::config::Batch;
@@ -84,6 +86,8 @@ pub struct Remote {
     standing: Standing,
     /// Changes with what the next run of the program has to know.
     standing_version: u64,
+    /// What has happened, in numbers.
+    tally: Tally,
 }
 
 /// What all remotes have in common.
@@ -134,6 +138,7 @@ impl Remote {
             doubtful: HashSet::new(),
             standing: Standing::new(known),
             standing_version: 0,
+            tally: Tally::default(),
         }
     }
 
@@ -143,6 +148,7 @@ impl Remote {
         self.pending.owe(paths);
         if !self.pending.is_empty() {
             self.first_change.get_or_insert(Time(0));
+            self.tally.owed();
         }
         self.logged |= logged && (full || !self.pending.is_empty());
     }
@@ -281,10 +287,12 @@ impl Remote {
             self.stuck.absorb_below(path);
         }
         let (flight, last_end) = (&self.flight, self.last_end);
+        let before = self.pending.len();
         let gone_again = self.pending.apply(path, what, |created| match flight {
             None => created > last_end,
             Some(flight) => created > flight.started && !flight.reaches(path),
         });
+        self.tally.changed(before == 0, self.pending.len() > before, now);
         if gone_again {
             return self.time_of_directory_changed(path, now);
         }
@@ -429,13 +437,17 @@ impl Remote {
         let mut retries = false;
         if self.stuck_backoff.until() <= now && self.tries_stuck() {
             retries = !self.stuck.is_empty() || self.stuck_full;
+            if retries {
+                self.tally.unstuck(self.pending.is_empty());
+            }
             self.pending.restore(self.stuck.take(usize::MAX));
             self.full |= std::mem::take(&mut self.stuck_full);
         }
         let (cargo, fresh) = self.load(complete);
         self.first_change = (!self.pending.is_empty()).then_some(now);
+        let again = retries || self.is_failing();
         let worth_two = matches!(&cargo, Cargo::Batch(batch) if batch.len() >= SPLIT_PATHS_MIN);
-        self.fly(Flight {
+        let flight = Flight {
             job,
             started: now,
             cargo,
@@ -447,7 +459,9 @@ impl Remote {
             retries,
             everything: self.pending.is_empty() && self.nothing_unseen(),
             seen_ns: self.standing.seen_ns(),
-        })
+        };
+        self.tally.starts(state::load(&flight), again, now);
+        self.fly(flight)
     }
 
     /// What the next job carries, and whether the far side can have none of it.

@@ -27,7 +27,8 @@ impl Loop {
         let everything = setup.full_sync && setup.config.filter != self.leaves_out;
         setup.resumes = resumes(&setup, &state, everything);
         setup.read_again = self.read_again;
-        Some((setup, Heirloom { signals: self.signals, grounds: self.grounds }))
+        let Loop { signals, grounds, started, .. } = self;
+        Some((setup, Heirloom { signals, grounds, started }))
     }
 
     pub(super) fn signals_came(&mut self) {

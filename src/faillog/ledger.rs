@@ -4,7 +4,7 @@
 //! often than a disk can bear. That the file cannot be written never ends anything: everything owed
 //! is in memory as well, and the next round tries again.
 
-use super::script::{parse, render, Address, Found, Mode, Owed};
+use super::script::{count_commands, parse, render, Address, Found, Mode, Owed};
 use super::store::Store;
 use crate::engine::time::Time;
 use crate::rsync::plan::Deletes;
@@ -28,6 +28,8 @@ pub struct Ledger {
     /// The state of the engine's owed paths that the file has.
     written: u64,
     next_write: Time,
+    /// Commands in the file.
+    commands: usize,
     /// It has been said that the file cannot be written.
     said: bool,
 }
@@ -61,14 +63,20 @@ impl Ledger {
                 unread.len()
             );
         }
-        let ledger = Ledger { store, unread, modes, written: 0, next_write: Time(0), said: false };
+        let (commands, next_write) = (count_commands(&text), Time(0));
+        let ledger = Ledger { store, unread, modes, written: 0, next_write, commands, said: false };
         (ledger, owed)
     }
 
     /// One that has no file, for a run that owes nothing to anybody.
     pub fn absent() -> Ledger {
-        let (unread, modes) = (Vec::new(), Vec::new());
-        Ledger { store: None, unread, modes, written: 0, next_write: Time(0), said: false }
+        let (unread, modes, next_write) = (Vec::new(), Vec::new(), Time(0));
+        Ledger { store: None, unread, modes, written: 0, next_write, commands: 0, said: false }
+    }
+
+    /// Commands in the file.
+    pub fn commands(&self) -> usize {
+        self.commands
     }
 
     /// When the file has to be written, if what is owed is in the state `version`.
@@ -87,6 +95,7 @@ impl Ledger {
         match store.replace(&script.text) {
             Ok(()) => {
                 self.written = version;
+                self.commands = count_commands(&script.text);
                 self.said = false;
                 if script.forgotten > 0 {
                     log::warn!("the fail log has no room for {} deletions", script.forgotten);

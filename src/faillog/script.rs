@@ -126,6 +126,11 @@ pub struct Script {
     pub forgotten: usize,
 }
 
+/// Commands in a script, whoever wrote it.
+pub fn count_commands(script: &[u8]) -> usize {
+    script.split(|&byte| byte == b'\n').filter(|line| line.starts_with(HEADER)).count()
+}
+
 /// What [`parse`] gives.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {

@@ -13,6 +13,7 @@ pub mod text;
 use crate::rsync::plan::Gone;
 use crate::sys::own_file;
 use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -110,9 +111,12 @@ impl FromIterator<(Arc<[u8]>, Gone)> for Paths {
 /// Several configurations often share the template's fail log, so the name tells them apart. `config`
 /// must be the resolved path: one file has many names.
 pub fn beside(fail_log: &Path, config: &Path, ending: &str) -> PathBuf {
-    use std::os::unix::ffi::OsStrExt;
-    let hash = hash(config.as_os_str().as_bytes());
-    own_file::with_ending(fail_log, &format!(".{hash:016x}.{ending}"))
+    own_file::with_ending(fail_log, &format!(".{:016x}.{ending}", number(config)))
+}
+
+/// The number of a configuration file, by its resolved path.
+pub fn number(config: &Path) -> u64 {
+    hash(config.as_os_str().as_bytes())
 }
 
 /// FNV-1a. Not std's: these hashes are compared with those that an earlier version wrote.

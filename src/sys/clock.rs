@@ -27,6 +27,11 @@ pub fn file_stamp_ns() -> u64 {
     u64::try_from(stamp.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// What the clock on the wall shows now, in milliseconds since 1970.
+pub fn unix_ms() -> u64 {
+    u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX)
+}
+
 fn since_1970() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }

@@ -2,13 +2,22 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 /// Descriptors told at once; the rest is told by the next wait.
 const EVENTS_MAX: usize = 16;
 
-/// A set of descriptors to wait for.
+/// What a descriptor is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interest {
+    /// That it can be read.
+    Read,
+    /// That it can be written to.
+    Write,
+}
+
+/// A set of descriptors to wait for. It is one itself, readable when one of its own is.
 #[derive(Debug)]
 pub struct Epoll {
     fd: OwnedFd,
@@ -35,10 +44,35 @@ impl Epoll {
     /// # Errors
     /// No memory left, or the descriptor cannot be waited for.
     pub fn add(&self, fd: &impl AsFd, token: u64) -> io::Result<()> {
-        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token };
+        self.control(libc::EPOLL_CTL_ADD, fd, token, Interest::Read)
+    }
+
+    /// Waits for something else of a descriptor from now on.
+    ///
+    /// # Errors
+    /// It is not in the set.
+    pub fn change(&self, fd: &impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_MOD, fd, token, interest)
+    }
+
+    /// Takes a descriptor out that stays open.
+    ///
+    /// # Errors
+    /// It is not in the set.
+    pub fn remove(&self, fd: &impl AsFd) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_DEL, fd, 0, Interest::Read)
+    }
+
+    fn control(&self, what: i32, fd: &impl AsFd, token: u64, wanted: Interest) -> io::Result<()> {
+        let events = match wanted {
+            Interest::Read => libc::EPOLLIN,
+            Interest::Write => libc::EPOLLOUT,
+        };
+        // Kernels before 2.6.9 want an event for EPOLL_CTL_DEL, too.
+        let mut event = libc::epoll_event { events: events as u32, u64: token };
         let (epoll, fd) = (self.fd.as_raw_fd(), fd.as_fd().as_raw_fd());
         // SAFETY: `event` outlives the call, which copies it.
-        match unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd, &mut event) } {
+        match unsafe { libc::epoll_ctl(epoll, what, fd, &mut event) } {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
         }
@@ -71,5 +105,11 @@ impl Epoll {
                 error => Err(error),
             },
         }
+    }
+}
+
+impl AsFd for Epoll {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }

@@ -24,6 +24,7 @@ fn prints_in_order(mirror: &Mirror, expected: &[String]) {
 fn the_start_prints_the_known_lines_in_order() {
     let mut plan = Plan::new();
     plan.args = vec!["-r".into(), "-n".into(), "10".into()];
+    plan.conf.status_port = 8008;
     let file = plan.write_conf();
     let mirror = plan.start();
     let mut expected: Vec<String> = [
@@ -65,6 +66,7 @@ fn the_start_with_a_password_file_tells_whose_it_is() {
     fs::write(&file, "secret\n").unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     plan.conf.auth = Some(("rsync_backup".to_string(), file.clone()));
+    plan.conf.status_port = 8008;
     let mirror = plan.start();
     let expected = [
         "host ip : localhost host port: 8008".to_string(),

@@ -18,7 +18,7 @@ fn with_free_port(mut plan: Plan) -> Plan {
     let port = Daemon::new(&plan.directory("spare")).port();
     let [_, _, high, low] = std::process::id().to_be_bytes();
     let own = format!("\"127.100.{high}.{low}\" port=\"{port}\"");
-    save(&mut plan, move |text| text.replace("\"localhost\" port=\"8008\"", &own));
+    save(&mut plan, move |text| text.replace("\"localhost\" port=\"0\"", &own));
     plan
 }
 
@@ -201,7 +201,7 @@ fn every_fault_is_found_at_once_the_worst_first() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     save(&mut plan, move |text| {
-        text.replace("localhost\" port=\"8008\"", &format!("127.0.0.1\" port=\"{port}\""))
+        text.replace("localhost\" port=\"0\"", &format!("127.0.0.1\" port=\"{port}\""))
     });
     plan.conf.params = "-artuz".into();
     plan.conf.roots[0].remotes[1].1 = "missing".into();

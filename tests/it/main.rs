@@ -41,5 +41,7 @@ mod remotes;
 mod restart;
 mod silent;
 mod ssh;
+mod status;
+mod status_page;
 mod switches;
 mod watch_limit;

@@ -3,7 +3,7 @@
 use super::super::flight::{Cargo, Flight};
 use super::super::pending::{lies_in, Change, Path};
 use super::super::time::Time;
-use super::Remote;
+use super::{state, Remote};
 use crate::rsync::outcome::{combined_unsupported, cut_short, option_unknown, Class, Ended};
 use crate::rsync::plan::{Deletes, Gone};
 
@@ -91,7 +91,8 @@ impl Remote {
         }
         self.version += u64::from(self.logged);
         self.standing_version += 1;
-        Some(match class {
+        let (load, started) = (state::load(&flight), flight.started);
+        let verdict = match class {
             Class::Done => self.arrived(flight, now),
             Class::Partial => self.partial(flight, named, now),
             // The root halts, so that nothing is started; the remote is not to blame.
@@ -107,7 +108,9 @@ impl Remote {
                 self.backoff.refuse(now);
                 self.keep(flight, now)
             }
-        })
+        };
+        self.tell_end(load, started, &verdict, now);
+        Some(verdict)
     }
 
     fn arrived(&mut self, flight: Flight, now: Time) -> Verdict {

@@ -18,6 +18,8 @@ pub struct ConfXml {
     pub port: Option<u16>,
     /// `timeout time`; turned on if it is there.
     pub timeout_s: Option<u32>,
+    /// `host port`; 0, at first: no status server, since all tests run at the same time.
+    pub status_port: u16,
     /// `ssh start`.
     pub ssh: bool,
     /// `exclude expression`; the filter is on if there is one.
@@ -56,6 +58,7 @@ impl ConfXml {
             auth: None,
             port: None,
             timeout_s: None,
+            status_port: 0,
             ssh: false,
             excludes: Vec::new(),
             hidden: false,
@@ -96,7 +99,7 @@ impl fmt::Display for ConfXml {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, r#"<?xml version="1.0" encoding="ISO-8859-1"?>"#)?;
         writeln!(f, "<head version=\"2.5\">")?;
-        writeln!(f, r#"  <host hostip="localhost" port="8008"></host>"#)?;
+        writeln!(f, r#"  <host hostip="localhost" port="{}"></host>"#, self.status_port)?;
         writeln!(f, "  <debug start=\"{}\"/>\n  <fileSystem xfs=\"false\"/>", self.debug)?;
         write!(f, r#"  <filter start="{}""#, !self.excludes.is_empty())?;
         writeln!(f, "{}>", if self.hidden { r#" hidden="true""# } else { "" })?;

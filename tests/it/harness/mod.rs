@@ -1,12 +1,14 @@
 //! What the tests stand on: processes that end with their test, trees that can be compared, and
 //! waiting that is polling with a deadline. It knows nothing about any single test.
 
+mod browser;
 mod child;
 mod confxml;
 mod daemon;
 mod disk;
 mod gate;
 mod in_background;
+mod json;
 mod machine;
 mod mirror;
 mod sersync;
@@ -16,11 +18,14 @@ mod traceless;
 mod tree;
 mod wait;
 
+pub use browser::Browser;
+pub use child::free_port;
 pub use confxml::ConfXml;
 pub use daemon::Daemon;
 pub use disk::Disk;
 pub use gate::{Gate, Rsync};
 pub use in_background::{in_background, terminal, InBackground};
+pub use json::Json;
 pub use machine::Machine;
 pub use mirror::{change_arrives, Mirror, Plan};
 pub use sersync::{binary, run_to_end, Ended};

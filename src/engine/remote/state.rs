@@ -1,0 +1,67 @@
+//! A remote as it is shown.
+
+use super::super::flight::{Cargo, Flight};
+use super::super::snapshot::RemoteState;
+use super::super::tally::{Load, Outcome};
+use super::super::time::Time;
+use super::super::RootId;
+use super::{Remote, Verdict};
+
+impl Remote {
+    /// What there is to be seen of it.
+    pub fn state(&self, root: RootId) -> RemoteState {
+        let flying = self.flight.as_ref().map_or(0, |flight| flight.batch().len());
+        RemoteState {
+            root,
+            pending: self.pending.len() + self.stuck.len() + flying,
+            stuck: self.stuck.len(),
+            owes_sweep: self.owes_full_sync() || self.flies_levels() || !self.levels.is_empty(),
+            next_try: self.is_failing().then(|| self.backoff.until()),
+            job: self.flight.as_ref().map(|flight| (load(flight), flight.started)),
+            oldest: self.oldest(),
+            tally: self.tally.clone(),
+        }
+    }
+
+    /// When the oldest change happened that has not arrived.
+    pub fn oldest(&self) -> Option<Time> {
+        let sweep = self.full || self.scheduled || !self.levels.is_empty();
+        let stuck = !self.stuck.is_empty() || self.stuck_full;
+        self.tally.oldest(!self.pending.is_empty(), self.flight.is_some(), stuck, sweep)
+    }
+
+    /// Paths that have arrived since the start.
+    pub fn paths_arrived(&self) -> u64 {
+        self.tally.counts.paths
+    }
+
+    /// Whether a full sync is on its way.
+    pub fn is_syncing_fully(&self) -> bool {
+        self.flight.as_ref().is_some_and(Flight::is_full)
+    }
+
+    /// Counts the end of a job.
+    pub(super) fn tell_end(&mut self, load: Load, started: Time, verdict: &Verdict, now: Time) {
+        let outcome = match verdict {
+            Verdict::Arrived { .. } => Outcome::Arrived,
+            Verdict::Partial(_) => Outcome::Partial,
+            Verdict::Failed { .. } => Outcome::Kept,
+            Verdict::Again => return,
+        };
+        self.tally.ends(load, outcome, started, now);
+    }
+
+    fn flies_levels(&self) -> bool {
+        let levels = |flight: &Flight| matches!(flight.cargo, Cargo::Levels(_));
+        self.flight.as_ref().is_some_and(levels)
+    }
+}
+
+/// What a job carries.
+pub(super) fn load(flight: &Flight) -> Load {
+    match &flight.cargo {
+        Cargo::Batch(batch) => Load::Paths(batch.len()),
+        Cargo::Levels(_) => Load::Levels,
+        Cargo::Everything { .. } => Load::Everything,
+    }
+}

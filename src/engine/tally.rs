@@ -1,0 +1,223 @@
+//! What has happened to one remote, in numbers: for whoever wants to see it work.
+//!
+//! `remote` adds to it as changes come and jobs end; `snapshot` hands it out. Nothing here decides
+//! anything, and each call is a few additions: it stands in the way of every change.
+
+use super::time::Time;
+
+/// Upper bounds of the buckets of a [`Histogram`], in milliseconds: from less than the fastest rsync
+/// takes to five minutes. One more bucket has what lies above.
+pub const BOUNDS_MS: [u64; 14] =
+    [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000];
+
+/// How often something took how long.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Histogram {
+    /// One for each of [`BOUNDS_MS`], and one for what lies above; each counts only its own.
+    pub buckets: [u64; BOUNDS_MS.len() + 1],
+    /// Everything added up.
+    pub sum_ms: u64,
+}
+
+impl Histogram {
+    /// It took so long.
+    pub fn add(&mut self, took_ms: u64) {
+        let bucket = BOUNDS_MS.iter().position(|&bound_ms| took_ms <= bound_ms);
+        self.buckets[bucket.unwrap_or(BOUNDS_MS.len())] += 1;
+        self.sum_ms = self.sum_ms.saturating_add(took_ms);
+    }
+}
+
+/// What is counted from the start on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Changes of paths that this remote was to get.
+    pub changes: u64,
+    /// Of these, how many cost nothing: the path was waiting already, or was gone again.
+    pub coalesced: u64,
+    /// Batches that arrived.
+    pub batches: u64,
+    /// The paths in them.
+    pub paths: u64,
+    /// Full syncs that arrived.
+    pub full_syncs: u64,
+    /// Jobs that arrived and made directories equal as a whole.
+    pub level_syncs: u64,
+    /// Jobs that started after one that had failed, or with paths that had not got through.
+    pub retries: u64,
+    /// Jobs that failed as a whole.
+    pub failures: u64,
+    /// Jobs that left single paths out.
+    pub partial: u64,
+}
+
+/// What a job carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Load {
+    /// So many paths.
+    Paths(usize),
+    /// Whole directories.
+    Levels,
+    /// The whole root.
+    Everything,
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything has arrived.
+    Arrived,
+    /// What did not get through waits by itself.
+    Partial,
+    /// What it carried waits again.
+    Kept,
+}
+
+/// The numbers of one remote.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// How often what happened.
+    pub counts: Counts,
+    /// How long batches were on their way.
+    pub durations: Histogram,
+    /// How long the oldest change of each batch took to arrive.
+    pub lags: Histogram,
+    /// When something arrived last.
+    pub last_success: Option<Time>,
+    /// When a job failed last, or left something out.
+    pub last_failure: Option<Time>,
+    /// The oldest change: of what is pending, of what is on its way, of what is stuck; and when the
+    /// full sync or level sync that is owed was tried first.
+    pending: Option<Time>,
+    flying: Option<Time>,
+    stuck: Option<Time>,
+    sweep: Option<Time>,
+}
+
+impl Tally {
+    /// A path has changed. `first`: nothing was pending before; `new`: one path more is now.
+    pub fn changed(&mut self, first: bool, new: bool, now: Time) {
+        self.counts.changes += 1;
+        self.counts.coalesced += u64::from(!new);
+        if first {
+            self.pending = Some(now);
+        }
+    }
+
+    /// Paths are owed from an earlier run.
+    pub fn owed(&mut self) {
+        self.pending = Some(Time(0));
+    }
+
+    /// What was stuck waits with the rest. `first`: nothing else was pending.
+    pub fn unstuck(&mut self, first: bool) {
+        let pending = self.pending.filter(|_| !first);
+        self.pending = earliest(pending, self.stuck.take());
+    }
+
+    /// A job starts.
+    pub fn starts(&mut self, load: Load, retries: bool, now: Time) {
+        self.counts.retries += u64::from(retries);
+        self.flying = match load {
+            // What stays pending is younger, but nobody knows by how much.
+            Load::Paths(_) => self.pending,
+            Load::Levels | Load::Everything => self.sweep.take(),
+        };
+        self.flying.get_or_insert(now);
+    }
+
+    /// It has ended, which had `started` then.
+    pub fn ends(&mut self, load: Load, outcome: Outcome, started: Time, now: Time) {
+        let since = self.flying.take();
+        match (outcome, load) {
+            (Outcome::Arrived, Load::Paths(paths)) => {
+                self.counts.batches += 1;
+                self.counts.paths += paths as u64;
+                self.durations.add(now.since(started));
+                self.lags.add(now.since(since.unwrap_or(started)));
+            }
+            (Outcome::Arrived, Load::Levels) => self.counts.level_syncs += 1,
+            (Outcome::Arrived, Load::Everything) => self.counts.full_syncs += 1,
+            (Outcome::Partial, _) => {
+                self.counts.partial += 1;
+                self.stuck = earliest(self.stuck, since);
+                // Where the far side cut the run short, the rest waits as before.
+                self.pending = earliest(self.pending, since);
+            }
+            (Outcome::Kept, Load::Paths(_)) => self.pending = earliest(self.pending, since),
+            (Outcome::Kept, Load::Levels | Load::Everything) => self.sweep = since,
+        }
+        self.counts.failures += u64::from(outcome == Outcome::Kept);
+        match outcome {
+            Outcome::Arrived => self.last_success = Some(now),
+            Outcome::Partial | Outcome::Kept => self.last_failure = Some(now),
+        }
+    }
+
+    /// Since when the oldest change waits; each flag says whether there is any of its kind.
+    pub fn oldest(&self, pending: bool, flying: bool, stuck: bool, sweep: bool) -> Option<Time> {
+        let all = [
+            self.pending.filter(|_| pending),
+            self.flying.filter(|_| flying),
+            self.stuck.filter(|_| stuck),
+            self.sweep.filter(|_| sweep),
+        ];
+        all.into_iter().flatten().min()
+    }
+}
+
+fn earliest(one: Option<Time>, other: Option<Time>) -> Option<Time> {
+    one.into_iter().chain(other).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_take_what_is_not_above_their_bound() {
+        let mut histogram = Histogram::default();
+        [0, 5, 6, 300_000, 300_001].into_iter().for_each(|took_ms| histogram.add(took_ms));
+        assert_eq!(histogram.buckets[..3], [2, 1, 0]);
+        assert_eq!(histogram.buckets[BOUNDS_MS.len() - 1..], [1, 1]);
+        assert_eq!(histogram.sum_ms, 600_012);
+    }
+
+    #[test]
+    fn the_lag_of_a_batch_is_that_of_its_oldest_change_over_all_its_failures() {
+        let (mut tally, load) = (Tally::default(), Load::Paths(2));
+        tally.changed(true, true, Time(10));
+        tally.changed(false, true, Time(20));
+        tally.changed(false, false, Time(30));
+        tally.starts(load, false, Time(40));
+        assert_eq!(tally.oldest(false, true, false, false), Some(Time(10)));
+        tally.changed(true, true, Time(50));
+        tally.ends(load, Outcome::Kept, Time(40), Time(60));
+        assert_eq!(tally.oldest(true, false, false, false), Some(Time(10)));
+        tally.starts(load, true, Time(1000));
+        tally.ends(load, Outcome::Arrived, Time(1000), Time(1010));
+        assert_eq!(tally.oldest(false, false, false, false), None);
+        assert_eq!((tally.lags.sum_ms, tally.durations.sum_ms), (1000, 10));
+        let counts = &tally.counts;
+        assert_eq!((counts.changes, counts.coalesced), (4, 1));
+        assert_eq!((counts.batches, counts.paths), (1, 2));
+        assert_eq!((counts.failures, counts.retries), (1, 1));
+    }
+
+    #[test]
+    fn what_is_stuck_and_what_is_swept_are_as_old_as_their_first_attempt() {
+        let mut tally = Tally::default();
+        tally.changed(true, true, Time(10));
+        tally.starts(Load::Paths(1), false, Time(20));
+        tally.ends(Load::Paths(1), Outcome::Partial, Time(20), Time(30));
+        assert_eq!(tally.oldest(false, false, true, false), Some(Time(10)));
+        tally.unstuck(true);
+        assert_eq!(tally.oldest(true, false, false, false), Some(Time(10)));
+        tally.starts(Load::Everything, false, Time(100));
+        tally.ends(Load::Everything, Outcome::Kept, Time(100), Time(200));
+        tally.starts(Load::Everything, true, Time(300));
+        assert_eq!(tally.oldest(false, true, false, false), Some(Time(100)));
+        tally.ends(Load::Everything, Outcome::Arrived, Time(300), Time(400));
+        assert_eq!((tally.counts.full_syncs, tally.lags.sum_ms), (1, 0));
+    }
+}

@@ -1,0 +1,76 @@
+//! What the loop does to be seen at work: it tells `status` of each round, and lets it answer.
+
+use super::{Loop, Setup, STATUS};
+use crate::status::snapshot::Facts;
+use crate::status::{Named, Names, Status};
+use crate::sys::{clock, memory, sysctl};
+use crate::worker::Route;
+use std::io;
+use std::sync::Arc;
+
+/// Names what is shown.
+pub(super) fn status(setup: &Setup, routes: &[Arc<Route>]) -> io::Result<Status> {
+    let config = &setup.config;
+    let resolved = config.file.canonicalize().unwrap_or_else(|_| config.file.clone());
+    let fail_log =
+        if routes.is_empty() { String::new() } else { config.fail_log.path.display().to_string() };
+    let names = Names {
+        instance: crate::state::number(&resolved),
+        config: resolved.display().to_string(),
+        pid: std::process::id(),
+        roots: config.roots.iter().map(|root| root.watch.display().to_string()).collect(),
+        remotes: routes.iter().map(|route| named(setup, routes, route)).collect(),
+        fail_log,
+    };
+    Status::new(names, &config.status)
+}
+
+fn named(setup: &Setup, routes: &[Arc<Route>], route: &Arc<Route>) -> Named {
+    let label = route.target().label();
+    let is_same = |other: &&Arc<Route>| other.root == route.root && other.target().label() == label;
+    let name = match route.rsync.port {
+        Some(port) if routes.iter().filter(is_same).count() > 1 => format!("{label} port {port}"),
+        Some(_) | None => label,
+    };
+    let root = setup.config.roots.iter().position(|root| root.watch == route.root);
+    Named { root: root.unwrap_or(0), name, login: route.target().login() }
+}
+
+impl Loop {
+    /// After each round: what is remembered for those who look, and what the log says of long work.
+    pub(super) fn keep_status(&mut self) {
+        let now = self.now();
+        for line in self.status.round(&self.engine, now) {
+            log::info!("{line}");
+        }
+        if self.status.server.as_ref().and_then(|server| server.due()).is_some_and(|due| due <= now)
+        {
+            self.answer();
+        }
+    }
+
+    /// Somebody asks.
+    pub(super) fn answer(&mut self) {
+        let (now, ledger) = (self.now(), &self.ledger);
+        let up_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let is_ending = self.stop_at.is_some() && self.next.is_none();
+        let facts = || Facts {
+            unix_ms: clock::unix_ms(),
+            up_ms,
+            is_ending,
+            watches_max: sysctl::WATCHES.value().ok(),
+            memory_bytes: memory::resident_bytes(),
+            records: ledger.commands(),
+        };
+        self.status.serve(&self.engine, facts, now);
+        let Some(server) = &self.status.server else { return };
+        // While it rests, what it leaves unread would wake the loop again and again.
+        if server.rests() != self.status_rests {
+            let changed = match server.rests() {
+                true => self.epoll.remove(server),
+                false => self.epoll.add(server, STATUS),
+            };
+            self.status_rests = server.rests() == changed.is_ok();
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What is shown of roots and remotes that the engine does not know: their names, and the last error
+//! of each remote, as the log had it. Pure; the loop tells it of every report.
+
+use crate::engine::{RemoteId, Report};
+use crate::report::{advised, failure};
+use crate::rsync::login::Login;
+use crate::rsync::outcome::reason;
+
+/// Paths that are named with an error; the others are counted.
+const PATHS_SHOWN_MAX: usize = 3;
+
+/// What does not change while the configuration stays the same.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    /// The configuration file, resolved.
+    pub config: String,
+    /// The number by which `--status` knows that it asks the right instance.
+    pub instance: u64,
+    /// The process.
+    pub pid: u32,
+    /// The roots.
+    pub roots: Vec<String>,
+    /// The remotes, counted over all roots.
+    pub remotes: Vec<Named>,
+    /// The fail log; empty if there is none.
+    pub fail_log: String,
+}
+
+/// A remote.
+#[derive(Debug, Clone, Default)]
+pub struct Named {
+    /// Which root it gets.
+    pub root: usize,
+    /// As the log names it, told apart from others of the same root.
+    pub name: String,
+    /// Who logs in where, if it is reached over SSH.
+    pub login: Option<Login>,
+}
+
+/// Names, and the last errors.
+#[derive(Debug, Default)]
+pub struct Board {
+    /// The names, without what a terminal would obey.
+    pub names: Names,
+    errors: Vec<Option<String>>,
+}
+
+impl Board {
+    /// Without errors so far.
+    pub fn new(mut names: Names) -> Board {
+        let texts = [&mut names.config, &mut names.fail_log];
+        let roots = names.roots.iter_mut();
+        let remotes = names.remotes.iter_mut().map(|remote| &mut remote.name);
+        texts.into_iter().chain(roots).chain(remotes).for_each(|text| *text = harmless(text));
+        let errors = vec![None; names.remotes.len()];
+        Board { names, errors }
+    }
+
+    /// Hears what the user is told in the log.
+    pub fn report(&mut self, report: &Report) {
+        match report {
+            Report::Failed(remote, end, _) => {
+                self.failed(*remote, |login| failure(end, login));
+            }
+            Report::Partial(remote, ended, named, _) => self.failed(*remote, |login| {
+                let shown = named.iter().take(PATHS_SHOWN_MAX);
+                let shown: Vec<_> = shown.map(|path| path.escape_ascii().to_string()).collect();
+                let more = match named.len().saturating_sub(PATHS_SHOWN_MAX) {
+                    0 if named.is_empty() => "",
+                    0 => ": ",
+                    more => &format!(" and {more} more: "),
+                };
+                format!("{}{more}{}", shown.join(", "), advised(&reason(ended), ended, login))
+            }),
+            Report::Watching(..)
+            | Report::Arrived(..)
+            | Report::Back(_)
+            | Report::PortableDeletes(_)
+            | Report::TooMany(_)
+            | Report::Overflowed(_)
+            | Report::Unwatched(..)
+            | Report::AllWatched(_)
+            | Report::Halted(..)
+            | Report::Resumed(_) => {}
+        }
+    }
+
+    /// The last error of a remote.
+    pub fn error(&self, remote: usize) -> Option<&str> {
+        self.errors.get(remote).and_then(Option::as_deref)
+    }
+
+    fn failed(&mut self, remote: RemoteId, text: impl FnOnce(Option<&Login>) -> String) {
+        let login = self.names.remotes.get(remote.0).and_then(|named| named.login.as_ref());
+        let text = harmless(&text(login));
+        if let Some(error) = self.errors.get_mut(remote.0) {
+            *error = Some(text);
+        }
+    }
+}
+
+/// A text that leaves a terminal as it is and stays in its line.
+fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::remote::Next;
+    use crate::engine::JobEnd;
+    use crate::rsync::outcome::{Ended, Status};
+
+    #[test]
+    fn the_last_error_stays_and_is_one_harmless_line() {
+        let remotes = vec![Named { name: "h::m\x1b[2J".into(), ..Named::default() }];
+        let mut board = Board::new(Names { remotes, ..Names::default() });
+        assert_eq!(board.names.remotes[0].name, "h::m [2J");
+        assert_eq!(board.error(0), None);
+        let ended = Ended { status: Status::Exited(10), stderr: b"rsync: no\x07 route".to_vec() };
+        let end = JobEnd::Ran { ended: ended.clone(), named: Vec::new() };
+        board.report(&Report::Failed(RemoteId(0), end, 1));
+        let said = board.error(0).unwrap().to_string();
+        assert!(said.starts_with("rsync ended with 10: ") && !said.contains('\x07'), "{said}");
+        board.report(&Report::Back(RemoteId(0)));
+        assert_eq!(board.error(0), Some(said.as_str()));
+        let named = ["a", "b\n", "c", "d", "e"].map(|path| path.as_bytes().to_vec()).to_vec();
+        board.report(&Report::Partial(RemoteId(0), ended, named, Next::Soon));
+        let said = board.error(0).unwrap();
+        assert!(said.starts_with("a, b\\n, c and 2 more: "), "{said}");
+        board.report(&Report::Failed(RemoteId(7), JobEnd::Nothing, 1));
+        assert_eq!(board.error(7), None);
+    }
+}

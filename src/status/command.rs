@@ -1,0 +1,173 @@
+//! `--status`: how the running instance is, for people, cron and container health checks.
+//!
+//! It asks the instance through its status port. Where there is none, or another instance has it,
+//! the files that the instance keeps say the rest: who has the lock, what the fail log owes, up to
+//! when each remote is complete. It changes nothing. `main` calls it.
+
+use super::ask::{ask, Answered};
+use super::json::Object;
+use super::{url, view};
+use crate::cli::StatusView;
+use crate::config::Config;
+use crate::faillog::script::count_commands;
+use crate::logging::complain;
+use crate::startup;
+use crate::state::store::Store;
+use crate::state::{beside, number, State};
+use crate::sys::{clock, lock};
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+/// Exit codes.
+const HEALTHY: u8 = 0;
+const UNHEALTHY: u8 = 1;
+const NOT_RUNNING: u8 = 2;
+
+/// Between two drawings of `--watch`.
+const REDRAW: Duration = Duration::from_secs(1);
+/// To the terminal: the cursor goes home; the rest of the line, the rest of the screen is cleared.
+const HOME: &str = "\x1b[H";
+const CLEAR_LINE: &str = "\x1b[K\n";
+const CLEAR_BELOW: &str = "\x1b[J";
+
+/// What is printed, and what the process ends with.
+struct Shown {
+    text: String,
+    code: u8,
+}
+
+/// Shows how the instance is; gives the exit code.
+pub fn run(view: &StatusView) -> u8 {
+    let here = std::env::current_dir().unwrap_or_default();
+    let found = startup::read_config(&view.config, &here)
+        .and_then(|config| startup::resolved(&config).map(|resolved| (config, resolved)));
+    let (config, resolved) = match found {
+        Ok(found) => found,
+        Err(error) => {
+            complain(&error.to_string());
+            return NOT_RUNNING;
+        }
+    };
+    let on_terminal = io::stdout().is_terminal();
+    loop {
+        let shown = look(&config, &resolved, view.json);
+        let text = if view.watch && on_terminal { redrawn(&shown.text) } else { shown.text };
+        let mut out = io::stdout().lock();
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        if written.is_err() || !view.watch {
+            return shown.code;
+        }
+        thread::sleep(REDRAW);
+    }
+}
+
+/// Drawn over what was there, so that nothing flickers.
+fn redrawn(text: &str) -> String {
+    format!("{HOME}{}{CLEAR_BELOW}", text.replace('\n', CLEAR_LINE))
+}
+
+fn look(config: &Config, resolved: &Path, json: bool) -> Shown {
+    let path = if json { "/status.json" } else { "/status.txt" };
+    let asked = (config.status.port != 0).then(|| ask(&config.status, path, number(resolved)));
+    if let Some(Answered { is_healthy, body }) = asked.flatten() {
+        let code = if is_healthy { HEALTHY } else { UNHEALTHY };
+        return Shown { text: String::from_utf8_lossy(&body).into_owned(), code };
+    }
+    let files = Files::read(config, resolved);
+    let code = match files.holder {
+        None => NOT_RUNNING,
+        Some(_) if files.commands == Ok(0) && !files.owes_full_sync() => HEALTHY,
+        Some(_) => UNHEALTHY,
+    };
+    let text = if json { files.json(code) } else { files.text(config) };
+    Shown { text, code }
+}
+
+/// What the files say.
+struct Files {
+    config: PathBuf,
+    /// Whether somebody has the lock, and which process that is.
+    holder: Option<Option<u32>>,
+    fail_log: PathBuf,
+    /// Commands in the fail log, or why they cannot be counted.
+    commands: Result<usize, String>,
+    state: State,
+    now_ms: u64,
+}
+
+impl Files {
+    fn read(config: &Config, resolved: &Path) -> Files {
+        let fail_log = config.fail_log.path.clone();
+        let beside = |ending| beside(&fail_log, resolved, ending);
+        let commands = match std::fs::read(&fail_log) {
+            Ok(script) => Ok(count_commands(&script)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(error.to_string()),
+        };
+        Files {
+            config: resolved.into(),
+            holder: lock::holder(resolved, &beside("lock")),
+            commands,
+            // One that cannot be read says nothing, and is no fault of the instance.
+            state: Store::at(&beside("state")).load().unwrap_or_default(),
+            fail_log,
+            now_ms: clock::file_stamp_ns() / 1_000_000,
+        }
+    }
+
+    fn owes_full_sync(&self) -> bool {
+        self.state.remotes.iter().any(|known| known.full_sync)
+    }
+
+    fn text(&self, config: &Config) -> String {
+        let file = self.config.display();
+        let mut text = match self.holder {
+            None => format!("sersync is not running with {file}\n"),
+            Some(pid) => {
+                let pid = pid.map_or("sersync".into(), |pid| format!("sersync, process {pid},"));
+                let why = match config.status.port {
+                    0 => "its status port is off (<host port=\"0\"/>)".to_string(),
+                    _ => format!("it does not answer at {}", url(&config.status)),
+                };
+                format!("{pid} runs with {file}\n{why}; this is what its files say:\n")
+            }
+        };
+        let commands = match &self.commands {
+            Ok(0) => "empty".into(),
+            Ok(1) => "1 command".into(),
+            Ok(commands) => format!("{commands} commands"),
+            Err(error) => format!("cannot be read: {error}"),
+        };
+        text += &format!("fail log  {commands} ({})\n", self.fail_log.display());
+        for known in &self.state.remotes {
+            let name = String::from_utf8_lossy(&known.destination);
+            let name: String = name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+            let complete = match known.complete_ns {
+                _ if known.full_sync => "a full sync is owed".into(),
+                None => "never had everything".into(),
+                Some(ns) => {
+                    let ago_ms = self.now_ms.saturating_sub(ns / 1_000_000);
+                    format!("had everything {} ago", view::age(ago_ms))
+                }
+            };
+            text += &format!("{name}: {complete}\n");
+        }
+        text
+    }
+
+    fn json(&self, code: u8) -> String {
+        let mut object = Object::new();
+        object.plain("format", super::json::FORMAT);
+        object.plain("running", self.holder.is_some());
+        object.optional("pid", self.holder.flatten());
+        object.text("config", &self.config.to_string_lossy());
+        object.plain("healthy", code == HEALTHY);
+        let mut fail_log = Object::new();
+        fail_log.text("path", &self.fail_log.to_string_lossy());
+        fail_log.optional("records", self.commands.as_ref().ok());
+        object.plain("fail_log", fail_log.end());
+        object.end() + "\n"
+    }
+}

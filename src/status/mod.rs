@@ -1,0 +1,178 @@
+//! Seeing it work: what the status server answers, and what has to be remembered for that.
+//!
+//! [`Status`] is all that the loop knows of it: it hears of every report and every round, and when a
+//! descriptor of the server is readable, it answers. `server` has the sockets, `http` the protocol;
+//! `snapshot` is the value that `page.html`, `json`, `metrics` and `view` are drawn from; `board`,
+//! `history` and `progress` remember what the engine does not. `command` is `--status`, which runs in
+//! a process of its own. Nothing here changes anything.
+
+mod ask;
+mod board;
+pub mod command;
+pub mod history;
+pub mod http;
+pub mod json;
+pub mod metrics;
+pub mod progress;
+mod server;
+pub mod snapshot;
+pub mod view;
+
+pub use self::board::{Named, Names};
+pub use self::server::Server;
+
+use self::board::Board;
+use self::history::History;
+use self::http::Request;
+use self::progress::{Long, Progress};
+use self::server::Answer;
+use self::snapshot::{Facts, Snapshot};
+use crate::config::StatusAddress;
+use crate::engine::time::Time;
+use crate::engine::{Engine, Report};
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+
+/// The page; `NONCE` in it is a word that only the server knows.
+const PAGE: &str = include_str!("page.html");
+/// With it the browser runs nothing but what has the word, whatever might get into the page.
+const NONCE: &str = "NONCE";
+
+const TEXT: &str = "text/plain";
+
+/// What is shown, and who is shown it.
+#[derive(Debug)]
+pub struct Status {
+    board: Board,
+    history: History,
+    progress: Progress,
+    /// None if the configuration wants no port.
+    pub server: Option<Server>,
+}
+
+impl Status {
+    /// For these roots and remotes. The server listens as soon as it can.
+    ///
+    /// # Errors
+    /// No descriptor left.
+    pub fn new(names: Names, address: &StatusAddress) -> io::Result<Status> {
+        let remotes = names.remotes.len();
+        let server =
+            if address.port == 0 { None } else { Some(Server::new(address, names.instance)?) };
+        let (board, progress) = (Board::new(names), Progress::default());
+        Ok(Status { board, history: History::new(remotes), progress, server })
+    }
+
+    /// Hears what the user is told in the log.
+    pub fn report(&mut self, report: &Report) {
+        self.board.report(report);
+    }
+
+    /// A round of the loop is over; gives the lines that the log should have about long work.
+    pub fn round(&mut self, engine: &Engine, now: Time) -> Vec<String> {
+        self.history.note(engine.changes(), engine.oldest(), engine.paths_arrived(), now);
+        let said = self.progress.note(engine.is_walking(), engine.is_syncing_fully(), now);
+        said.into_iter().map(|long| self.line(long, engine, now)).collect()
+    }
+
+    /// When [`Status::round`] or the server has something to do although nothing happens.
+    pub fn due(&self) -> Option<Time> {
+        let server = self.server.as_ref().and_then(Server::due);
+        self.progress.due().into_iter().chain(server).min()
+    }
+
+    /// Answers who asks. The facts are only looked up if somebody does.
+    pub fn serve(&mut self, engine: &Engine, facts: impl Fn() -> Facts, now: Time) {
+        let Some(mut server) = self.server.take() else { return };
+        server.serve(now, &mut |request| self.answer(request, engine, facts(), now));
+        self.server = Some(server);
+    }
+
+    fn answer(&mut self, request: &Request, engine: &Engine, facts: Facts, now: Time) -> Answer {
+        let (board, progress) = (&self.board, &self.progress);
+        let snapshot = Snapshot::of(engine, board, &mut self.history, progress, facts, now);
+        let is_healthy = snapshot.is_healthy();
+        let plain = |body| Answer { is_healthy, ..Answer::ok(TEXT, body) };
+        match request.path.as_str() {
+            "/" => Answer { is_healthy, ..page() },
+            "/status.json" => Answer { kind: "application/json", ..plain(json::render(&snapshot)) },
+            "/status.txt" => plain(view::render(&snapshot)),
+            "/metrics" => {
+                Answer { kind: "text/plain; version=0.0.4", ..plain(metrics::render(&snapshot)) }
+            }
+            "/healthz" if is_healthy => plain("healthy\n".into()),
+            "/healthz" => {
+                let reasons = snapshot.problems.join("\n") + "\n";
+                Answer { status: http::Status::Unavailable, ..plain(reasons) }
+            }
+            _ => Answer { is_healthy, ..Answer::error(http::Status::NotFound) },
+        }
+    }
+
+    /// What the log says about long work.
+    fn line(&self, long: Long, engine: &Engine, now: Time) -> String {
+        let names = &self.board.names;
+        match long {
+            Long::Walk(root, took_ms) => {
+                let known = engine.snapshot().roots.get(root).map_or(0, |root| root.directories);
+                let rate = self.progress.directories_per_s(root, known, now);
+                let path = names.roots.get(root).map_or("", String::as_str);
+                let took_s = took_ms / 1000;
+                format!(
+                    "{path}: read {known} directories in {took_s} s, {rate} a second; not done yet"
+                )
+            }
+            Long::FullSync(remote, took_ms) => {
+                let name = names.remotes.get(remote).map_or("", |named| named.name.as_str());
+                format!("{name}: the full sync has been under way for {} s", took_ms / 1000)
+            }
+        }
+    }
+}
+
+fn page() -> Answer {
+    // Keys that nobody can guess are all the randomness that is needed.
+    let nonce = format!("{:016x}", RandomState::new().hash_one(0));
+    let policy = format!(
+        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; \
+         img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+         frame-ancestors 'none'"
+    );
+    let body = PAGE.replace(NONCE, &nonce);
+    Answer { policy: Some(policy), ..Answer::ok("text/html", body) }
+}
+
+/// Where the page is, for people; an IPv6 address in brackets.
+pub fn url(address: &StatusAddress) -> String {
+    let StatusAddress { host, port } = address;
+    if host.contains(':') {
+        format!("http://[{host}]:{port}/")
+    } else {
+        format!("http://{host}:{port}/")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_is_small_and_loads_nothing() {
+        assert!(PAGE.len() < 16 * 1024, "{} bytes", PAGE.len());
+        for word in ["://", "innerHTML", "insertAdjacentHTML", "document.write", "eval(", "@import"]
+        {
+            assert!(!PAGE.contains(word), "{word}");
+        }
+        let nonces = PAGE.matches("nonce=\"NONCE\"").count();
+        let inline = PAGE.matches("<script").count() + PAGE.matches("<style").count();
+        assert_eq!((nonces, PAGE.matches(NONCE).count()), (inline, inline));
+        assert!(!PAGE.contains(" style="), "the policy forbids it");
+    }
+
+    #[test]
+    fn each_page_has_its_own_word() {
+        let [one, other] = [page(), page()];
+        assert_ne!(one.policy, other.policy);
+        assert_ne!(one.body, other.body);
+    }
+}

@@ -1,0 +1,270 @@
+//! How everything is at one moment: the value that page, JSON, metrics and terminal are drawn from.
+//!
+//! Pure. It joins what the engine, the board and the system say, turns times into ages, and decides
+//! what is healthy; how it is shown is for the others.
+
+use super::board::Board;
+use super::history::History;
+use super::progress::Progress;
+use crate::engine::snapshot::{RemoteState, RootState};
+use crate::engine::tally::{Load, Tally};
+use crate::engine::time::Time;
+use crate::engine::{Engine, Halt};
+
+/// A change that has not arrived after this means that its remote is behind. Batches take far less,
+/// but for files of many gigabytes.
+pub const BEHIND_MS: u64 = 60_000;
+
+/// What neither the engine nor the board knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Facts {
+    /// The clock on the wall: milliseconds since 1970.
+    pub unix_ms: u64,
+    /// How long the process has been running.
+    pub up_ms: u64,
+    /// It has been asked to end.
+    pub is_ending: bool,
+    /// `fs.inotify.max_user_watches`, where it can be read.
+    pub watches_max: Option<u64>,
+    /// What the process has in memory.
+    pub memory_bytes: u64,
+    /// Records in the fail log.
+    pub records: usize,
+}
+
+/// Everything.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Of the program.
+    pub version: &'static str,
+    /// The process.
+    pub pid: u32,
+    /// The configuration file, resolved.
+    pub config: String,
+    /// The fail log.
+    pub fail_log: String,
+    /// What the system says.
+    pub facts: Facts,
+    /// The roots.
+    pub roots: Vec<RootView>,
+    /// The remotes.
+    pub remotes: Vec<RemoteView>,
+    /// The last ten minutes: changes and longest lag in milliseconds of each step.
+    pub history: Vec<(u32, u32)>,
+    /// What somebody should look at, a line each; empty if everything is healthy.
+    pub problems: Vec<String>,
+}
+
+/// A root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootView {
+    /// Its path.
+    pub path: String,
+    /// What the engine knows.
+    pub state: RootState,
+    /// How long the walk has been under way, if one is.
+    pub walk_ms: Option<u64>,
+    /// How many directories it reads in a second.
+    pub directories_per_s: u64,
+}
+
+/// A remote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteView {
+    /// Whose files it gets, counted from 0.
+    pub root: usize,
+    /// Its name.
+    pub name: String,
+    /// How it is.
+    pub word: Word,
+    /// Paths that have changed and have not arrived.
+    pub pending: usize,
+    /// Of these, the ones that do not get through by themselves.
+    pub stuck: usize,
+    /// A full sync, or one of whole directories, is owed or on its way.
+    pub owes_sweep: bool,
+    /// How old the oldest change is that has not arrived; 0 if there is none.
+    pub lag_ms: u64,
+    /// What is on its way, and for how long.
+    pub job: Option<(Load, u64)>,
+    /// When a remote that is down is tried next.
+    pub next_try_ms: Option<u64>,
+    /// How long ago something arrived.
+    pub last_success_ms: Option<u64>,
+    /// The last error, and how long ago that was.
+    pub last_error: Option<(String, u64)>,
+    /// Paths that arrived in the last minute.
+    pub paths_last_minute: u64,
+    /// Its numbers.
+    pub tally: Tally,
+}
+
+/// How a remote is, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// It has everything.
+    Up,
+    /// Something is on its way.
+    Sending,
+    /// Something waits for its turn.
+    Waiting,
+    /// Some paths do not get through; the others do.
+    Stuck,
+    /// The last job failed as a whole.
+    Down,
+    /// Its root must not be synced now.
+    Halted,
+}
+
+impl Word {
+    /// The word, as it stands in JSON and in the terminal.
+    pub fn name(self) -> &'static str {
+        match self {
+            Word::Up => "up",
+            Word::Sending => "sending",
+            Word::Waiting => "waiting",
+            Word::Stuck => "stuck",
+            Word::Down => "down",
+            Word::Halted => "halted",
+        }
+    }
+
+    /// Whether what changes now will arrive soon.
+    pub fn is_up(self) -> bool {
+        matches!(self, Word::Up | Word::Sending | Word::Waiting | Word::Stuck)
+    }
+}
+
+impl RootView {
+    /// How the root is, in one word.
+    pub fn word(&self) -> &'static str {
+        match self.state.halt {
+            Some(Halt::Lost | Halt::Empty) => "halted",
+            None if !self.state.is_complete => "walking",
+            None if self.state.has_unwatched => "unwatched",
+            None => "watched",
+        }
+    }
+}
+
+impl Snapshot {
+    /// How everything is now.
+    pub fn of(
+        engine: &Engine,
+        board: &Board,
+        history: &mut History,
+        progress: &Progress,
+        facts: Facts,
+        now: Time,
+    ) -> Snapshot {
+        let names = &board.names;
+        let state = engine.snapshot();
+        let halted: Vec<_> = state.roots.iter().map(|root| root.halt.is_some()).collect();
+        let root = |(number, state): (usize, RootState)| RootView {
+            path: names.roots.get(number).cloned().unwrap_or_default(),
+            walk_ms: progress.walk_ms(number, now),
+            directories_per_s: progress.directories_per_s(number, state.directories, now),
+            state,
+        };
+        let roots: Vec<_> = state.roots.into_iter().enumerate().map(root).collect();
+        let remotes = state.remotes.into_iter().enumerate().map(|(number, state)| {
+            let is_halted = halted.get(state.root.0) == Some(&true);
+            let paths = history.paths_last_minute(number, now);
+            remote(number, state, is_halted, board, paths, now)
+        });
+        let remotes: Vec<_> = remotes.collect();
+        Snapshot {
+            version: env!("CARGO_PKG_VERSION"),
+            pid: names.pid,
+            config: names.config.clone(),
+            fail_log: names.fail_log.clone(),
+            facts,
+            problems: problems(&roots, &remotes, &halted),
+            roots,
+            remotes,
+            history: history.steps(now).collect(),
+        }
+    }
+
+    /// Whether nobody has to look at anything.
+    pub fn is_healthy(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// Directories that are watched, over all roots.
+    pub fn watches(&self) -> usize {
+        self.roots.iter().map(|root| root.state.directories).sum()
+    }
+}
+
+fn remote(
+    number: usize,
+    state: RemoteState,
+    is_halted: bool,
+    board: &Board,
+    paths_last_minute: u64,
+    now: Time,
+) -> RemoteView {
+    let word = if is_halted {
+        Word::Halted
+    } else if state.next_try.is_some() {
+        Word::Down
+    } else if state.stuck > 0 {
+        Word::Stuck
+    } else if state.job.is_some() {
+        Word::Sending
+    } else if state.pending > 0 || state.owes_sweep {
+        Word::Waiting
+    } else {
+        Word::Up
+    };
+    let named = board.names.remotes.get(number);
+    let error = board.error(number).map(String::from);
+    RemoteView {
+        root: state.root.0,
+        // A plugin that runs alone has no remote.
+        name: named.map_or("the plugin".into(), |named| named.name.clone()),
+        word,
+        pending: state.pending,
+        stuck: state.stuck,
+        owes_sweep: state.owes_sweep,
+        lag_ms: state.oldest.map_or(0, |oldest| now.since(oldest)),
+        job: state.job.map(|(load, started)| (load, now.since(started))),
+        next_try_ms: state.next_try.map(|at| at.since(now)),
+        last_success_ms: state.tally.last_success.map(|at| now.since(at)),
+        last_error: error.zip(state.tally.last_failure.map(|at| now.since(at))),
+        paths_last_minute,
+        tally: state.tally,
+    }
+}
+
+/// What is not healthy. A walk and a full sync may take hours, and that is how it should be.
+fn problems(roots: &[RootView], remotes: &[RemoteView], halted: &[bool]) -> Vec<String> {
+    let of_root = |root: &RootView| {
+        let what = match root.state.halt {
+            Some(Halt::Lost) => "halted: the directory is not the one that it was",
+            Some(Halt::Empty) => "halted: the directory is empty",
+            None if root.state.has_unwatched => "not every directory can be watched",
+            None => return None,
+        };
+        Some(format!("{}: {what}", root.path))
+    };
+    let of_remote = |remote: &RemoteView| {
+        let name = &remote.name;
+        let sweeps = matches!(remote.job, Some((Load::Levels | Load::Everything, _)));
+        let error = remote.last_error.as_ref().map_or("", |(text, _)| text);
+        match remote.word {
+            Word::Down => Some(format!("{name}: down: {error}")),
+            Word::Stuck => {
+                Some(format!("{name}: {} paths do not get through: {error}", remote.stuck))
+            }
+            Word::Up | Word::Sending | Word::Waiting if remote.lag_ms >= BEHIND_MS && !sweeps => {
+                Some(format!("{name}: {} s behind", remote.lag_ms / 1000))
+            }
+            // The root has been told of.
+            Word::Up | Word::Sending | Word::Waiting | Word::Halted => None,
+        }
+    };
+    let of_remotes = remotes.iter().filter(|remote| halted.get(remote.root) != Some(&true));
+    roots.iter().filter_map(of_root).chain(of_remotes.filter_map(of_remote)).collect()
+}

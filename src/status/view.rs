@@ -1,0 +1,231 @@
+//! Everything as text for a terminal of 80 columns: `/status.txt`, which `--status` prints.
+//!
+//! Pure. The running instance draws it, so that `--status` of another version shows what that one
+//! has to say.
+
+use super::snapshot::{RemoteView, RootView, Snapshot};
+use crate::engine::tally::Load;
+
+/// Columns of a line.
+const WIDTH: usize = 80;
+/// Those of a remote's or a root's name; what is longer loses its beginning.
+const NAME_WIDTH: usize = 34;
+
+/// The text; every line is at most [`WIDTH`] columns wide.
+pub fn render(snapshot: &Snapshot) -> String {
+    let facts = &snapshot.facts;
+    let health = if snapshot.is_healthy() { "healthy" } else { "not healthy" };
+    let ending = if facts.is_ending { ", ending" } else { "" };
+    let mut lines = vec![format!(
+        "sersync {}, process {}, up {}: {health}{ending}",
+        snapshot.version,
+        snapshot.pid,
+        age(facts.up_ms)
+    )];
+    // The rest of a long one stands with the remote that it is about.
+    let first = |problem: &String| wrapped("! ", problem).into_iter().next();
+    lines.extend(snapshot.problems.iter().filter_map(first));
+    lines.push(String::new());
+    lines.push(row("REMOTE", "STATE", ["PENDING", "LAG", "LAST OK", "PATHS/MIN"]));
+    for remote in &snapshot.remotes {
+        lines.extend(of_remote(remote));
+    }
+    lines.push(String::new());
+    lines.push(row("ROOT", "STATE", ["DIRS", "", "", ""]));
+    for root in &snapshot.roots {
+        lines.push(of_root(root));
+        lines.extend(root.walk_ms.map(|walk_ms| {
+            let rate = root.directories_per_s;
+            format!("    reading for {}, {rate} directories a second", age(walk_ms))
+        }));
+    }
+    lines.push(String::new());
+    let records = match facts.records {
+        0 => "empty".into(),
+        1 => "1 command".into(),
+        records => format!("{records} commands"),
+    };
+    lines.extend(wrapped("fail log  ", &format!("{records} ({})", snapshot.fail_log)));
+    let limit = facts.watches_max.map_or("unknown".into(), |limit| limit.to_string());
+    let (watches, memory) = (snapshot.watches(), facts.memory_bytes / 1024);
+    lines.push(format!("watches   {watches} of {limit}"));
+    lines.push(format!("memory    {memory} KiB"));
+    lines.extend(wrapped("config    ", &snapshot.config));
+    lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+fn of_remote(remote: &RemoteView) -> Vec<String> {
+    let lag = if remote.lag_ms == 0 { "-".into() } else { age(remote.lag_ms) };
+    let last = remote.last_success_ms.map_or("never".into(), age);
+    let (pending, rate) = (remote.pending.to_string(), remote.paths_last_minute.to_string());
+    let numbers = [pending.as_str(), &lag, &last, &rate];
+    let mut lines = vec![row(&remote.name, remote.word.name(), numbers)];
+    match remote.job {
+        Some((Load::Everything, took_ms)) => {
+            lines.push(format!("    full sync, under way for {}", age(took_ms)));
+        }
+        Some((Load::Levels, took_ms)) => {
+            lines.push(format!("    whole directories, under way for {}", age(took_ms)));
+        }
+        Some((Load::Paths(_), _)) => {}
+        None if remote.owes_sweep => lines.push("    a full sync is owed".into()),
+        None => {}
+    }
+    if let Some((error, ago_ms)) = &remote.last_error {
+        lines.extend(wrapped("    ", &format!("{} ago: {error}", age(*ago_ms))));
+    }
+    if let Some(next_ms) = remote.next_try_ms.filter(|_| remote.job.is_none()) {
+        lines.push(format!("    next try in {}", age(next_ms)));
+    }
+    lines
+}
+
+fn of_root(root: &RootView) -> String {
+    let directories = root.state.directories.to_string();
+    row(&root.path, root.word(), [directories.as_str(), "", "", ""])
+}
+
+fn row(name: &str, state: &str, numbers: [&str; 4]) -> String {
+    let [pending, lag, last, rate] = numbers;
+    let name = end_of(name, NAME_WIDTH);
+    let gap = NAME_WIDTH.saturating_sub(width(&name)) + 1;
+    let state_width = 9;
+    format!("{name}{:gap$}{state:<state_width$} {pending:>7} {lag:>8} {last:>8} {rate:>9}", "")
+}
+
+/// The end of a text that is too long, which says more than its beginning.
+fn end_of(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.into();
+    }
+    let mut kept = Vec::new();
+    let mut room = columns.saturating_sub(3);
+    for c in text.chars().rev() {
+        match room.checked_sub(width_of(c)) {
+            Some(rest) => room = rest,
+            None => break,
+        }
+        kept.push(c);
+    }
+    format!("...{}", kept.iter().rev().collect::<String>())
+}
+
+/// Lines with the indent before the first and blanks of its width before the others.
+fn wrapped(indent: &str, text: &str) -> Vec<String> {
+    let (mut lines, mut line) = (Vec::new(), indent.to_string());
+    let blank = " ".repeat(indent.len());
+    for word in text.split(' ') {
+        if width(&line) > indent.len() {
+            if width(&line) + 1 + width(word) <= WIDTH {
+                line.push(' ');
+            } else {
+                lines.push(std::mem::replace(&mut line, blank.clone()));
+            }
+        }
+        for c in word.chars() {
+            if width(&line) + width_of(c) > WIDTH {
+                lines.push(std::mem::replace(&mut line, blank.clone()));
+            }
+            line.push(c);
+        }
+    }
+    lines.push(line);
+    lines
+}
+
+fn width(text: &str) -> usize {
+    text.chars().map(width_of).sum()
+}
+
+/// Columns of a character on a terminal: two from the Hangul on, where the wide ones begin.
+fn width_of(c: char) -> usize {
+    if u32::from(c) >= 0x1100 {
+        2
+    } else {
+        1
+    }
+}
+
+/// A length of time in one or two units.
+pub fn age(ms: u64) -> String {
+    let s = ms / 1000;
+    match s {
+        0 => format!("{ms} ms"),
+        1..=119 => format!("{s} s"),
+        120..=7_199 => format!("{} min", s / 60),
+        7_200..=172_799 => format!("{} h", s / 3_600),
+        _ => format!("{} d", s / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::snapshot::RootState;
+    use crate::engine::tally::Tally;
+    use crate::status::snapshot::{Facts, Word};
+
+    fn remote(name: &str, word: Word) -> RemoteView {
+        RemoteView {
+            root: 0,
+            name: name.into(),
+            word,
+            pending: 500_000,
+            stuck: 0,
+            owes_sweep: false,
+            lag_ms: 99 * 3_600_000,
+            job: Some((Load::Everything, 61_000)),
+            next_try_ms: Some(59_999),
+            last_success_ms: None,
+            last_error: Some((format!("rsync {} ended", "x".repeat(200)), 5_000)),
+            paths_last_minute: 100_000_000,
+            tally: Tally::default(),
+        }
+    }
+
+    #[test]
+    fn no_line_is_wider_than_a_terminal() {
+        let long = "h::".to_string() + &"数据".repeat(40);
+        let snapshot = Snapshot {
+            version: "3.0.0",
+            pid: 1,
+            config: "/".to_string() + &"c".repeat(200),
+            fail_log: "/tmp/x".into(),
+            facts: Facts { watches_max: Some(50_000_000), ..Facts::default() },
+            roots: vec![RootView {
+                path: "/".to_string() + &"d/".repeat(100),
+                state: RootState { directories: 10_000_000, ..RootState::default() },
+                walk_ms: Some(1),
+                directories_per_s: u64::MAX,
+            }],
+            remotes: vec![remote("10.0.0.1::m", Word::Down), remote(&long, Word::Sending)],
+            history: Vec::new(),
+            problems: vec!["p ".repeat(100)],
+        };
+        let text = render(&snapshot);
+        for line in text.lines() {
+            assert!(width(line) <= WIDTH, "{} columns: {line}", width(line));
+        }
+        assert!(
+            text.starts_with("sersync 3.0.0, process 1, up 0 ms: not healthy\n! p p"),
+            "{text}"
+        );
+        assert!(text.contains("\n10.0.0.1::m"), "{text}");
+        assert!(text.contains("\n...据数据"), "{text}");
+        assert!(text.contains("    full sync, under way for 61 s\n"), "{text}");
+    }
+
+    #[test]
+    fn ages_have_one_unit() {
+        for (ms, expected) in [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (119_000, "119 s"),
+            (120_000, "2 min"),
+            (7_200_000, "2 h"),
+            (172_800_000, "2 d"),
+        ] {
+            assert_eq!(age(ms), expected);
+        }
+    }
+}
