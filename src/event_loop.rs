@@ -32,9 +32,10 @@ use crate::sys::channel::{channel, Receiver};
 use crate::sys::clock;
 use crate::sys::epoll::Epoll;
 use crate::sys::inotify::{self, Inotify};
+use crate::sys::mounts::Mounts;
 use crate::sys::signal::Signals;
 use crate::walk::{below, Ground, Told, Walks};
-use crate::worker::{self, is_empty, Footing, Route, Workers};
+use crate::worker::{self, is_empty, Footing, Route, Standby, Workers};
 use nix::sys::signal::Signal;
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::unix::fs::MetadataExt;
@@ -67,7 +68,8 @@ const WALKS: u64 = 2;
 const STATE: u64 = 3;
 const PLUGINS: u64 = 4;
 const ALERTS: u64 = 5;
-const FIRST_ROOT: u64 = 6;
+const MOUNTS: u64 = 6;
+const FIRST_ROOT: u64 = 7;
 
 /// What the loop is started with.
 pub struct Setup {
@@ -115,7 +117,9 @@ struct Loop {
     _sockets: Option<Sockets>,
     workers: Workers,
     told_by_workers: Receiver<worker::Told>,
-    standbys: Standbys,
+    standbys: Standbys<Standby>,
+    /// Told by the kernel, for the sake of the standbys.
+    _mounts: Option<Mounts>,
     walks: Walks,
     told: Receiver<Told>,
     reporter: Reporter,
@@ -248,7 +252,6 @@ impl Loop {
             plugins,
             alerts,
             engine,
-            epoll,
             signals,
             unwatched: grounds.len(),
             reporter: Reporter::new(&grounds, &setup.routes),
@@ -258,6 +261,8 @@ impl Loop {
             workers: Workers::new(setup.workers, worker_tells, stop)?,
             told_by_workers,
             standbys: Standbys::new(setup.config.standby),
+            _mounts: standing_by::mounts(setup.config.standby, &epoll),
+            epoll,
             walks: Walks::new(tell)?,
             told,
             clock: Instant::now(),
@@ -285,6 +290,7 @@ impl Loop {
                     STATE => self.saver.saved(self.now()),
                     PLUGINS => self.plugin_told(),
                     ALERTS => self.alerts.iter_mut().for_each(Alerts::ended),
+                    MOUNTS => self.leave_lost_roots(),
                     root => {
                         self.pause_in_a_burst();
                         self.events_came(RootId((root - FIRST_ROOT) as usize))?;

@@ -35,7 +35,19 @@ impl Epoll {
     /// # Errors
     /// No memory left, or the descriptor cannot be waited for.
     pub fn add(&self, fd: &impl AsFd, token: u64) -> io::Result<()> {
-        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token };
+        self.add_for(libc::EPOLLIN, fd, token)
+    }
+
+    /// Adds a descriptor that tells by an exceptional state, and may always be readable.
+    ///
+    /// # Errors
+    /// No memory left, or the descriptor cannot be waited for.
+    pub fn add_exceptional(&self, fd: &impl AsFd, token: u64) -> io::Result<()> {
+        self.add_for(libc::EPOLLPRI, fd, token)
+    }
+
+    fn add_for(&self, events: i32, fd: &impl AsFd, token: u64) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: events as u32, u64: token };
         let (epoll, fd) = (self.fd.as_raw_fd(), fd.as_fd().as_raw_fd());
         // SAFETY: `event` outlives the call, which copies it.
         match unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd, &mut event) } {

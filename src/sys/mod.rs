@@ -8,6 +8,7 @@ pub mod daemon;
 pub mod epoll;
 pub mod inotify;
 pub mod lock;
+pub mod mounts;
 pub mod orphans;
 pub mod output;
 pub mod own_file;
