@@ -36,5 +36,6 @@ mod remotes;
 mod restart;
 mod silent;
 mod ssh;
+mod standby;
 mod switches;
 mod watch_limit;

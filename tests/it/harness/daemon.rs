@@ -21,6 +21,8 @@ pub struct Daemon {
     port: u16,
     modules: Vec<(String, PathBuf)>,
     user: Option<String>,
+    /// A line for every module, as it is written in `rsyncd.conf`; none at first.
+    pub setting: String,
     running: Option<Child>,
 }
 
@@ -29,7 +31,8 @@ impl Daemon {
     pub fn new(dir: &Path) -> Daemon {
         fs::create_dir_all(dir).unwrap();
         let dir = dir.to_path_buf();
-        Daemon { dir, port: free_port(), modules: Vec::new(), user: None, running: None }
+        let (modules, setting) = (Vec::new(), String::new());
+        Daemon { dir, port: free_port(), modules, user: None, setting, running: None }
     }
 
     /// Adds a module, and gives the (new, empty) directory that it writes to.
@@ -107,8 +110,10 @@ impl Daemon {
             String::from("use chroot = no\nmunge symlinks = no\nuid = root\ngid = root\n");
         text += "read only = no\nreverse lookup = no\nmax connections = 0\n";
         writeln!(text, "log file = {}", self.dir.join("rsyncd.log").display()).unwrap();
+        // Where `max connections` are counted; by default all daemons of a machine share it.
+        writeln!(text, "lock file = {}", self.dir.join("rsyncd.lock").display()).unwrap();
         for (name, path) in &self.modules {
-            writeln!(text, "[{name}]\npath = {}", path.display()).unwrap();
+            writeln!(text, "[{name}]\npath = {}\n{}", path.display(), self.setting).unwrap();
             if let Some(user) = &self.user {
                 let secrets = self.dir.join("rsyncd.secrets");
                 writeln!(text, "auth users = {user}\nsecrets file = {}", secrets.display())
