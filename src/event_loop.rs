@@ -34,9 +34,10 @@ use crate::sys::channel::{channel, Receiver};
 use crate::sys::clock;
 use crate::sys::epoll::Epoll;
 use crate::sys::inotify::{self, Inotify};
+use crate::sys::mounts::Mounts;
 use crate::sys::signal::Signals;
 use crate::walk::{below, Ground, Told, Walks};
-use crate::worker::{self, is_empty, Footing, Route, Workers};
+use crate::worker::{self, is_empty, Footing, Route, Standby, Workers};
 use nix::sys::signal::Signal;
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::unix::fs::MetadataExt;
@@ -70,7 +71,8 @@ const STATE: u64 = 3;
 const PLUGINS: u64 = 4;
 const ALERTS: u64 = 5;
 const STATUS: u64 = 6;
-const FIRST_ROOT: u64 = 7;
+const MOUNTS: u64 = 7;
+const FIRST_ROOT: u64 = 8;
 
 /// What the loop is started with.
 pub struct Setup {
@@ -118,7 +120,9 @@ struct Loop {
     _sockets: Option<Sockets>,
     workers: Workers,
     told_by_workers: Receiver<worker::Told>,
-    standbys: Standbys,
+    standbys: Standbys<Standby>,
+    /// Told by the kernel, for the sake of the standbys.
+    _mounts: Option<Mounts>,
     walks: Walks,
     told: Receiver<Told>,
     reporter: Reporter,
@@ -265,7 +269,6 @@ impl Loop {
             status_rests: false,
             started,
             engine,
-            epoll,
             signals,
             unwatched: grounds.len(),
             reporter: Reporter::new(&grounds, &setup.routes),
@@ -275,6 +278,8 @@ impl Loop {
             workers: Workers::new(setup.workers, worker_tells, stop)?,
             told_by_workers,
             standbys: Standbys::new(setup.config.standby),
+            _mounts: standing_by::mounts(setup.config.standby, &epoll),
+            epoll,
             walks: Walks::new(tell)?,
             told,
             clock: Instant::now(),
@@ -303,6 +308,7 @@ impl Loop {
                     PLUGINS => self.plugin_told(),
                     ALERTS => self.alerts.iter_mut().for_each(Alerts::ended),
                     STATUS => self.answer(),
+                    MOUNTS => self.leave_lost_roots(),
                     root => {
                         self.pause_in_a_burst();
                         self.events_came(RootId((root - FIRST_ROOT) as usize))?;

@@ -34,6 +34,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 /// The program that is run, looked up in `PATH` each time, so that an upgrade is simply used.
 pub const RSYNC: &str = "rsync";
@@ -46,6 +47,9 @@ const PASSWORD: &str = "RSYNC_PASSWORD";
 /// even where there is a terminal.
 const ASKPASS: &str = "SSH_ASKPASS";
 const ASKPASS_REQUIRE: &str = "SSH_ASKPASS_REQUIRE";
+
+/// What a far side needs to see that a connection has ended, and to count it no more.
+const CONNECTION_ENDS: Duration = Duration::from_millis(100);
 
 /// Device and inode of a directory: whether it is still the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,7 +167,7 @@ impl Route {
 
     /// Whether the root is the directory that it should be. An emptied or unmounted one would delete
     /// whatever is listed, with exit code 0.
-    fn stands_on_its_root(&self) -> bool {
+    pub fn stands_on_its_root(&self) -> bool {
         Identity::of(&self.root).ok() == Some(self.footing.identity)
     }
 
@@ -290,18 +294,22 @@ fn work(shared: &Arc<Shared>) {
         let end = runner.run_job(&job.work);
         let Runner { standby, used_up, .. } = runner;
         let next = match &job.work {
-            Work::Batch { deletes, .. } if route.standby && rank(&end) <= RANK_PARTIAL => {
+            Work::Batch { deletes, .. }
+                if route.standby && !used_up && rank(&end) <= RANK_PARTIAL =>
+            {
                 Some(*deletes)
             }
             Work::Batch { .. } | Work::Level { .. } | Work::FullSync { .. } => None,
         };
-        // The loop listens for as long as there is a process. What has arrived is told first.
-        let _ = shared.tell.send(Told::Ended(job.id, end, used_up));
-        let waiting = standby.and_then(|mut standby| standby.is_waiting().then_some(standby));
+        let waiting = standby.filter(|_| route.stands_on_its_root());
+        let waiting = waiting.and_then(|mut standby| standby.is_waiting().then_some(standby));
         let start = || Standby::start(&route, route.manner(next?));
+        // Told first, so that the next job gets it though it starts at once; and after its last job's
+        // end, the loop need not listen any more. It listens for as long as there is a job.
         if let Some(standby) = waiting.or_else(start) {
             let _ = shared.tell.send(Told::Standby(job.remote, standby));
         }
+        let _ = shared.tell.send(Told::Ended(job.id, end, used_up));
     }
 }
 
@@ -386,8 +394,10 @@ impl Runner<'_> {
         }
         if connections_used_up(&ended) {
             self.used_up = true;
-            if self.standby.take().is_some() {
+            if let Some(standby) = self.standby.take() {
                 // One of them was ours.
+                drop(standby);
+                thread::sleep(CONNECTION_ENDS);
                 return self.by_itself(run);
             }
         }
@@ -397,7 +407,7 @@ impl Runner<'_> {
     /// By the standby, if there is one that fits; nothing if that did not get through, for whatever
     /// reason.
     fn by_standby(&mut self, run: &Run) -> Option<Option<Ended>> {
-        let Some(standby) = self.standby.take_if(|standby| standby.fits(run)) else {
+        let Some(standby) = self.standby.take_if(|standby| standby.fits(self.route, run)) else {
             return Some(None);
         };
         if !self.route.stands_on_its_root() {

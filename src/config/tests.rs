@@ -289,6 +289,29 @@ fn batches_have_limits() {
 }
 
 #[test]
+fn a_standby_is_kept_for_a_while_for_ever_or_not_at_all() {
+    let cases = [
+        ("", Standby::For(60)),
+        ("<standby/>", Standby::For(60)),
+        ("<standby start='true'/>", Standby::For(60)),
+        ("<standby seconds='5'/>", Standby::For(5)),
+        ("<standby start='true' seconds='2m'/>", Standby::For(120)),
+        ("<standby seconds='always'/>", Standby::Always),
+        ("<standby start='false'/>", Standby::Off),
+        ("<standby start='false' seconds='always'/>", Standby::Off),
+    ];
+    for (written, expected) in cases {
+        let config = parse(with(written).as_bytes()).unwrap();
+        assert_eq!((config.standby, config.warnings.len()), (expected, 0), "{written}");
+    }
+    for seconds in ["0", "", "-1", "never", "1000h 5", "99999999"] {
+        let written = with(&format!("<standby seconds='{seconds}'/>"));
+        let error = parse(written.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("confxml.xml:2:") && error.contains("seconds"), "{error}");
+    }
+}
+
+#[test]
 fn hidden_files_are_filtered_with_or_without_expressions() {
     let cases = [
         ("<filter hidden='true'><exclude expression='a'/></filter>", true, 0),

@@ -1,17 +1,29 @@
 //! What becomes of the standbys that workers hand back.
 
-use super::Loop;
+use super::{Loop, MOUNTS};
+use crate::config::Standby as Kept;
 use crate::engine::{JobId, RemoteId};
+use crate::sys::epoll::Epoll;
+use crate::sys::mounts::Mounts;
 use crate::worker::{Route, Standby};
 use std::sync::Arc;
 
 impl Loop {
     pub(super) fn keep_standby(&mut self, remote: RemoteId, standby: Standby) {
         let now = self.now();
-        let wanted = self.routes.get(remote.0).is_some_and(|route| route.standby);
+        let fits = |route: &Arc<Route>| route.standby && standby.is_in(route);
+        let wanted = self.routes.get(remote.0).is_some_and(fits);
         if wanted && self.stop_at.is_none() && !self.engine.is_halted(remote) {
             self.standbys.keep(remote, standby, now);
         }
+    }
+
+    /// Something was mounted or unmounted. A disk that was unmounted while it is in use lives on until
+    /// nobody uses it, and only then the kernel tells that the root is gone: it must not be a standby
+    /// that keeps it.
+    pub(super) fn leave_lost_roots(&mut self) {
+        let routes = &self.routes;
+        self.standbys.let_go(|remote| !routes[remote.0].stands_on_its_root());
     }
 
     /// A host has no connection left for a run: one that only waits is none too few. There are none to
@@ -23,6 +35,9 @@ impl Loop {
         };
         let host = host.to_string();
         let of_host = |route: &Arc<Route>| host_of(route) == Some(host.as_str());
+        if !self.routes.iter().any(|route| of_host(route) && route.standby) {
+            return;
+        }
         log::info!("{host}: as many connections as it allows; none is kept ready any more");
         let routes = &self.routes;
         self.standbys.let_go(|remote| of_host(&routes[remote.0]));
@@ -30,6 +45,14 @@ impl Loop {
             *route = Arc::new(Route { standby: false, ..Route::clone(route) });
         }
     }
+}
+
+/// What tells of unmounted disks, if standbys may be in them. Without it, it is noticed when they are let
+/// go, or at the next change.
+pub(super) fn mounts(kept: Kept, epoll: &Epoll) -> Option<Mounts> {
+    let mounts = Mounts::new().ok().filter(|_| kept != Kept::Off)?;
+    epoll.add_exceptional(&mounts, MOUNTS).ok()?;
+    Some(mounts)
 }
 
 fn host_of(route: &Route) -> Option<&str> {

@@ -15,6 +15,8 @@ pub enum Interest {
     Read,
     /// That it can be written to.
     Write,
+    /// To be in an exceptional state.
+    Exception,
 }
 
 /// A set of descriptors to wait for. It is one itself, readable when one of its own is.
@@ -47,6 +49,14 @@ impl Epoll {
         self.control(libc::EPOLL_CTL_ADD, fd, token, Interest::Read)
     }
 
+    /// Adds a descriptor that tells by an exceptional state, and may always be readable.
+    ///
+    /// # Errors
+    /// No memory left, or the descriptor cannot be waited for.
+    pub fn add_exceptional(&self, fd: &impl AsFd, token: u64) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_ADD, fd, token, Interest::Exception)
+    }
+
     /// Waits for something else of a descriptor from now on.
     ///
     /// # Errors
@@ -67,6 +77,7 @@ impl Epoll {
         let events = match wanted {
             Interest::Read => libc::EPOLLIN,
             Interest::Write => libc::EPOLLOUT,
+            Interest::Exception => libc::EPOLLPRI,
         };
         // Kernels before 2.6.9 want an event for EPOLL_CTL_DEL, too.
         let mut event = libc::epoll_event { events: events as u32, u64: token };

@@ -9,6 +9,7 @@ pub mod epoll;
 pub mod inotify;
 pub mod lock;
 pub mod memory;
+pub mod mounts;
 pub mod orphans;
 pub mod output;
 pub mod own_file;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use nix::sys::signal::{killpg, Signal};
+use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
 use crate::rsync::outcome::STDERR_BYTES_MAX;
@@ -105,6 +106,7 @@ impl Drop for Started {
             end(&self.child, Signal::SIGKILL);
             // It is gone at once; nothing keeps it.
             let _ = self.child.wait();
+            reap(&self.child);
         }
     }
 }
@@ -265,6 +267,13 @@ fn end(child: &Child, signal: Signal) {
     }
 }
 
+/// Waits for what a killed child has left to us, its ssh: in a container this may be the first process,
+/// and nobody else would. Elsewhere there is nothing to wait for.
+fn reap(child: &Child) {
+    let Ok(group) = i32::try_from(child.id()) else { return };
+    while waitpid(Pid::from_raw(-group), None).is_ok() {}
+}
+
 /// The exit code, or the signal that ended it, of a process that ran.
 pub fn code_or_signal(status: ExitStatus) -> Result<i32, i32> {
     status.code().ok_or_else(|| status.signal().unwrap_or_default())
@@ -305,6 +314,22 @@ mod tests {
         drop(running);
         let exit = thread.join().unwrap();
         assert_eq!(code_or_signal(exit.status.unwrap()), Err(libc::SIGTERM));
+    }
+
+    #[test]
+    fn one_that_is_not_needed_is_gone_with_all_that_it_started() {
+        // As the first process of a container has.
+        // SAFETY: no pointers are involved.
+        #[allow(unsafe_code)]
+        let set = unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) };
+        assert_eq!(set, 0);
+        let mut started = Started::new(shell("sleep 1000 & echo; wait")).unwrap();
+        // It has started the other one by then.
+        started.child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        let group = i32::try_from(started.child.id()).unwrap();
+        assert!(!started.has_ended());
+        drop(started);
+        assert_eq!(killpg(Pid::from_raw(group), None), Err(nix::errno::Errno::ESRCH));
     }
 
     #[test]

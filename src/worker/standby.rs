@@ -7,7 +7,7 @@
 //!
 //! It reads an empty list if this process dies, and then does nothing.
 
-use super::{marked, Route};
+use super::{marked, Identity, Route};
 use crate::rsync::plan::{self, Run};
 use crate::sys::process::{Exit, Started};
 use std::ffi::OsString;
@@ -17,6 +17,8 @@ use std::io::PipeReader;
 #[derive(Debug)]
 pub struct Standby {
     args: Vec<OsString>,
+    /// The root that it is in.
+    root: Identity,
     started: Started,
 }
 
@@ -26,14 +28,23 @@ impl Standby {
         if !route.stands_on_its_root() {
             return None;
         }
+        let root = route.footing.identity;
         let args = route.over_connection(plan::standby(&route.target(), manner));
         let started = Started::new(marked(route, &args)).ok()?;
-        Some(Standby { args, started })
+        let standby = Standby { args, root, started };
+        // And afterwards: now it is in there.
+        route.stands_on_its_root().then_some(standby)
     }
 
     /// Whether it can do this run, and still waits.
-    pub(super) fn fits(&mut self, run: &Run) -> bool {
-        self.args == run.args && self.is_waiting()
+    pub(super) fn fits(&mut self, route: &Route, run: &Run) -> bool {
+        self.is_in(route) && self.args == run.args && self.is_waiting()
+    }
+
+    /// Whether it is in the directory that is the root now. In one that was, and that is empty or
+    /// deleted now, everything that it gets to know of is missing.
+    pub fn is_in(&self, route: &Route) -> bool {
+        self.root == route.footing.identity
     }
 
     /// Whether it has not ended.

@@ -41,6 +41,7 @@ mod remotes;
 mod restart;
 mod silent;
 mod ssh;
+mod standby;
 mod status;
 mod status_page;
 mod switches;

@@ -76,10 +76,11 @@ impl Remote {
         now: Time,
     ) -> Option<Verdict> {
         let flight = self.flight.as_mut()?;
-        if flight.deletes == Deletes::Combined
-            && (flight.is_deleting() || self.standby && !flight.sweeps())
-            && combined_unsupported(ended)
-        {
+        // Where nothing is deleted but a standby's words are used, the words may be to blame, but nothing
+        // that a broken connection looks like.
+        let by_words = class == Class::Refused || option_unknown(ended);
+        let may_be = flight.is_deleting() || self.standby && !flight.sweeps() && by_words;
+        if flight.deletes == Deletes::Combined && may_be && combined_unsupported(ended) {
             flight.unsupported = option_unknown(ended);
             return Some(Verdict::Again);
         }
@@ -145,7 +146,7 @@ impl Remote {
     fn learned(&mut self, flight: &Flight) -> bool {
         if flight.fallback {
             self.combined_failures += 1;
-        } else if flight.is_deleting() {
+        } else if flight.is_deleting() || self.standby && !flight.sweeps() {
             self.combined_failures = 0;
         }
         let learned = flight.unsupported || self.combined_failures >= COMBINED_FAILURES_MAX;
@@ -258,7 +259,7 @@ mod tests {
     use crate::engine::pending::What;
     use crate::engine::standing::Known;
     use crate::engine::JobId;
-    use crate::rsync::outcome::Status;
+    use crate::rsync::outcome::{classify, Status};
 
     const PUT_ASIDE_MS: u64 = 3_600_000;
 
@@ -307,5 +308,39 @@ mod tests {
         assert_eq!(fail(&mut remote, "stuck", 100).0, Verdict::Partial(Next::Alone));
         assert!(!remote.owes_full_sync());
         assert_eq!(remote.owed(false).1, [(Path::from(b"stuck".as_slice()), Gone::No)]);
+    }
+
+    /// What a server before 3.1 says.
+    const UNKNOWN: &[u8] = b"rsync: on remote machine: --delete-missing-args: unknown option\n";
+
+    /// What the end of a batch with this path means, if combined deletes and a standby are used.
+    fn end(what: What, code: i32, stderr: &[u8]) -> Verdict {
+        let timing = Batch::default();
+        let (deletes, standby) = (Deletes::Combined, true);
+        let manner = Manner { timing, deletes, mirror: false, standby, put_aside_ms: 0 };
+        let mut remote = Remote::new(manner, Known::From(0), 0);
+        remote.change(&Path::from(&b"path"[..]), what, Time(1));
+        remote.start(JobId(1), true, 1, Time(10));
+        let ended = Ended { status: Status::Exited(code), stderr: stderr.to_vec() };
+        remote.finish(classify(&ended), &ended, &[], Time(20)).unwrap()
+    }
+
+    #[test]
+    fn another_way_to_delete_is_tried_if_the_first_one_may_be_to_blame() {
+        let removed = What::Removed { gone: Gone::Entry, created: None };
+        for (what, code, stderr, again) in [
+            (removed, 12, &b""[..], true),
+            (removed, 10, UNKNOWN, true),
+            (removed, 30, b"", false),
+            // The words of a standby are in it, but it has nothing to delete.
+            (What::Changed, 10, UNKNOWN, true),
+            (What::Changed, 1, UNKNOWN, true),
+            (What::Changed, 2, b"", true),
+            (What::Changed, 12, b"", false),
+            (What::Changed, 10, b"", false),
+        ] {
+            let verdict = end(what, code, stderr);
+            assert_eq!(verdict == Verdict::Again, again, "{what:?} {code}: {verdict:?}");
+        }
     }
 }

@@ -187,3 +187,71 @@ fn a_daemon_has_no_timeout_of_its_own_unless_it_may_be_silent_for_long() {
         assert!(words.contains("--timeout=600"), "{words}");
     }
 }
+
+/// The words of a standby.
+fn standby_words(local: Capability, deletes: Deletes, mirror: bool) -> Vec<OsString> {
+    let transport = Transport::Daemon { host: "h".into(), module: b"m".to_vec() };
+    let (remote, rsync) = (Remote { transport }, rsync(&["-artz"]));
+    let target = Target { remote: &remote, rsync: &rsync, local };
+    standby(&target, Manner { deletes, mirror, standby: true })
+}
+
+#[test]
+fn a_standby_does_every_flat_run_that_has_nothing_special_to_do() {
+    use {Deletes::*, Gone::*};
+    let file = looked(b"a/b", No, Now::Other);
+    let large = Looked { bytes: SILENT_WORK_BYTES_MIN, ..file.clone() };
+    let fresh = Looked { fresh: true, ..file.clone() };
+    let gone = looked(b"a/b", Entry, Now::Missing);
+    let tree_gone = looked(b"a/b", Directory, Now::Missing);
+    let replaced = looked(b"a/b", Directory, Now::Other);
+    for (local, deletes, mirror, path, runs, by_standby) in [
+        (NEW, Combined, true, &file, 1, true),
+        (NEW, Combined, false, &file, 1, true),
+        (NEW, Portable, true, &file, 1, true),
+        (NEW, Never, false, &file, 1, true),
+        (OLD, Portable, false, &file, 1, true),
+        (NEW, Combined, true, &gone, 1, true),
+        (NEW, Combined, false, &gone, 1, true),
+        // What is sent after the deletion.
+        (NEW, Portable, true, &gone, 2, true),
+        // The far side may be silent for long.
+        (NEW, Combined, true, &large, 1, false),
+        (NEW, Combined, true, &tree_gone, 1, false),
+        // Nothing is compared with what cannot be there.
+        (NEW, Combined, true, &fresh, 1, false),
+        // A mirror has nothing of others'; without one, a directory is emptied only if ours went.
+        (NEW, Combined, true, &replaced, 1, true),
+        (NEW, Combined, false, &replaced, 1, false),
+        (NEW, Combined, false, &tree_gone, 1, false),
+        (OLD, Portable, true, &replaced, 1, false),
+    ] {
+        let transport = Transport::Daemon { host: "h".into(), module: b"m".to_vec() };
+        let (remote, rsync) = (Remote { transport }, rsync(&["-artz"]));
+        let target = Target { remote: &remote, rsync: &rsync, local };
+        let manner = Manner { deletes, mirror, standby: true };
+        let planned = batch(&target, manner, std::slice::from_ref(path));
+        let what = format!("{deletes:?} {mirror} {path:?}");
+        assert_eq!(planned.len(), runs, "{what}");
+        let words = standby_words(local, deletes, mirror);
+        assert_eq!(planned.last().unwrap().args == words, by_standby, "{what}: {words:?}");
+    }
+}
+
+#[test]
+fn a_standby_empties_directories_in_a_mirror_only() {
+    for (deletes, mirror, forces, deletes_missing) in [
+        (Deletes::Combined, true, true, true),
+        (Deletes::Combined, false, false, true),
+        (Deletes::Portable, true, false, false),
+        (Deletes::Portable, false, false, false),
+        (Deletes::Never, true, false, false),
+        (Deletes::Never, false, false, false),
+    ] {
+        let words = standby_words(NEW, deletes, mirror);
+        let has = |word: &str| words.contains(&OsString::from(word));
+        assert_eq!(has("--force"), forces, "{words:?}");
+        assert_eq!(has("--delete-missing-args"), deletes_missing, "{words:?}");
+        assert!(!has("--delete") && has("--no-r") && has("-c"), "{words:?}");
+    }
+}

@@ -121,6 +121,8 @@ impl Daemon {
             String::from("use chroot = no\nmunge symlinks = no\nuid = root\ngid = root\n");
         text += "read only = no\nreverse lookup = no\nmax connections = 0\n";
         writeln!(text, "log file = {}", self.dir.join("rsyncd.log").display()).unwrap();
+        // Where `max connections` are counted; by default all daemons of a machine share it.
+        writeln!(text, "lock file = {}", self.dir.join("rsyncd.lock").display()).unwrap();
         for (name, path) in &self.modules {
             writeln!(text, "[{name}]\npath = {}", path.display()).unwrap();
             self.lines.iter().for_each(|line| writeln!(text, "{line}").unwrap());

@@ -96,6 +96,11 @@ impl Tree {
         Err(format!("{} differences, {} being there:\n  {shown}", lines.len(), there.display()))
     }
 
+    /// The paths of all entries below the top, in plain ASCII.
+    pub fn paths(&self) -> Vec<String> {
+        self.entries.keys().filter(|path| !path.is_empty()).map(|path| show(path)).collect()
+    }
+
     /// The number of entries, the top included.
     pub fn len(&self) -> usize {
         self.entries.len()

@@ -1,0 +1,118 @@
+//! Far sides that do not take a standby, or not any more.
+
+use super::{change, gone, no_failure, one_stands_by, rsyncs, send, stand_by};
+use crate::harness::{eventually, Gate, Mirror, Plan, Rsync};
+use nix::sys::signal::Signal;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+fn full_syncs(mirror: &Mirror) -> usize {
+    mirror.log().lines().filter(|line| line.contains(": full sync, ")).count()
+}
+
+#[test]
+fn a_module_with_one_connection_gets_everything_without_one() {
+    let mut plan = Plan::new();
+    plan.daemon.every_module("max connections = 1");
+    let mirror = plan.start();
+    change(&mirror, "first");
+    for number in 0..5 {
+        change(&mirror, &format!("file{number}"));
+        // It takes the connection that the next full sync needs.
+        eventually("the last one has come in or was refused", || {
+            let log = mirror.daemon.log();
+            let refused = log.matches("max connections").count();
+            mirror.daemon.connections() + refused >= 3 + number || rsyncs(&mirror).is_empty()
+        });
+        let before = full_syncs(&mirror);
+        fs::write(mirror.remotes[0].join("only there"), "").unwrap();
+        send(mirror.pid(), Signal::SIGUSR1);
+        eventually("a full sync has been", || full_syncs(&mirror) > before);
+        mirror.equal();
+    }
+    let log = mirror.log();
+    assert_eq!(log.matches("none is kept ready any more").count(), 1, "{log}");
+    change(&mirror, "last");
+    assert_eq!(rsyncs(&mirror), []);
+}
+
+fn private(at: &Path, text: &str) {
+    fs::write(at, text).unwrap();
+    fs::set_permissions(at, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[test]
+fn a_password_that_changes_while_one_waits_holds_nothing_up() {
+    let mut plan = Plan::new();
+    plan.daemon.require("sync", "first");
+    let file = plan.directory("etc").join("rsync.pass");
+    private(&file, "first\n");
+    plan.conf.auth = Some(("sync".into(), file.clone()));
+    let mut mirror = plan.start();
+    let waiting = one_stands_by(&mirror);
+    mirror.daemon.require("sync", "second");
+    private(&file, "second\n");
+    for name in ["one", "two", "three"] {
+        change(&mirror, name);
+    }
+    gone(waiting);
+    no_failure(&mirror);
+
+    // What waits has read it before.
+    let waiting = stand_by(&mirror, 1, &[])[0];
+    eventually("it has logged in", || mirror.daemon.connections() == 6);
+    private(&file, "wrong\n");
+    change(&mirror, "by the one that waited");
+    gone(waiting);
+    no_failure(&mirror);
+    eventually("no other one can", || rsyncs(&mirror).is_empty());
+    fs::write(mirror.root.join("cold"), "").unwrap();
+    eventually("and no run", || mirror.log().contains("everything is kept"));
+    private(&file, "second\n");
+    send(mirror.pid(), Signal::SIGUSR2);
+    mirror.equal();
+    stand_by(&mirror, 1, &[waiting]);
+}
+
+#[test]
+fn one_of_eight_that_is_dead_has_none() {
+    let mut plan = Plan::with_remotes(8);
+    plan.await_full_sync = false;
+    // The daemon listens on 127.0.0.1 only: every connection to this address is refused.
+    plan.conf.roots[0].remotes.insert(3, ("127.0.0.2".into(), "module0".into()));
+    let mirror = plan.start();
+    eventually("the eight have everything", || full_syncs(&mirror) == 8);
+    change(&mirror, "file");
+    let mut waiting = stand_by(&mirror, 8, &[]);
+    for number in 0..3 {
+        change(&mirror, &format!("file{number}"));
+        waiting = stand_by(&mirror, 8, &waiting);
+    }
+    let told = mirror.log().matches("everything is kept").count();
+    assert_eq!(told, 1, "{}", mirror.log());
+}
+
+#[test]
+fn an_rsync_that_deletes_by_runs_of_their_own_has_one() {
+    for args in [&["-r"][..], &[]] {
+        let mut plan = Plan::new();
+        plan.args = args.iter().map(Into::into).collect();
+        let _gate = Gate::before(&mut plan, Rsync::Old);
+        let mirror = plan.start();
+        fs::write(mirror.root.join("anchor"), "sent, too").unwrap();
+        fs::create_dir_all(mirror.root.join("directory/below")).unwrap();
+        change(&mirror, "directory/below/file");
+        let learned = "two runs from now on";
+        eventually("it is learned", || mirror.log().contains(learned));
+        let waiting = stand_by(&mirror, 1, &[])[0];
+        change(&mirror, "other");
+        gone(waiting);
+        fs::remove_dir_all(mirror.root.join("directory")).unwrap();
+        fs::remove_file(mirror.root.join("other")).unwrap();
+        mirror.equal();
+        change(&mirror, "last");
+        assert_eq!(mirror.log().matches(learned).count(), 1, "{}", mirror.log());
+        no_failure(&mirror);
+    }
+}
