@@ -84,9 +84,11 @@ fn class_of_start(kind: ErrorKind) -> Class {
 }
 
 /// Did the far side end the run at a file that it could not write, most often for lack of room? Then
-/// what came after that file in the list was not looked at; it may well fit.
+/// what came after that file in the list was not looked at; it may well fit. The far side's 11 gets to
+/// this side from protocol 31 (3.1.0) on; before, the connection is lost, or the run is ended for
+/// going on when all is over.
 pub fn cut_short(ended: &Ended) -> bool {
-    ended.status == Status::Exited(11) && says(&ended.stderr, "write failed on ")
+    classify(ended) == Class::Unreachable && says(&ended.stderr, "write failed on ")
 }
 
 /// Did this end come because one side does not take `--delete-missing-args`? Then the same job must
@@ -493,6 +495,8 @@ mod tests {
                 "rsync: [receiver] write failed on \"a\" (in m): No space left on device (28)\n",
                 true,
             ),
+            (12, "rsync: write failed on \"/far/a\": No space left on device (28)\n", true),
+            (20, "rsync: write failed on \"/far/a\": No space left on device (28)\n", true),
             (11, "rsync: [Receiver] mkdir \"/far\" failed: No such file or directory (2)\n", false),
             (
                 23,

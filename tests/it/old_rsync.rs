@@ -1,6 +1,6 @@
 //! Old rsyncs on either side. What the stand-ins show and what not stands in `harness/old_rsync.rs`.
 
-use crate::harness::{path_of, Plan, Sshd, Version};
+use crate::harness::{eventually, path_of, Plan, Sshd, Version, DEADLINE};
 use std::fs;
 use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::Path;
@@ -53,14 +53,14 @@ fn change(root: &Path) {
 fn works(plan: Plan, about: &str) {
     prepare(&plan.root);
     let mirror = plan.start();
-    mirror.equal_within(crate::harness::DEADLINE, about);
+    mirror.equal_within(DEADLINE, about);
     change(&mirror.root);
-    mirror.equal_within(crate::harness::DEADLINE, about);
+    mirror.equal_within(DEADLINE, about);
     // By now the far side is known.
     fs::remove_dir_all(mirror.root.join("new dir")).unwrap();
     fs::set_permissions(mirror.root.join("changed"), fs::Permissions::from_mode(0o600)).unwrap();
     fs::write(mirror.root.join("changed"), "content").unwrap();
-    mirror.equal_within(crate::harness::DEADLINE, about);
+    mirror.equal_within(DEADLINE, about);
 }
 
 #[test]
@@ -100,6 +100,23 @@ fn every_pair_of_versions_works_over_ssh() {
             plan.rsync_here(here);
             works(plan, &format!("with {here:?} here and {there:?} there"));
         }
+    }
+}
+
+/// An old client and a server of today wait for each other after such an error, for minutes.
+#[test]
+fn a_full_disk_on_the_far_side_holds_up_nothing_but_what_does_not_fit() {
+    for here in [Version::V2_6_9, Version::V3_0_9] {
+        let mut plan = Plan::new();
+        plan.rsync_here(Some(here));
+        let at = plan.remotes[0].clone();
+        plan.mount(&at, 512);
+        let mirror = plan.start();
+        fs::write(mirror.root.join("1-big"), vec![7; 1 << 20]).unwrap();
+        fs::write(mirror.root.join("2-small"), "content").unwrap();
+        eventually("the small one arrives", || at.join("2-small").exists());
+        fs::remove_file(mirror.root.join("1-big")).unwrap();
+        mirror.equal();
     }
 }
 
