@@ -3,6 +3,9 @@
 #
 #     scripts/test.sh [ARGUMENTS OF cargo test]
 #     SERSYNC_BIN=/path/to/sersync scripts/test.sh     the integration tests run that program
+#     SERSYNC_IT_KERNEL=2.6.18 scripts/test.sh         they run it as on that kernel (or 2.6.32; x86-64 only)
+#     SERSYNC_IT_RSYNC=2.6.9 scripts/test.sh           with that rsync on this side (or 3.0.9, 3.1.1)
+#     SERSYNC_IT_RSYNC_THERE=2.6.9 scripts/test.sh     with that rsync on the far side
 #
 # The integration tests compare owners and run a real sshd, so they want root. POSIX sh, for BusyBox ash as well.
 set -eu
@@ -10,6 +13,10 @@ cd "$(dirname "$0")/.."
 . scripts/requirements.sh
 
 need_rust
+# For old kernels, the static program is tested.
+if [ "$(uname -m)" = x86_64 ] && have rustup; then
+    rustup target add x86_64-unknown-linux-musl
+fi
 # The integration tests talk to a real rsync daemon and a real sshd on loopback; the fail log's commands are run by
 # each shell that an administrator may use; small systems have dropbear's ssh client; some tests take processes or
 # watches away; what is installed runs on a machine of its own, with either kind of ps.

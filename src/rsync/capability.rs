@@ -68,7 +68,7 @@ impl Capability {
         self.version >= version(3, 2, 4)
     }
 
-    /// `-s`: no shell of the far side sees the destination.
+    /// `-s`, and `--no-s`: whether no shell of the far side sees the destination.
     pub fn protect_args(self) -> bool {
         self.version >= version(3, 0, 0)
     }

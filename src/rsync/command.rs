@@ -127,14 +127,15 @@ impl Target<'_> {
     }
 
     /// The path over SSH. The far side's shell reads it where rsync neither escapes it (3.2.4) nor
-    /// sends it past the shell (`-s`, 3.0.0): there it is escaped here.
+    /// sends it past the shell (the user's `-s`): there it is escaped here. We add no `-s` ourselves,
+    /// because the far side would have to know it, and 2.6.9 does not.
     fn ssh_path<'p>(&self, path: &'p [u8]) -> Cow<'p, [u8]> {
         let path = if path.starts_with(b":") {
             Cow::Owned([b"./", path].concat())
         } else {
             Cow::Borrowed(path)
         };
-        if self.local.protect_args() || !shell_reads(&path) {
+        if !self.path_is_read() || !shell_reads(&path) {
             return path;
         }
         let escaped = path.iter().flat_map(|&byte| {
@@ -144,23 +145,29 @@ impl Target<'_> {
         Cow::Owned(escaped.collect())
     }
 
-    /// The user's parameters, with the remote shell and `-s` where this remote needs them.
+    /// Whether the path gets to the far side's shell as it is given here.
+    fn path_is_read(&self) -> bool {
+        let found = params::read(&self.rsync.params);
+        let past_the_shell =
+            ["protect-args", "secluded-args"].iter().any(|name| has(&found, Some(b's'), name));
+        !self.local.protects_args_itself() && !past_the_shell
+    }
+
+    /// The user's parameters, with the remote shell where this remote needs it.
     fn with_shell(&self, mut params: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
         let Transport::Ssh { path, .. } = &self.remote.transport else { return params };
         if RemoteShell::of_params(&params).is_none() {
             params.extend([b"-e".to_vec(), remote_shell::default_command()]);
         }
         let found = params::read(&params);
-        let protected =
-            ["protect-args", "secluded-args"].iter().any(|name| has(&found, Some(b's'), name));
         if let Some(shell) = params::last(&found, Some(b'e'), "rsh") {
             let word = shell.value_word;
             let port = port_words(shell.value.unwrap_or_default(), self.rsync.port);
             params[word].extend(port);
         }
-        let can_protect = self.local.protect_args() && !self.local.protects_args_itself();
-        if can_protect && !protected && shell_reads(path) {
-            params.push(b"-s".to_vec());
+        if self.local.protect_args() && self.path_is_read() && shell_reads(path) {
+            // Some are built to do it without being told, or are told by RSYNC_PROTECT_ARGS.
+            params.push(b"--no-s".to_vec());
         }
         params
     }
@@ -367,7 +374,7 @@ mod tests {
         let tail = "-R --delete ./ --timeout=600";
         for (path, words, capability, expected) in [
             ("/a b", &["-ae", "ssh"][..], NEW, format!("-ae ssh {tail} \"far:/a b\"")),
-            ("/a b", &["-ae", "ssh"], V3_0, format!("-ae ssh -s {tail} \"far:/a b\"")),
+            ("/a b", &["-ae", "ssh"], V3_0, format!("-ae ssh --no-s {tail} \"far:/a\\\\ b\"")),
             ("/a b", &["-sae", "ssh"], V3_0, format!("-sae ssh {tail} \"far:/a b\"")),
             ("~/ab", &["-ae", "ssh"], V3_0, format!("-ae ssh {tail} \"far:~/ab\"")),
             ("/a b$", &["-ae", "ssh"], V2_6, format!("-ae ssh {tail} \"far:/a\\\\ b\\\\\\$\"")),

@@ -84,9 +84,11 @@ fn class_of_start(kind: ErrorKind) -> Class {
 }
 
 /// Did the far side end the run at a file that it could not write, most often for lack of room? Then
-/// what came after that file in the list was not looked at; it may well fit.
+/// what came after that file in the list was not looked at; it may well fit. The far side's 11 gets to
+/// this side from protocol 31 (3.1.0) on; before, the connection is lost, or the run is ended for
+/// going on when all is over.
 pub fn cut_short(ended: &Ended) -> bool {
-    ended.status == Status::Exited(11) && says(&ended.stderr, "write failed on ")
+    classify(ended) == Class::Unreachable && says(&ended.stderr, "write failed on ")
 }
 
 /// Did this end come because one side does not take `--delete-missing-args`? Then the same job must
@@ -196,9 +198,6 @@ const ADVICE: &[(&str, &str)] = &[
     ("account is currently not available", QUIET_LOGIN),
     ("[receiver] mkdir ", MAKE_DIRECTORY),
     ("rsync: mkdir ", MAKE_DIRECTORY),
-    // What a rehearsal says, which makes no directory: rsync from 3.0 on, and before.
-    ("change_dir#3 ", MAKE_DIRECTORY),
-    ("push_dir#3 ", MAKE_DIRECTORY),
     (
         "could not resolve hostname",
         "Correct the remote's ip in the configuration, or the name service.",
@@ -224,6 +223,9 @@ const ADVICE: &[(&str, &str)] = &[
         "permission denied",
         "Give the far side's rsync (`uid` in rsyncd.conf) the right to write there, and sersync the right to read here.",
     ),
+    // What a rehearsal says, which makes no directory: rsync from 3.0 on, and before.
+    ("change_dir#3 ", MAKE_DIRECTORY),
+    ("push_dir#3 ", MAKE_DIRECTORY),
 ];
 
 /// The most telling line of standard error, for a log line: bounded, without control characters.
@@ -501,6 +503,8 @@ mod tests {
                 "rsync: [receiver] write failed on \"a\" (in m): No space left on device (28)\n",
                 true,
             ),
+            (12, "rsync: write failed on \"/far/a\": No space left on device (28)\n", true),
+            (20, "rsync: write failed on \"/far/a\": No space left on device (28)\n", true),
             (11, "rsync: [Receiver] mkdir \"/far\" failed: No such file or directory (2)\n", false),
             (
                 23,

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 /// Descriptors told at once; the rest is told by the next wait.
@@ -32,12 +32,11 @@ impl Epoll {
     /// No descriptor or no memory left.
     pub fn new() -> io::Result<Epoll> {
         // SAFETY: no pointers are involved.
-        let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: the call above gave us this descriptor, and nobody else has it.
-        Ok(Epoll { fd: unsafe { OwnedFd::from_raw_fd(fd) } })
+        let call = || unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
+        // Before 2.6.27. The size says nothing, but must not be 0.
+        // SAFETY: no pointers are involved.
+        let older = || unsafe { libc::epoll_create(1) };
+        Ok(Epoll { fd: super::descriptor(call, older)? })
     }
 
     /// Adds a descriptor; `token` comes back when it is readable. It leaves the set when it is

@@ -5,7 +5,7 @@ use crate::engine::event::{mask, Wd};
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -34,12 +34,12 @@ impl Inotify {
     /// `EMFILE` when `fs.inotify.max_user_instances` is reached.
     pub fn new() -> io::Result<Inotify> {
         // SAFETY: no pointers are involved.
-        let fd = unsafe { libc::inotify_init1(libc::IN_NONBLOCK | libc::IN_CLOEXEC) };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: the call above gave us this descriptor, and nobody else has it.
-        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let call = || unsafe { libc::inotify_init1(libc::IN_CLOEXEC) };
+        // Before 2.6.27.
+        // SAFETY: no pointers are involved.
+        let older = || unsafe { libc::inotify_init() };
+        let fd = super::descriptor(call, older)?;
+        super::set_nonblocking(&fd)?;
         Ok(Inotify { file: File::from(fd) })
     }
 

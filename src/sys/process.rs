@@ -33,6 +33,13 @@ const LAST_WORDS_MS: u16 = 100;
 /// own ends that.
 const STUCK: Duration = Duration::from_secs(180);
 
+/// What rsync says when it ends because of an error: its own words, or those of the far side.
+const LAST_LINE: &[u8] = b"rsync error: ";
+/// How long it may go on after that. A server from 3.1.0 on that fails waits for an older client to
+/// close the connection, and that one waits for the server, both for half of their `--timeout`:
+/// five minutes for each file that finds no room on the far side (seen).
+const DYING: Duration = Duration::from_secs(5);
+
 /// How a process ended.
 #[derive(Debug)]
 pub struct Exit {
@@ -134,6 +141,7 @@ fn talk(
     super::set_nonblocking(&stderr)?;
     let mut stopping = false;
     let mut watchdog = Watchdog::new(child.id());
+    let mut dying: Option<Instant> = None;
     loop {
         stdin = stdin.filter(|_| !input.is_empty());
         let wait_ms = if stdout.is_some() { LOOK_MS } else { LAST_WORDS_MS };
@@ -168,11 +176,14 @@ fn talk(
         if ready_stderr && !read(&mut stderr, |bytes| keep(bytes, kept)) {
             return Ok(());
         }
+        if ready_stderr && dying.is_none() && has_last_line(kept) {
+            dying = Some(Instant::now());
+        }
         if !(ready_stdin || ready_stderr || ready_stdout) {
             if child.try_wait()?.is_some() {
                 return Ok(());
             }
-            if watchdog.is_stuck() {
+            if watchdog.is_stuck() || dying.is_some_and(|since| since.elapsed() >= DYING) {
                 end(child, Signal::SIGTERM);
             }
         }
@@ -255,6 +266,11 @@ fn read(pipe: &mut impl Read, take: impl FnOnce(&[u8])) -> bool {
 fn keep(bytes: &[u8], kept: &mut Vec<u8>) {
     let room = STDERR_BYTES_MAX - kept.len();
     kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+}
+
+/// Whether the process has said that it ends because of an error.
+fn has_last_line(said: &[u8]) -> bool {
+    said.split(|&byte| byte == b'\n').any(|line| line.starts_with(LAST_LINE))
 }
 
 /// Ends everything that the child has started, and the child.
@@ -350,6 +366,15 @@ mod tests {
         let exit = run(shell(script), b"", &stop);
         assert_eq!(code_or_signal(exit.status.unwrap()), Ok(6));
         assert_eq!(exit.stderr, b"last\n");
+    }
+
+    #[test]
+    fn what_has_said_its_last_word_and_does_not_end_is_ended() {
+        let (stop, _running) = io::pipe().unwrap();
+        let says = "echo 'rsync: write failed' >&2; echo 'rsync error: file IO (code 11)' >&2";
+        let exit = run(shell(&format!("{says}; exec sleep 1000")), b"", &stop);
+        assert_eq!(code_or_signal(exit.status.unwrap()), Err(libc::SIGTERM));
+        assert!(exit.stderr.ends_with(b"(code 11)\n"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `-d`: what the user sees of the start, and what is left when the start is over.
 
 use crate::harness::{
-    binary, eventually, in_background, terminal, until, InBackground, Plan, DEADLINE,
+    eventually, in_background, path, program, terminal, until, InBackground, Plan, DEADLINE,
 };
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::{getsid, Pid};
@@ -9,7 +9,7 @@ use std::fs;
 use std::io::{pipe, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 /// A local mirror whose configuration has been written; its fail log has a relative path.
 fn plan() -> (Plan, PathBuf) {
@@ -203,8 +203,8 @@ fn held(plan: &Plan, dir: &Path) -> Held {
     let script = format!("#!/bin/sh\nwhile [ -d '{}' ]; do sleep 0.1; done\n", bin.display());
     fs::write(bin.join("rsync"), script).unwrap();
     fs::set_permissions(bin.join("rsync"), fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-    let mut command = Command::new(binary());
+    let path = format!("{}:{}", bin.display(), path());
+    let mut command = program();
     command.args(["-rdo", "confxml.xml"]).current_dir(dir).env("LC_ALL", "C").env("PATH", path);
     let start = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     Held { start, program: InBackground::by_lock(&dir.join("owed")) }

@@ -1,6 +1,8 @@
 //! The log: what is in it, where it goes, and that nothing about it ends or holds up the program.
 
-use crate::harness::{binary, eventually, in_background, run_to_end, terminal, InBackground, Plan};
+use crate::harness::{
+    eventually, in_background, program, run_to_end, terminal, InBackground, Plan,
+};
 use nix::fcntl::{fcntl, FcntlArg};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
@@ -8,7 +10,7 @@ use std::fs;
 use std::io::{pipe, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_default()
@@ -135,7 +137,7 @@ fn a_reader_that_does_not_read_holds_nothing_up() {
     let dir = plan.directory("");
     let (mut reader, writer) = pipe().unwrap();
     fcntl(&writer, FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
-    let mut command = Command::new(binary());
+    let mut command = program();
     command
         .args(["-d", "--pid-file", "s.pid", "--log-level=debug"])
         .current_dir(&dir)
@@ -207,7 +209,7 @@ fn only_a_terminal_sees_colours() {
         fs::write(&file, conf).unwrap();
         let dir = plan.directory("");
         let terminal = terminal();
-        let mut command = Command::new(binary());
+        let mut command = program();
         command.current_dir(&dir).env("NO_COLOR", variable).stdout(Stdio::null());
         command.stderr(terminal.slave).status().unwrap();
         drop(command);

@@ -30,6 +30,9 @@ mod local_trouble;
 mod logs;
 mod memory;
 mod names;
+#[cfg(target_arch = "x86_64")]
+mod old_kernel;
+mod old_rsync;
 mod options;
 mod overflow;
 mod plugins;

@@ -1,6 +1,6 @@
 //! The command line as people type it, and what the options change.
 
-use crate::harness::{run_to_end, Mirror, Plan, DEADLINE};
+use crate::harness::{path, run_to_end, Mirror, Plan, DEADLINE};
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -65,7 +65,7 @@ fn without_r_only_changes_are_pushed_and_only_seen_deletions_are_made() {
 /// A program in front of rsync that notes when one starts and when it has ended.
 fn count_rsyncs(plan: &mut Plan) -> PathBuf {
     let (bin, notes) = (plan.directory("bin"), plan.directory("notes").join("rsyncs"));
-    let path = std::env::var("PATH").unwrap();
+    let path = path();
     let script = format!(
         "#!/bin/sh\necho + >>'{0}'\nPATH='{path}' rsync \"$@\"\ncode=$?\necho - >>'{0}'\nexit $code\n",
         notes.display()

@@ -1,7 +1,7 @@
 //! SSH remotes: the clients, the connection that runs share and how it ends, and what is said when the
 //! far side does not let us in.
 
-use crate::harness::{eventually, Mirror, Plan, Sshd};
+use crate::harness::{eventually, path, Mirror, Plan, Sshd};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 use std::fs;
@@ -33,7 +33,7 @@ fn openssh(sshd: &Sshd) -> Option<String> {
 /// the words of `client`, which is looked up in the test's own `PATH`.
 fn put_in_path(plan: &mut Plan, before: &str, client: &str) {
     let bin = plan.directory("bin");
-    let path = std::env::var("PATH").unwrap();
+    let path = path();
     let script = format!("#!/bin/sh\n{before}\nPATH='{path}'\nexec {client} \"$@\"\n");
     fs::write(bin.join("ssh"), script).unwrap();
     fs::set_permissions(bin.join("ssh"), fs::Permissions::from_mode(0o755)).unwrap();

@@ -1,6 +1,8 @@
 //! A real rsync daemon on a loopback port of its own, with as many modules as a test asks for.
 
 use super::child::{free_port, Child};
+use super::old_daemon::OldDaemon;
+use super::old_rsync::Version;
 use super::{until, DEADLINE};
 use nix::sys::signal::Signal;
 use std::fmt::Write as _;
@@ -23,22 +25,29 @@ pub struct Daemon {
     user: Option<String>,
     /// Lines that stand in every module.
     lines: Vec<String>,
-    running: Option<Child>,
+    version: Option<Version>,
+    running: Option<(Child, Option<OldDaemon>)>,
 }
 
 impl Daemon {
     /// A daemon that is not running yet, with its files in `dir`.
     pub fn new(dir: &Path) -> Daemon {
         fs::create_dir_all(dir).unwrap();
-        let dir = dir.to_path_buf();
+        let (dir, version) = (dir.to_path_buf(), Version::there());
         Daemon {
             dir,
             port: free_port(),
             modules: Vec::new(),
             user: None,
             lines: Vec::new(),
+            version,
             running: None,
         }
+    }
+
+    /// From the next start on it is of this version.
+    pub fn is_of(&mut self, version: Option<Version>) {
+        self.version = version;
     }
 
     /// Adds a module, and gives the (new, empty) directory that it writes to.
@@ -74,10 +83,15 @@ impl Daemon {
         let output = fs::File::create(self.dir.join("rsyncd.output")).unwrap();
         let mut command = Command::new("rsync");
         command.args(["--daemon", "--no-detach", "--address=127.0.0.1"]);
-        command.arg(format!("--port={}", self.port));
+        let behind = self.version.map(|_| free_port());
+        command.arg(format!("--port={}", behind.unwrap_or(self.port)));
         command.arg(format!("--config={}", config.display()));
+        command.args(self.version.map(|version| format!("--protocol={}", version.protocol())));
         command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
-        self.running = Some(Child::spawn(&mut command));
+        let child = Child::spawn(&mut command);
+        let old = self.version.zip(behind);
+        let old = old.map(|(version, behind)| OldDaemon::listen(version, self.port, behind));
+        self.running = Some((child, old));
         until("the rsync daemon greets", DEADLINE, || match self.greeting() {
             Ok(greeting) if greeting.starts_with("@RSYNCD:") => Ok(()),
             Ok(greeting) => Err(format!("it says {greeting:?}")),
@@ -88,7 +102,7 @@ impl Daemon {
     /// Ends it and its connections. They are asked and not killed, because a killed rsync leaves
     /// its temporary files in the module, which no later run could know to be rubbish.
     pub fn stop(&mut self) {
-        let Some(mut child) = self.running.take() else { return };
+        let Some((mut child, _old)) = self.running.take() else { return };
         child.signal(Signal::SIGTERM);
         until("the rsync daemon ends", DEADLINE, || child.ended().ok_or("it still runs".into()));
     }

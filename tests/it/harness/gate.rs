@@ -1,7 +1,7 @@
 //! A program in front of rsync that can hold every run back at its start (but for `--version`): what a program does in
 //! the moment between its look at the tree and rsync's own happens then for sure, not by chance.
 
-use super::{eventually, Plan};
+use super::{eventually, path, Plan};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ impl Gate {
         let bin = plan.directory("bin");
         let [held, waiting, failing] = ["held", "waiting", "failing"].map(|name| bin.join(name));
         let gate = Gate { held, waiting, failing };
-        let path = std::env::var("PATH").unwrap();
+        let path = path();
         let refuse = match rsync {
             Rsync::AsInstalled => "",
             Rsync::Old => {

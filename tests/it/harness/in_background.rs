@@ -1,7 +1,8 @@
 //! A program that has gone to the background: no child of the test, but it ends with it.
 
+use super::old_kernel::Kernel;
 use super::sersync::binary;
-use super::{until, DEADLINE};
+use super::{path, until, DEADLINE};
 use nix::errno::Errno;
 use nix::fcntl::{fcntl, FcntlArg, FdFlag};
 use nix::pty::{openpty, OpenptyResult};
@@ -29,7 +30,10 @@ pub struct InBackground {
 pub fn in_background(dir: &Path, line: &str) -> Command {
     let mut command = Command::new("sh");
     let line = line.replace("{}", &format!("'{}'", binary().to_str().unwrap()));
-    command.args(["-c", &line]).current_dir(dir).env("LC_ALL", "C");
+    command.args(["-c", &line]).current_dir(dir).env("LC_ALL", "C").env("PATH", path());
+    if let Some(kernel) = Kernel::wanted() {
+        kernel.confine(&mut command);
+    }
     command
 }
 

@@ -220,6 +220,11 @@ impl Mirror {
         self.await_start(0);
     }
 
+    /// The numbers of the system calls that the program's kernel did not have.
+    pub fn refused(&self) -> Vec<i32> {
+        self.sersync.refused()
+    }
+
     /// The program's process number.
     pub fn pid(&self) -> u32 {
         self.sersync.pid()

@@ -1,7 +1,8 @@
 //! The program under test as a process: started, read, ended.
 
 use super::child::Child;
-use super::{until, DEADLINE};
+use super::old_kernel::{Kernel, Strangers};
+use super::{path, until, DEADLINE};
 use nix::sys::signal::Signal;
 use std::env;
 use std::ffi::OsString;
@@ -9,14 +10,22 @@ use std::fs;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 /// Only the end of a long output is shown when a test fails.
 const LINES_SHOWN_MAX: usize = 120;
+
+/// The program to be tested, if it is not the one that was built with the tests.
+const BINARY: &str = "SERSYNC_BIN";
+/// What is linked statically.
+const STATIC_TARGET: &str = "x86_64-unknown-linux-musl";
 
 /// A running program, with its output in the files `stdout` and `stderr` of its directory.
 pub struct Sersync {
     child: Child,
     dir: PathBuf,
+    kernel: Option<Kernel>,
+    strangers: Strangers,
 }
 
 /// In which surroundings the program is run.
@@ -26,6 +35,8 @@ pub struct How {
     pub user: Option<u32>,
     /// A command before the program's own, which must become the program with exec.
     pub behind: Vec<OsString>,
+    /// The kernel that it finds; the one that the environment asks for, or today's, if there is none.
+    pub kernel: Option<Kernel>,
 }
 
 /// How a program ended that ends by itself.
@@ -47,24 +58,33 @@ pub fn run_to_end(dir: &Path, args: &[OsString], variables: &[(&str, &str)]) -> 
 impl Sersync {
     /// Starts the program with `dir` as its working directory, where its output goes, too.
     pub fn start(dir: &Path, args: &[OsString], variables: &[(&str, &str)], how: &How) -> Sersync {
-        let binary = how.user.map_or_else(binary, |_| copied(dir));
+        let kernel = how.kernel.or_else(Kernel::wanted);
+        let binary = if kernel.is_some() { static_binary() } else { binary() };
+        let binary = how.user.map_or(binary.clone(), |_| copied(&binary, dir));
         let mut words = how.behind.iter().chain([&binary]);
         let mut command = Command::new(words.next().unwrap());
         command.args(words);
         if let Some(user) = how.user {
             command.uid(user).gid(user);
         }
-        command.args(args).current_dir(dir).env("LC_ALL", "C");
+        command.args(args).current_dir(dir).env("LC_ALL", "C").env("PATH", path());
         command.envs(variables.iter().copied());
         command.stdin(Stdio::null());
         command.stdout(fs::File::create(dir.join("stdout")).unwrap());
         command.stderr(fs::File::create(dir.join("stderr")).unwrap());
-        Sersync { child: Child::spawn(&mut command), dir: dir.to_path_buf() }
+        let strangers = kernel.map(|kernel| kernel.confine(&mut command)).unwrap_or_default();
+        let child = Child::spawn(&mut command);
+        Sersync { child, dir: dir.to_path_buf(), kernel, strangers }
     }
 
     /// Its process number.
     pub fn pid(&self) -> u32 {
         self.child.pid()
+    }
+
+    /// The numbers of the system calls that its kernel did not have.
+    pub fn refused(&self) -> Vec<i32> {
+        self.strangers.seen()
     }
 
     /// How it ended, if it has.
@@ -98,6 +118,10 @@ impl Sersync {
             self.child.ended().ok_or_else(|| self.show())
         });
         match (status.code(), status.signal()) {
+            (Some(0), _) if self.kernel == Some(Kernel::Listed) && !self.refused().is_empty() => {
+                let numbers = self.refused();
+                Err(format!("sersync made system calls that docs/KERNELS.md lacks: {numbers:?}"))
+            }
             (Some(0), _) => Ok(()),
             (code, signal) => Err(format!("sersync ended with code {code:?}, signal {signal:?}")),
         }
@@ -116,15 +140,48 @@ impl Sersync {
 }
 
 /// The program in a place where every user can run it; where it was built may be nobody else's.
-fn copied(dir: &Path) -> OsString {
+fn copied(binary: &OsString, dir: &Path) -> OsString {
     let copy = dir.join("sersync");
-    fs::copy(binary(), &copy).unwrap();
+    fs::copy(binary, &copy).unwrap();
     copy.into_os_string()
+}
+
+/// A command that is the program under test, with the kernel that the environment asks for. For
+/// tests that start it in a way of their own.
+pub fn program() -> Command {
+    let mut command = Command::new(binary());
+    if let Some(kernel) = Kernel::wanted() {
+        kernel.confine(&mut command);
+    }
+    command
 }
 
 /// The program under test.
 pub fn binary() -> OsString {
-    env::var_os("SERSYNC_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_sersync").into())
+    if Kernel::wanted().is_some() {
+        return static_binary();
+    }
+    env::var_os(BINARY).unwrap_or_else(|| env!("CARGO_BIN_EXE_sersync").into())
+}
+
+/// The program for old kernels: the C library that is linked into it copes with them, and that of
+/// this machine need not. Built when it is first asked for.
+fn static_binary() -> OsString {
+    static BUILT: OnceLock<OsString> = OnceLock::new();
+    let given = || env::var_os(BINARY);
+    BUILT.get_or_init(|| given().unwrap_or_else(build_statically)).clone()
+}
+
+fn build_statically() -> OsString {
+    let target_dir = Path::new(env!("CARGO_BIN_EXE_sersync")).ancestors().nth(2).unwrap();
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["build", "--bin", "sersync", "--target", STATIC_TARGET, "--target-dir"]);
+    command.arg(target_dir).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let output = command.output().unwrap_or_else(|e| panic!("cannot run cargo: {e}"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    let advice = "if the target is missing: rustup target add";
+    assert!(output.status.success(), "{}\n{advice} {STATIC_TARGET}", end_of(&said));
+    target_dir.join(STATIC_TARGET).join("debug/sersync").into_os_string()
 }
 
 /// The last lines of a text.

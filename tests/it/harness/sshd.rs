@@ -1,6 +1,7 @@
 //! A real sshd on a loopback port of its own, that lets in one generated key and nothing else.
 
 use super::child::{free_port, Child};
+use super::old_rsync::{path_of, Version};
 use super::{until, DEADLINE};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
@@ -19,18 +20,24 @@ const SEPARATION_DIR: &str = "/run/sshd";
 pub struct Sshd {
     dir: PathBuf,
     port: u16,
+    rsync: Option<Version>,
     running: Option<Child>,
 }
 
 impl Sshd {
     /// Makes the keys in `dir`, starts the server, and returns when it accepts connections.
     pub fn start(dir: &Path) -> Sshd {
+        Sshd::with_rsync(dir, Version::there())
+    }
+
+    /// The same for a machine whose rsync is of this version, or of today.
+    pub fn with_rsync(dir: &Path, rsync: Option<Version>) -> Sshd {
         fs::create_dir_all(dir.join("home")).unwrap();
         fs::create_dir_all(SEPARATION_DIR).unwrap();
         generate(&dir.join("host_key"));
         generate(&dir.join("user_key"));
         fs::copy(dir.join("user_key.pub"), dir.join("authorized_keys")).unwrap();
-        let mut sshd = Sshd { dir: dir.to_path_buf(), port: free_port(), running: None };
+        let mut sshd = Sshd { dir: dir.to_path_buf(), port: free_port(), rsync, running: None };
         sshd.start_again();
         sshd
     }
@@ -38,7 +45,7 @@ impl Sshd {
     /// Starts the server on the same port, after [`Sshd::stop`].
     pub fn start_again(&mut self) {
         let config = self.dir.join("sshd_config");
-        fs::write(&config, server_config(&self.dir, self.port)).unwrap();
+        fs::write(&config, server_config(&self.dir, self.port, self.rsync)).unwrap();
         let program = SSHD_PLACES.iter().find(|place| Path::new(place).exists());
         let program = program.expect("sshd is not installed; the tests need it");
         let output = fs::File::options().append(true).create(true).open(self.output()).unwrap();
@@ -120,12 +127,13 @@ impl Sshd {
 }
 
 /// A home of its own, so that a login reads no files of whoever runs the tests.
-fn server_config(dir: &Path, port: u16) -> String {
+fn server_config(dir: &Path, port: u16, rsync: Option<Version>) -> String {
+    let path = rsync.map(|_| format!(" PATH={}", path_of(rsync))).unwrap_or_default();
     format!(
         "Port {port}\nListenAddress 127.0.0.1\nListenAddress ::1\nHostKey {0}/host_key\nPidFile none\n\
          AuthorizedKeysFile {0}/authorized_keys\nStrictModes no\nPermitRootLogin yes\n\
          PasswordAuthentication no\nKbdInteractiveAuthentication no\nUsePAM no\n\
-         MaxStartups 100\nMaxSessions 100\nSetEnv HOME={0}/home\n",
+         MaxStartups 100\nMaxSessions 100\nSetEnv HOME={0}/home{path}\n",
         dir.display()
     )
 }

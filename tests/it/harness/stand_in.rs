@@ -2,7 +2,7 @@
 //! network, a full disk or another rsync to happen then happens for sure, and ends when the test
 //! says so.
 
-use super::Plan;
+use super::{path, Plan};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ impl StandIn {
     /// Puts a stand-in, which lets every run through at first, into the plan.
     pub fn before(plan: &mut Plan) -> StandIn {
         let (bin, dir) = (plan.directory("bin"), plan.directory("ends"));
-        let path = std::env::var("PATH").unwrap();
+        let path = path();
         // The destination is the only word with `::`; what stands behind it names the files.
         let script = format!(
             "#!/bin/sh\nfor word; do case \"$word\" in *::*) module=\"${{word##*::}}\";; esac; done\n\
