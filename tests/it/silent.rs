@@ -238,6 +238,8 @@ fn a_slow_upload_arrives_whole_and_in_few_batches() {
     }
     drop(file);
     mirror.equal();
+    // The log tells when the run has ended, which is later than its file is there.
+    eventually("the batch is told", || mirror.batches() > before);
     let batches = mirror.batches() - before;
     assert!((1..=BATCHES_MAX).contains(&batches), "{batches} batches");
 }
