@@ -68,6 +68,8 @@ pub fn classify(ended: &Ended) -> Class {
         1 | 2 | 4 | 25 | 126 | 127 => Class::Refused,
         // ssh could not be started, or ended before rsync's protocol began.
         12 | 14 | 255 if Obstacle::of(&ended.stderr).is_some() => Class::Refused,
+        // The far side has no rsync: mostly 127, but 12 if the connection was seen to end first.
+        12 if advised(&ended.stderr) == Some(INSTALL_THERE) => Class::Refused,
         // 5, 10 to 14, 20 to 22, 30, 35, 255 and whatever a later rsync adds: nothing is lost by
         // trying again.
         _ => Class::Unreachable,
@@ -123,10 +125,13 @@ pub fn advice(ended: &Ended, login: Option<&Login>) -> Option<String> {
     if let (Some(login), Some(obstacle)) = (login, Obstacle::of(&ended.stderr)) {
         return Some(obstacle.advice(login));
     }
-    let found = ADVICE.iter().find(|(needle, _)| says(&ended.stderr, needle));
-    let found = found.map(|&(_, advice)| advice);
     let not_there = (ended.status == Status::Exited(127)).then_some(INSTALL_THERE);
-    found.or(not_there).map(String::from)
+    advised(&ended.stderr).or(not_there).map(String::from)
+}
+
+/// What standard error advises, by the table below.
+fn advised(stderr: &[u8]) -> Option<&'static str> {
+    ADVICE.iter().find(|(needle, _)| says(stderr, needle)).map(|&(_, advice)| advice)
 }
 
 /// What to change where rsync cannot be started.
@@ -385,6 +390,13 @@ mod tests {
             Class::Unreachable,
             "max connections",
             "@ERROR: max connections (4) reached -- try again later",
+        ),
+        (
+            12,
+            "bash: line 1: rsync: command not found\nrsync: connection unexpectedly closed (0 bytes received so far) [sender]\nrsync error: x\n",
+            Class::Refused,
+            "Install rsync on the far side",
+            "bash: line 1: rsync: command not found",
         ),
         (1, "ERROR: module is read only\nrsync error: x\n", Class::Refused, "read only = no", "ERROR: module is read only"),
         (

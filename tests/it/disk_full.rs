@@ -79,7 +79,7 @@ fn a_disk_that_is_full_altogether_costs_nothing_and_few_runs() {
         (0..SMALL_FILES).all(|number| owed.contains(&format!("/{number:02}-small")))
     });
     // With an old rsync each run takes some seconds.
-    until("it is tried again and again", 3 * DEADLINE, || {
+    until("it is tried again and again", 6 * DEADLINE, || {
         let runs = mirror.daemon.connections() - connections;
         (runs >= RUNS_WITH_PAUSES).then_some(()).ok_or(format!("{runs} runs"))
     });
