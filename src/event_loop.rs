@@ -18,7 +18,7 @@ use crate::engine::settle::{Seen, Stamp};
 use crate::engine::standing::Known;
 use crate::engine::time::Time;
 use crate::engine::{event, Action, Engine, Input, Job, JobEnd, JobId, Report, RootId};
-use crate::engine::{RemoteId, RootSettings, Settings};
+use crate::engine::{RemoteId, RootSettings, Settings, Work};
 use crate::faillog::ledger::Ledger;
 use crate::logging;
 use crate::plugin::Plugins;
@@ -392,7 +392,8 @@ impl Loop {
         let Some(route) = self.routes.get(job.remote.0) else {
             return self.handle(Input::JobEnded(id, JobEnd::Nothing));
         };
-        let standby = self.standbys.take(job.remote);
+        let beside = matches!(job.work, Work::Bulk { .. });
+        let standby = if beside { None } else { self.standbys.take(job.remote) };
         if let Err(error) = self.workers.start(route.clone(), job, standby) {
             let status = Status::NotStarted(error.kind());
             let ended = Ended { status, stderr: Vec::new() };
@@ -448,6 +449,7 @@ impl Loop {
         match self.told_by_workers.receive() {
             Some(worker::Told::Ended(job, end, used_up)) => self.job_ended(job, end, used_up)?,
             Some(worker::Told::Standby(remote, standby)) => self.keep_standby(remote, standby),
+            Some(worker::Told::Large(job, files)) => self.handle(Input::Large(job, files)),
             None => {}
         }
         Ok(())

@@ -4,33 +4,27 @@
 //! after the other. Threads are started as they are needed, at most as many as rsync may have
 //! processes.
 
+mod load;
 mod looker;
+mod route;
 mod standby;
 
+pub use self::route::{is_empty, Excludes, Footing, Identity, Route};
 pub use self::standby::Standby;
 
-use self::looker::Looker;
-use crate::config;
-use crate::engine::filter::Filter;
+use self::load::{halves, Load};
 use crate::engine::pending::Path as PathBytes;
+use crate::engine::settle::Stamp;
 use crate::engine::{Job, JobEnd, JobId, RemoteId, Work};
-use crate::rsync::capability::Capability;
-use crate::rsync::command::Target;
-use crate::rsync::level::{self, Depth, Level};
 use crate::rsync::outcome::{
     classify, connections_used_up, failed_paths, Class, Ended, Status, STDERR_BYTES_MAX,
 };
-use crate::rsync::plan::{self, Deletes, Gone, Looked, Now, Run};
-use crate::rsync::remote_shell;
-use crate::ssh::Connection;
+use crate::rsync::plan::Run;
 use crate::sys::channel::{channel, Receiver, Sender};
 use crate::sys::{orphans, process};
-use crate::walk::left_out;
 use std::ffi::OsString;
 use std::io::{self, PipeReader};
-use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::thread;
@@ -51,159 +45,6 @@ const ASKPASS_REQUIRE: &str = "SSH_ASKPASS_REQUIRE";
 /// What a far side needs to see that a connection has ended, and to count it no more.
 const CONNECTION_ENDS: Duration = Duration::from_millis(100);
 
-/// Device and inode of a directory: whether it is still the same one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identity(u64, u64);
-
-impl Identity {
-    /// The number of the directory in its file system.
-    pub fn inode(self) -> u64 {
-        self.1
-    }
-
-    /// Of the directory at `path`.
-    ///
-    /// # Errors
-    /// Whatever stat(2) gives.
-    pub fn of(path: &Path) -> io::Result<Identity> {
-        std::fs::metadata(path).map(|found| Identity(found.dev(), found.ino()))
-    }
-}
-
-/// What is known of a root's directory, to recognise it when it has been away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Footing {
-    /// Which directory it is.
-    pub identity: Identity,
-    /// Whether a file system is mounted there: it is on another device than the directory above.
-    is_mount: bool,
-}
-
-impl Footing {
-    /// Of the directory at `path`.
-    ///
-    /// # Errors
-    /// Whatever stat(2) gives.
-    pub fn of(path: &Path) -> io::Result<Footing> {
-        let identity = Identity::of(path)?;
-        let above = Identity::of(&path.join(".."))?;
-        Ok(Footing { identity, is_mount: identity.0 != above.0 })
-    }
-
-    /// Whether a directory that is found later at the same path may take this one's place. A disk
-    /// that is mounted again may have another number; but what lies under a mount point is not
-    /// what was mounted there, nor the other way round.
-    pub fn may_become(&self, later: &Footing) -> bool {
-        self.is_mount == later.is_mount && (self.is_mount || self.identity.0 == later.identity.0)
-    }
-}
-
-/// Whether nothing is in a directory; also if that cannot be seen.
-pub fn is_empty(path: &Path) -> bool {
-    std::fs::read_dir(path).map_or(true, |mut entries| entries.next().is_none())
-}
-
-/// From where to where, and how: all that a worker needs to know of a remote.
-#[derive(Debug, Clone)]
-pub struct Route {
-    /// The root.
-    pub root: PathBuf,
-    /// Which directory that is.
-    pub footing: Footing,
-    /// The remote.
-    pub remote: config::Remote,
-    /// How rsync is called.
-    pub rsync: config::Rsync,
-    /// What the local rsync can do.
-    pub local: Capability,
-    /// What a full sync leaves out.
-    pub excludes: Excludes,
-    /// The resolved path of the configuration file, which marks every run as one of ours.
-    pub mark: PathBuf,
-    /// The SSH client with which its runs can share a connection.
-    pub ssh_client: Option<OsString>,
-    /// That connection; without one, each run makes its own.
-    pub connection: Option<Connection>,
-    /// What only the far side has may be deleted.
-    pub mirror: bool,
-    /// The next run is started ahead of time.
-    pub standby: bool,
-}
-
-/// What a full sync leaves out.
-#[derive(Debug, Clone, Default)]
-pub struct Excludes {
-    /// Patterns for rsync that mean just what the user's expressions mean.
-    pub patterns: Vec<Vec<u8>>,
-    /// Those of `crontabfilter`, for scheduled full syncs alone.
-    pub scheduled: Vec<Vec<u8>>,
-    /// Set if some expression has no such pattern: then the entries are looked up one by one.
-    pub one_by_one: Option<Arc<Filter>>,
-}
-
-impl Route {
-    /// The remote as `rsync` takes it.
-    pub fn target(&self) -> Target<'_> {
-        Target { remote: &self.remote, rsync: &self.rsync, local: self.local }
-    }
-
-    /// The remote as the state knows it: two daemons on one host may have a module of the same name.
-    pub fn kept_as(&self) -> Vec<u8> {
-        let destination = self.target().destination().into_vec();
-        match self.rsync.port {
-            Some(port) => [destination, format!(" port {port}").into_bytes()].concat(),
-            None => destination,
-        }
-    }
-
-    /// The full sync of this remote, as it would run now.
-    pub fn full_sync(&self, scheduled: bool, delete: bool) -> Run {
-        let one_by_one =
-            self.excludes.one_by_one.as_ref().map(|filter| left_out(&self.root, filter));
-        let own = if scheduled { self.excludes.scheduled.as_slice() } else { &[] };
-        let patterns = [self.excludes.patterns.as_slice(), own].concat();
-        plan::full_sync(&self.target(), delete, &patterns, one_by_one.as_deref())
-    }
-
-    /// Whether the root is the directory that it should be. An emptied or unmounted one would delete
-    /// whatever is listed, with exit code 0.
-    pub fn stands_on_its_root(&self) -> bool {
-        Identity::of(&self.root).ok() == Some(self.footing.identity)
-    }
-
-    /// The arguments as they are run, over the remote's shared connection if it has one.
-    fn over_connection(&self, args: Vec<OsString>) -> Vec<OsString> {
-        match self.connection.as_ref().and_then(Connection::socket) {
-            Some(socket) => remote_shell::over_shared(&args, socket),
-            None => args,
-        }
-    }
-
-    /// How its flat runs are put together.
-    fn manner(&self, deletes: Deletes) -> plan::Manner {
-        plan::Manner { deletes, mirror: self.mirror, standby: self.standby }
-    }
-
-    /// The runs that make whole directories equal, of those that are still there.
-    fn levels(&self, directories: &[(PathBytes, Depth)], delete: bool) -> Vec<Run> {
-        let mut looker = Looker::new(&self.root);
-        let mut real = [Vec::new(), Vec::new()];
-        for (path, depth) in directories {
-            if looker.look(path).0 == Now::Directory {
-                real[usize::from(*depth == Depth::All)].push(path.clone());
-            }
-        }
-        let left_out = self.excludes.one_by_one.as_ref().map(|filter| left_out(&self.root, filter));
-        let runs = |depth, directories: &[PathBytes]| {
-            let (target, excludes) = (&self.target(), self.excludes.patterns.as_slice());
-            let level = Level { target, depth, delete, excludes };
-            level::runs(level, left_out.as_deref(), directories)
-        };
-        let [one, all] = real;
-        [runs(Depth::One, &one), runs(Depth::All, &all)].concat()
-    }
-}
-
 /// A job, and what it needs.
 #[derive(Debug)]
 struct Order {
@@ -215,6 +56,8 @@ struct Order {
 /// What a worker tells the loop.
 #[derive(Debug)]
 pub enum Told {
+    /// What a job has found to be large, before it runs anything.
+    Large(JobId, Vec<(PathBytes, Stamp)>),
     /// A job has ended. Its remote may have refused a run because all of its connections are used up.
     Ended(JobId, JobEnd, bool),
     /// The next run of a remote is waiting.
@@ -291,7 +134,7 @@ impl Workers {
 fn work(shared: &Arc<Shared>) {
     while let Some(Order { route, job, standby }) = shared.jobs.receive() {
         let mut runner = Runner { shared, route: &route, standby, used_up: false };
-        let end = runner.run_job(&job.work);
+        let end = runner.run_job(&job);
         let Runner { standby, used_up, .. } = runner;
         let next = match &job.work {
             Work::Batch { deletes, .. }
@@ -299,7 +142,8 @@ fn work(shared: &Arc<Shared>) {
             {
                 Some(*deletes)
             }
-            Work::Batch { .. } | Work::Level { .. } | Work::FullSync { .. } => None,
+            Work::Batch { .. } | Work::Bulk { .. } => None,
+            Work::Level { .. } | Work::FullSync { .. } => None,
         };
         let waiting = standby.filter(|_| route.stands_on_its_root());
         let waiting = waiting.and_then(|mut standby| standby.is_waiting().then_some(standby));
@@ -324,23 +168,35 @@ struct Runner<'a> {
 }
 
 impl Runner<'_> {
-    fn run_job(&mut self, work: &Work) -> JobEnd {
+    fn run_job(&mut self, job: &Job) -> JobEnd {
         let route = self.route;
-        match work {
+        match &job.work {
             Work::FullSync { scheduled, delete } => {
                 self.run_all(vec![route.full_sync(*scheduled, *delete)])
             }
             Work::Level { directories, delete } => self.run_all(route.levels(directories, *delete)),
             Work::Batch { deletes, fresh, split: false, paths } => {
-                self.run_all(batch(route, *deletes, *fresh, paths))
+                let load = Load::of(route, paths, *fresh);
+                self.tell_large(job.id, load.large.clone());
+                self.run_all(load.runs(route, *deletes))
             }
             Work::Batch { deletes, fresh, split: true, paths } => {
                 let (first, second) = halves(paths);
-                self.run_both(
-                    batch(route, *deletes, *fresh, first),
-                    batch(route, *deletes, *fresh, second),
-                )
+                let [first, second] = [first, second].map(|half| Load::of(route, half, *fresh));
+                self.tell_large(job.id, [&first.large[..], &second.large].concat());
+                self.run_both(first.runs(route, *deletes), second.runs(route, *deletes))
             }
+            Work::Bulk { deletes, fresh, sent, path } => {
+                let load = Load::of_one(route, path, *fresh, *sent);
+                self.tell_large(job.id, load.large.clone());
+                self.run_all(load.runs(route, *deletes))
+            }
+        }
+    }
+
+    fn tell_large(&self, job: JobId, files: Vec<(PathBytes, Stamp)>) {
+        if !files.is_empty() {
+            let _ = self.shared.tell.send(Told::Large(job, files));
         }
     }
 
@@ -468,21 +324,6 @@ pub fn ended(exit: process::Exit) -> Ended {
     Ended { status, stderr: exit.stderr }
 }
 
-/// A path of a batch, and what disappeared under its name.
-type Listed = (PathBytes, Gone);
-
-/// Two halves, between two directories if there is such a place near the middle.
-fn halves(paths: &[Listed]) -> (&[Listed], &[Listed]) {
-    let middle = paths.len() / 2;
-    let parent = |at: usize| {
-        let path = &paths[at].0;
-        path.iter().rposition(|&byte| byte == b'/').map(|slash| &path[..slash])
-    };
-    let end = paths.len() - paths.len() / 4;
-    let edge = (middle.max(1)..end).find(|&at| parent(at) != parent(at - 1));
-    paths.split_at(edge.unwrap_or(middle))
-}
-
 /// Has the way to the remote broken, and not somebody ended the run?
 fn broken(ended: &Ended) -> bool {
     let ended_by_us =
@@ -530,41 +371,9 @@ fn named(route: &Route, ended: &Ended) -> Vec<Vec<u8>> {
     failed_paths(&ended.stderr, &route.root, &route.remote)
 }
 
-fn batch(route: &Route, deletes: Deletes, fresh: bool, paths: &[Listed]) -> Vec<Run> {
-    let mut looker = Looker::new(&route.root);
-    let looked: Vec<_> = paths
-        .iter()
-        .map(|(path, gone)| {
-            let (now, bytes) = looker.look(path);
-            let (path, gone, now) = match looker.in_the_way(path) {
-                Some(above) if *gone != Gone::No => above,
-                Some(_) | None => (path.clone(), *gone, now),
-            };
-            Looked { path, gone, now, bytes, fresh }
-        })
-        .collect();
-    plan::batch(&route.target(), route.manner(deletes), &looked)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn halves_meet_between_two_directories() {
-        let paths = |names: &[&str]| -> Vec<Listed> {
-            names.iter().map(|name| (PathBytes::from(name.as_bytes()), Gone::No)).collect()
-        };
-        for (names, first) in [
-            (&["a/1", "a/2", "a/3", "a/4", "a/5", "b/1", "b/2", "b/3"][..], 5),
-            (&["a/1", "a/2", "a/3", "a/4"], 2),
-            (&["a", "b"], 1),
-        ] {
-            let paths = paths(names);
-            let (one, other) = halves(&paths);
-            assert_eq!((one.len(), one.len() + other.len()), (first, names.len()), "{names:?}");
-        }
-    }
 
     #[test]
     fn the_worse_end_counts_and_partial_ends_add_up() {

@@ -98,7 +98,10 @@ mod tests {
         /// Ends the job of a remote; gives what has arrived by that.
         fn end(&mut self, remote: usize, class: Class, code: i32) -> Vec<(String, Gone)> {
             let ended = Ended { status: Status::Exited(code), stderr: Vec::new() };
-            self.remotes[remote].finish(class, &ended, &[], Time(self.jobs * 10 + 5)).unwrap();
+            let now = Time(self.jobs * 10 + 5);
+            let remote = &mut self.remotes[remote];
+            let flying = (1..=self.jobs).map(JobId).find(|job| remote.is_flying(*job)).unwrap();
+            remote.finish(flying, Some(class), &ended, &[], now).unwrap();
             let taken = self.arrivals.take(self.remotes.iter());
             let text = |path: &Path| String::from_utf8_lossy(path).into_owned();
             taken.iter().map(|(path, gone)| (text(path), *gone)).collect()

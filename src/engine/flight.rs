@@ -1,6 +1,7 @@
 //! A job that is on its way: what it carries, and what the far side may have because of it.
 
-use super::pending::{lies_in, Change, Path};
+use super::pending::{above, lies_in, Change, Path};
+use super::settle::Stamp;
 use super::time::Time;
 use super::JobId;
 use crate::rsync::level::Depth;
@@ -21,11 +22,22 @@ pub enum Cargo {
     },
 }
 
+/// What runs beside what, to the same remote: one job of each lane may be on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// Batches, level syncs and full syncs.
+    Small,
+    /// Large files, one at a time.
+    Bulk,
+}
+
 /// A job that is on its way.
 #[derive(Debug)]
 pub struct Flight {
     /// Which.
     pub job: JobId,
+    /// Beside what.
+    pub lane: Lane,
     /// When it started.
     pub started: Time,
     /// What it carries.
@@ -46,6 +58,8 @@ pub struct Flight {
     pub everything: bool,
     /// Up to which time everything had been seen by then.
     pub seen_ns: Option<u64>,
+    /// Of a large file: what the worker saw just before it was sent.
+    pub stamp: Option<Stamp>,
 }
 
 impl Flight {
@@ -55,6 +69,12 @@ impl Flight {
             Cargo::Batch(batch) => batch,
             Cargo::Levels(_) | Cargo::Everything { .. } => &[],
         }
+    }
+
+    /// Takes some paths out of a batch.
+    pub fn set_apart(&mut self, mut is_apart: impl FnMut(&Path) -> bool) -> Vec<(Path, Change)> {
+        let Cargo::Batch(batch) = &mut self.cargo else { return Vec::new() };
+        batch.extract_if(.., |(path, _)| is_apart(path)).collect()
     }
 
     /// Whether it is a full sync.
@@ -84,12 +104,14 @@ impl Flight {
 
     /// Whether the far side may come to have, or may keep, something under this name.
     pub fn reaches(&self, path: &[u8]) -> bool {
+        self.sweeps() || self.listed(path).is_some() || self.empties_above(path)
+    }
+
+    /// Whether a directory above a path is emptied over there, of all that is not here.
+    pub fn empties_above(&self, path: &[u8]) -> bool {
         let emptied =
             |above: &[u8]| self.listed(above).is_some_and(|it| it.gone == Gone::Directory);
-        let slashes = path.iter().enumerate().filter(|(_, &byte)| byte == b'/');
-        self.sweeps()
-            || self.listed(path).is_some()
-            || slashes.map(|(at, _)| &path[..at]).any(emptied)
+        above(path).any(emptied)
     }
 
     /// Whether the batch may send, or let stand, something that lies in the directory.

@@ -5,7 +5,7 @@ use super::filter::Filter;
 use super::pending::Path;
 use super::remote::{Manner, Next, Sent};
 use super::scan::{Listing, Scan, ScanId};
-use super::settle::Seen;
+use super::settle::{Seen, Stamp};
 use super::standing::Known;
 use crate::config;
 use crate::rsync::level::Depth;
@@ -66,6 +66,9 @@ pub enum Input {
     Seen(RootId, Path, Seen),
     /// The answer to [`Action::CheckRoot`], if it can be synced again.
     RootBack(RootId),
+    /// What a job on its way has found to be large files, as they were then. Of a batch, these are
+    /// left out, to travel by themselves.
+    Large(JobId, Vec<(Path, Stamp)>),
     /// A job has ended. Events that the kernel had told before are to be handed in first: then
     /// whatever the job can have seen is known to have been there.
     JobEnded(JobId, JobEnd),
@@ -136,6 +139,17 @@ pub enum Work {
         split: bool,
         /// The paths, sorted, and what disappeared under each name.
         paths: Vec<(Path, Gone)>,
+    },
+    /// Make one path equal that was a large file, beside whatever else runs.
+    Bulk {
+        /// How deletions are done.
+        deletes: Deletes,
+        /// The far side cannot have it.
+        fresh: bool,
+        /// As the far side got it last, if that is known.
+        sent: Option<Stamp>,
+        /// The path, and what disappeared under its name.
+        path: (Path, Gone),
     },
     /// Make whole directories equal.
     Level {

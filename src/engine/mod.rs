@@ -8,6 +8,7 @@
 
 pub mod arrivals;
 pub mod backoff;
+pub mod bulk;
 pub mod event;
 pub mod filter;
 pub mod flight;
@@ -33,6 +34,7 @@ pub use self::interface::{
 };
 
 use self::arrivals::Arrivals;
+use self::flight::Lane;
 use self::pending::Path;
 use self::remote::{Remote, Verdict};
 use self::root::{Fate, Root};
@@ -158,6 +160,11 @@ impl Engine {
                 self.after(id, Fate::Fine, now);
             }
             Input::RootBack(id) => self.root_back(id),
+            Input::Large(job, files) => {
+                if let Some(served) = self.served(job) {
+                    served.remote.set_apart(job, &files);
+                }
+            }
             Input::JobEnded(job, end) => self.job_ended(job, end, now),
             Input::Time => {
                 for number in 0..self.roots.len() {
@@ -199,7 +206,7 @@ impl Engine {
         let jobs = may_start.then(|| self.next_job()).flatten();
         let halted = self.roots.iter().filter(|watched| watched.halt == Some(Halt::Lost));
         let checks = halted.map(|watched| watched.check_at);
-        roots.chain(jobs.map(|(due, _)| due)).chain(checks).min()
+        roots.chain(jobs.map(|(due, ..)| due)).chain(checks).min()
     }
 
     /// Whether nothing that has happened is still to be found out about.
@@ -217,6 +224,10 @@ impl Engine {
     /// The remote that a job on its way is for.
     pub fn remote_of(&self, job: JobId) -> Option<RemoteId> {
         self.remotes.iter().position(|served| served.remote.is_flying(job)).map(RemoteId)
+    }
+
+    fn served(&mut self, job: JobId) -> Option<&mut Served> {
+        self.remotes.iter_mut().find(|served| served.remote.is_flying(job))
     }
 
     /// Directories known of a root.
@@ -380,7 +391,7 @@ impl Engine {
     fn job_ended(&mut self, job: JobId, end: JobEnd, now: Time) {
         let flying = self.remotes.iter().position(|served| served.remote.is_flying(job));
         let Some(number) = flying else { return };
-        self.remote_is_free(RemoteId(number), end, now);
+        self.remote_is_free(RemoteId(number), job, end, now);
         let id = self.remotes[number].root;
         let watched = &mut self.roots[id];
         if let Some(arrivals) = &mut watched.arrivals {
@@ -393,22 +404,22 @@ impl Engine {
     }
 
     /// The job of a remote has ended: what that means for the remote.
-    fn remote_is_free(&mut self, id: RemoteId, end: JobEnd, now: Time) {
+    fn remote_is_free(&mut self, id: RemoteId, job: JobId, end: JobEnd, now: Time) {
         let number = id.0;
         let (class, ended, named) = match &end {
             JobEnd::Ran { ended, named } => {
                 // The worker has looked: the root is there, so it is the remote that fails.
                 let class = Some(classify(ended)).filter(|class| *class != Class::SourceGone);
-                (class.unwrap_or(Class::Unreachable), ended.clone(), named.as_slice())
+                (Some(class.unwrap_or(Class::Unreachable)), ended.clone(), named.as_slice())
             }
-            JobEnd::Nothing => (Class::Done, nothing_ran(), &[][..]),
-            JobEnd::RootChanged => (Class::SourceGone, nothing_ran(), &[][..]),
+            JobEnd::Nothing => (None, nothing_ran(), &[][..]),
+            JobEnd::RootChanged => (Some(Class::SourceGone), nothing_ran(), &[][..]),
         };
         let served = &mut self.remotes[number];
         for path in self.roots[served.root].root.unseen() {
             served.remote.unseen_when_job_ends(path);
         }
-        let Some(verdict) = served.remote.finish(class, &ended, named, now) else { return };
+        let Some(verdict) = served.remote.finish(job, class, &ended, named, now) else { return };
         match verdict {
             Verdict::Arrived { sent, took_ms, back, learned } => {
                 if learned {
@@ -424,9 +435,9 @@ impl Engine {
             }
             Verdict::Again => {
                 self.last_job += 1;
-                let (job, root) = (JobId(self.last_job), RootId(served.root));
-                if let Some(work) = served.remote.start_again(job, now) {
-                    self.actions.push_back(Action::Run(Job { id: job, root, remote: id, work }));
+                let (again, root) = (JobId(self.last_job), RootId(served.root));
+                if let Some(work) = served.remote.start_again(job, again, now) {
+                    self.actions.push_back(Action::Run(Job { id: again, root, remote: id, work }));
                 }
             }
             Verdict::Partial(next) => {
@@ -455,24 +466,25 @@ impl Engine {
         self.remotes.iter().map(|served| served.remote.processes()).sum()
     }
 
-    /// The remote whose job is due first, of those that may start one, and when.
-    fn next_job(&self) -> Option<(Time, usize)> {
-        // Remotes that fail, perhaps by hanging, get at most half of the workers: those that work
-        // always find one.
-        let failing = |served: &&Served| served.remote.is_failing();
-        let failing_now =
-            self.remotes.iter().filter(failing).filter(|served| served.remote.is_busy()).count();
-        let failing_max = (self.workers / 2).max(1);
+    /// The job that is due first: when, which remote's and in which lane.
+    fn next_job(&self) -> Option<(Time, usize, Lane)> {
+        // Remotes that fail, perhaps by hanging, get at most half of the workers, and so do large
+        // files, which may be on their way for hours: what is quick always finds one.
+        let half = (self.workers / 2).max(1);
+        let is_busy = |served: &&Served| served.remote.is_failing() && served.remote.is_busy();
+        let failing_may = self.remotes.iter().filter(is_busy).count() < half;
+        let in_bulk = self.remotes.iter().filter(|served| served.remote.sends_large_file());
+        let bulk_may = in_bulk.count() < half;
         let candidates = self.remotes.iter().enumerate().filter(|(_, served)| {
-            self.roots[served.root].halt.is_none()
-                && (failing_now < failing_max || !served.remote.is_failing())
+            self.roots[served.root].halt.is_none() && (failing_may || !served.remote.is_failing())
         });
-        candidates
-            .filter_map(|(number, served)| {
-                let complete = self.roots[served.root].root.is_complete();
-                served.remote.due(complete).map(|due| (due, number))
-            })
-            .min()
+        let due = candidates.flat_map(|(number, served)| {
+            let complete = self.roots[served.root].root.is_complete();
+            let small = served.remote.due(complete).map(|due| (due, number, Lane::Small));
+            let bulk = served.remote.bulk_due(complete).filter(|_| bulk_may);
+            small.into_iter().chain(bulk.map(|due| (due, number, Lane::Bulk)))
+        });
+        due.min_by_key(|(due, number, lane)| (*due, *lane, *number))
     }
 
     fn start_job(&mut self, now: Time) -> Option<Job> {
@@ -480,12 +492,15 @@ impl Engine {
         if self.stopping || free == 0 {
             return None;
         }
-        let (_, number) = self.next_job().filter(|(due, _)| *due <= now)?;
+        let (_, number, lane) = self.next_job().filter(|(due, ..)| *due <= now)?;
         let served = &mut self.remotes[number];
         let complete = self.roots[served.root].root.is_complete();
         self.last_job += 1;
         let id = JobId(self.last_job);
-        let work = served.remote.start(id, complete, free, now);
+        let work = match lane {
+            Lane::Small => served.remote.start(id, complete, free, now),
+            Lane::Bulk => served.remote.start_bulk(id, now)?,
+        };
         Some(Job { id, root: RootId(served.root), remote: RemoteId(number), work })
     }
 }

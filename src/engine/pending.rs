@@ -69,11 +69,35 @@ pub struct Change {
 
 impl Change {
     /// Something is there that may have changed.
-    const SEEN: Change = Change { gone: Gone::No, fresh: false, by_name: false };
+    pub const SEEN: Change = Change { gone: Gone::No, fresh: false, by_name: false };
 
     /// Whether it has to be known by name after a restart: what disappeared has no times at all.
     pub fn is_by_name(&self) -> bool {
         self.by_name || self.gone != Gone::No
+    }
+
+    /// What two sets know of the same path.
+    pub fn and(self, other: Change) -> Change {
+        Change {
+            gone: self.gone.max(other.gone),
+            fresh: self.fresh && other.fresh,
+            by_name: self.by_name || other.by_name,
+        }
+    }
+
+    /// The same, to be known by name.
+    pub fn known_by_name(self) -> Change {
+        Change { by_name: true, ..self }
+    }
+
+    /// The same, without knowing what the far side has.
+    pub fn not_fresh(self) -> Change {
+        Change { fresh: false, ..self }
+    }
+
+    /// Whether no job can have sent what is there.
+    pub fn is_fresh(&self) -> bool {
+        self.fresh && self.gone == Gone::No
     }
 }
 
@@ -110,9 +134,30 @@ impl Pending {
         self.changes.contains_key(path)
     }
 
-    /// Forgets a path.
-    pub fn forget(&mut self, path: &[u8]) {
-        self.changes.remove(path);
+    /// Forgets a path, and gives what was remembered of it.
+    pub fn forget(&mut self, path: &[u8]) -> Option<Change> {
+        self.changes.remove(path)
+    }
+
+    /// Remembers a path as another set has remembered it, beside what is known of it here.
+    pub fn put(&mut self, path: Path, change: Change) {
+        let known = self.changes.entry(path).or_insert(change);
+        *known = known.and(change);
+    }
+
+    /// Whether a directory above a path has disappeared, and what was in it is still to be deleted.
+    pub fn empties_above(&self, path: &[u8]) -> bool {
+        let emptied = |above| self.changes.get(above).is_some_and(|it| it.gone == Gone::Directory);
+        above(path).any(emptied)
+    }
+
+    /// The first path after another one, in order; after the last follows the first.
+    pub fn next_after(&self, path: Option<&Path>) -> Option<&Path> {
+        let after = path.and_then(|path| {
+            let after = (Bound::Excluded(path.clone()), Bound::Unbounded);
+            self.changes.range(after).next()
+        });
+        after.or_else(|| self.changes.first_key_value()).map(|(path, _)| path)
     }
 
     /// Takes out the paths that are `wanted`, in order.
@@ -240,10 +285,7 @@ impl Pending {
     /// how far the failed job got, nothing of it counts as unseen by the far side.
     pub fn restore(&mut self, paths: impl IntoIterator<Item = (Path, Change)>) {
         for (path, failed) in paths {
-            let change = self.changes.entry(path).or_insert(Change::SEEN);
-            change.gone = change.gone.max(failed.gone);
-            change.fresh = false;
-            change.by_name |= failed.by_name;
+            self.put(path, failed.not_fresh());
         }
     }
 
@@ -266,6 +308,12 @@ impl Pending {
             self.changes.remove(&first);
         }
     }
+}
+
+/// The directories above a path, the root left out.
+pub fn above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let slashes = path.iter().enumerate().filter(|(_, &byte)| byte == b'/');
+    slashes.map(|(at, _)| &path[..at])
 }
 
 /// Whether `path` is `directory` or lies below it.

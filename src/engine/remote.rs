@@ -1,12 +1,14 @@
 //! One remote: what it is owed, when the next batch leaves, and what a job's end means for it.
 
 mod ends;
+mod lanes;
 mod state;
 
 pub use self::ends::{Next, Sent, Verdict};
 
 use super::backoff::Backoff;
-use super::flight::{Cargo, Flight};
+use super::bulk::Bulk;
+use super::flight::{Cargo, Flight, Lane};
 use super::pending::{Path, Pending, What};
 use super::standing::{Known, Standing};
 use super::tally::Tally;
@@ -59,7 +61,9 @@ pub struct Remote {
     last_end: Time,
     /// A full sync has deleted what only the far side had, so that it has what we sent and no more.
     mirrored: bool,
+    /// The job of the small lane.
     flight: Option<Flight>,
+    bulk: Bulk,
     backoff: Backoff,
     /// Paths that did not arrive although their job got through: they wait by themselves, so that
     /// an unreadable file holds up nothing else.
@@ -124,6 +128,7 @@ impl Remote {
             last_end: Time(0),
             mirrored: false,
             flight: None,
+            bulk: Bulk::default(),
             backoff: Backoff::new(seed),
             stuck: Pending::default(),
             stuck_full: false,
@@ -159,9 +164,9 @@ impl Remote {
         if !self.logged && !end {
             return (false, Vec::new());
         }
-        let flight = self.flight.iter().flat_map(Flight::batch);
-        let mut paths: Vec<_> = flight.map(|(path, change)| (path.clone(), change.gone)).collect();
-        let waiting = self.pending.iter().chain(self.stuck.iter());
+        let flights = self.flights().flat_map(Flight::batch);
+        let mut paths: Vec<_> = flights.map(|(path, change)| (path.clone(), change.gone)).collect();
+        let waiting = self.pending.iter().chain(self.stuck.iter()).chain(self.bulk.iter());
         paths.extend(waiting.map(|(path, gone)| (path.clone(), gone)));
         // A shell script knows no level sync.
         let levels = |flight: &Flight| matches!(flight.cargo, Cargo::Levels(_));
@@ -178,10 +183,11 @@ impl Remote {
     /// a full sync is owed, and what no look at the files could find, because it has disappeared or
     /// has not changed since.
     pub fn standing(&self) -> (Option<u64>, bool, impl Iterator<Item = (&Path, Gone)> + '_) {
-        let flight = self.flight.iter().flat_map(Flight::batch);
-        let flight = flight.filter(|(_, change)| change.is_by_name());
-        let flight = flight.map(|(path, change)| (path, change.gone));
-        let paths = flight.chain(self.pending.by_name()).chain(self.stuck.by_name());
+        let flights = self.flights().flat_map(Flight::batch);
+        let flights = flights.filter(|(_, change)| change.is_by_name());
+        let flights = flights.map(|(path, change)| (path, change.gone));
+        let waiting = self.pending.by_name().chain(self.stuck.by_name()).chain(self.bulk.iter());
+        let paths = flights.chain(waiting);
         (self.standing.complete_ns(), self.full_sync_is_owed(), paths)
     }
 
@@ -226,7 +232,7 @@ impl Remote {
     /// Whether everything has arrived.
     pub fn is_in_step(&self) -> bool {
         let paths = self.pending.len() + self.stuck.len();
-        paths == 0 && self.flight.is_none() && self.nothing_unseen()
+        paths == 0 && self.flight.is_none() && self.bulk.is_idle() && self.nothing_unseen()
     }
 
     /// The paths that do not get through by themselves.
@@ -239,7 +245,8 @@ impl Remote {
         self.full_sync_is_owed()
             || self.pending.contains(path)
             || self.stuck.contains(path)
-            || self.flight.as_ref().is_some_and(|flight| flight.carries(path))
+            || self.bulk.contains(path)
+            || self.flights().any(|flight| flight.carries(path))
     }
 
     /// Whether the last job failed as a whole.
@@ -249,12 +256,12 @@ impl Remote {
 
     /// Whether a job is on its way.
     pub fn is_busy(&self) -> bool {
-        self.flight.is_some()
+        self.flights().next().is_some()
     }
 
-    /// rsync processes that the job on its way may run at the same time.
+    /// rsync processes that the jobs on their way may run at the same time.
     pub fn processes(&self) -> usize {
-        self.flight.as_ref().map_or(0, |flight| 1 + usize::from(flight.split))
+        self.flights().map(|flight| 1 + usize::from(flight.split)).sum()
     }
 
     /// A path has changed. Gives `true` when that was one too many, so that the paths have become a
@@ -283,6 +290,16 @@ impl Remote {
         }
         let by_name = matches!(what, What::Removed { .. } | What::Settled(_));
         self.standing_version += u64::from(by_name);
+        match self.bulk.change(path, what, now) {
+            Ok(()) => {
+                self.tally.changed(false, false, now);
+                self.standing_version += 1;
+                self.version += u64::from(self.logged);
+                return false;
+            }
+            Err(Some(known)) => self.pending.put(path.clone(), known),
+            Err(None) => {}
+        }
         if let What::Removed { gone: Gone::Directory, .. } = what {
             self.stuck.absorb_below(path);
         }
@@ -308,12 +325,14 @@ impl Remote {
         // A directory's time may be waiting until later.
         self.first_change = Some(self.first_change.map_or(now, |first| first.min(now)));
         self.last_change = now;
-        if self.pending.len() <= PENDING_PATHS_MAX {
+        if self.pending.len() + self.bulk.waiting() <= PENDING_PATHS_MAX {
             return false;
         }
-        self.pending.clear(!self.mirror);
-        if self.pending.len() > PENDING_PATHS_MAX {
-            self.pending.clear(false);
+        for keep_gone in [!self.mirror, false] {
+            if self.pending.len() + self.bulk.waiting() > PENDING_PATHS_MAX {
+                self.pending.clear(keep_gone);
+                self.bulk.clear(keep_gone);
+            }
         }
         self.need_full_sync();
         true
@@ -373,12 +392,10 @@ impl Remote {
 
     /// Whether the job on its way may send, or let stand, something that lies in the directory.
     fn flight_reaches(&self, directory: &[u8]) -> bool {
-        let Some(flight) = &self.flight else { return false };
-        if self.deletes == Deletes::Never {
-            return false;
-        }
         // Without a mirror only what was seen to disappear may be deleted.
-        flight.sweeps() && self.mirror || flight.reaches_into(directory)
+        let reaches =
+            |flight: &Flight| flight.sweeps() && self.mirror || flight.reaches_into(directory);
+        self.deletes != Deletes::Never && self.flights().any(reaches)
     }
 
     /// The schedule wants a full sync.
@@ -411,8 +428,7 @@ impl Remote {
         if self.flight.is_some() {
             return None;
         }
-        let sweep = self.full || self.scheduled || !self.levels.is_empty();
-        let full = (sweep && complete).then_some(Time(0));
+        let full = self.may_sweep(complete).then_some(Time(0));
         let changes = self.first_change.map(|first| {
             let quiet = self.last_change + self.timing.quiet_ms;
             let latest = first + self.timing.delay_ms_max;
@@ -443,12 +459,16 @@ impl Remote {
             self.pending.restore(self.stuck.take(usize::MAX));
             self.full |= std::mem::take(&mut self.stuck_full);
         }
-        let (cargo, fresh) = self.load(complete);
+        let (mut cargo, mut fresh) = self.load(complete);
+        if let Cargo::Batch(batch) = &mut cargo {
+            fresh &= self.take_back(batch);
+        }
         self.first_change = (!self.pending.is_empty()).then_some(now);
         let again = retries || self.is_failing();
         let worth_two = matches!(&cargo, Cargo::Batch(batch) if batch.len() >= SPLIT_PATHS_MIN);
         let flight = Flight {
             job,
+            lane: Lane::Small,
             started: now,
             cargo,
             fresh,
@@ -459,6 +479,7 @@ impl Remote {
             retries,
             everything: self.pending.is_empty() && self.nothing_unseen(),
             seen_ns: self.standing.seen_ns(),
+            stamp: None,
         };
         self.tally.starts(state::load(&flight), again, now);
         self.fly(flight)
@@ -466,15 +487,15 @@ impl Remote {
 
     /// What the next job carries, and whether the far side can have none of it.
     fn load(&mut self, complete: bool) -> (Cargo, bool) {
-        if (self.full || self.scheduled) && complete {
+        if self.may_sweep(complete) {
+            self.pending.sweep_starts();
+            self.bulk.sweep_starts();
+            if !self.full && !self.scheduled {
+                return (Cargo::Levels(std::mem::take(&mut self.levels)), false);
+            }
             let scheduled = !std::mem::take(&mut self.full);
             self.scheduled = false;
-            self.pending.sweep_starts();
             return (Cargo::Everything { scheduled }, false);
-        }
-        if complete && !self.levels.is_empty() {
-            self.pending.sweep_starts();
-            return (Cargo::Levels(std::mem::take(&mut self.levels)), false);
         }
         if self.mirrored {
             let fresh = self.pending.take_fresh(FRESH_PATHS_MIN, BATCH_PATHS_MAX);
@@ -504,15 +525,14 @@ impl Remote {
         work
     }
 
-    /// After [`Verdict::Again`]: the same batch, with deletions the portable way.
-    pub fn start_again(&mut self, job: JobId, now: Time) -> Option<Work> {
-        let flight = self.flight.take()?;
+    /// After [`Verdict::Again`] of a job: the same batch, with deletions the portable way.
+    pub fn start_again(&mut self, job: JobId, again: JobId, now: Time) -> Option<Work> {
+        let flight = self.take_flight(job)?;
         let deletes = Deletes::Portable;
-        Some(self.fly(Flight { job, started: now, deletes, fallback: true, ..flight }))
-    }
-
-    /// Whether `job` is the one on its way.
-    pub fn is_flying(&self, job: JobId) -> bool {
-        self.flight.as_ref().is_some_and(|flight| flight.job == job)
+        let flight = Flight { job: again, started: now, deletes, fallback: true, ..flight };
+        Some(match flight.lane {
+            Lane::Small => self.fly(flight),
+            Lane::Bulk => self.fly_bulk(flight, None),
+        })
     }
 }

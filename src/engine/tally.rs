@@ -131,10 +131,7 @@ impl Tally {
         let since = self.flying.take();
         match (outcome, load) {
             (Outcome::Arrived, Load::Paths(paths)) => {
-                self.counts.batches += 1;
-                self.counts.paths += paths as u64;
-                self.durations.add(now.since(started));
-                self.lags.add(now.since(since.unwrap_or(started)));
+                self.arrived(paths, since.unwrap_or(started), started, now);
             }
             (Outcome::Arrived, Load::Levels) => self.counts.level_syncs += 1,
             (Outcome::Arrived, Load::Everything) => self.counts.full_syncs += 1,
@@ -147,6 +144,40 @@ impl Tally {
             (Outcome::Kept, Load::Paths(_)) => self.pending = earliest(self.pending, since),
             (Outcome::Kept, Load::Levels | Load::Everything) => self.sweep = since,
         }
+        self.ended(outcome, now);
+    }
+
+    /// Since when the oldest change in the job on its way waits.
+    pub fn flying_since(&self) -> Option<Time> {
+        self.flying
+    }
+
+    /// A job with a large file starts; `retries` as in [`Tally::starts`].
+    pub fn bulk_starts(&mut self, retries: bool) {
+        self.counts.retries += u64::from(retries);
+    }
+
+    /// It has ended, whose file had waited `since` then.
+    pub fn bulk_ends(&mut self, outcome: Outcome, since: Time, started: Time, now: Time) {
+        match outcome {
+            Outcome::Arrived => self.arrived(1, since, started, now),
+            Outcome::Partial => {
+                self.counts.partial += 1;
+                self.stuck = earliest(self.stuck, Some(since));
+            }
+            Outcome::Kept => {}
+        }
+        self.ended(outcome, now);
+    }
+
+    fn arrived(&mut self, paths: usize, since: Time, started: Time, now: Time) {
+        self.counts.batches += 1;
+        self.counts.paths += paths as u64;
+        self.durations.add(now.since(started));
+        self.lags.add(now.since(since));
+    }
+
+    fn ended(&mut self, outcome: Outcome, now: Time) {
         self.counts.failures += u64::from(outcome == Outcome::Kept);
         match outcome {
             Outcome::Arrived => self.last_success = Some(now),

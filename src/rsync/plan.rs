@@ -34,6 +34,8 @@ pub enum Now {
     Directory,
     /// Anything else, symbolic links included.
     Other,
+    /// A large file, which travels by itself: here it only stands in the way of what was below it.
+    Apart,
 }
 
 /// A changed path, just looked at.
@@ -48,7 +50,8 @@ pub struct Looked {
     pub now: Now,
     /// Its size, if it is a regular file.
     pub bytes: u64,
-    /// The far side cannot have anything under this name.
+    /// It need not be compared by content: the far side cannot have anything under this name, or
+    /// something of another size or time.
     pub fresh: bool,
 }
 
@@ -178,9 +181,9 @@ struct Lists<'a> {
 impl<'a> Lists<'a> {
     fn of(deletes: Deletes, paths: &'a [Looked]) -> Lists<'a> {
         let looked = unique(paths);
-        let large = |looked: &Looked| looked.bytes >= SILENT_WORK_BYTES_MIN;
-        let all_fresh = paths.iter().all(|looked| looked.fresh);
-        let silent_work = paths.iter().any(large);
+        let listed = || paths.iter().filter(|looked| looked.now != Now::Apart);
+        let all_fresh = listed().all(|looked| looked.fresh);
+        let silent_work = listed().any(|looked| looked.bytes >= SILENT_WORK_BYTES_MIN);
         let mut lists = Lists { all_fresh, silent_work, ..Lists::default() };
         for (&path, &(gone, now)) in &looked {
             match now {
@@ -190,6 +193,7 @@ impl<'a> Lists<'a> {
                     lists.flat.insert(path);
                     lists.empties_directory |= deletes != Deletes::Never && gone == Gone::Directory;
                 }
+                Now::Apart => {}
             }
         }
         lists

@@ -26,6 +26,7 @@ mod harness_itself;
 mod init;
 mod install;
 mod keepalive;
+mod lanes;
 mod local_trouble;
 mod logs;
 mod memory;

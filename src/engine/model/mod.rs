@@ -5,21 +5,21 @@
 //! file system rests the remote must become equal to it, within a bounded number of steps.
 
 mod file_system;
+mod jobs;
 
 use self::file_system::{trace, FileSystem, Image, Kind, Random, ROOT};
+use self::jobs::Sending;
 use super::event::{mask, RawEvent, Wd};
-use super::pending::{lies_in, Path};
+use super::pending::Path;
 use super::remote::Manner;
 use super::scan::{Entry, Listing, Origin, Place, Reached, Scan, ScanId, Stamps};
 use super::settle::{Seen, Stamp};
 use super::standing::Known;
 use super::time::Time;
 use super::watches::join;
-use super::{Action, Engine, Input, Job, JobEnd, JobId, RemoteId};
-use super::{RootId, RootSettings, Settings, Work};
+use super::{Action, Engine, Input, RemoteId};
+use super::{RootId, RootSettings, Settings};
 use crate::config::{Batch, Events};
-use crate::rsync::level::Depth;
-use crate::rsync::outcome::{Ended, Status};
 use crate::rsync::plan::{Deletes, Gone};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -112,15 +112,6 @@ impl Walk {
     }
 }
 
-/// A job under way: what is still to be sent.
-struct Sending {
-    id: JobId,
-    remote: usize,
-    paths: VecDeque<(Path, Gone)>,
-    /// Steps until it ends, and with which exit code.
-    fails: Option<(usize, i32)>,
-}
-
 struct World {
     fs: FileSystem,
     walk: Walk,
@@ -178,56 +169,6 @@ impl World {
         }
     }
 
-    fn start(&mut self, job: Job) {
-        let remote = job.remote.0;
-        let paths: VecDeque<_> = match job.work {
-            Work::Batch { paths, .. } => paths.into(),
-            Work::Level { directories, delete } => {
-                directories.iter().flat_map(|it| self.level(remote, it, delete)).collect()
-            }
-            Work::FullSync { delete, .. } => {
-                let here = self.fs.image();
-                if delete {
-                    self.remotes[remote].retain(|path, _| here.contains_key(path));
-                }
-                here.into_keys().map(|path| (Path::from(path), Gone::No)).collect()
-            }
-        };
-        let fails = (self.failures && self.random.one_in(4)).then(|| {
-            let code = [3, 11, 12, 23, 30][self.random.below(5)];
-            (self.random.below(paths.len() + 1), code)
-        });
-        self.jobs.push(Sending { id: job.id, remote, paths, fails });
-    }
-
-    /// The paths of a directory that is made equal as a whole, after what only the far side has in it
-    /// has been deleted.
-    fn level(
-        &mut self,
-        remote: usize,
-        (directory, depth): &(Path, Depth),
-        delete: bool,
-    ) -> Vec<(Path, Gone)> {
-        if !self.fs.find(directory).is_some_and(|ino| self.fs.is_dir(ino)) {
-            return Vec::new();
-        }
-        let inside = |path: &[u8]| {
-            let rest = match &**directory {
-                b"" => Some(path),
-                above => path.strip_prefix(above).and_then(|rest| rest.strip_prefix(b"/")),
-            };
-            rest.is_some_and(|rest| *depth == Depth::All || !rest.contains(&b'/'))
-        };
-        let here = self.fs.image();
-        let far = &mut self.remotes[remote];
-        let extra = |path: &&Vec<u8>| delete && inside(path) && !here.contains_key(*path);
-        let extra: Vec<_> = far.keys().filter(extra).cloned().collect();
-        far.retain(|path, _| !extra.iter().any(|above| lies_in(path, above)));
-        let itself = (!directory.is_empty()).then(|| directory.clone());
-        let inside = here.into_keys().filter(|path| inside(path)).map(Path::from);
-        itself.into_iter().chain(inside).map(|path| (path, Gone::No)).collect()
-    }
-
     fn save(&mut self) {
         self.saved = (0..2).map(|remote| self.engine.standing(RemoteId(remote))).collect();
     }
@@ -254,72 +195,6 @@ impl World {
             self.engine.owe(RemoteId(remote), false, paths.clone(), false);
         }
         self.carry_out();
-    }
-
-    fn job_step(&mut self) {
-        if self.jobs.is_empty() {
-            return;
-        }
-        let number = self.random.below(self.jobs.len());
-        let job = &mut self.jobs[number];
-        let next = match &mut job.fails {
-            Some((0, code)) => Err(*code),
-            Some((left, _)) => {
-                *left -= 1;
-                job.paths.pop_front().ok_or(0)
-            }
-            None => job.paths.pop_front().ok_or(0),
-        };
-        match next {
-            Ok((path, gone)) => {
-                let remote = job.remote;
-                self.send(remote, &path, gone);
-            }
-            Err(code) => {
-                let Sending { id, paths, .. } = self.jobs.swap_remove(number);
-                // The far side had no room for the path that it had come to.
-                let named: Vec<_> = match code {
-                    11 => paths.front().map(|(path, _)| path.to_vec()).into_iter().collect(),
-                    _ => Vec::new(),
-                };
-                let stderr = if named.is_empty() { "" } else { "write failed on \"it\"" };
-                while !self.fs.queue.is_empty() {
-                    self.deliver_event();
-                }
-                self.read_up_to();
-                let ended = Ended { status: Status::Exited(code), stderr: stderr.into() };
-                self.handle(Input::JobEnded(id, JobEnd::Ran { ended, named }));
-            }
-        }
-    }
-
-    /// What rsync does for one path of a list, by what the path is at this moment.
-    fn send(&mut self, remote: usize, path: &[u8], gone: Gone) {
-        let far = &mut self.remotes[remote];
-        let below = |path: &[u8], other: &[u8]| {
-            other.len() > path.len() && other.starts_with(path) && other[path.len()] == b'/'
-        };
-        let found = self.fs.find(path);
-        trace(|| format!("        job to {remote}: {} {found:?}", path.escape_ascii()));
-        let Some(ino) = found else {
-            if gone != Gone::No {
-                far.retain(|other, _| other != path && !below(path, other));
-            }
-            return;
-        };
-        for end in (0..path.len()).filter(|&at| path[at] == b'/') {
-            let above = &path[..end];
-            if far.get(above).is_none_or(|(kind, ..)| *kind != 'd') {
-                let ino = self.fs.find(above).expect("a path that is there has its parents");
-                far.insert(above.to_vec(), self.fs.describe(ino));
-            }
-        }
-        if !self.fs.is_dir(ino) {
-            far.retain(|other, _| !below(path, other));
-        } else if gone == Gone::Directory {
-            far.retain(|other, _| !below(path, other) || self.fs.find(other).is_some());
-        }
-        far.insert(path.to_vec(), self.fs.describe(ino));
     }
 
     fn deliver_event(&mut self) {
@@ -370,7 +245,7 @@ impl World {
                 }
             }
         }
-        panic!("no rest after {STEPS_TO_REST_MAX} steps: {:?}", self.engine);
+        panic!("no rest after {STEPS_TO_REST_MAX} steps: {:?}", self.engine.snapshot());
     }
 }
 

@@ -1,8 +1,9 @@
 //! What the end of a job means for what its remote is owed.
 
-use super::super::flight::{Cargo, Flight};
+use super::super::flight::{Cargo, Flight, Lane};
 use super::super::pending::{lies_in, Change, Path};
 use super::super::time::Time;
+use super::super::JobId;
 use super::{state, Remote};
 use crate::rsync::outcome::{combined_unsupported, cut_short, option_unknown, Class, Ended};
 use crate::rsync::plan::{Deletes, Gone};
@@ -67,25 +68,33 @@ pub enum Sent {
 }
 
 impl Remote {
-    /// The job on its way has ended.
+    /// A job on its way has ended; without a class if nothing had to be run.
     pub fn finish(
         &mut self,
-        class: Class,
+        job: JobId,
+        class: Option<Class>,
         ended: &Ended,
         named: &[Vec<u8>],
         now: Time,
     ) -> Option<Verdict> {
-        let flight = self.flight.as_mut()?;
+        let (standby, ran) = (self.standby, class.is_some());
+        let class = class.unwrap_or(Class::Done);
+        let flight = self.flight_mut(job)?;
         // Where nothing is deleted but a standby's words are used, the words may be to blame, but nothing
         // that a broken connection looks like.
         let by_words = class == Class::Refused || option_unknown(ended);
-        let may_be = flight.is_deleting() || self.standby && !flight.sweeps() && by_words;
+        let may_be = flight.is_deleting() || standby && !flight.sweeps() && by_words;
         if flight.deletes == Deletes::Combined && may_be && combined_unsupported(ended) {
             flight.unsupported = option_unknown(ended);
             return Some(Verdict::Again);
         }
-        let flight = self.flight.take()?;
-        self.last_end = now;
+        let flight = self.take_flight(job)?;
+        let lane = flight.lane;
+        if lane == Lane::Small {
+            self.last_end = now;
+            self.bulk.had_company |= ran;
+        }
+        let file = flight.batch().first().map(|(path, _)| path.clone());
         if class != Class::Done {
             self.logged = true;
             self.last_failure = Some(ended.status);
@@ -94,7 +103,7 @@ impl Remote {
         self.standing_version += 1;
         let (load, started) = (state::load(&flight), flight.started);
         let verdict = match class {
-            Class::Done => self.arrived(flight, now),
+            Class::Done => self.arrived(flight, ran, now),
             Class::Partial => self.partial(flight, named, now),
             // The root halts, so that nothing is started; the remote is not to blame.
             Class::SourceGone => self.keep(flight, now),
@@ -110,23 +119,37 @@ impl Remote {
                 self.keep(flight, now)
             }
         };
-        self.tell_end(load, started, &verdict, now);
+        match (lane, file) {
+            (Lane::Bulk, Some(file)) => self.landed(&file, started, &verdict, now),
+            (Lane::Small | Lane::Bulk, _) => self.tell_end(load, started, &verdict, now),
+        }
         Some(verdict)
     }
 
-    fn arrived(&mut self, flight: Flight, now: Time) -> Verdict {
-        let unstuck = flight.retries && self.stuck.is_empty() && !self.stuck_full;
-        let back = self.backoff.is_failing() || unstuck;
-        self.backoff.succeed();
-        self.cuts = 0;
-        if flight.everything && self.stuck.is_empty() && !self.full {
+    fn arrived(&mut self, flight: Flight, ran: bool, now: Time) -> Verdict {
+        if let (Lane::Bulk, [(path, _)]) = (flight.lane, flight.batch()) {
+            self.bulk.has_sent(path, flight.stamp);
+        }
+        // Where what was stuck is large, whether it gets through is still to be seen.
+        let unknown = self.bulk.retries && !self.bulk.is_idle();
+        let nothing_is_stuck = self.stuck.is_empty() && !self.stuck_full && !unknown;
+        let retries = flight.retries || self.bulk.retries;
+        // With nothing run, nothing is known of the remote, and a large file may have to find out.
+        let works = ran || self.bulk.is_idle();
+        let back = works && (self.backoff.is_failing() || retries && nothing_is_stuck);
+        if works {
+            self.backoff.succeed();
+            self.cuts = 0;
+        }
+        let all = self.bulk.is_idle() && nothing_is_stuck && !self.full;
+        if all && (flight.everything || self.is_in_step()) {
             self.logged = false;
         }
         if flight.is_full() {
             self.partial_full_syncs = 0;
             self.mirrored = self.deletes_unseen();
         }
-        if self.stuck.is_empty() && !self.stuck_full {
+        if nothing_is_stuck {
             self.stuck_backoff.succeed();
         }
         self.completed(flight.seen_ns.filter(|_| flight.everything));
@@ -221,6 +244,7 @@ impl Remote {
 
     fn keep(&mut self, flight: Flight, now: Time) -> Verdict {
         match flight.cargo {
+            Cargo::Batch(batch) if flight.lane == Lane::Bulk => self.bulk.restore(batch),
             Cargo::Batch(batch) => self.pending.restore(batch),
             Cargo::Levels(levels) if !self.full => {
                 for (path, depth) in levels {
@@ -276,7 +300,12 @@ mod tests {
         remote.start(JobId(job), true, 1, now);
         let ended = Ended { status: Status::Exited(23), stderr: Vec::new() };
         let named = [stuck.as_bytes().to_vec()];
-        (remote.finish(Class::Partial, &ended, &named, now).expect("it was flying"), now)
+        (
+            remote
+                .finish(JobId(job), Some(Class::Partial), &ended, &named, now)
+                .expect("it was flying"),
+            now,
+        )
     }
 
     #[test]
@@ -322,7 +351,7 @@ mod tests {
         remote.change(&Path::from(&b"path"[..]), what, Time(1));
         remote.start(JobId(1), true, 1, Time(10));
         let ended = Ended { status: Status::Exited(code), stderr: stderr.to_vec() };
-        remote.finish(classify(&ended), &ended, &[], Time(20)).unwrap()
+        remote.finish(JobId(1), Some(classify(&ended)), &ended, &[], Time(20)).unwrap()
     }
 
     #[test]

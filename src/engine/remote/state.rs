@@ -10,14 +10,14 @@ use super::{Remote, Verdict};
 impl Remote {
     /// What there is to be seen of it.
     pub fn state(&self, root: RootId) -> RemoteState {
-        let flying = self.flight.as_ref().map_or(0, |flight| flight.batch().len());
+        let flying: usize = self.flights().map(|flight| flight.batch().len()).sum();
         RemoteState {
             root,
-            pending: self.pending.len() + self.stuck.len() + flying,
+            pending: self.pending.len() + self.stuck.len() + self.bulk.waiting() + flying,
             stuck: self.stuck.len(),
             owes_sweep: self.owes_full_sync() || self.flies_levels() || !self.levels.is_empty(),
             next_try: self.is_failing().then(|| self.backoff.until()),
-            job: self.flight.as_ref().map(|flight| (load(flight), flight.started)),
+            job: self.flights().next().map(|flight| (load(flight), flight.started)),
             oldest: self.oldest(),
             tally: self.tally.clone(),
         }
@@ -27,7 +27,9 @@ impl Remote {
     pub fn oldest(&self) -> Option<Time> {
         let sweep = self.full || self.scheduled || !self.levels.is_empty();
         let stuck = !self.stuck.is_empty() || self.stuck_full;
-        self.tally.oldest(!self.pending.is_empty(), self.flight.is_some(), stuck, sweep)
+        let small =
+            self.tally.oldest(!self.pending.is_empty(), self.flight.is_some(), stuck, sweep);
+        small.into_iter().chain(self.bulk.oldest()).min()
     }
 
     /// Paths that have arrived since the start.
@@ -42,18 +44,22 @@ impl Remote {
 
     /// Counts the end of a job.
     pub(super) fn tell_end(&mut self, load: Load, started: Time, verdict: &Verdict, now: Time) {
-        let outcome = match verdict {
-            Verdict::Arrived { .. } => Outcome::Arrived,
-            Verdict::Partial(_) => Outcome::Partial,
-            Verdict::Failed { .. } => Outcome::Kept,
-            Verdict::Again => return,
-        };
-        self.tally.ends(load, outcome, started, now);
+        self.tally.ends(load, outcome(verdict), started, now);
     }
 
     fn flies_levels(&self) -> bool {
         let levels = |flight: &Flight| matches!(flight.cargo, Cargo::Levels(_));
         self.flight.as_ref().is_some_and(levels)
+    }
+}
+
+/// How a job has ended.
+pub(super) fn outcome(verdict: &Verdict) -> Outcome {
+    match verdict {
+        Verdict::Arrived { .. } => Outcome::Arrived,
+        Verdict::Partial(_) => Outcome::Partial,
+        // Again: its batch leaves once more.
+        Verdict::Failed { .. } | Verdict::Again => Outcome::Kept,
     }
 }
 

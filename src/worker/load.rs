@@ -1,0 +1,115 @@
+//! What the paths of a job are at this moment, and the runs that make the far side equal to it.
+
+use super::looker::Looker;
+use super::Route;
+use crate::engine::bulk::LARGE_BYTES_MIN;
+use crate::engine::pending::Path as PathBytes;
+use crate::engine::settle::Stamp;
+use crate::rsync::plan::{self, Deletes, Gone, Looked, Now, Run};
+use crate::walk::below;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// A path of a batch, and what disappeared under its name.
+pub(super) type Listed = (PathBytes, Gone);
+
+/// Two halves, between two directories if there is such a place near the middle.
+pub(super) fn halves(paths: &[Listed]) -> (&[Listed], &[Listed]) {
+    let middle = paths.len() / 2;
+    let parent = |at: usize| {
+        let path = &paths[at].0;
+        path.iter().rposition(|&byte| byte == b'/').map(|slash| &path[..slash])
+    };
+    let end = paths.len() - paths.len() / 4;
+    let edge = (middle.max(1)..end).find(|&at| parent(at) != parent(at - 1));
+    paths.split_at(edge.unwrap_or(middle))
+}
+
+/// The paths of a job, just looked at.
+pub(super) struct Load {
+    paths: Vec<Looked>,
+    /// The large files among them, in order.
+    pub(super) large: Vec<(PathBytes, Stamp)>,
+}
+
+impl Load {
+    /// Of a batch: its large files stay behind.
+    pub(super) fn of(route: &Route, paths: &[Listed], fresh: bool) -> Load {
+        let mut load = Load::look(route, paths, fresh);
+        let Load { paths, large } = &mut load;
+        for looked in paths {
+            if large.binary_search_by(|(file, _)| file.cmp(&looked.path)).is_ok() {
+                looked.now = Now::Apart;
+            }
+        }
+        load
+    }
+
+    /// Of a job in the bulk lane. The far side has the file as it was `sent`, if that is known: where it
+    /// is another one by its size and time, nobody has to read both to know.
+    pub(super) fn of_one(route: &Route, path: &Listed, fresh: bool, sent: Option<Stamp>) -> Load {
+        let mut load = Load::look(route, std::slice::from_ref(path), fresh);
+        if let (Some(sent), [(_, stamp)]) = (sent, &load.large[..]) {
+            load.paths
+                .iter_mut()
+                .for_each(|looked| looked.fresh |= is_seen_to_differ(sent, *stamp));
+        }
+        load
+    }
+
+    fn look(route: &Route, paths: &[Listed], fresh: bool) -> Load {
+        let mut looker = Looker::new(&route.root);
+        let mut large = Vec::new();
+        let look = |(path, gone): &Listed| {
+            let (now, bytes) = looker.look(path);
+            if bytes >= LARGE_BYTES_MIN {
+                large.extend(stamp(&route.root, path).map(|stamp| (path.clone(), stamp)));
+            }
+            let (path, gone, now) = match looker.in_the_way(path) {
+                Some(above) if *gone != Gone::No => above,
+                Some(_) | None => (path.clone(), *gone, now),
+            };
+            Looked { path, gone, now, bytes, fresh }
+        };
+        Load { paths: paths.iter().map(look).collect(), large }
+    }
+
+    /// What has to be run, in this order.
+    pub(super) fn runs(&self, route: &Route, deletes: Deletes) -> Vec<Run> {
+        plan::batch(&route.target(), route.manner(deletes), &self.paths)
+    }
+}
+
+fn stamp(root: &Path, path: &[u8]) -> Option<Stamp> {
+    let found = below(root, path).symlink_metadata().ok().filter(|found| found.is_file())?;
+    let modified_ns = i128::from(found.mtime()) * 1_000_000_000 + i128::from(found.mtime_nsec());
+    Some(Stamp { size: found.len(), modified_ns })
+}
+
+/// Whether rsync sees without reading it that a file is not what it was: it compares the size, and the
+/// time in whole seconds.
+fn is_seen_to_differ(before: Stamp, now: Stamp) -> bool {
+    let second = |stamp: Stamp| stamp.modified_ns.div_euclid(1_000_000_000);
+    before.size != now.size || second(before) != second(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_meet_between_two_directories() {
+        let paths = |names: &[&str]| -> Vec<Listed> {
+            names.iter().map(|name| (PathBytes::from(name.as_bytes()), Gone::No)).collect()
+        };
+        for (names, first) in [
+            (&["a/1", "a/2", "a/3", "a/4", "a/5", "b/1", "b/2", "b/3"][..], 5),
+            (&["a/1", "a/2", "a/3", "a/4"], 2),
+            (&["a", "b"], 1),
+        ] {
+            let paths = paths(names);
+            let (one, other) = halves(&paths);
+            assert_eq!((one.len(), one.len() + other.len()), (first, names.len()), "{names:?}");
+        }
+    }
+}

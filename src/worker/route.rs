@@ -1,0 +1,174 @@
+//! From where to where, and how: all that a worker needs to know of a remote.
+//!
+//! `startup` makes the routes, the loop keeps them, and each job takes one along.
+
+use super::looker::Looker;
+use crate::config;
+use crate::engine::filter::Filter;
+use crate::engine::pending::Path as PathBytes;
+use crate::rsync::capability::Capability;
+use crate::rsync::command::Target;
+use crate::rsync::level::{self, Depth, Level};
+use crate::rsync::plan::{self, Deletes, Now, Run};
+use crate::rsync::remote_shell;
+use crate::ssh::Connection;
+use crate::walk::left_out;
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Device and inode of a directory: whether it is still the same one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity(u64, u64);
+
+impl Identity {
+    /// The number of the directory in its file system.
+    pub fn inode(self) -> u64 {
+        self.1
+    }
+
+    /// Of the directory at `path`.
+    ///
+    /// # Errors
+    /// Whatever stat(2) gives.
+    pub fn of(path: &Path) -> io::Result<Identity> {
+        std::fs::metadata(path).map(|found| Identity(found.dev(), found.ino()))
+    }
+}
+
+/// What is known of a root's directory, to recognise it when it has been away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Footing {
+    /// Which directory it is.
+    pub identity: Identity,
+    /// Whether a file system is mounted there: it is on another device than the directory above.
+    is_mount: bool,
+}
+
+impl Footing {
+    /// Of the directory at `path`.
+    ///
+    /// # Errors
+    /// Whatever stat(2) gives.
+    pub fn of(path: &Path) -> io::Result<Footing> {
+        let identity = Identity::of(path)?;
+        let above = Identity::of(&path.join(".."))?;
+        Ok(Footing { identity, is_mount: identity.0 != above.0 })
+    }
+
+    /// Whether a directory that is found later at the same path may take this one's place. A disk
+    /// that is mounted again may have another number; but what lies under a mount point is not
+    /// what was mounted there, nor the other way round.
+    pub fn may_become(&self, later: &Footing) -> bool {
+        self.is_mount == later.is_mount && (self.is_mount || self.identity.0 == later.identity.0)
+    }
+}
+
+/// Whether nothing is in a directory; also if that cannot be seen.
+pub fn is_empty(path: &Path) -> bool {
+    std::fs::read_dir(path).map_or(true, |mut entries| entries.next().is_none())
+}
+
+/// From where to where, and how: all that a worker needs to know of a remote.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// The root.
+    pub root: PathBuf,
+    /// Which directory that is.
+    pub footing: Footing,
+    /// The remote.
+    pub remote: config::Remote,
+    /// How rsync is called.
+    pub rsync: config::Rsync,
+    /// What the local rsync can do.
+    pub local: Capability,
+    /// What a full sync leaves out.
+    pub excludes: Excludes,
+    /// The resolved path of the configuration file, which marks every run as one of ours.
+    pub mark: PathBuf,
+    /// The SSH client with which its runs can share a connection.
+    pub ssh_client: Option<OsString>,
+    /// That connection; without one, each run makes its own.
+    pub connection: Option<Connection>,
+    /// What only the far side has may be deleted.
+    pub mirror: bool,
+    /// The next run is started ahead of time.
+    pub standby: bool,
+}
+
+/// What a full sync leaves out.
+#[derive(Debug, Clone, Default)]
+pub struct Excludes {
+    /// Patterns for rsync that mean just what the user's expressions mean.
+    pub patterns: Vec<Vec<u8>>,
+    /// Those of `crontabfilter`, for scheduled full syncs alone.
+    pub scheduled: Vec<Vec<u8>>,
+    /// Set if some expression has no such pattern: then the entries are looked up one by one.
+    pub one_by_one: Option<Arc<Filter>>,
+}
+
+impl Route {
+    /// The remote as `rsync` takes it.
+    pub fn target(&self) -> Target<'_> {
+        Target { remote: &self.remote, rsync: &self.rsync, local: self.local }
+    }
+
+    /// The remote as the state knows it: two daemons on one host may have a module of the same name.
+    pub fn kept_as(&self) -> Vec<u8> {
+        let destination = self.target().destination().into_vec();
+        match self.rsync.port {
+            Some(port) => [destination, format!(" port {port}").into_bytes()].concat(),
+            None => destination,
+        }
+    }
+
+    /// The full sync of this remote, as it would run now.
+    pub fn full_sync(&self, scheduled: bool, delete: bool) -> Run {
+        let one_by_one =
+            self.excludes.one_by_one.as_ref().map(|filter| left_out(&self.root, filter));
+        let own = if scheduled { self.excludes.scheduled.as_slice() } else { &[] };
+        let patterns = [self.excludes.patterns.as_slice(), own].concat();
+        plan::full_sync(&self.target(), delete, &patterns, one_by_one.as_deref())
+    }
+
+    /// Whether the root is the directory that it should be. An emptied or unmounted one would delete
+    /// whatever is listed, with exit code 0.
+    pub fn stands_on_its_root(&self) -> bool {
+        Identity::of(&self.root).ok() == Some(self.footing.identity)
+    }
+
+    /// The arguments as they are run, over the remote's shared connection if it has one.
+    pub(super) fn over_connection(&self, args: Vec<OsString>) -> Vec<OsString> {
+        match self.connection.as_ref().and_then(Connection::socket) {
+            Some(socket) => remote_shell::over_shared(&args, socket),
+            None => args,
+        }
+    }
+
+    /// How its flat runs are put together.
+    pub(super) fn manner(&self, deletes: Deletes) -> plan::Manner {
+        plan::Manner { deletes, mirror: self.mirror, standby: self.standby }
+    }
+
+    /// The runs that make whole directories equal, of those that are still there.
+    pub(super) fn levels(&self, directories: &[(PathBytes, Depth)], delete: bool) -> Vec<Run> {
+        let mut looker = Looker::new(&self.root);
+        let mut real = [Vec::new(), Vec::new()];
+        for (path, depth) in directories {
+            if looker.look(path).0 == Now::Directory {
+                real[usize::from(*depth == Depth::All)].push(path.clone());
+            }
+        }
+        let left_out = self.excludes.one_by_one.as_ref().map(|filter| left_out(&self.root, filter));
+        let runs = |depth, directories: &[PathBytes]| {
+            let (target, excludes) = (&self.target(), self.excludes.patterns.as_slice());
+            let level = Level { target, depth, delete, excludes };
+            level::runs(level, left_out.as_deref(), directories)
+        };
+        let [one, all] = real;
+        [runs(Depth::One, &one), runs(Depth::All, &all)].concat()
+    }
+}
