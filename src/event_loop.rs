@@ -137,6 +137,8 @@ struct Loop {
     /// When the process started.
     started: Instant,
     clock: Instant,
+    /// What the last read of events gave.
+    records: Box<[u8]>,
     last_read: Instant,
     reads_in_a_row: u32,
     /// Roots that have yet to be watched before `ready` is called.
@@ -283,6 +285,7 @@ impl Loop {
             walks: Walks::new(tell)?,
             told,
             clock: Instant::now(),
+            records: vec![0; EVENT_BYTES_MAX].into(),
             last_read: Instant::now(),
             reads_in_a_row: 0,
             ready: Some(setup.ready),
@@ -506,10 +509,10 @@ impl Loop {
 
     /// Reads once; `false` if nothing was there.
     fn events_came(&mut self, root: RootId) -> io::Result<bool> {
-        let mut buffer = vec![0; EVENT_BYTES_MAX];
         let stamp_ns = clock::file_stamp_ns();
-        let count = self.grounds[root.0].inotify.read(&mut buffer)?;
-        for event in event::parse(&buffer[..count]) {
+        let count = self.grounds[root.0].inotify.read(&mut self.records)?;
+        let now = self.now();
+        for event in event::parse(&self.records[..count]) {
             if self.debug {
                 logging::print(
                     format!(
@@ -521,7 +524,7 @@ impl Loop {
                     .as_bytes(),
                 );
             }
-            self.handle(Input::Event(root, event));
+            self.engine.handle(Input::Event(root, event), now);
         }
         if count < EVENT_BYTES_MAX - EVENT_BYTES {
             self.handle(Input::ReadUpTo(root, stamp_ns));

@@ -21,6 +21,16 @@ pub enum Cargo {
     },
 }
 
+impl Cargo {
+    /// Whether paths of a batch are to be deleted.
+    pub fn is_deleting(&self) -> bool {
+        match self {
+            Cargo::Batch(batch) => batch.iter().any(|(_, change)| change.gone != Gone::No),
+            Cargo::Levels(_) | Cargo::Everything { .. } => false,
+        }
+    }
+}
+
 /// A job that is on its way.
 #[derive(Debug)]
 pub struct Flight {
@@ -36,6 +46,8 @@ pub struct Flight {
     pub split: bool,
     /// How it deletes.
     pub deletes: Deletes,
+    /// Paths of the batch are to be deleted.
+    pub is_deleting: bool,
     /// The same batch failed with combined deletes in a way that a version without them would.
     pub fallback: bool,
     /// And it is certain that this was why.
@@ -67,11 +79,6 @@ impl Flight {
         !matches!(self.cargo, Cargo::Batch(_))
     }
 
-    /// Whether paths of the batch are to be deleted.
-    pub fn is_deleting(&self) -> bool {
-        self.batch().iter().any(|(_, change)| change.gone != Gone::No)
-    }
-
     /// Whether a path is in its batch.
     pub fn carries(&self, path: &[u8]) -> bool {
         self.listed(path).is_some()
@@ -79,6 +86,9 @@ impl Flight {
 
     /// What was to be deleted under this name.
     pub fn deletes(&self, path: &[u8]) -> Gone {
+        if !self.is_deleting {
+            return Gone::No;
+        }
         self.listed(path).map_or(Gone::No, |change| change.gone)
     }
 
@@ -89,7 +99,7 @@ impl Flight {
         let slashes = path.iter().enumerate().filter(|(_, &byte)| byte == b'/');
         self.sweeps()
             || self.listed(path).is_some()
-            || slashes.map(|(at, _)| &path[..at]).any(emptied)
+            || self.is_deleting && slashes.map(|(at, _)| &path[..at]).any(emptied)
     }
 
     /// Whether the batch may send, or let stand, something that lies in the directory.

@@ -450,6 +450,7 @@ impl Remote {
         let flight = Flight {
             job,
             started: now,
+            is_deleting: cargo.is_deleting(),
             cargo,
             fresh,
             split: fresh && worth_two && free > 1,
