@@ -52,12 +52,13 @@ const EVENT_BYTES: usize = 16 + 256;
 /// Reads of one root's queue before a job's end is handed in: more than the largest queue that is
 /// set by default fills, so that only a writer faster than this loop could keep a job's end waiting.
 const READS_BEFORE_JOB_END_MAX: usize = 256;
-/// Reads of events in a row, each within [`READ_PAUSE`] of the last, that make a burst. In a burst
-/// the loop pauses before it reads, so that it wakes once a millisecond and not once an event: half
-/// of the processor time that a burst of small files cost went into waking.
+/// Reads of events in a row, each within [`READ_GAP`] of the last, that make a burst. In a burst the
+/// loop pauses before it reads, so that it wakes a few hundred times a second and not once an event:
+/// half of the processor time that a burst of small files cost went into waking.
 const BURST_READS: u32 = 8;
-/// Too short for any queue to overflow: the kernel makes about a thousand events in it.
-const READ_PAUSE: Duration = Duration::from_millis(1);
+const READ_GAP: Duration = Duration::from_millis(1);
+/// Too short for any queue to overflow: the kernel makes some thousand events in it.
+const READ_PAUSE: Duration = Duration::from_millis(3);
 /// Running jobs get this long when the program is asked to end; then they are ended.
 const STOP_MS: u64 = 10_000;
 /// What they get after that to be gone.
@@ -496,7 +497,7 @@ impl Loop {
     }
 
     fn pause_in_a_burst(&mut self) {
-        if self.last_read.elapsed() >= READ_PAUSE {
+        if self.last_read.elapsed() >= READ_GAP {
             self.reads_in_a_row = 0;
         } else {
             self.reads_in_a_row = self.reads_in_a_row.saturating_add(1);
