@@ -52,12 +52,13 @@ const EVENT_BYTES: usize = 16 + 256;
 /// Reads of one root's queue before a job's end is handed in: more than the largest queue that is
 /// set by default fills, so that only a writer faster than this loop could keep a job's end waiting.
 const READS_BEFORE_JOB_END_MAX: usize = 256;
-/// Reads of events in a row, each within [`READ_PAUSE`] of the last, that make a burst. In a burst
-/// the loop pauses before it reads, so that it wakes once a millisecond and not once an event: half
-/// of the processor time that a burst of small files cost went into waking.
+/// Reads of events in a row, each within [`READ_GAP`] of the last, that make a burst. In a burst the
+/// loop pauses before it reads, so that it wakes a few hundred times a second and not once an event:
+/// half of the processor time that a burst of small files cost went into waking.
 const BURST_READS: u32 = 8;
-/// Too short for any queue to overflow: the kernel makes about a thousand events in it.
-const READ_PAUSE: Duration = Duration::from_millis(1);
+const READ_GAP: Duration = Duration::from_millis(1);
+/// Too short for any queue to overflow: the kernel makes some thousand events in it.
+const READ_PAUSE: Duration = Duration::from_millis(3);
 /// Running jobs get this long when the program is asked to end; then they are ended.
 const STOP_MS: u64 = 10_000;
 /// What they get after that to be gone.
@@ -137,6 +138,8 @@ struct Loop {
     /// When the process started.
     started: Instant,
     clock: Instant,
+    /// What the last read of events gave.
+    records: Box<[u8]>,
     last_read: Instant,
     reads_in_a_row: u32,
     /// Roots that have yet to be watched before `ready` is called.
@@ -283,6 +286,7 @@ impl Loop {
             walks: Walks::new(tell)?,
             told,
             clock: Instant::now(),
+            records: vec![0; EVENT_BYTES_MAX].into(),
             last_read: Instant::now(),
             reads_in_a_row: 0,
             ready: Some(setup.ready),
@@ -495,7 +499,7 @@ impl Loop {
     }
 
     fn pause_in_a_burst(&mut self) {
-        if self.last_read.elapsed() >= READ_PAUSE {
+        if self.last_read.elapsed() >= READ_GAP {
             self.reads_in_a_row = 0;
         } else {
             self.reads_in_a_row = self.reads_in_a_row.saturating_add(1);
@@ -508,10 +512,10 @@ impl Loop {
 
     /// Reads once; `false` if nothing was there.
     fn events_came(&mut self, root: RootId) -> io::Result<bool> {
-        let mut buffer = vec![0; EVENT_BYTES_MAX];
         let stamp_ns = clock::file_stamp_ns();
-        let count = self.grounds[root.0].inotify.read(&mut buffer)?;
-        for event in event::parse(&buffer[..count]) {
+        let count = self.grounds[root.0].inotify.read(&mut self.records)?;
+        let now = self.now();
+        for event in event::parse(&self.records[..count]) {
             if self.debug {
                 logging::print(
                     format!(
@@ -523,7 +527,7 @@ impl Loop {
                     .as_bytes(),
                 );
             }
-            self.handle(Input::Event(root, event));
+            self.engine.handle(Input::Event(root, event), now);
         }
         if count < EVENT_BYTES_MAX - EVENT_BYTES {
             self.handle(Input::ReadUpTo(root, stamp_ns));

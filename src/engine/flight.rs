@@ -31,6 +31,16 @@ pub enum Lane {
     Bulk,
 }
 
+impl Cargo {
+    /// Whether paths of a batch are to be deleted.
+    pub fn is_deleting(&self) -> bool {
+        match self {
+            Cargo::Batch(batch) => batch.iter().any(|(_, change)| change.gone != Gone::No),
+            Cargo::Levels(_) | Cargo::Everything { .. } => false,
+        }
+    }
+}
+
 /// A job that is on its way.
 #[derive(Debug)]
 pub struct Flight {
@@ -48,6 +58,8 @@ pub struct Flight {
     pub split: bool,
     /// How it deletes.
     pub deletes: Deletes,
+    /// Paths of the batch are to be deleted.
+    pub is_deleting: bool,
     /// The same batch failed with combined deletes in a way that a version without them would.
     pub fallback: bool,
     /// And it is certain that this was why.
@@ -87,11 +99,6 @@ impl Flight {
         !matches!(self.cargo, Cargo::Batch(_))
     }
 
-    /// Whether paths of the batch are to be deleted.
-    pub fn is_deleting(&self) -> bool {
-        self.batch().iter().any(|(_, change)| change.gone != Gone::No)
-    }
-
     /// Whether a path is in its batch.
     pub fn carries(&self, path: &[u8]) -> bool {
         self.listed(path).is_some()
@@ -99,6 +106,9 @@ impl Flight {
 
     /// What was to be deleted under this name.
     pub fn deletes(&self, path: &[u8]) -> Gone {
+        if !self.is_deleting {
+            return Gone::No;
+        }
         self.listed(path).map_or(Gone::No, |change| change.gone)
     }
 
@@ -111,7 +121,7 @@ impl Flight {
     pub fn empties_above(&self, path: &[u8]) -> bool {
         let emptied =
             |above: &[u8]| self.listed(above).is_some_and(|it| it.gone == Gone::Directory);
-        above(path).any(emptied)
+        self.is_deleting && above(path).any(emptied)
     }
 
     /// Whether the batch may send, or let stand, something that lies in the directory.

@@ -130,7 +130,7 @@ impl Engine {
         match input {
             Input::Event(id, event) => {
                 let watched = &mut self.roots[id.0];
-                watched.events += 1;
+                watched.events += event.records();
                 let fate = watched.root.handle_event(&event, now);
                 self.after(id, fate, now);
             }

@@ -177,14 +177,10 @@ impl Pending {
     /// Gives `true` if nothing has to be remembered, because it is gone again.
     pub fn apply(&mut self, path: &Path, what: What, unsent: impl Fn(Time) -> bool) -> bool {
         match what {
-            What::Created(created) => {
-                let fresh = unsent(created);
-                self.changes.entry(path.clone()).or_insert(Change { fresh, ..Change::SEEN });
-            }
-            What::Settled(created) => {
-                let fresh = unsent(created);
-                let change = Change { fresh, ..Change::SEEN };
-                self.changes.entry(path.clone()).or_insert(change).by_name = true;
+            What::Created(created) | What::Settled(created) => {
+                let new = || Change { fresh: unsent(created), ..Change::SEEN };
+                let change = self.changes.entry(path.clone()).or_insert_with(new);
+                change.by_name |= matches!(what, What::Settled(_));
             }
             // Of a directory without a watch a level sync takes care, whatever it is here.
             What::Changed | What::Folder | What::Newer { .. } | What::Unwatched => {
@@ -248,25 +244,26 @@ impl Pending {
     /// most `paths_max` of them. What lies in a directory that is still to be emptied over there may
     /// be there under its name.
     pub fn take_fresh(&mut self, paths_min: usize, paths_max: usize) -> Vec<(Path, Change)> {
-        let mut emptied: Option<Path> = None;
-        let mut fresh = Vec::new();
+        let mut emptied: Option<&Path> = None;
+        let mut fresh = Vec::with_capacity(self.changes.len());
         for (path, change) in &self.changes {
-            let inside = emptied.as_ref().is_some_and(|above| lies_in(path, above));
-            if change.fresh && change.gone == Gone::No && !inside {
-                fresh.push((path.clone(), *change));
-            }
+            let inside = emptied.is_some_and(|above| lies_in(path, above));
+            fresh.push(change.fresh && change.gone == Gone::No && !inside);
             if change.gone == Gone::Directory && !inside {
-                emptied = Some(path.clone());
+                emptied = Some(path);
             }
         }
-        if fresh.len() < paths_min {
+        if fresh.iter().filter(|is_fresh| **is_fresh).count() < paths_min {
             return Vec::new();
         }
-        fresh.truncate(paths_max);
-        for (path, _) in &fresh {
-            self.changes.remove(path);
+        let mut taken = Vec::new();
+        let mut left = Vec::new();
+        for (change, is_fresh) in std::mem::take(&mut self.changes).into_iter().zip(fresh) {
+            let list = if is_fresh && taken.len() < paths_max { &mut taken } else { &mut left };
+            list.push(change);
         }
-        fresh
+        self.changes = left.into_iter().collect();
+        taken
     }
 
     /// A job starts that may send paths which are not in any list: from now on the far side may have

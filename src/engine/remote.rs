@@ -470,6 +470,7 @@ impl Remote {
             job,
             lane: Lane::Small,
             started: now,
+            is_deleting: cargo.is_deleting(),
             cargo,
             fresh,
             split: fresh && worth_two && free > 1,

@@ -37,6 +37,8 @@ pub struct Root {
     creations: Creations,
     recent: Recent,
     changes: Vec<(Path, What)>,
+    /// Where paths are put together.
+    scratch: Vec<u8>,
 }
 
 impl Root {
@@ -49,6 +51,7 @@ impl Root {
             creations: Creations::default(),
             recent: Recent::default(),
             changes: Vec::new(),
+            scratch: Vec::new(),
         }
     }
 
@@ -140,7 +143,7 @@ impl Root {
         }
         // While its directory is on its way between two places a name has no path. What happens
         // then is no change yet: the directory is read when it has arrived.
-        let path = self.watches.path(node).map(|above| Path::from(join(&above, &event.name)));
+        let path = self.path_of(node, &event.name);
         let excluded =
             path.as_deref().is_some_and(|path| self.filter.excludes(path, event.is_dir()));
         if event.is_dir() {
@@ -225,6 +228,17 @@ impl Root {
         }
     }
 
+    /// The path of an entry, if its directory has one.
+    fn path_of(&mut self, node: NodeId, name: &[u8]) -> Option<Path> {
+        self.scratch.clear();
+        self.watches.write_path(node, &mut self.scratch)?;
+        if !self.scratch.is_empty() {
+            self.scratch.push(b'/');
+        }
+        self.scratch.extend_from_slice(name);
+        Some(Path::from(&*self.scratch))
+    }
+
     fn handle_root(&mut self, event: &RawEvent, now: Time) -> Fate {
         if event.has(mask::DELETE_SELF | mask::MOVE_SELF | mask::UNMOUNT) {
             return Fate::Lost;
@@ -281,7 +295,8 @@ impl Root {
 
     fn handle_file(&mut self, path: Path, event: &RawEvent, now: Time) {
         if event.has(mask::CREATE) {
-            if self.switches.create_file {
+            let is_closed = event.has(mask::CLOSE_WRITE) && self.switches.close_write;
+            if self.switches.create_file || is_closed {
                 self.recent.note(&path, now);
                 self.changes.push((path, What::Created(now)));
             } else if !self.creations.insert(&path, now) {

@@ -9,8 +9,8 @@
 
 use super::pending::Path;
 use super::time::Time;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::ops::Bound;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// A created file is looked at for the first time after this: writers that are done by then (nearly
 /// all) cost no look, and a symlink waits no longer than this.
@@ -22,7 +22,8 @@ const CREATE_SETTLE_MS: u64 = 1_000;
 const CREATIONS_MAX: usize = 65_536;
 /// An attribute event counts for a path whose content changed this long ago or less.
 const SETTLE_MS: u64 = 5_000;
-/// Paths whose last change is remembered; while there are more, every attribute event counts.
+/// Paths and directories above them whose last change is remembered, in each of two tables (some 2 MB);
+/// while there are more, every attribute event counts.
 const RECENT_MAX: usize = 65_536;
 
 /// What a look at a created file saw.
@@ -62,7 +63,9 @@ struct Creation {
 #[derive(Debug, Default)]
 pub struct Creations {
     waiting: HashMap<Path, Creation>,
-    looks: BTreeSet<(Time, Path)>,
+    /// The first looks and those after, each in the order of time. Files that do not wait any more, or
+    /// not for this look, stay in until they come to the front: whoever is first is always wanted.
+    looks: [VecDeque<(Time, Path)>; 2],
 }
 
 impl Creations {
@@ -73,15 +76,15 @@ impl Creations {
             return false;
         }
         let look_at = now + FIRST_LOOK_MS;
-        self.looks.insert((look_at, path.clone()));
         self.waiting.insert(path.clone(), Creation { since: now, look_at, stamp: None });
+        self.look(path, look_at, 0);
         true
     }
 
     /// The file need not wait any more; gives the time of its creation if it did.
-    pub fn remove(&mut self, path: &Path) -> Option<Time> {
+    pub fn remove(&mut self, path: &[u8]) -> Option<Time> {
         let creation = self.waiting.remove(path)?;
-        self.looks.remove(&(creation.look_at, path.clone()));
+        self.tidy();
         Some(creation.since)
     }
 
@@ -92,15 +95,17 @@ impl Creations {
 
     /// When the next look is due.
     pub fn next_look(&self) -> Option<Time> {
-        self.looks.first().map(|(time, _)| *time)
+        self.looks.iter().filter_map(|looks| looks.front()).map(|(time, _)| *time).min()
     }
 
     /// A file to look at now; the answer goes to [`Creations::seen`].
     pub fn take_look(&mut self, now: Time) -> Option<Path> {
-        if self.next_look()? > now {
-            return None;
-        }
-        self.looks.pop_first().map(|(_, path)| path)
+        let is_due = |looks: &&mut VecDeque<(Time, Path)>| {
+            looks.front().is_some_and(|(time, _)| *time <= now)
+        };
+        let (_, path) = self.looks.iter_mut().find(is_due)?.pop_front()?;
+        self.tidy();
+        Some(path)
     }
 
     /// What the look saw. Gives the time of creation if the file is a change now. A regular file
@@ -114,10 +119,10 @@ impl Creations {
             Seen::Regular { .. } if !if_regular => false,
             Seen::Regular { stamp, .. } if creation.stamp == Some(stamp) => true,
             Seen::Regular { stamp, .. } => {
-                self.looks.remove(&(creation.look_at, path.clone()));
                 creation.stamp = Some(stamp);
                 creation.look_at = now + CREATE_SETTLE_MS;
-                self.looks.insert((creation.look_at, path.clone()));
+                let look_at = creation.look_at;
+                self.look(path, look_at, 1);
                 return None;
             }
         };
@@ -128,62 +133,103 @@ impl Creations {
     pub fn clear(&mut self) {
         *self = Creations::default();
     }
+
+    /// Puts a look at the end of its queue.
+    fn look(&mut self, path: &Path, look_at: Time, queue: usize) {
+        let (looks, waiting) = (&mut self.looks[queue], &self.waiting);
+        if looks.len() >= 2 * CREATIONS_MAX {
+            looks.retain(|look| is_wanted(waiting, look));
+        }
+        looks.push_back((look_at, path.clone()));
+        self.tidy();
+    }
+
+    fn tidy(&mut self) {
+        for looks in &mut self.looks {
+            while looks.front().is_some_and(|look| !is_wanted(&self.waiting, look)) {
+                looks.pop_front();
+            }
+        }
+    }
+}
+
+fn is_wanted(waiting: &HashMap<Path, Creation>, (time, path): &(Time, Path)) -> bool {
+    waiting.get(path).is_some_and(|creation| creation.look_at == *time)
 }
 
 /// Paths whose content changed within the last [`SETTLE_MS`].
+///
+/// It knows them by a hash: two names with one hash cost an attribute event that counts though it
+/// need not. With a path, what lies below each directory above it is noted.
 #[derive(Debug, Default)]
 pub struct Recent {
-    changed: BTreeMap<Path, Time>,
-    /// The same in the order of time; a path that changed again is here more than once.
-    order: VecDeque<(Time, Path)>,
+    hasher: RandomState,
+    /// Noted since `begun`, and in the time before: the last time of each.
+    young: HashMap<u64, Time>,
+    old: HashMap<u64, Time>,
+    begun: Time,
     /// Until then the table is not complete, and everything counts as recent.
     flooded_until: Time,
 }
 
 impl Recent {
     /// The content of a path changed, or a directory was made.
-    pub fn note(&mut self, path: &Path, now: Time) {
+    pub fn note(&mut self, path: &[u8], now: Time) {
         self.expire(now);
-        if self.order.len() >= RECENT_MAX {
+        if self.young.len() >= RECENT_MAX {
             self.flooded_until = now + SETTLE_MS;
             return;
         }
-        self.changed.insert(path.clone(), now);
-        self.order.push_back((now, path.clone()));
+        let (hasher, young) = (&self.hasher, &mut self.young);
+        let own = hash(hasher, path, |above| {
+            young.insert(below(above), now);
+        });
+        young.insert(own, now);
     }
 
     /// Whether a path changed a moment ago or, for a directory, something below it.
-    pub fn contains(&mut self, path: &Path, is_dir: bool, now: Time) -> bool {
+    pub fn contains(&mut self, path: &[u8], is_dir: bool, now: Time) -> bool {
         self.expire(now);
-        if now < self.flooded_until || self.changed.contains_key(path) {
+        if now < self.flooded_until {
             return true;
         }
-        if path.is_empty() {
-            return !self.changed.is_empty();
-        }
-        let below = || {
-            let start = [path, &b"/"[..]].concat();
-            let from = (Bound::Included(Path::from(&*start)), Bound::Unbounded);
-            self.changed.range(from).next().is_some_and(|(path, _)| path.starts_with(&start))
+        let is_recent = |hash: u64| {
+            let noted = [&self.young, &self.old].map(|times| times.get(&hash).copied());
+            noted.into_iter().flatten().any(|time| now.since(time) <= SETTLE_MS)
         };
-        is_dir && below()
+        let own = hash(&self.hasher, path, |_| ());
+        is_recent(own) || is_dir && is_recent(below(own))
     }
 
     fn expire(&mut self, now: Time) {
-        while let Some((time, _)) = self.order.front() {
-            if now.since(*time) <= SETTLE_MS {
-                return;
-            }
-            let Some((time, path)) = self.order.pop_front() else { return };
-            if self.changed.get(&path) == Some(&time) {
-                self.changed.remove(&path);
-            }
-        }
-        // Only an empty table gets here: give a burst's memory back.
-        if self.order.capacity() > RECENT_MAX / 64 {
-            self.order.shrink_to_fit();
+        if now.since(self.begun) > SETTLE_MS {
+            // What is dropped here gives a burst's memory back.
+            self.old = std::mem::take(&mut self.young);
+            self.begun = now;
         }
     }
+}
+
+/// The hash of a path; those of the directories above it go to `above`, the root's first.
+fn hash(hasher: &RandomState, path: &[u8], mut above: impl FnMut(u64)) -> u64 {
+    let mut hash = hasher.build_hasher();
+    if !path.is_empty() {
+        above(hash.finish());
+    }
+    let mut rest = path;
+    while let Some(slash) = rest.iter().position(|&byte| byte == b'/') {
+        hash.write(&rest[..slash]);
+        above(hash.finish());
+        hash.write(b"/");
+        rest = &rest[slash + 1..];
+    }
+    hash.write(rest);
+    hash.finish()
+}
+
+/// What stands for all that lies below a directory with this hash.
+fn below(hash: u64) -> u64 {
+    !hash
 }
 
 #[cfg(test)]

@@ -130,14 +130,25 @@ impl Tree {
     /// The path of a directory, as [`Tree::find`] takes it; `None` while it, or a directory above
     /// it, is detached.
     pub fn path(&self, node: NodeId) -> Option<Vec<u8>> {
-        let mut names = Vec::new();
+        let mut path = Vec::new();
+        self.write_path(node, &mut path).map(|()| path)
+    }
+
+    /// Appends the path of a directory to what is there already, as [`Tree::path`] gives it.
+    pub fn write_path(&self, node: NodeId, to: &mut Vec<u8>) -> Option<()> {
+        let start = to.len();
         let mut at = node;
         while at != NodeId::ROOT {
-            names.push(&*self.at(at).name);
-            at = self.at(at).parent.get()?;
+            let Node { parent, name, .. } = self.at(at);
+            to.extend(name.iter().rev());
+            at = parent.get()?;
+            if at != NodeId::ROOT {
+                to.push(b'/');
+            }
         }
-        names.reverse();
-        Some(names.join(&b'/'))
+        // The last name stands first.
+        to[start..].reverse();
+        Some(())
     }
 
     /// Whether `node` is `above` or lies somewhere below it.

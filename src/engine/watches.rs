@@ -173,9 +173,9 @@ impl Watches {
         self.tree.is_empty()
     }
 
-    /// The path of a directory; `None` while it is on its way between two places.
-    pub fn path(&self, node: NodeId) -> Option<Vec<u8>> {
-        self.tree.path(node)
+    /// Appends the path of a directory; `None` while it is on its way between two places.
+    pub fn write_path(&self, node: NodeId, to: &mut Vec<u8>) -> Option<()> {
+        self.tree.write_path(node, to)
     }
 
     /// Whether `name` in `parent` should be a known directory by now, and is not.

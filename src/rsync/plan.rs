@@ -167,7 +167,7 @@ pub fn full_sync(
 #[derive(Default)]
 struct Lists<'a> {
     prune: BTreeSet<&'a [u8]>,
-    flat: BTreeSet<&'a [u8]>,
+    flat: Vec<&'a [u8]>,
     /// The flat list has paths that are gone and must be deleted.
     deletes: bool,
     /// A directory is deleted, or replaced by something else: it may have something in it over there.
@@ -190,12 +190,14 @@ impl<'a> Lists<'a> {
                 Now::Missing => lists.add_missing(deletes, path, gone, &looked),
                 Now::Directory => lists.add_directory(deletes, path, gone),
                 Now::Other => {
-                    lists.flat.insert(path);
+                    lists.flat.push(path);
                     lists.empties_directory |= deletes != Deletes::Never && gone == Gone::Directory;
                 }
                 Now::Apart => {}
             }
         }
+        lists.flat.sort_unstable();
+        lists.flat.dedup();
         lists
     }
 
@@ -213,7 +215,7 @@ impl<'a> Lists<'a> {
         match deletes {
             Deletes::Never => {}
             Deletes::Combined => {
-                self.flat.insert(path);
+                self.flat.push(path);
                 self.deletes = true;
                 self.empties_directory |= gone == Gone::Directory;
                 self.silent_work |= gone == Gone::Directory;
@@ -228,7 +230,7 @@ impl<'a> Lists<'a> {
 
     /// A directory where another one was has the other's content on the far side: that must go.
     fn add_directory(&mut self, deletes: Deletes, path: &'a [u8], gone: Gone) {
-        self.flat.insert(path);
+        self.flat.push(path);
         let emptied = deletes != Deletes::Never && gone == Gone::Directory;
         if emptied && !ancestors(path).any(|above| self.prune.contains(above)) {
             self.prune.insert(path);
@@ -240,14 +242,23 @@ impl<'a> Lists<'a> {
 type States<'a> = BTreeMap<&'a [u8], (Gone, Now)>;
 
 fn unique(paths: &[Looked]) -> States<'_> {
-    let mut looked = States::new();
-    for entry in paths.iter().filter(|entry| !entry.path.is_empty()) {
-        // A slash at the end would send the directory's content, and could delete in it.
-        debug_assert!(!entry.path.starts_with(b"/") && !entry.path.ends_with(b"/"));
-        let state = looked.entry(&*entry.path).or_insert((entry.gone, entry.now));
-        *state = (state.0.max(entry.gone), entry.now);
-    }
-    looked
+    let mut looked: Vec<_> = paths
+        .iter()
+        .filter(|entry| !entry.path.is_empty())
+        .map(|entry| (&*entry.path, (entry.gone, entry.now)))
+        .collect();
+    // A slash at the end would send the directory's content, and could delete in it.
+    debug_assert!(looked.iter().all(|(path, _)| !path.starts_with(b"/") && !path.ends_with(b"/")));
+    // They are nearly in order: what is left out here is to search the map for each.
+    looked.sort_by_key(|(path, _)| *path);
+    looked.dedup_by(|(path, (gone, now)), (kept, state)| {
+        let same = path == kept;
+        if same {
+            *state = (state.0.max(*gone), *now);
+        }
+        same
+    });
+    looked.into_iter().collect()
 }
 
 /// The directories above a path, nearest first, without the root.

@@ -3,18 +3,24 @@
 use crate::engine::pending::Path as PathBytes;
 use crate::rsync::plan::{Gone, Now};
 use crate::walk::below;
+use nix::fcntl::AtFlags;
+use nix::sys::stat::{fstatat, FileStat, SFlag};
+use std::fs::File;
 use std::path::Path;
 
 /// Looks what paths are now, and remembers the last parent: lists are sorted.
 pub(super) struct Looker<'a> {
     root: &'a Path,
+    /// The root, so that not every look begins at `/`; none if it cannot be opened.
+    opened: Option<File>,
     parent: Vec<u8>,
     parent_is_real: bool,
 }
 
 impl<'a> Looker<'a> {
     pub(super) fn new(root: &'a Path) -> Looker<'a> {
-        Looker { root, parent: Vec::new(), parent_is_real: true }
+        let opened = File::open(root).ok();
+        Looker { root, opened, parent: Vec::new(), parent_is_real: true }
     }
 
     /// What a path is now, not following symlinks. A path whose parent has become a symlink is
@@ -29,15 +35,17 @@ impl<'a> Looker<'a> {
             path.iter().rposition(|&byte| byte == b'/').map_or(&path[..0], |at| &path[..at]);
         if parent != self.parent {
             self.parent_is_real = self.is_real(parent);
-            self.parent = parent.to_vec();
+            self.parent.clear();
+            self.parent.extend_from_slice(parent);
         }
         if !self.parent_is_real {
             return (Now::Missing, 0);
         }
-        match below(self.root, path).symlink_metadata() {
-            Ok(found) if found.is_dir() => (Now::Directory, 0),
-            Ok(found) => (Now::Other, if found.is_file() { found.len() } else { 0 }),
-            Err(_) => (Now::Missing, 0),
+        match self.stat(path).map(|found| (kind(&found), found.st_size)) {
+            Some((SFlag::S_IFDIR, _)) => (Now::Directory, 0),
+            Some((SFlag::S_IFREG, bytes)) => (Now::Other, u64::try_from(bytes).unwrap_or(0)),
+            Some(_) => (Now::Other, 0),
+            None => (Now::Missing, 0),
         }
     }
 
@@ -50,10 +58,10 @@ impl<'a> Looker<'a> {
         }
         let ends = path.iter().enumerate().filter(|(_, &byte)| byte == b'/').map(|(at, _)| at);
         ends.map(|end| &path[..end]).find_map(|above| {
-            let now = match below(self.root, above).symlink_metadata() {
-                Ok(found) if found.is_dir() => return None,
-                Ok(_) => Now::Other,
-                Err(_) => Now::Missing,
+            let now = match self.stat(above) {
+                Some(found) if kind(&found) == SFlag::S_IFDIR => return None,
+                Some(_) => Now::Other,
+                None => Now::Missing,
             };
             // There was something in it, so it was a directory.
             Some((PathBytes::from(above), Gone::Directory, now))
@@ -63,10 +71,23 @@ impl<'a> Looker<'a> {
     fn is_real(&self, directory: &[u8]) -> bool {
         let ends = directory.iter().enumerate().filter(|(_, &byte)| byte == b'/').map(|(at, _)| at);
         ends.chain([directory.len()]).filter(|&end| end > 0).all(|end| {
-            let above = below(self.root, &directory[..end]).symlink_metadata();
-            above.is_ok_and(|found| found.is_dir())
+            self.stat(&directory[..end]).is_some_and(|found| kind(&found) == SFlag::S_IFDIR)
         })
     }
+
+    /// Of what lies at a path, not following a symlink there.
+    fn stat(&self, path: &[u8]) -> Option<FileStat> {
+        let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
+        let found = match &self.opened {
+            Some(opened) => fstatat(opened, path, flags),
+            None => fstatat(nix::fcntl::AT_FDCWD, &below(self.root, path), flags),
+        };
+        found.ok()
+    }
+}
+
+fn kind(found: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT
 }
 
 #[cfg(test)]

@@ -198,7 +198,12 @@ impl World {
     }
 
     fn deliver_event(&mut self) {
-        if let Some(event) = self.fs.queue.pop_front() {
+        if let Some(mut event) = self.fs.queue.pop_front() {
+            // One read may give both, or the first alone.
+            let next = self.fs.queue.front().filter(|_| self.random.one_in(2));
+            if next.is_some_and(|next| event.absorb(next)) {
+                self.fs.queue.pop_front();
+            }
             self.handle(Input::Event(RootId(0), event));
         }
         self.read_up_to();

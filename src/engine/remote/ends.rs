@@ -83,7 +83,7 @@ impl Remote {
         // Where nothing is deleted but a standby's words are used, the words may be to blame, but nothing
         // that a broken connection looks like.
         let by_words = class == Class::Refused || option_unknown(ended);
-        let may_be = flight.is_deleting() || standby && !flight.sweeps() && by_words;
+        let may_be = flight.is_deleting || standby && !flight.sweeps() && by_words;
         if flight.deletes == Deletes::Combined && may_be && combined_unsupported(ended) {
             flight.unsupported = option_unknown(ended);
             return Some(Verdict::Again);
@@ -169,7 +169,7 @@ impl Remote {
     fn learned(&mut self, flight: &Flight) -> bool {
         if flight.fallback {
             self.combined_failures += 1;
-        } else if flight.is_deleting() || self.standby && !flight.sweeps() {
+        } else if flight.is_deleting || self.standby && !flight.sweeps() {
             self.combined_failures = 0;
         }
         let learned = flight.unsupported || self.combined_failures >= COMBINED_FAILURES_MAX;

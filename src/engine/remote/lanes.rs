@@ -109,12 +109,15 @@ impl Remote {
             }
             self.pending.put(next.0, next.1);
         };
+        let fresh = self.mirrored && change.is_fresh();
+        let cargo = Cargo::Batch(vec![(path, change)]);
         let flight = Flight {
             job,
             lane: Lane::Bulk,
             started: now,
-            fresh: self.mirrored && change.is_fresh(),
-            cargo: Cargo::Batch(vec![(path, change)]),
+            fresh,
+            is_deleting: cargo.is_deleting(),
+            cargo,
             split: false,
             deletes: self.deletes,
             fallback: false,
