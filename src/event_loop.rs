@@ -396,7 +396,8 @@ impl Loop {
         if let Err(error) = self.workers.start(route.clone(), job, standby) {
             let status = Status::NotStarted(error.kind());
             let ended = Ended { status, stderr: Vec::new() };
-            self.handle(Input::JobEnded(id, JobEnd::Ran { ended, named: Vec::new() }));
+            let end = JobEnd::Ran { ended, named: Vec::new(), literal: None };
+            self.handle(Input::JobEnded(id, end));
         }
     }
 
@@ -437,7 +438,7 @@ impl Loop {
         let state = self.saver.due(self.engine.standing_version());
         let alerts = self.alerts.as_ref().and_then(Alerts::due);
         let standbys = self.standbys.due();
-        let status = self.status.due();
+        let status = self.status.due(logging::has_terminal());
         let engine = self.engine.poll_timeout();
         let all = [engine, stop, ledger, state, schedule, alerts, standbys, status];
         let due = all.into_iter().flatten().min()?;
@@ -448,6 +449,7 @@ impl Loop {
         match self.told_by_workers.receive() {
             Some(worker::Told::Ended(job, end, used_up)) => self.job_ended(job, end, used_up)?,
             Some(worker::Told::Standby(remote, standby)) => self.keep_standby(remote, standby),
+            Some(worker::Told::Progress(job, sample)) => self.full_sync_told(job, sample),
             None => {}
         }
         Ok(())
@@ -478,8 +480,9 @@ impl Loop {
                     self.handle(Input::Listing(root, listing));
                 }
             }
-            Some(Told::Ended(root, scan)) => {
+            Some(Told::Ended(root, scan, entries)) => {
                 self.walks.ended();
+                entries.into_iter().for_each(|entries| self.status.count(root, entries));
                 self.handle(Input::ScanEnded(root, scan));
                 // Even if nothing happens, the engine learns that it has seen everything.
                 self.events_came(root)?;

@@ -4,11 +4,15 @@
 //! after the other. Threads are started as they are needed, at most as many as rsync may have
 //! processes.
 
+mod footing;
+mod hearing;
 mod looker;
 mod standby;
 
+pub use self::footing::{is_empty, Footing, Identity};
 pub use self::standby::Standby;
 
+use self::hearing::Hearing;
 use self::looker::Looker;
 use crate::config;
 use crate::engine::filter::Filter;
@@ -20,7 +24,8 @@ use crate::rsync::level::{self, Depth, Level};
 use crate::rsync::outcome::{
     classify, connections_used_up, failed_paths, Class, Ended, Status, STDERR_BYTES_MAX,
 };
-use crate::rsync::plan::{self, Deletes, Gone, Looked, Now, Run};
+use crate::rsync::plan::{self, Deletes, Gone, Looked, Now, Purpose, Run};
+use crate::rsync::progress::{self, Sample};
 use crate::rsync::remote_shell;
 use crate::ssh::Connection;
 use crate::sys::channel::{channel, Receiver, Sender};
@@ -29,7 +34,6 @@ use crate::walk::left_out;
 use std::ffi::OsString;
 use std::io::{self, PipeReader};
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -50,58 +54,6 @@ const ASKPASS_REQUIRE: &str = "SSH_ASKPASS_REQUIRE";
 
 /// What a far side needs to see that a connection has ended, and to count it no more.
 const CONNECTION_ENDS: Duration = Duration::from_millis(100);
-
-/// Device and inode of a directory: whether it is still the same one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identity(u64, u64);
-
-impl Identity {
-    /// The number of the directory in its file system.
-    pub fn inode(self) -> u64 {
-        self.1
-    }
-
-    /// Of the directory at `path`.
-    ///
-    /// # Errors
-    /// Whatever stat(2) gives.
-    pub fn of(path: &Path) -> io::Result<Identity> {
-        std::fs::metadata(path).map(|found| Identity(found.dev(), found.ino()))
-    }
-}
-
-/// What is known of a root's directory, to recognise it when it has been away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Footing {
-    /// Which directory it is.
-    pub identity: Identity,
-    /// Whether a file system is mounted there: it is on another device than the directory above.
-    is_mount: bool,
-}
-
-impl Footing {
-    /// Of the directory at `path`.
-    ///
-    /// # Errors
-    /// Whatever stat(2) gives.
-    pub fn of(path: &Path) -> io::Result<Footing> {
-        let identity = Identity::of(path)?;
-        let above = Identity::of(&path.join(".."))?;
-        Ok(Footing { identity, is_mount: identity.0 != above.0 })
-    }
-
-    /// Whether a directory that is found later at the same path may take this one's place. A disk
-    /// that is mounted again may have another number; but what lies under a mount point is not
-    /// what was mounted there, nor the other way round.
-    pub fn may_become(&self, later: &Footing) -> bool {
-        self.is_mount == later.is_mount && (self.is_mount || self.identity.0 == later.identity.0)
-    }
-}
-
-/// Whether nothing is in a directory; also if that cannot be seen.
-pub fn is_empty(path: &Path) -> bool {
-    std::fs::read_dir(path).map_or(true, |mut entries| entries.next().is_none())
-}
 
 /// From where to where, and how: all that a worker needs to know of a remote.
 #[derive(Debug, Clone)]
@@ -217,6 +169,8 @@ struct Order {
 pub enum Told {
     /// A job has ended. Its remote may have refused a run because all of its connections are used up.
     Ended(JobId, JobEnd, bool),
+    /// How far the full sync of a job has come.
+    Progress(JobId, Sample),
     /// The next run of a remote is waiting.
     Standby(RemoteId, Standby),
 }
@@ -290,9 +244,12 @@ impl Workers {
 
 fn work(shared: &Arc<Shared>) {
     while let Some(Order { route, job, standby }) = shared.jobs.receive() {
-        let mut runner = Runner { shared, route: &route, standby, used_up: false };
-        let end = runner.run_job(&job.work);
-        let Runner { standby, used_up, .. } = runner;
+        let mut runner = Runner::new(shared, &route, job.id, standby);
+        let mut end = runner.run_job(&job.work);
+        let Runner { standby, used_up, literal, .. } = runner;
+        if let JobEnd::Ran { literal: sent, .. } = &mut end {
+            *sent = literal;
+        }
         let next = match &job.work {
             Work::Batch { deletes, .. }
                 if route.standby && !used_up && rank(&end) <= RANK_PARTIAL =>
@@ -317,13 +274,25 @@ fn work(shared: &Arc<Shared>) {
 struct Runner<'a> {
     shared: &'a Arc<Shared>,
     route: &'a Arc<Route>,
+    job: JobId,
     /// Until it has been used.
     standby: Option<Standby>,
     /// The far side has refused a run because of the number of its connections.
     used_up: bool,
+    /// Bytes of content that its runs have sent, as far as they have said so.
+    literal: Option<u64>,
 }
 
-impl Runner<'_> {
+impl<'a> Runner<'a> {
+    fn new(
+        shared: &'a Arc<Shared>,
+        route: &'a Arc<Route>,
+        job: JobId,
+        standby: Option<Standby>,
+    ) -> Runner<'a> {
+        Runner { shared, route, job, standby, used_up: false, literal: None }
+    }
+
     fn run_job(&mut self, work: &Work) -> JobEnd {
         let route = self.route;
         match work {
@@ -346,15 +315,19 @@ impl Runner<'_> {
 
     /// Two processes at the same time.
     fn run_both(&mut self, first: Vec<Run>, second: Vec<Run>) -> JobEnd {
-        let (shared, route) = (self.shared.clone(), self.route.clone());
+        let (shared, route, job) = (self.shared.clone(), self.route.clone(), self.job);
         let runs = second.clone();
         let other = thread::Builder::new().spawn(move || {
-            let (shared, route) = (&shared, &route);
-            Runner { shared, route, standby: None, used_up: false }.run_all(runs)
+            let mut runner = Runner::new(&shared, &route, job, None);
+            (runner.run_all(runs), runner.literal)
         });
         let end = self.run_all(first);
         match other {
-            Ok(thread) => worse(end, thread.join().unwrap_or(JobEnd::Nothing)),
+            Ok(thread) => {
+                let (other, literal) = thread.join().unwrap_or((JobEnd::Nothing, None));
+                self.sent(literal);
+                worse(end, other)
+            }
             // No thread to be had: then one half after the other.
             Err(_) => worse(end, self.run_all(second)),
         }
@@ -370,7 +343,8 @@ impl Runner<'_> {
             if class == Class::SourceGone && !self.route.stands_on_its_root() {
                 return JobEnd::RootChanged;
             }
-            end = worse(end, JobEnd::Ran { named: named(self.route, &ended), ended });
+            let named = named(self.route, &ended);
+            end = worse(end, JobEnd::Ran { ended, named, literal: None });
             // What did not get through must not hold up the rest.
             if !matches!(class, Class::Done | Class::Partial) {
                 break;
@@ -414,18 +388,30 @@ impl Runner<'_> {
             return None;
         }
         self.say(run);
-        let ended = ended(standby.run(run, &self.shared.stop));
+        let shared = self.shared;
+        let mut hearing = Hearing::new(run.purpose, self.job, &shared.tell);
+        let ended = ended(standby.run(run, &shared.stop, &mut |said| hearing.hear(said)));
+        self.sent(hearing.literal());
         Some(Some(ended).filter(|it| matches!(classify(it), Class::Done | Class::Partial)))
     }
 
     /// By a process of its own.
-    fn by_itself(&self, run: &Run) -> Option<Ended> {
+    fn by_itself(&mut self, run: &Run) -> Option<Ended> {
         if !self.route.stands_on_its_root() {
             return None;
         }
         self.say(run);
-        let command = marked(self.route, &run.args);
-        Some(ended(process::run(command, &run.input, &self.shared.stop)))
+        let command = marked(self.route, &run.args, run.purpose);
+        let shared = self.shared;
+        let mut hearing = Hearing::new(run.purpose, self.job, &shared.tell);
+        let heard = &mut |said: &[u8]| hearing.hear(said);
+        let ended = ended(process::run_heard(command, &run.input, &shared.stop, heard));
+        self.sent(hearing.literal());
+        Some(ended)
+    }
+
+    fn sent(&mut self, literal: Option<u64>) {
+        self.literal = self.literal.into_iter().chain(literal).reduce(u64::saturating_add);
     }
 
     fn say(&self, run: &Run) {
@@ -435,8 +421,8 @@ impl Runner<'_> {
 }
 
 /// rsync with these arguments, as every run of a remote starts it.
-fn marked(route: &Route, args: &[OsString]) -> Command {
-    let mut command = command(args, &route.root);
+fn marked(route: &Route, args: &[OsString], purpose: Purpose) -> Command {
+    let mut command = command(&progress::told(args, purpose, route.local), &route.root);
     command.env(orphans::MARK, &route.mark);
     command
 }
@@ -494,13 +480,14 @@ fn broken(ended: &Ended) -> bool {
 fn worse(one: JobEnd, other: JobEnd) -> JobEnd {
     match (one, other) {
         (
-            JobEnd::Ran { ended, named: mut names },
-            JobEnd::Ran { ended: other_ended, named: other_names },
+            JobEnd::Ran { ended, named: mut names, .. },
+            JobEnd::Ran { ended: other_ended, named: other_names, .. },
         ) if classify(&ended) == Class::Partial && classify(&other_ended) == Class::Partial => {
             // One that names nothing may mean anything.
             let both = !names.is_empty() && !other_names.is_empty();
             names.extend(other_names);
-            JobEnd::Ran { ended, named: if both { names } else { Vec::new() } }
+            let named = if both { names } else { Vec::new() };
+            JobEnd::Ran { ended, named, literal: None }
         }
         (one, other) if rank(&other) > rank(&one) => other,
         (one, _) => one,
@@ -571,6 +558,7 @@ mod tests {
         let ran = |code, names: &[&str]| JobEnd::Ran {
             ended: Ended { status: Status::Exited(code), stderr: Vec::new() },
             named: names.iter().map(|name| name.as_bytes().to_vec()).collect(),
+            literal: None,
         };
         for (one, other, expected) in [
             (JobEnd::Nothing, ran(0, &[]), ran(0, &[])),

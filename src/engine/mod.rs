@@ -395,16 +395,17 @@ impl Engine {
     /// The job of a remote has ended: what that means for the remote.
     fn remote_is_free(&mut self, id: RemoteId, end: JobEnd, now: Time) {
         let number = id.0;
-        let (class, ended, named) = match &end {
-            JobEnd::Ran { ended, named } => {
+        let (class, ended, named, literal) = match &end {
+            JobEnd::Ran { ended, named, literal } => {
                 // The worker has looked: the root is there, so it is the remote that fails.
                 let class = Some(classify(ended)).filter(|class| *class != Class::SourceGone);
-                (class.unwrap_or(Class::Unreachable), ended.clone(), named.as_slice())
+                (class.unwrap_or(Class::Unreachable), ended.clone(), named.as_slice(), *literal)
             }
-            JobEnd::Nothing => (Class::Done, nothing_ran(), &[][..]),
-            JobEnd::RootChanged => (Class::SourceGone, nothing_ran(), &[][..]),
+            JobEnd::Nothing => (Class::Done, nothing_ran(), &[][..], None),
+            JobEnd::RootChanged => (Class::SourceGone, nothing_ran(), &[][..], None),
         };
         let served = &mut self.remotes[number];
+        served.remote.sent(literal.unwrap_or(0));
         for path in self.roots[served.root].root.unseen() {
             served.remote.unseen_when_job_ends(path);
         }
@@ -418,7 +419,7 @@ impl Engine {
                     self.report(Report::Back(id));
                 }
                 if end != JobEnd::Nothing {
-                    self.report(Report::Arrived(id, sent, took_ms));
+                    self.report(Report::Arrived(id, sent, took_ms, literal));
                 }
                 self.remotes[number].said = None;
             }

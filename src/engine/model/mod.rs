@@ -288,7 +288,7 @@ impl World {
                 }
                 self.read_up_to();
                 let ended = Ended { status: Status::Exited(code), stderr: stderr.into() };
-                self.handle(Input::JobEnded(id, JobEnd::Ran { ended, named }));
+                self.handle(Input::JobEnded(id, JobEnd::Ran { ended, named, literal: None }));
             }
         }
     }
