@@ -114,7 +114,7 @@ pub fn end_of(text: &str, columns: usize) -> String {
 }
 
 /// Lines with the indent before the first and blanks of its width before the others.
-fn wrapped(indent: &str, text: &str) -> Vec<String> {
+pub fn wrapped(indent: &str, text: &str) -> Vec<String> {
     let (mut lines, mut line) = (Vec::new(), indent.to_string());
     let blank = " ".repeat(indent.len());
     for word in text.split(' ') {
@@ -166,6 +166,7 @@ mod tests {
     use super::*;
     use crate::engine::snapshot::RootState;
     use crate::engine::tally::Tally;
+    use crate::engine::Halt;
     use crate::status::progress::Course;
     use crate::status::snapshot::{Facts, Word};
 
@@ -227,6 +228,26 @@ mod tests {
         let course =
             "    full sync, under way for 61 s: 100%, 10000000 files, 1023 TiB, 1023 MiB/s,";
         assert!(text.contains(&format!("{course}\n    119 s left\n")), "{text}");
+    }
+
+    #[test]
+    fn every_state_has_its_word() {
+        let words = [Word::Up, Word::Sending, Word::Waiting, Word::Stuck, Word::Down, Word::Halted];
+        for word in words {
+            let line = of_remote(&remote("h::m", word)).remove(0);
+            assert!(line.contains(&format!(" {} ", word.name())), "{line}");
+        }
+        let watched = RootState { is_complete: true, ..RootState::default() };
+        for (state, word) in [
+            (watched.clone(), "watched"),
+            (RootState::default(), "walking"),
+            (RootState { has_unwatched: true, ..watched.clone() }, "unwatched"),
+            (RootState { halt: Some(Halt::Empty), ..watched }, "halted"),
+        ] {
+            let root = RootView { path: "/d".into(), state, walk_ms: None, directories_per_s: 0 };
+            let line = of_root(&root);
+            assert!(line.contains(&format!(" {word} ")), "{line}");
+        }
     }
 
     #[test]
