@@ -48,6 +48,7 @@ struct Lines {
 
 /// The line that the cursor is in is emptied.
 const WIPE: &str = "\r\x1b[K";
+
 /// Starts the log; to be called once. Until [`settle`] its lines go to standard error, too, where
 /// who starts the program sees them. What is logged is `log`'s own setting: warnings and more until
 /// somebody sets another level.
@@ -155,9 +156,9 @@ pub fn draw(line: &str) {
 
 /// Writes to standard output; that nobody reads it is no reason to end.
 pub fn print(bytes: &[u8]) {
-    if let Some(logger) = LOG.get().filter(|logger| logger.terminal && io::stdout().is_terminal()) {
+    if let Some(logger) = LOG.get() {
         let lines = logger.lines();
-        if !lines.drawn.is_empty() {
+        if !lines.drawn.is_empty() && io::stdout().is_terminal() {
             // By the way that the drawn line took, so that it is wiped off before.
             return logger.above(&lines.drawn, || _ = io::stderr().write_all(bytes));
         }

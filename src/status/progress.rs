@@ -124,8 +124,8 @@ impl Work {
         let (done, of) = share(&latest, entries).unzip();
         let percent = done.zip(of).map(|(done, of)| (done.saturating_mul(100) / of).min(100) as u8);
         let left_ms = done.zip(of).filter(|(done, _)| *done > 0).map(|(done, of)| {
-            let left = u128::from(of.saturating_sub(done));
-            u64::try_from(u128::from(took_ms) * left / u128::from(done)).unwrap_or(u64::MAX)
+            // Years of many millions of files are still counted.
+            took_ms.saturating_mul(of.saturating_sub(done)) / done
         });
         let more = latest.bytes.saturating_sub(bytes);
         Some(Course {
