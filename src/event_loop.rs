@@ -401,7 +401,8 @@ impl Loop {
         if let Err(error) = self.workers.start(route.clone(), job, standby) {
             let status = Status::NotStarted(error.kind());
             let ended = Ended { status, stderr: Vec::new() };
-            self.handle(Input::JobEnded(id, JobEnd::Ran { ended, named: Vec::new() }));
+            let end = JobEnd::Ran { ended, named: Vec::new(), literal: None };
+            self.handle(Input::JobEnded(id, end));
         }
     }
 
@@ -442,7 +443,7 @@ impl Loop {
         let state = self.saver.due(self.engine.standing_version());
         let alerts = self.alerts.as_ref().and_then(Alerts::due);
         let standbys = self.standbys.due();
-        let status = self.status.due();
+        let status = self.status.due(logging::has_terminal());
         let engine = self.engine.poll_timeout();
         let all = [engine, stop, ledger, state, schedule, alerts, standbys, status];
         let due = all.into_iter().flatten().min()?;
@@ -454,6 +455,7 @@ impl Loop {
             Some(worker::Told::Ended(job, end, used_up)) => self.job_ended(job, end, used_up)?,
             Some(worker::Told::Standby(remote, standby)) => self.keep_standby(remote, standby),
             Some(worker::Told::Large(job, files)) => self.handle(Input::Large(job, files)),
+            Some(worker::Told::Progress(job, sample)) => self.full_sync_told(job, sample),
             None => {}
         }
         Ok(())
@@ -484,8 +486,9 @@ impl Loop {
                     self.handle(Input::Listing(root, listing));
                 }
             }
-            Some(Told::Ended(root, scan)) => {
+            Some(Told::Ended(root, scan, entries)) => {
                 self.walks.ended();
+                entries.into_iter().for_each(|entries| self.status.count(root, entries));
                 self.handle(Input::ScanEnded(root, scan));
                 // Even if nothing happens, the engine learns that it has seen everything.
                 self.events_came(root)?;

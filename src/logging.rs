@@ -31,10 +31,23 @@ struct Logger {
     file: Option<PathBuf>,
     colours: bool,
     clock: Instant,
-    repeats: Mutex<Repeats>,
+    /// Standard error is a terminal on which one line can be drawn again and again.
+    terminal: bool,
+    /// Held while lines are written, so that those of two threads do not mix.
+    lines: Mutex<Lines>,
     /// Lines that nobody made room for.
     lost: AtomicU64,
 }
+
+#[derive(Default)]
+struct Lines {
+    repeats: Repeats,
+    /// What the terminal shows below the log; the cursor stands behind it.
+    drawn: String,
+}
+
+/// The line that the cursor is in is emptied.
+const WIPE: &str = "\r\x1b[K";
 
 /// Starts the log; to be called once. Until [`settle`] its lines go to standard error, too, where
 /// who starts the program sees them. What is logged is `log`'s own setting: warnings and more until
@@ -52,13 +65,16 @@ pub fn start(file: Option<PathBuf>) -> Result<(), String> {
     let colours = file.is_none() && io::stderr().is_terminal() && no_wish_against_colours();
     let output = Output::divert(opened.transpose()?)
         .map_err(|error| format!("cannot write a log: {error}"))?;
+    let smart = std::env::var_os("TERM").is_some_and(|name| name != "dumb");
+    let terminal = file.is_none() && smart && output.is_in_foreground();
     let logger = LOG.get_or_init(|| Logger {
         writer: SimpleLogger::new(),
         output,
         file,
         colours,
         clock: Instant::now(),
-        repeats: Mutex::default(),
+        terminal,
+        lines: Mutex::default(),
         lost: AtomicU64::new(0),
     });
     // It fails only if there is a logger already.
@@ -114,13 +130,39 @@ pub fn leave_file() {
 /// The end: what is still on its way is written.
 pub fn end() {
     let Some(logger) = LOG.get() else { return };
-    let summaries = logger.repeats().end();
+    let mut lines = logger.lines();
+    let summaries = lines.repeats.end();
+    logger.draw(&mut lines, "");
     summaries.iter().for_each(|(level, text)| logger.write(*level, text));
+    drop(lines);
     logger.output.flush();
+}
+
+/// Whether a line could be drawn, so that it is worth to ask for one.
+pub fn has_terminal() -> bool {
+    LOG.get().is_some_and(|logger| logger.terminal)
+}
+
+/// Whether a line that is drawn is seen now. It is not while another program has the terminal.
+pub fn draws() -> bool {
+    LOG.get().is_some_and(|logger| logger.terminal && logger.output.is_in_foreground())
+}
+
+/// Draws a line below the log, in place of the one that was there; an empty one wipes it off.
+pub fn draw(line: &str) {
+    let Some(logger) = LOG.get() else { return };
+    logger.draw(&mut logger.lines(), if draws() { line } else { "" });
 }
 
 /// Writes to standard output; that nobody reads it is no reason to end.
 pub fn print(bytes: &[u8]) {
+    if let Some(logger) = LOG.get() {
+        let lines = logger.lines();
+        if !lines.drawn.is_empty() && io::stdout().is_terminal() {
+            // By the way that the drawn line took, so that it is wiped off before.
+            return logger.above(&lines.drawn, || _ = io::stderr().write_all(bytes));
+        }
+    }
     let mut out = io::stdout().lock();
     let _ = out.write_all(bytes).and_then(|()| out.flush());
 }
@@ -136,8 +178,32 @@ pub fn no_wish_against_colours() -> bool {
 }
 
 impl Logger {
-    fn repeats(&self) -> MutexGuard<'_, Repeats> {
-        self.repeats.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn draw(&self, lines: &mut Lines, line: &str) {
+        if line != lines.drawn && self.output.has_room() {
+            lines.drawn = line.into();
+            self.raw(&format!("{WIPE}{}", uncontinued(line)));
+        }
+    }
+
+    /// Writes something where the drawn line stands, and that one below it.
+    fn above(&self, drawn: &str, write: impl FnOnce()) {
+        if drawn.is_empty() {
+            return write();
+        }
+        self.raw(WIPE);
+        write();
+        self.raw(&uncontinued(drawn));
+    }
+
+    /// Writes to standard error what is no line of the log.
+    fn raw(&self, text: &str) {
+        if self.output.has_room() {
+            let _ = io::stderr().write_all(text.as_bytes());
+        }
     }
 
     /// Writes a line, or counts it where there is no room for it: whoever reads the log must not hold
@@ -177,16 +243,28 @@ impl Log for Logger {
     fn log(&self, record: &Record) {
         let message = record.args().to_string();
         let now_ms = self.clock.elapsed().as_millis() as u64;
-        // Held until the line is written: lines of two threads do not mix.
-        let mut repeats = self.repeats();
-        let due = repeats.message(record.level(), &message, now_ms);
-        due.summaries.iter().for_each(|(level, text)| self.write(*level, text));
-        if due.say {
-            self.write(record.level(), &message);
+        let mut lines = self.lines();
+        let due = lines.repeats.message(record.level(), &message, now_ms);
+        if due.summaries.is_empty() && !due.say {
+            return;
         }
+        self.above(&lines.drawn, || {
+            due.summaries.iter().for_each(|(level, text)| self.write(*level, text));
+            if due.say {
+                self.write(record.level(), &message);
+            }
+        });
     }
 
     fn flush(&self) {}
+}
+
+/// A line that is too long for the terminal is cut off there, and not continued in the next one.
+fn uncontinued(line: &str) -> String {
+    if line.is_empty() {
+        return String::new();
+    }
+    format!("\x1b[?7l{line}\x1b[?7h")
 }
 
 /// The message, or its beginning if it is too long.

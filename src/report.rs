@@ -47,14 +47,15 @@ impl Reporter {
             Report::Watching(root, directories) => {
                 log::info!("{}: watching {}", self.root(*root), count(*directories, "directory"));
             }
-            Report::Arrived(remote, sent, took_ms) => {
+            Report::Arrived(remote, sent, took_ms, literal) => {
                 let what = match sent {
                     Sent::Paths(number) => count(*number, "path"),
                     Sent::Directories(1) => "1 directory as a whole".into(),
                     Sent::Directories(number) => format!("{number} directories as a whole"),
                     Sent::Everything => "full sync".into(),
                 };
-                log::info!("{}: {what}, {took_ms} ms", self.remote(*remote));
+                let sent = literal.map_or(String::new(), |bytes| format!(", {}", size(bytes)));
+                log::info!("{}: {what}{sent}, {took_ms} ms", self.remote(*remote));
             }
             Report::Back(remote) => {
                 self.said[remote.0].clear();
@@ -215,11 +216,45 @@ fn status(ended: &Ended) -> String {
     }
 }
 
+/// So many bytes, in the largest unit of which there is a whole one: `812 B`, `3.4 KiB`, `52 MiB`.
+pub fn size(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let at = bytes.checked_ilog2().unwrap_or(0) / 10;
+    let (whole, unit) = (bytes >> (10 * at), units[at as usize]);
+    match at.checked_sub(1) {
+        Some(below) if whole < 10 => {
+            let tenths = ((bytes >> (10 * below)) % 1024) * 10 / 1024;
+            format!("{whole}.{tenths} {unit}")
+        }
+        Some(_) | None => format!("{whole} {unit}"),
+    }
+}
+
 /// A number of things: `1 directory`, `2 directories`.
 pub fn count(number: usize, noun: &str) -> String {
     match (number, noun.strip_suffix('y')) {
         (1, _) => format!("1 {noun}"),
         (_, Some(stem)) => format!("{number} {stem}ies"),
         (_, None) => format!("{number} {noun}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_have_two_digits_or_more() {
+        for (bytes, expected) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1_048_575, "1023 KiB"),
+            (10 << 20, "10 MiB"),
+            ((10 << 30) - 1, "9.9 GiB"),
+            (u64::MAX, "15 EiB"),
+        ] {
+            assert_eq!(size(bytes), expected);
+        }
     }
 }

@@ -51,8 +51,9 @@ pub struct Ground {
 pub enum Told {
     /// Directories that were read.
     Listings(RootId, Vec<Listing>),
-    /// A scan has ended; everything it found has been told.
-    Ended(RootId, ScanId),
+    /// A scan has ended; everything it found has been told. If it was of the whole root, so many files
+    /// and directories are in it.
+    Ended(RootId, ScanId, Option<u64>),
     /// A directory (its path relative to the root) could not be watched or read.
     Trouble(RootId, Vec<u8>, Trouble),
 }
@@ -134,6 +135,8 @@ struct Outbox<'a> {
     tell: &'a Sender<Told>,
     listings: Vec<Listing>,
     items: usize,
+    /// Entries of all directories that were read.
+    entries: u64,
 }
 
 impl Outbox<'_> {
@@ -169,7 +172,8 @@ impl Outbox<'_> {
 
 /// Walks a directory and everything below it.
 fn walk(ground: &Ground, scan: Scan, tell: &Sender<Told>) {
-    let mut outbox = Outbox { ground, tell, listings: Vec::new(), items: 0 };
+    let mut outbox = Outbox { ground, tell, listings: Vec::new(), items: 0, entries: 0 };
+    let is_whole = scan.place == Place::Root;
     let place = scan.watch.then_some(scan.place);
     let mut ahead = vec![Ahead { path: scan.path, place, stamps: Stamps::default() }];
     while let Some(mut next) = ahead.pop() {
@@ -210,7 +214,8 @@ fn walk(ground: &Ground, scan: Scan, tell: &Sender<Told>) {
         read(&full, &next, listing, &mut ahead, &mut outbox);
     }
     outbox.flush();
-    outbox.send(Told::Ended(ground.id, scan.id));
+    let entries = is_whole.then_some(outbox.entries);
+    outbox.send(Told::Ended(ground.id, scan.id, entries));
 }
 
 fn watch(ground: &Ground, full: &Path, place: &Place) -> io::Result<Wd> {
@@ -253,6 +258,7 @@ fn read(
         if filter.excludes(&path, is_dir) {
             continue;
         }
+        outbox.entries += 1;
         let stamps = match listing.origin {
             // It may have gone since.
             Origin::Since(_) => {

@@ -4,14 +4,18 @@
 //! after the other. Threads are started as they are needed, at most as many as rsync may have
 //! processes.
 
+mod footing;
+mod hearing;
 mod load;
 mod looker;
 mod route;
 mod standby;
 
-pub use self::route::{is_empty, Excludes, Footing, Identity, Route};
+pub use self::footing::{is_empty, Footing, Identity};
+pub use self::route::{Excludes, Route};
 pub use self::standby::Standby;
 
+use self::hearing::Hearing;
 use self::load::{halves, Load};
 use crate::engine::pending::Path as PathBytes;
 use crate::engine::settle::Stamp;
@@ -19,7 +23,8 @@ use crate::engine::{Job, JobEnd, JobId, RemoteId, Work};
 use crate::rsync::outcome::{
     classify, connections_used_up, failed_paths, Class, Ended, Status, STDERR_BYTES_MAX,
 };
-use crate::rsync::plan::Run;
+use crate::rsync::plan::{Purpose, Run};
+use crate::rsync::progress::{self, Sample};
 use crate::sys::channel::{channel, Receiver, Sender};
 use crate::sys::{orphans, process};
 use std::ffi::OsString;
@@ -60,6 +65,8 @@ pub enum Told {
     Large(JobId, Vec<(PathBytes, Stamp)>),
     /// A job has ended. Its remote may have refused a run because all of its connections are used up.
     Ended(JobId, JobEnd, bool),
+    /// How far the full sync of a job has come.
+    Progress(JobId, Sample),
     /// The next run of a remote is waiting.
     Standby(RemoteId, Standby),
 }
@@ -133,9 +140,12 @@ impl Workers {
 
 fn work(shared: &Arc<Shared>) {
     while let Some(Order { route, job, standby }) = shared.jobs.receive() {
-        let mut runner = Runner { shared, route: &route, standby, used_up: false };
-        let end = runner.run_job(&job);
-        let Runner { standby, used_up, .. } = runner;
+        let mut runner = Runner::new(shared, &route, job.id, standby);
+        let mut end = runner.run_job(&job.work);
+        let Runner { standby, used_up, literal, .. } = runner;
+        if let JobEnd::Ran { literal: sent, .. } = &mut end {
+            *sent = literal;
+        }
         let next = match &job.work {
             Work::Batch { deletes, .. }
                 if route.standby && !used_up && rank(&end) <= RANK_PARTIAL =>
@@ -161,56 +171,72 @@ fn work(shared: &Arc<Shared>) {
 struct Runner<'a> {
     shared: &'a Arc<Shared>,
     route: &'a Arc<Route>,
+    job: JobId,
     /// Until it has been used.
     standby: Option<Standby>,
     /// The far side has refused a run because of the number of its connections.
     used_up: bool,
+    /// Bytes of content that its runs have sent, as far as they have said so.
+    literal: Option<u64>,
 }
 
-impl Runner<'_> {
-    fn run_job(&mut self, job: &Job) -> JobEnd {
+impl<'a> Runner<'a> {
+    fn new(
+        shared: &'a Arc<Shared>,
+        route: &'a Arc<Route>,
+        job: JobId,
+        standby: Option<Standby>,
+    ) -> Runner<'a> {
+        Runner { shared, route, job, standby, used_up: false, literal: None }
+    }
+
+    fn run_job(&mut self, work: &Work) -> JobEnd {
         let route = self.route;
-        match &job.work {
+        match work {
             Work::FullSync { scheduled, delete } => {
                 self.run_all(vec![route.full_sync(*scheduled, *delete)])
             }
             Work::Level { directories, delete } => self.run_all(route.levels(directories, *delete)),
             Work::Batch { deletes, fresh, split: false, paths } => {
                 let load = Load::of(route, paths, *fresh);
-                self.tell_large(job.id, load.large.clone());
+                self.tell_large(load.large.clone());
                 self.run_all(load.runs(route, *deletes))
             }
             Work::Batch { deletes, fresh, split: true, paths } => {
                 let (first, second) = halves(paths);
                 let [first, second] = [first, second].map(|half| Load::of(route, half, *fresh));
-                self.tell_large(job.id, [&first.large[..], &second.large].concat());
+                self.tell_large([&first.large[..], &second.large].concat());
                 self.run_both(first.runs(route, *deletes), second.runs(route, *deletes))
             }
             Work::Bulk { deletes, fresh, sent, path } => {
                 let load = Load::of_one(route, path, *fresh, *sent);
-                self.tell_large(job.id, load.large.clone());
+                self.tell_large(load.large.clone());
                 self.run_all(load.runs(route, *deletes))
             }
         }
     }
 
-    fn tell_large(&self, job: JobId, files: Vec<(PathBytes, Stamp)>) {
+    fn tell_large(&self, files: Vec<(PathBytes, Stamp)>) {
         if !files.is_empty() {
-            let _ = self.shared.tell.send(Told::Large(job, files));
+            let _ = self.shared.tell.send(Told::Large(self.job, files));
         }
     }
 
     /// Two processes at the same time.
     fn run_both(&mut self, first: Vec<Run>, second: Vec<Run>) -> JobEnd {
-        let (shared, route) = (self.shared.clone(), self.route.clone());
+        let (shared, route, job) = (self.shared.clone(), self.route.clone(), self.job);
         let runs = second.clone();
         let other = thread::Builder::new().spawn(move || {
-            let (shared, route) = (&shared, &route);
-            Runner { shared, route, standby: None, used_up: false }.run_all(runs)
+            let mut runner = Runner::new(&shared, &route, job, None);
+            (runner.run_all(runs), runner.literal)
         });
         let end = self.run_all(first);
         match other {
-            Ok(thread) => worse(end, thread.join().unwrap_or(JobEnd::Nothing)),
+            Ok(thread) => {
+                let (other, literal) = thread.join().unwrap_or((JobEnd::Nothing, None));
+                self.sent(literal);
+                worse(end, other)
+            }
             // No thread to be had: then one half after the other.
             Err(_) => worse(end, self.run_all(second)),
         }
@@ -226,7 +252,8 @@ impl Runner<'_> {
             if class == Class::SourceGone && !self.route.stands_on_its_root() {
                 return JobEnd::RootChanged;
             }
-            end = worse(end, JobEnd::Ran { named: named(self.route, &ended), ended });
+            let named = named(self.route, &ended);
+            end = worse(end, JobEnd::Ran { ended, named, literal: None });
             // What did not get through must not hold up the rest.
             if !matches!(class, Class::Done | Class::Partial) {
                 break;
@@ -270,18 +297,30 @@ impl Runner<'_> {
             return None;
         }
         self.say(run);
-        let ended = ended(standby.run(run, &self.shared.stop));
+        let shared = self.shared;
+        let mut hearing = Hearing::new(run.purpose, self.job, &shared.tell);
+        let ended = ended(standby.run(run, &shared.stop, &mut |said| hearing.hear(said)));
+        self.sent(hearing.literal());
         Some(Some(ended).filter(|it| matches!(classify(it), Class::Done | Class::Partial)))
     }
 
     /// By a process of its own.
-    fn by_itself(&self, run: &Run) -> Option<Ended> {
+    fn by_itself(&mut self, run: &Run) -> Option<Ended> {
         if !self.route.stands_on_its_root() {
             return None;
         }
         self.say(run);
-        let command = marked(self.route, &run.args);
-        Some(ended(process::run(command, &run.input, &self.shared.stop)))
+        let command = marked(self.route, &run.args, run.purpose);
+        let shared = self.shared;
+        let mut hearing = Hearing::new(run.purpose, self.job, &shared.tell);
+        let heard = &mut |said: &[u8]| hearing.hear(said);
+        let ended = ended(process::run_heard(command, &run.input, &shared.stop, heard));
+        self.sent(hearing.literal());
+        Some(ended)
+    }
+
+    fn sent(&mut self, literal: Option<u64>) {
+        self.literal = self.literal.into_iter().chain(literal).reduce(u64::saturating_add);
     }
 
     fn say(&self, run: &Run) {
@@ -291,8 +330,8 @@ impl Runner<'_> {
 }
 
 /// rsync with these arguments, as every run of a remote starts it.
-fn marked(route: &Route, args: &[OsString]) -> Command {
-    let mut command = command(args, &route.root);
+fn marked(route: &Route, args: &[OsString], purpose: Purpose) -> Command {
+    let mut command = command(&progress::told(args, purpose, route.local), &route.root);
     command.env(orphans::MARK, &route.mark);
     command
 }
@@ -335,13 +374,14 @@ fn broken(ended: &Ended) -> bool {
 fn worse(one: JobEnd, other: JobEnd) -> JobEnd {
     match (one, other) {
         (
-            JobEnd::Ran { ended, named: mut names },
-            JobEnd::Ran { ended: other_ended, named: other_names },
+            JobEnd::Ran { ended, named: mut names, .. },
+            JobEnd::Ran { ended: other_ended, named: other_names, .. },
         ) if classify(&ended) == Class::Partial && classify(&other_ended) == Class::Partial => {
             // One that names nothing may mean anything.
             let both = !names.is_empty() && !other_names.is_empty();
             names.extend(other_names);
-            JobEnd::Ran { ended, named: if both { names } else { Vec::new() } }
+            let named = if both { names } else { Vec::new() };
+            JobEnd::Ran { ended, named, literal: None }
         }
         (one, other) if rank(&other) > rank(&one) => other,
         (one, _) => one,
@@ -380,6 +420,7 @@ mod tests {
         let ran = |code, names: &[&str]| JobEnd::Ran {
             ended: Ended { status: Status::Exited(code), stderr: Vec::new() },
             named: names.iter().map(|name| name.as_bytes().to_vec()).collect(),
+            literal: None,
         };
         for (one, other, expected) in [
             (JobEnd::Nothing, ran(0, &[]), ran(0, &[])),

@@ -86,6 +86,8 @@ pub enum JobEnd {
         /// The paths, relative to the root, that it said did not get through; empty if it did not
         /// say, or not reliably.
         named: Vec<Vec<u8>>,
+        /// Bytes of files that it sent because the remote did not have them, if it said so.
+        literal: Option<u64>,
     },
     /// There was nothing to do: of the paths that should have been sent, none is there any more.
     Nothing,
@@ -172,8 +174,9 @@ pub enum Work {
 pub enum Report {
     /// A root is watched completely for the first time, or again after an overflow.
     Watching(RootId, usize),
-    /// A job has arrived, and took so many milliseconds.
-    Arrived(RemoteId, Sent, u64),
+    /// A job has arrived, and took so many milliseconds; so many bytes of files were sent, if that is
+    /// known.
+    Arrived(RemoteId, Sent, u64, Option<u64>),
     /// A remote that had failed works again.
     Back(RemoteId),
     /// A job failed as a whole; said once until the remote is back or fails for another reason.

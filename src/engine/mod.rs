@@ -406,16 +406,18 @@ impl Engine {
     /// The job of a remote has ended: what that means for the remote.
     fn remote_is_free(&mut self, id: RemoteId, job: JobId, end: JobEnd, now: Time) {
         let number = id.0;
-        let (class, ended, named) = match &end {
-            JobEnd::Ran { ended, named } => {
+        let (class, ended, named, literal) = match &end {
+            JobEnd::Ran { ended, named, literal } => {
                 // The worker has looked: the root is there, so it is the remote that fails.
                 let class = Some(classify(ended)).filter(|class| *class != Class::SourceGone);
-                (Some(class.unwrap_or(Class::Unreachable)), ended.clone(), named.as_slice())
+                let class = Some(class.unwrap_or(Class::Unreachable));
+                (class, ended.clone(), named.as_slice(), *literal)
             }
-            JobEnd::Nothing => (None, nothing_ran(), &[][..]),
-            JobEnd::RootChanged => (Some(Class::SourceGone), nothing_ran(), &[][..]),
+            JobEnd::Nothing => (None, nothing_ran(), &[][..], None),
+            JobEnd::RootChanged => (Some(Class::SourceGone), nothing_ran(), &[][..], None),
         };
         let served = &mut self.remotes[number];
+        served.remote.sent(literal.unwrap_or(0));
         for path in self.roots[served.root].root.unseen() {
             served.remote.unseen_when_job_ends(path);
         }
@@ -429,7 +431,7 @@ impl Engine {
                     self.report(Report::Back(id));
                 }
                 if end != JobEnd::Nothing {
-                    self.report(Report::Arrived(id, sent, took_ms));
+                    self.report(Report::Arrived(id, sent, took_ms, literal));
                 }
                 self.remotes[number].said = None;
             }

@@ -90,6 +90,11 @@ impl Engine {
         self.remotes.iter().map(|served| served.remote.paths_arrived())
     }
 
+    /// Bytes of files that have been sent to each remote since the start.
+    pub fn literal_bytes(&self) -> impl Iterator<Item = u64> + '_ {
+        self.remotes.iter().map(|served| served.remote.literal_bytes())
+    }
+
     /// Whether each root's first walk or, after an overflow, its next one is under way.
     pub fn is_walking(&self) -> impl Iterator<Item = bool> + '_ {
         self.roots.iter().map(|watched| !watched.root.is_complete())

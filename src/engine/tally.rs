@@ -49,6 +49,8 @@ pub struct Counts {
     pub failures: u64,
     /// Jobs that left single paths out.
     pub partial: u64,
+    /// Bytes of files that were sent because the remote did not have them, as far as rsync says.
+    pub literal_bytes: u64,
 }
 
 /// What a job carries.

@@ -16,6 +16,8 @@ impl Loop {
     /// Leaves everything on the disk as the next run needs it, or to the next loop.
     pub(super) fn end(mut self) -> Option<(Setup, Heirloom)> {
         self.write_ledger(true);
+        // What was drawn is not known to the next loop.
+        logging::draw("");
         let (state, now) = (self.state(), self.now());
         if !self.routes.is_empty() {
             self.saver.save_last(state.clone(), now);

@@ -1,6 +1,9 @@
 //! What the loop does to be seen at work: it tells `status` of each round, and lets it answer.
 
 use super::{Loop, Setup, STATUS};
+use crate::engine::JobId;
+use crate::logging;
+use crate::rsync::progress::Sample;
 use crate::status::snapshot::Facts;
 use crate::status::{Named, Names, Status};
 use crate::sys::{clock, memory, sysctl};
@@ -41,11 +44,26 @@ impl Loop {
     pub(super) fn keep_status(&mut self) {
         let now = self.now();
         for line in self.status.round(&self.engine, now) {
-            log::info!("{line}");
+            if !logging::draws() {
+                log::info!("{line}");
+            }
+        }
+        if logging::has_terminal() {
+            if let Some(line) = self.status.draw(&self.engine, now) {
+                logging::draw(&line);
+            }
         }
         if self.status.server.as_ref().and_then(|server| server.due()).is_some_and(|due| due <= now)
         {
             self.answer();
+        }
+    }
+
+    /// The full sync of a job says how far it has come.
+    pub(super) fn full_sync_told(&mut self, job: JobId, sample: Sample) {
+        let now = self.now();
+        if let Some(remote) = self.engine.remote_of(job) {
+            self.status.hear(remote, sample, now);
         }
     }
 

@@ -58,6 +58,11 @@ impl Capability {
         self.version >= version(3, 1, 0)
     }
 
+    /// `--info=progress2`: how far the whole run has come, on standard output.
+    pub fn progress(self) -> bool {
+        self.version >= version(3, 1, 0)
+    }
+
     /// `--contimeout`: a limit on the time to connect to a daemon.
     pub fn contimeout(self) -> bool {
         self.version >= version(3, 0, 0)
@@ -111,9 +116,10 @@ mod tests {
     #[test]
     fn options_come_with_their_version() {
         type Question = fn(Capability) -> bool;
-        let table: [(&str, Question, Version, Version); 6] = [
+        let table: [(&str, Question, Version, Version); 7] = [
             ("delete", Capability::delete_missing_args, version(3, 0, 9), version(3, 1, 0)),
             ("ignore", Capability::ignore_missing_args, version(3, 0, 9), version(3, 1, 0)),
+            ("progress", Capability::progress, version(3, 0, 9), version(3, 1, 0)),
             ("contimeout", Capability::contimeout, version(2, 6, 9), version(3, 0, 0)),
             ("itself", Capability::protects_args_itself, version(3, 2, 3), version(3, 2, 4)),
             ("protect", Capability::protect_args, version(2, 6, 9), version(3, 0, 0)),

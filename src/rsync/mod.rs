@@ -13,6 +13,7 @@ pub mod outcome;
 pub(crate) mod params;
 pub mod pattern;
 pub mod plan;
+pub mod progress;
 pub mod rehearsal;
 pub mod remote_shell;
 pub mod repair;

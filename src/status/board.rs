@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(board.names.remotes[0].name, "h::m [2J");
         assert_eq!(board.error(0), None);
         let ended = Ended { status: Status::Exited(10), stderr: b"rsync: no\x07 route".to_vec() };
-        let end = JobEnd::Ran { ended: ended.clone(), named: Vec::new() };
+        let end = JobEnd::Ran { ended: ended.clone(), named: Vec::new(), literal: None };
         board.report(&Report::Failed(RemoteId(0), end, 1));
         let said = board.error(0).unwrap().to_string();
         assert!(said.starts_with("rsync ended with 10: ") && !said.contains('\x07'), "{said}");

@@ -154,7 +154,7 @@ impl Files {
             };
             text += &format!("{name}: {complete}\n");
         }
-        text
+        text.lines().flat_map(|line| view::wrapped("", line)).map(|line| line + "\n").collect()
     }
 
     fn json(&self, code: u8) -> String {

@@ -18,14 +18,15 @@ pub struct History {
     /// Changes in each step, and the longest lag in milliseconds; used as rings.
     changes: [u32; STEPS],
     lags_ms: [u32; STEPS],
-    /// For each remote, the paths that arrived in each step of the last minute.
-    arrived: Vec<[u32; MINUTE_STEPS]>,
+    /// For each remote, the paths that arrived and the bytes that were sent in each step of the last
+    /// minute.
+    arrived: Vec<[(u64, u64); MINUTE_STEPS]>,
     /// The latest step, counted from the start of time.
     step: u64,
     /// What the last round saw.
     oldest: Option<Time>,
     changes_seen: u64,
-    arrived_seen: Vec<u64>,
+    arrived_seen: Vec<(u64, u64)>,
 }
 
 impl History {
@@ -34,21 +35,22 @@ impl History {
         History {
             changes: [0; STEPS],
             lags_ms: [0; STEPS],
-            arrived: vec![[0; MINUTE_STEPS]; remotes],
+            arrived: vec![[(0, 0); MINUTE_STEPS]; remotes],
             step: 0,
             oldest: None,
             changes_seen: 0,
-            arrived_seen: vec![0; remotes],
+            arrived_seen: vec![(0, 0); remotes],
         }
     }
 
     /// A round of the loop: so many changes there have been in all, this is when the oldest one
-    /// happened that has not arrived, and so many paths have arrived in all at each remote.
+    /// happened that has not arrived, and so many paths have arrived in all at each remote, for which
+    /// so many bytes were sent.
     pub fn note(
         &mut self,
         changes: u64,
         oldest: Option<Time>,
-        arrived: impl Iterator<Item = u64>,
+        arrived: impl Iterator<Item = (u64, u64)>,
         now: Time,
     ) {
         self.pass(now);
@@ -61,8 +63,9 @@ impl History {
         self.oldest = oldest;
         let seen = self.arrived.iter_mut().zip(&mut self.arrived_seen);
         for ((steps, seen), arrived) in seen.zip(arrived) {
-            let more = arrived.saturating_sub(*seen);
-            add(&mut steps[self.step as usize % MINUTE_STEPS], more);
+            let step = &mut steps[self.step as usize % MINUTE_STEPS];
+            step.0 += arrived.0.saturating_sub(seen.0);
+            step.1 += arrived.1.saturating_sub(seen.1);
             *seen = arrived;
         }
     }
@@ -74,10 +77,11 @@ impl History {
         (first..first + STEPS).map(|at| (self.changes[at % STEPS], self.lags_ms[at % STEPS]))
     }
 
-    /// Paths that arrived at a remote in the last minute.
-    pub fn paths_last_minute(&mut self, remote: usize, now: Time) -> u64 {
+    /// Paths that arrived at a remote in the last minute, and the bytes that were sent to it.
+    pub fn last_minute(&mut self, remote: usize, now: Time) -> (u64, u64) {
         self.pass(now);
-        self.arrived.get(remote).into_iter().flatten().map(|&paths| u64::from(paths)).sum()
+        let steps = self.arrived.get(remote).into_iter().flatten();
+        steps.fold((0, 0), |sum, step| (sum.0 + step.0, sum.1 + step.1))
     }
 
     /// Time has passed, and what was owed at the last round is owed still.
@@ -95,7 +99,7 @@ impl History {
             self.changes[passed as usize % STEPS] = 0;
             self.lags_ms[passed as usize % STEPS] = lag_ms(self.oldest, end);
             for steps in &mut self.arrived {
-                steps[passed as usize % MINUTE_STEPS] = 0;
+                steps[passed as usize % MINUTE_STEPS] = (0, 0);
             }
         }
         self.step = step;
@@ -124,29 +128,29 @@ mod tests {
     #[test]
     fn a_lag_grows_while_nothing_wakes_the_loop() {
         let mut history = History::new(1);
-        history.note(0, None, once(0), Time(0));
-        history.note(3, Some(Time(1_000)), once(0), Time(1_000));
+        history.note(0, None, once((0, 0)), Time(0));
+        history.note(3, Some(Time(1_000)), once((0, 0)), Time(1_000));
         assert_eq!(
             steps(&mut history, 17_000, 4),
             [(3, 4_000), (0, 9_000), (0, 14_000), (0, 16_000)]
         );
         // It arrives, and the next change is a moment old.
-        history.note(4, Some(Time(18_000)), once(3), Time(18_000));
-        history.note(4, None, once(4), Time(18_100));
+        history.note(4, Some(Time(18_000)), once((3, 70)), Time(18_000));
+        history.note(4, None, once((4, 80)), Time(18_100));
         assert_eq!(steps(&mut history, 24_000, 3), [(0, 14_000), (1, 17_000), (0, 0)]);
-        assert_eq!(history.paths_last_minute(0, Time(24_000)), 4);
-        assert_eq!(history.paths_last_minute(0, Time(74_999)), 4);
-        assert_eq!(history.paths_last_minute(0, Time(75_000)), 0);
+        assert_eq!(history.last_minute(0, Time(24_000)), (4, 80));
+        assert_eq!(history.last_minute(0, Time(74_999)), (4, 80));
+        assert_eq!(history.last_minute(0, Time(75_000)), (0, 0));
     }
 
     #[test]
     fn what_is_longer_ago_than_ten_minutes_is_gone() {
         let mut history = History::new(0);
-        history.note(7, None, once(0), Time(0));
+        history.note(7, None, once((0, 0)), Time(0));
         let ten_minutes_ms = STEP_MS * STEPS as u64;
         assert_eq!(steps(&mut history, ten_minutes_ms - 1, STEPS)[0], (7, 0));
         assert_eq!(steps(&mut history, ten_minutes_ms, STEPS)[0], (0, 0));
-        history.note(9, Some(Time(0)), once(0), Time(u64::MAX / 2));
+        history.note(9, Some(Time(0)), once((0, 0)), Time(u64::MAX / 2));
         let latest = steps(&mut history, u64::MAX / 2, 2);
         assert_eq!(latest, [(0, 0), (2, u32::MAX)]);
     }

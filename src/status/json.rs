@@ -3,6 +3,7 @@
 //! Pure. Fields are only ever added; if one has to go or to mean something else, [`FORMAT`] grows.
 
 use super::history::STEP_MS;
+use super::progress::Course;
 use super::snapshot::{RemoteView, RootView, Snapshot};
 use crate::engine::tally::Load;
 use crate::engine::Halt;
@@ -80,7 +81,9 @@ fn remote(remote: &RemoteView) -> String {
     object.optional("last_success_s", remote.last_success_ms.map(seconds));
     object.optional("last_error", remote.last_error.as_ref().map(|(text, _)| quoted(text)));
     object.optional("last_error_s", remote.last_error.as_ref().map(|(_, ago)| seconds(*ago)));
-    object.plain("paths_last_minute", remote.paths_last_minute);
+    object.optional("full_sync", remote.course.as_ref().map(course));
+    object.plain("paths_last_minute", remote.last_minute.0);
+    object.plain("literal_bytes_last_minute", remote.last_minute.1);
     let counts = &remote.tally.counts;
     for (name, count) in [
         ("changes_total", counts.changes),
@@ -92,6 +95,7 @@ fn remote(remote: &RemoteView) -> String {
         ("retries_total", counts.retries),
         ("failures_total", counts.failures),
         ("partial_total", counts.partial),
+        ("literal_bytes_total", counts.literal_bytes),
     ] {
         object.plain(name, count);
     }
@@ -108,6 +112,18 @@ fn job(load: Load, took_ms: u64) -> String {
     object.text("kind", kind);
     object.optional("paths", paths);
     object.plain("for_s", seconds(took_ms));
+    object.end()
+}
+
+fn course(course: &Course) -> String {
+    let mut object = Object::new();
+    object.optional("percent", course.percent);
+    object.plain("files", course.files);
+    object.plain("bytes", course.bytes);
+    object.plain("bytes_per_s", course.bytes_per_s);
+    object.plain("checked", course.checked);
+    object.plain("total", course.total);
+    object.optional("left_s", course.left_ms.map(seconds));
     object.end()
 }
 

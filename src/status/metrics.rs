@@ -69,7 +69,7 @@ fn roots(page: &mut Page, snapshot: &Snapshot) {
 
 fn remotes(page: &mut Page, snapshot: &Snapshot) {
     type Of = fn(&RemoteView) -> String;
-    let families: [(&str, &str, &str, Of); 13] = [
+    let families: [(&str, &str, &str, Of); 14] = [
         ("remote_up", "gauge", "1 unless its last job failed or its root is halted.", |it| {
             number(it.word.is_up())
         }),
@@ -112,6 +112,12 @@ fn remotes(page: &mut Page, snapshot: &Snapshot) {
         ("partial_total", "counter", "Jobs that left single paths out.", |it| {
             it.tally.counts.partial.to_string()
         }),
+        (
+            "literal_bytes_total",
+            "counter",
+            "Bytes of files that were sent because the remote did not have them.",
+            |it| it.tally.counts.literal_bytes.to_string(),
+        ),
     ];
     for (name, kind, help, value) in families {
         page.family(name, kind, help);

@@ -29,7 +29,8 @@ use self::server::Answer;
 use self::snapshot::{Facts, Snapshot};
 use crate::config::StatusAddress;
 use crate::engine::time::Time;
-use crate::engine::{Engine, Report};
+use crate::engine::{Engine, RemoteId, Report, RootId};
+use crate::rsync::progress::Sample;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 
@@ -37,6 +38,9 @@ use std::io;
 const PAGE: &str = include_str!("page.html");
 /// With it the browser runs nothing but what has the word, whatever might get into the page.
 const NONCE: &str = "NONCE";
+
+/// Columns of a name in the line that a terminal shows: what is said of it has to find room there.
+const DRAWN_NAME_WIDTH: usize = 22;
 
 const TEXT: &str = "text/plain";
 
@@ -68,17 +72,56 @@ impl Status {
         self.board.report(report);
     }
 
+    /// The full sync of a remote says how far it has come.
+    pub fn hear(&mut self, remote: RemoteId, sample: Sample, now: Time) {
+        self.progress.hear(remote.0, sample, now);
+    }
+
+    /// The walk of a root has found so many files and directories.
+    pub fn count(&mut self, root: RootId, entries: u64) {
+        self.progress.count(root.0, entries);
+    }
+
     /// A round of the loop is over; gives the lines that the log should have about long work.
     pub fn round(&mut self, engine: &Engine, now: Time) -> Vec<String> {
-        self.history.note(engine.changes(), engine.oldest(), engine.paths_arrived(), now);
+        let arrived = engine.paths_arrived().zip(engine.literal_bytes());
+        self.history.note(engine.changes(), engine.oldest(), arrived, now);
         let said = self.progress.note(engine.is_walking(), engine.is_syncing_fully(), now);
         said.into_iter().map(|long| self.line(long, engine, now)).collect()
     }
 
-    /// When [`Status::round`] or the server has something to do although nothing happens.
-    pub fn due(&self) -> Option<Time> {
+    /// After [`Status::round`]: the line that a terminal is to show of long work, if it is another one
+    /// now; empty if there is none any more.
+    pub fn draw(&mut self, engine: &Engine, now: Time) -> Option<String> {
+        let (long, others) = match self.progress.draw(now)? {
+            Some(drawn) => drawn,
+            None => return Some(String::new()),
+        };
+        let names = &self.board.names;
+        let mut line = match long {
+            Long::Walk(root, _) => {
+                let (known, rate) = self.walked(root, engine, now);
+                let path = names.roots.get(root).map_or("", String::as_str);
+                format!("{}: {known} directories, {rate}/s", view::end_of(path, DRAWN_NAME_WIDTH))
+            }
+            Long::FullSync(remote, took_ms) => {
+                let name = names.remotes.get(remote).map_or("", |named| named.name.as_str());
+                let course = self.course(remote, now);
+                let course = course.unwrap_or_else(|| format!("for {}", view::age(took_ms)));
+                format!("{}: full sync {course}", view::end_of(name, DRAWN_NAME_WIDTH))
+            }
+        };
+        if others > 0 {
+            line += &format!(" (+ {others})");
+        }
+        Some(line)
+    }
+
+    /// When [`Status::round`], [`Status::draw`] (if there is a terminal) or the server has something to
+    /// do although nothing happens.
+    pub fn due(&self, on_terminal: bool) -> Option<Time> {
         let server = self.server.as_ref().and_then(Server::due);
-        self.progress.due().into_iter().chain(server).min()
+        self.progress.due(on_terminal).into_iter().chain(server).min()
     }
 
     /// Answers who asks. The facts are only looked up if somebody does.
@@ -114,8 +157,7 @@ impl Status {
         let names = &self.board.names;
         match long {
             Long::Walk(root, took_ms) => {
-                let known = engine.snapshot().roots.get(root).map_or(0, |root| root.directories);
-                let rate = self.progress.directories_per_s(root, known, now);
+                let (known, rate) = self.walked(root, engine, now);
                 let path = names.roots.get(root).map_or("", String::as_str);
                 let took_s = took_ms / 1000;
                 format!(
@@ -124,9 +166,22 @@ impl Status {
             }
             Long::FullSync(remote, took_ms) => {
                 let name = names.remotes.get(remote).map_or("", |named| named.name.as_str());
-                format!("{name}: the full sync has been under way for {} s", took_ms / 1000)
+                let course = self.course(remote, now);
+                let course = course.map_or(String::new(), |course| format!(": {course}"));
+                format!("{name}: the full sync has been under way for {} s{course}", took_ms / 1000)
             }
         }
+    }
+
+    /// Directories that the walk of a root has read, and how many it reads in a second.
+    fn walked(&self, root: usize, engine: &Engine, now: Time) -> (usize, u64) {
+        let known = engine.snapshot().roots.get(root).map_or(0, |root| root.directories);
+        (known, self.progress.directories_per_s(root, known, now))
+    }
+
+    fn course(&self, remote: usize, now: Time) -> Option<String> {
+        let root = self.board.names.remotes.get(remote)?.root;
+        Some(self.progress.course(remote, root, now)?.to_string())
     }
 }
 

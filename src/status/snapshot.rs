@@ -5,7 +5,7 @@
 
 use super::board::Board;
 use super::history::History;
-use super::progress::Progress;
+use super::progress::{Course, Progress};
 use crate::engine::snapshot::{RemoteState, RootState};
 use crate::engine::tally::{Load, Tally};
 use crate::engine::time::Time;
@@ -93,8 +93,10 @@ pub struct RemoteView {
     pub last_success_ms: Option<u64>,
     /// The last error, and how long ago that was.
     pub last_error: Option<(String, u64)>,
-    /// Paths that arrived in the last minute.
-    pub paths_last_minute: u64,
+    /// How far the full sync that is on its way has come, if its rsync says so.
+    pub course: Option<Course>,
+    /// Paths that arrived in the last minute, and the bytes that were sent.
+    pub last_minute: (u64, u64),
     /// Its numbers.
     pub tally: Tally,
 }
@@ -169,8 +171,10 @@ impl Snapshot {
         let roots: Vec<_> = state.roots.into_iter().enumerate().map(root).collect();
         let remotes = state.remotes.into_iter().enumerate().map(|(number, state)| {
             let is_halted = halted.get(state.root.0) == Some(&true);
-            let paths = history.paths_last_minute(number, now);
-            remote(number, state, is_halted, board, paths, now)
+            let course = progress.course(number, state.root.0, now);
+            let last_minute = history.last_minute(number, now);
+            let view = remote(number, state, is_halted, board, now);
+            RemoteView { course, last_minute, ..view }
         });
         let remotes: Vec<_> = remotes.collect();
         Snapshot {
@@ -202,7 +206,6 @@ fn remote(
     state: RemoteState,
     is_halted: bool,
     board: &Board,
-    paths_last_minute: u64,
     now: Time,
 ) -> RemoteView {
     let word = if is_halted {
@@ -233,7 +236,8 @@ fn remote(
         next_try_ms: state.next_try.map(|at| at.since(now)),
         last_success_ms: state.tally.last_success.map(|at| now.since(at)),
         last_error: error.zip(state.tally.last_failure.map(|at| now.since(at))),
-        paths_last_minute,
+        course: None,
+        last_minute: (0, 0),
         tally: state.tally,
     }
 }

@@ -5,6 +5,7 @@
 
 use super::snapshot::{RemoteView, RootView, Snapshot};
 use crate::engine::tally::Load;
+use crate::report::size;
 
 /// Columns of a line.
 const WIDTH: usize = 80;
@@ -26,7 +27,7 @@ pub fn render(snapshot: &Snapshot) -> String {
     let first = |problem: &String| wrapped("! ", problem).into_iter().next();
     lines.extend(snapshot.problems.iter().filter_map(first));
     lines.push(String::new());
-    lines.push(row("REMOTE", "STATE", ["PENDING", "LAG", "LAST OK", "PATHS/MIN"]));
+    lines.push(row("REMOTE", "STATE", ["PENDING", "LAG", "LAST OK", "SENT/MIN"]));
     for remote in &snapshot.remotes {
         lines.extend(of_remote(remote));
     }
@@ -57,12 +58,14 @@ pub fn render(snapshot: &Snapshot) -> String {
 fn of_remote(remote: &RemoteView) -> Vec<String> {
     let lag = if remote.lag_ms == 0 { "-".into() } else { age(remote.lag_ms) };
     let last = remote.last_success_ms.map_or("never".into(), age);
-    let (pending, rate) = (remote.pending.to_string(), remote.paths_last_minute.to_string());
+    let (pending, rate) = (remote.pending.to_string(), size(remote.last_minute.1));
     let numbers = [pending.as_str(), &lag, &last, &rate];
     let mut lines = vec![row(&remote.name, remote.word.name(), numbers)];
     match remote.job {
         Some((Load::Everything, took_ms)) => {
-            lines.push(format!("    full sync, under way for {}", age(took_ms)));
+            let course = remote.course.map_or(String::new(), |course| format!(": {course}"));
+            let text = format!("full sync, under way for {}{course}", age(took_ms));
+            lines.extend(wrapped("    ", &text));
         }
         Some((Load::Levels, took_ms)) => {
             lines.push(format!("    whole directories, under way for {}", age(took_ms)));
@@ -94,7 +97,7 @@ fn row(name: &str, state: &str, numbers: [&str; 4]) -> String {
 }
 
 /// The end of a text that is too long, which says more than its beginning.
-fn end_of(text: &str, columns: usize) -> String {
+pub fn end_of(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.into();
     }
@@ -111,7 +114,7 @@ fn end_of(text: &str, columns: usize) -> String {
 }
 
 /// Lines with the indent before the first and blanks of its width before the others.
-fn wrapped(indent: &str, text: &str) -> Vec<String> {
+pub fn wrapped(indent: &str, text: &str) -> Vec<String> {
     let (mut lines, mut line) = (Vec::new(), indent.to_string());
     let blank = " ".repeat(indent.len());
     for word in text.split(' ') {
@@ -163,6 +166,8 @@ mod tests {
     use super::*;
     use crate::engine::snapshot::RootState;
     use crate::engine::tally::Tally;
+    use crate::engine::Halt;
+    use crate::status::progress::Course;
     use crate::status::snapshot::{Facts, Word};
 
     fn remote(name: &str, word: Word) -> RemoteView {
@@ -178,7 +183,15 @@ mod tests {
             next_try_ms: Some(59_999),
             last_success_ms: None,
             last_error: Some((format!("rsync {} ended", "x".repeat(200)), 5_000)),
-            paths_last_minute: 100_000_000,
+            course: Some(Course {
+                files: 10_000_000,
+                bytes: 1023 << 40,
+                bytes_per_s: 1023 << 20,
+                percent: Some(100),
+                left_ms: Some(119_000),
+                ..Course::default()
+            }),
+            last_minute: (100_000_000, 1023 << 20),
             tally: Tally::default(),
         }
     }
@@ -212,7 +225,29 @@ mod tests {
         );
         assert!(text.contains("\n10.0.0.1::m"), "{text}");
         assert!(text.contains("\n...据数据"), "{text}");
-        assert!(text.contains("    full sync, under way for 61 s\n"), "{text}");
+        let course =
+            "    full sync, under way for 61 s: 100%, 10000000 files, 1023 TiB, 1023 MiB/s,";
+        assert!(text.contains(&format!("{course}\n    119 s left\n")), "{text}");
+    }
+
+    #[test]
+    fn every_state_has_its_word() {
+        let words = [Word::Up, Word::Sending, Word::Waiting, Word::Stuck, Word::Down, Word::Halted];
+        for word in words {
+            let line = of_remote(&remote("h::m", word)).remove(0);
+            assert!(line.contains(&format!(" {} ", word.name())), "{line}");
+        }
+        let watched = RootState { is_complete: true, ..RootState::default() };
+        for (state, word) in [
+            (watched.clone(), "watched"),
+            (RootState::default(), "walking"),
+            (RootState { has_unwatched: true, ..watched.clone() }, "unwatched"),
+            (RootState { halt: Some(Halt::Empty), ..watched }, "halted"),
+        ] {
+            let root = RootView { path: "/d".into(), state, walk_ms: None, directories_per_s: 0 };
+            let line = of_root(&root);
+            assert!(line.contains(&format!(" {word} ")), "{line}");
+        }
     }
 
     #[test]

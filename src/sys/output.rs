@@ -7,7 +7,7 @@
 #![allow(unsafe_code)]
 
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
-use nix::unistd::{dup2_stderr, dup2_stdout, write};
+use nix::unistd::{dup2_stderr, dup2_stdout, getpgrp, tcgetpgrp, write};
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, IsTerminal, PipeReader, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -88,6 +88,12 @@ impl Output {
         let stderr = io::stderr();
         let mut fds = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
         matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1..))
+    }
+
+    /// Whether standard error, as the program found it, is the terminal that this process may write to
+    /// at any time: it is its own, and no other program has it now.
+    pub fn is_in_foreground(&self) -> bool {
+        tcgetpgrp(&self.starter).is_ok_and(|group| group == getpgrp())
     }
 
     /// Waits until everything has been written, but not for ever. Standard error leads to its place

@@ -19,6 +19,11 @@ use crate::rsync::outcome::STDERR_BYTES_MAX;
 /// end, whenever we die. To rsync half a path is a path, and one that is missing here may be deleted
 /// there.
 const PIECE_BYTES_MAX: usize = 4096;
+/// Read at once.
+const BUFFER_BYTES: usize = 4096;
+/// What the kernel keeps for a pipe that nobody has made larger: all that a process can have said
+/// before its end.
+const PIPE_BYTES_MAX: usize = 64 * 1024;
 /// How often the child is looked at that has closed neither of its pipes: a process that it left
 /// behind may hold them open.
 const LOOK_MS: u16 = 1_000;
@@ -55,7 +60,7 @@ pub fn run(command: Command, input: &[u8], stop: &PipeReader) -> Exit {
 }
 
 /// The same; what it writes to standard output is handed to `heard` as it comes, in pieces of any
-/// length.
+/// length, and an empty one each time that it has been silent for [`LOOK_MS`].
 pub fn run_heard(
     command: Command,
     input: &[u8],
@@ -174,20 +179,33 @@ fn talk(
             }
         }
         if ready_stderr && !read(&mut stderr, |bytes| keep(bytes, kept)) {
-            return Ok(());
+            break;
         }
         if ready_stderr && dying.is_none() && has_last_line(kept) {
             dying = Some(Instant::now());
         }
         if !(ready_stdin || ready_stderr || ready_stdout) {
             if child.try_wait()?.is_some() {
-                return Ok(());
+                break;
             }
+            heard(&[]);
             if watchdog.is_stuck() || dying.is_some_and(|since| since.elapsed() >= DYING) {
                 end(child, Signal::SIGTERM);
             }
         }
     }
+    // Its last words on standard output, which had to wait while it had more to say than was read.
+    let mut left = PIPE_BYTES_MAX / BUFFER_BYTES;
+    while let Some(pipe) = stdout.as_mut().filter(|_| left > 0) {
+        let mut came = false;
+        let open = read(pipe, |bytes| {
+            came = true;
+            heard(bytes);
+        });
+        stdout = stdout.filter(|_| open && came);
+        left -= 1;
+    }
+    Ok(())
 }
 
 /// Waits until one of the descriptors that are there is ready; which of them are.
@@ -252,7 +270,7 @@ fn piece(input: &[u8]) -> &[u8] {
 
 /// Reads once and hands over what came; `false` at the end.
 fn read(pipe: &mut impl Read, take: impl FnOnce(&[u8])) -> bool {
-    let mut buffer = [0; 4096];
+    let mut buffer = [0; BUFFER_BYTES];
     match pipe.read(&mut buffer) {
         Ok(0) => false,
         Ok(count) => {
@@ -366,6 +384,31 @@ mod tests {
         let exit = run(shell(script), b"", &stop);
         assert_eq!(code_or_signal(exit.status.unwrap()), Ok(6));
         assert_eq!(exit.stderr, b"last\n");
+    }
+
+    #[test]
+    fn everything_that_was_said_before_the_end_is_heard() {
+        let (stop, _running) = io::pipe().unwrap();
+        let (mut bytes, script) = (0, "head -c 60000 /dev/zero; exit 4");
+        // All is said before the second piece is read.
+        let slow = &mut |said: &[u8]| {
+            std::thread::sleep(Duration::from_millis(if bytes == 0 { 200 } else { 0 }));
+            bytes += said.len();
+        };
+        let exit = run_heard(shell(script), b"", &stop, slow);
+        assert_eq!(code_or_signal(exit.status.unwrap()), Ok(4));
+        assert_eq!(bytes, 60_000);
+    }
+
+    #[test]
+    fn silence_is_heard() {
+        let (stop, running) = io::pipe().unwrap();
+        let mut running = Some(running);
+        let exit = run_heard(shell("exec sleep 1000"), b"", &stop, &mut |said| {
+            assert_eq!(said, b"");
+            running = None;
+        });
+        assert_eq!(code_or_signal(exit.status.unwrap()), Err(libc::SIGTERM));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! It reads an empty list if this process dies, and then does nothing.
 
 use super::{marked, Identity, Route};
-use crate::rsync::plan::{self, Run};
+use crate::rsync::plan::{self, Purpose, Run};
 use crate::sys::process::{Exit, Started};
 use std::ffi::OsString;
 use std::io::PipeReader;
@@ -30,7 +30,7 @@ impl Standby {
         }
         let root = route.footing.identity;
         let args = route.over_connection(plan::standby(&route.target(), manner));
-        let started = Started::new(marked(route, &args)).ok()?;
+        let started = Started::new(marked(route, &args, Purpose::Flat)).ok()?;
         let standby = Standby { args, root, started };
         // And afterwards: now it is in there.
         route.stands_on_its_root().then_some(standby)
@@ -52,8 +52,8 @@ impl Standby {
         !self.started.has_ended()
     }
 
-    /// Does a run.
-    pub(super) fn run(self, run: &Run, stop: &PipeReader) -> Exit {
-        self.started.feed(&run.input, stop, &mut |_| ())
+    /// Does a run; what it says goes to `heard`.
+    pub(super) fn run(self, run: &Run, stop: &PipeReader, heard: &mut dyn FnMut(&[u8])) -> Exit {
+        self.started.feed(&run.input, stop, heard)
     }
 }

@@ -37,6 +37,7 @@ mod old_rsync;
 mod options;
 mod overflow;
 mod plugins;
+mod progress;
 mod races;
 mod reload;
 mod remote_down;

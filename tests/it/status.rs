@@ -332,7 +332,8 @@ fn status(dir: &Path, options: &[&str]) -> (Option<i32>, String) {
 fn eventually_status(mirror: &Mirror, code: i32, words: &[&str]) {
     until(&format!("--status ends with {code} and says {words:?}"), DEADLINE, || {
         let (found, text) = status(mirror.dir(), &[]);
-        let fits = found == Some(code) && words.iter().all(|word| text.contains(word));
+        let narrow = text.lines().all(|line| line.chars().count() <= 80);
+        let fits = found == Some(code) && narrow && words.iter().all(|word| text.contains(word));
         fits.then_some(()).ok_or(format!("{found:?}: {text}"))
     });
 }
@@ -390,6 +391,8 @@ fn status_without_a_port_of_its_own_reads_the_files() {
     let mut plan = Plan::new();
     let other = Plan::local();
     let port = with_port(&mut plan);
+    let long = plan.directory("a directory whose name is as long as some that are in use");
+    plan.conf.fail_log = long.join("rsync_fail_log.sh");
     // Somebody else has the port: first no sersync, then another one.
     let taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let mut mirror = plan.start();

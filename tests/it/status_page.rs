@@ -94,3 +94,33 @@ fn eight_remotes_fit_in_one_screen_and_chinese_is_spoken_to_whom_it_helps() {
     mirror.daemon.start();
     mirror.equal();
 }
+
+#[test]
+fn the_page_shows_how_far_full_syncs_have_come() {
+    let mut plan = Plan::with_remotes(8);
+    let port = free_port();
+    plan.conf.status_port = port;
+    plan.conf.params = "-art --bwlimit=200".into();
+    plan.await_full_sync = false;
+    for number in 0..10 {
+        fs::write(plan.root.join(format!("file{number}")), [b'x'; 100_000]).unwrap();
+    }
+    let mirror = plan.start();
+    let Some(mut browser) = browser(&mirror, "en-US") else { return };
+    browser.shape(WINDOW.0, WINDOW.1, false);
+    browser.go(&format!("http://localhost:{port}/"));
+    browser.shows(&["full sync, under way for", "% · ", " files · ", "KiB/s · ", " left"]);
+    let bars =
+        "[...document.querySelectorAll('progress')].filter(bar=>!bar.hidden&&bar.value>0).length";
+    eventually("each has a bar", || browser.evaluate(bars) == "8");
+    browser.shoot("eight-full-syncs");
+    fits(&mut browser, WINDOW, true);
+    fits(&mut browser, PHONE, false);
+    browser.shoot("eight-full-syncs-phone");
+    browser.shape(WINDOW.0, WINDOW.1, true);
+    mirror.equal();
+    eventually("the bars are gone", || browser.evaluate(bars) == "0");
+    browser.shows(&["0 · 976 KiB"]);
+    browser.shoot("eight-synced-dark");
+    assert_eq!(browser.complaints, [""; 0]);
+}

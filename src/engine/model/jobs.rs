@@ -147,7 +147,11 @@ impl World {
                 }
                 self.read_up_to();
                 let ended = Ended { status: Status::Exited(code), stderr: stderr.into() };
-                let end = if nothing { JobEnd::Nothing } else { JobEnd::Ran { ended, named } };
+                let end = if nothing {
+                    JobEnd::Nothing
+                } else {
+                    JobEnd::Ran { ended, named, literal: None }
+                };
                 self.handle(Input::JobEnded(id, end));
             }
         }

@@ -37,6 +37,16 @@ impl Remote {
         self.tally.counts.paths
     }
 
+    /// A job has sent so many bytes of files, whatever its end.
+    pub fn sent(&mut self, literal: u64) {
+        self.tally.counts.literal_bytes += literal;
+    }
+
+    /// Bytes of files that have been sent since the start.
+    pub fn literal_bytes(&self) -> u64 {
+        self.tally.counts.literal_bytes
+    }
+
     /// Whether a full sync is on its way.
     pub fn is_syncing_fully(&self) -> bool {
         self.flight.as_ref().is_some_and(Flight::is_full)
