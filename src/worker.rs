@@ -8,6 +8,7 @@ mod footing;
 mod hearing;
 mod load;
 mod looker;
+mod renames;
 mod route;
 mod standby;
 
@@ -197,21 +198,35 @@ impl<'a> Runner<'a> {
                 self.run_all(vec![route.full_sync(*scheduled, *delete)])
             }
             Work::Level { directories, delete } => self.run_all(route.levels(directories, *delete)),
-            Work::Batch { deletes, fresh, split: false, paths } => {
+            Work::Batch { deletes, fresh, split: false, paths, renames } => {
                 let load = Load::of(route, paths, *fresh);
                 self.tell_large(load.large.clone());
+                self.rename(renames::runs(route, *deletes, &load.paths, renames));
                 self.run_all(load.runs(route, *deletes))
             }
-            Work::Batch { deletes, fresh, split: true, paths } => {
+            Work::Batch { deletes, fresh, split: true, paths, renames } => {
                 let (first, second) = halves(paths);
                 let [first, second] = [first, second].map(|half| Load::of(route, half, *fresh));
                 self.tell_large([&first.large[..], &second.large].concat());
+                let all = [&first.paths[..], &second.paths].concat();
+                self.rename(renames::runs(route, *deletes, &all, renames));
                 self.run_both(first.runs(route, *deletes), second.runs(route, *deletes))
             }
             Work::Bulk { deletes, fresh, sent, path } => {
                 let load = Load::of_one(route, path, *fresh, *sent);
                 self.tell_large(load.large.clone());
                 self.run_all(load.runs(route, *deletes))
+            }
+        }
+    }
+
+    /// Runs what spares the far side data. If one fails the others would as well, and the runs that follow
+    /// do without, or say what is wrong.
+    fn rename(&mut self, runs: Vec<Run>) {
+        for mut run in runs {
+            run.args = self.route.over_connection(run.args);
+            if self.run(&run).is_none_or(|ended| classify(&ended) != Class::Done) {
+                return;
             }
         }
     }

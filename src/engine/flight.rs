@@ -1,6 +1,7 @@
 //! A job that is on its way: what it carries, and what the far side may have because of it.
 
 use super::pending::{above, lies_in, Change, Path};
+use super::renames::Rename;
 use super::settle::Stamp;
 use super::time::Time;
 use super::JobId;
@@ -72,6 +73,8 @@ pub struct Flight {
     pub seen_ns: Option<u64>,
     /// Of a large file: what the worker saw just before it was sent.
     pub stamp: Option<Stamp>,
+    /// What the far side has under another name.
+    pub renames: Vec<Rename>,
 }
 
 impl Flight {

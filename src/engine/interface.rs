@@ -4,6 +4,7 @@ use super::event::{RawEvent, Wd};
 use super::filter::Filter;
 use super::pending::Path;
 use super::remote::{Manner, Next, Sent};
+use super::renames::Rename;
 use super::scan::{Listing, Scan, ScanId};
 use super::settle::{Seen, Stamp};
 use super::standing::Known;
@@ -141,6 +142,8 @@ pub enum Work {
         split: bool,
         /// The paths, sorted, and what disappeared under each name.
         paths: Vec<(Path, Gone)>,
+        /// What the far side has under another name, so that it need not be sent again.
+        renames: Vec<Rename>,
     },
     /// Make one path equal that was a large file, beside whatever else runs.
     Bulk {

@@ -17,6 +17,7 @@ mod interface;
 mod model;
 pub mod pending;
 pub mod remote;
+pub mod renames;
 pub mod root;
 pub mod scan;
 pub mod schedule;
@@ -331,6 +332,11 @@ impl Engine {
             if let Some(arrivals) = &mut watched.arrivals {
                 let remotes = &self.remotes[watched.remotes.clone()];
                 arrivals.change(&path, what, remotes.iter().map(|served| &served.remote));
+            }
+        }
+        for rename in watched.root.take_renames() {
+            for served in &mut self.remotes[watched.remotes.clone()] {
+                served.remote.renamed(&rename);
             }
         }
         match fate {

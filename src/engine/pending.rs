@@ -145,6 +145,11 @@ impl Pending {
         *known = known.and(change);
     }
 
+    /// Whether something has disappeared under this name.
+    pub fn deletes(&self, path: &[u8]) -> bool {
+        self.changes.get(path).is_some_and(|change| change.gone != Gone::No)
+    }
+
     /// Whether a directory above a path has disappeared, and what was in it is still to be deleted.
     pub fn empties_above(&self, path: &[u8]) -> bool {
         let emptied = |above| self.changes.get(above).is_some_and(|it| it.gone == Gone::Directory);

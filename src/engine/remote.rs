@@ -10,6 +10,7 @@ use super::backoff::Backoff;
 use super::bulk::Bulk;
 use super::flight::{Cargo, Flight, Lane};
 use super::pending::{Path, Pending, What};
+use super::renames::{Rename, Renames};
 use super::standing::{Known, Standing};
 use super::tally::Tally;
 use super::time::Time;
@@ -64,6 +65,7 @@ pub struct Remote {
     /// The job of the small lane.
     flight: Option<Flight>,
     bulk: Bulk,
+    renames: Renames,
     backoff: Backoff,
     /// Paths that did not arrive although their job got through: they wait by themselves, so that
     /// an unreadable file holds up nothing else.
@@ -129,6 +131,7 @@ impl Remote {
             mirrored: false,
             flight: None,
             bulk: Bulk::default(),
+            renames: Renames::default(),
             backoff: Backoff::new(seed),
             stuck: Pending::default(),
             stuck_full: false,
@@ -338,6 +341,13 @@ impl Remote {
         true
     }
 
+    /// Something got another name. Worth knowing only while the far side still has the old one.
+    pub fn renamed(&mut self, rename: &Rename) {
+        if self.deletes != Deletes::Never && self.pending.deletes(&rename.from) {
+            self.renames.add(rename.clone());
+        }
+    }
+
     /// Whether it may delete what nobody saw disappear.
     fn deletes_unseen(&self) -> bool {
         self.mirror && self.deletes != Deletes::Never
@@ -463,6 +473,11 @@ impl Remote {
         if let Cargo::Batch(batch) = &mut cargo {
             fresh &= self.take_back(batch);
         }
+        // A sweep sends everything by itself.
+        let mut renames = self.renames.take();
+        if !matches!(cargo, Cargo::Batch(_)) {
+            renames.clear();
+        }
         self.first_change = (!self.pending.is_empty()).then_some(now);
         let again = retries || self.is_failing();
         let worth_two = matches!(&cargo, Cargo::Batch(batch) if batch.len() >= SPLIT_PATHS_MIN);
@@ -481,6 +496,7 @@ impl Remote {
             everything: self.pending.is_empty() && self.nothing_unseen(),
             seen_ns: self.standing.seen_ns(),
             stamp: None,
+            renames,
         };
         self.tally.starts(state::load(&flight), again, now);
         self.fly(flight)
@@ -517,8 +533,9 @@ impl Remote {
             }
             Cargo::Batch(batch) => {
                 let paths = batch.iter().map(|(path, change)| (path.clone(), change.gone));
+                let renames = flight.renames.clone();
                 let Flight { deletes, fresh, split, .. } = flight;
-                Work::Batch { deletes, fresh, split, paths: paths.collect() }
+                Work::Batch { deletes, fresh, split, paths: paths.collect(), renames }
             }
         };
         self.last_start = Some(flight.started);

@@ -6,6 +6,7 @@
 use super::event::{mask, RawEvent};
 use super::filter::Filter;
 use super::pending::{Path, What};
+use super::renames::{Halves, Rename};
 use super::scan::{Listing, Origin, Reached, ScanId};
 use super::settle::{Creations, Recent, Seen};
 use super::time::Time;
@@ -37,6 +38,8 @@ pub struct Root {
     creations: Creations,
     recent: Recent,
     changes: Vec<(Path, What)>,
+    halves: Halves,
+    renames: Vec<Rename>,
     /// Where paths are put together.
     scratch: Vec<u8>,
 }
@@ -51,6 +54,8 @@ impl Root {
             creations: Creations::default(),
             recent: Recent::default(),
             changes: Vec::new(),
+            halves: Halves::default(),
+            renames: Vec::new(),
             scratch: Vec::new(),
         }
     }
@@ -90,6 +95,11 @@ impl Root {
     /// The changes since the last call, in order.
     pub fn take_changes(&mut self) -> Vec<(Path, What)> {
         std::mem::take(&mut self.changes)
+    }
+
+    /// The renames since the last call, in order; their paths are among the changes.
+    pub fn take_renames(&mut self) -> Vec<Rename> {
+        std::mem::take(&mut self.renames)
     }
 
     /// The next scan to be made or watch to be taken back.
@@ -277,6 +287,7 @@ impl Root {
             self.watches.moved_to(parent, name, event.cookie, keep, now);
             if let Some(path) = path.filter(|_| self.switches.move_to) {
                 self.recent.note(&path, now);
+                self.came(&path, event);
                 self.changes.push((path, What::Landed));
             }
         } else if event.has(mask::DELETE) {
@@ -284,6 +295,7 @@ impl Root {
             self.removed(path.filter(|_| self.switches.delete), Gone::Directory);
         } else if event.has(mask::MOVED_FROM) {
             self.watches.moved_from(parent, name, event.cookie, now);
+            self.left(path.as_ref(), event);
             self.removed(path.filter(|_| self.removes_what_moves()), Gone::Directory);
         } else if event.has(mask::ATTRIB) {
             if !excluded {
@@ -316,15 +328,30 @@ impl Root {
             if self.switches.move_to {
                 self.creations.remove(&path);
                 self.recent.note(&path, now);
+                self.came(&path, event);
                 self.changes.push((path, What::Landed));
             }
         } else if event.has(mask::DELETE) {
             self.removed(Some(path).filter(|_| self.switches.delete), Gone::Entry);
         } else if event.has(mask::MOVED_FROM) {
+            self.left(Some(&path), event);
             self.removed(Some(path).filter(|_| self.removes_what_moves()), Gone::Entry);
         } else if event.has(mask::ATTRIB) {
             self.attributes_changed(Some(path), false, now);
         }
+    }
+
+    /// Something left its name, perhaps for another one. With a filter, what a directory holds and is
+    /// not to be seen depends on where it lies.
+    fn left(&mut self, path: Option<&Path>, event: &RawEvent) {
+        let may = self.removes_what_moves() && self.switches.move_to && !self.filter.is_active();
+        if let Some(path) = path.filter(|_| may) {
+            self.halves.left(event.cookie, path);
+        }
+    }
+
+    fn came(&mut self, path: &Path, event: &RawEvent) {
+        self.renames.extend(self.halves.came(event.cookie, path, event.is_dir()));
     }
 
     fn removes_what_moves(&self) -> bool {

@@ -36,10 +36,27 @@ pub struct Target<'a> {
 impl Target<'_> {
     /// The destination as one argument: `user@host::module`, `user@[::1]:path`, `/path`.
     pub fn destination(&self) -> OsString {
+        self.destination_below(b"")
+    }
+
+    /// A directory in the destination, which begins with it and ends with a slash; the destination itself
+    /// if the path is empty.
+    fn destination_below(&self, below: &[u8]) -> OsString {
+        let inside = |path: &[u8]| {
+            let between: &[u8] = if path.is_empty() || path.ends_with(b"/") { b"" } else { b"/" };
+            match below {
+                b"" => path.to_vec(),
+                below => [path, between, below, b"/"].concat(),
+            }
+        };
         let destination = match &self.remote.transport {
-            Transport::Daemon { host, module } => self.at_host(host, b"::", module),
-            Transport::Ssh { host, path } => self.at_host(host, b":", &self.ssh_path(path)),
-            Transport::Local { path } => not_an_option(path.as_os_str().as_bytes()).into_owned(),
+            Transport::Daemon { host, module } => self.at_host(host, b"::", &inside(module)),
+            Transport::Ssh { host, path } => {
+                self.at_host(host, b":", &self.ssh_path(&inside(path)))
+            }
+            Transport::Local { path } => {
+                not_an_option(&inside(path.as_os_str().as_bytes())).into_owned()
+            }
         };
         OsString::from_vec(destination)
     }
@@ -92,12 +109,23 @@ impl Target<'_> {
         params: Vec<Vec<u8>>,
         flags: Vec<Vec<u8>>,
     ) -> Vec<OsString> {
+        self.arguments_below(source, b"", params, flags)
+    }
+
+    /// The same to a directory in the destination, given by its path below that.
+    pub(super) fn arguments_below(
+        &self,
+        source: &[u8],
+        below: &[u8],
+        params: Vec<Vec<u8>>,
+        flags: Vec<Vec<u8>>,
+    ) -> Vec<OsString> {
         let mut words = self.with_shell(params);
         words.extend(flags);
         words.push(source.to_vec());
         words.extend(self.network());
         let mut words: Vec<OsString> = words.into_iter().map(OsString::from_vec).collect();
-        words.push(self.destination());
+        words.push(self.destination_below(below));
         if let (Transport::Daemon { .. }, Some(file)) =
             (&self.remote.transport, &self.rsync.password_file)
         {

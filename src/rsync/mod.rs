@@ -16,5 +16,6 @@ pub mod plan;
 pub mod progress;
 pub mod rehearsal;
 pub mod remote_shell;
+pub mod rename;
 pub mod repair;
 pub mod shell;

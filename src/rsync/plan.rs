@@ -79,6 +79,8 @@ pub enum Purpose {
     Flat,
     /// Makes whole directories equal: see [`super::level`].
     Level,
+    /// Spares what has another name now: see [`super::rename`].
+    Rename,
     /// The whole root.
     FullSync,
 }

@@ -27,7 +27,7 @@ pub(super) fn halves(paths: &[Listed]) -> (&[Listed], &[Listed]) {
 
 /// The paths of a job, just looked at.
 pub(super) struct Load {
-    paths: Vec<Looked>,
+    pub(super) paths: Vec<Looked>,
     /// The large files among them, in order.
     pub(super) large: Vec<(PathBytes, Stamp)>,
 }

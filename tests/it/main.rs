@@ -43,6 +43,7 @@ mod reload;
 mod remote_down;
 mod remote_settings;
 mod remotes;
+mod renames;
 mod restart;
 mod silent;
 mod ssh;

@@ -243,6 +243,7 @@ impl Remote {
     }
 
     fn keep(&mut self, flight: Flight, now: Time) -> Verdict {
+        self.renames.restore(flight.renames);
         match flight.cargo {
             Cargo::Batch(batch) if flight.lane == Lane::Bulk => self.bulk.restore(batch),
             Cargo::Batch(batch) => self.pending.restore(batch),

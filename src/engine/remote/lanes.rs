@@ -126,6 +126,7 @@ impl Remote {
             everything: false,
             seen_ns: None,
             stamp: None,
+            renames: Vec::new(),
         };
         self.tally.bulk_starts(self.bulk.retries || self.is_failing());
         Some(self.fly_bulk(flight, sent))

@@ -85,7 +85,7 @@ fn no_failure(mirror: &Mirror) {
 }
 
 /// A mirror over SSH, with something more for ssh to know.
-fn over_ssh(more: &str) -> (Plan, Sshd) {
+pub(crate) fn over_ssh(more: &str) -> (Plan, Sshd) {
     let mut plan = Plan::without_remotes();
     let sshd = Sshd::start(&plan.directory("sshd"));
     let copy = plan.directory("copy");

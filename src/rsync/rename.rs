@@ -1,0 +1,209 @@
+//! Runs that give what was renamed its new name over there, without sending it once more.
+//!
+//! The new directory is sent with `--link-dest` on the old one: each file that is there already, by
+//! name, size and time, becomes a hard link of it, and the run that deletes the old name follows. A run
+//! of this kind only makes and updates; whatever it does not do, or does wrong, the ordinary runs make
+//! good. So it is left out where it could do harm. Called by `worker`, which has looked at the paths.
+
+use super::command::Target;
+use super::params::{self, Found};
+use super::pattern;
+use super::plan::{ancestors, words, Purpose, Run};
+use super::shell;
+use crate::config::Transport;
+
+/// A file is worth a run from this size on; below, sending it again costs no more.
+pub const FILE_BYTES_MIN: u64 = 64 * 1024;
+/// Old names that are looked at for one directory; rsync itself takes 20.
+const OLD_NAMES_MAX: usize = 4;
+/// Options under which a hard link, or a run of one directory by itself, is not what it should be: those
+/// that write into files that are there, put them elsewhere, or name places of their own.
+const IN_THE_WAY: &[&str] = &[
+    "append",
+    "append-verify",
+    "compare-dest",
+    "copy-dest",
+    "files-from",
+    "iconv",
+    "inplace",
+    "link-dest",
+    "relative",
+    "write-devices",
+];
+
+/// Whether renames are done this way for a remote. With a filter of the user's in the parameters, what is
+/// sent depends on where a directory lies.
+pub fn is_possible(target: &Target) -> bool {
+    let found = params::read(&target.rsync.params);
+    let in_the_way = |option: &Found| {
+        IN_THE_WAY.iter().any(|name| option.is(None, name))
+            || option.is(Some(b'R'), "relative")
+            || params::is_filter(option)
+    };
+    !found.iter().any(in_the_way)
+}
+
+/// Whether a name gets to the far side as it is, in a destination and as the value of an option. A
+/// daemon expands patterns in both, and before 3.2.4 the shell of an SSH server reads both.
+pub fn is_plain(target: &Target, path: &[u8]) -> bool {
+    let read_by_a_shell = matches!(target.remote.transport, Transport::Ssh { .. })
+        && !target.local.protects_args_itself();
+    let plain = |&byte: &u8| shell::is_plain(byte) || byte == b' ' && !read_by_a_shell;
+    !path.is_empty() && path.iter().all(plain)
+}
+
+/// The directory at `to`, which the far side has under one of the `old` names. `later` are directories
+/// below it that were moved there by renames of their own, each with a run of its own.
+pub fn directory(target: &Target, to: &[u8], old: &[Vec<u8>], later: &[&[u8]]) -> Run {
+    let mut flags = Vec::new();
+    if !params::recursive(&params::read(&target.rsync.params)) {
+        flags.push(b"-r".to_vec());
+    }
+    flags.extend(old.iter().take(OLD_NAMES_MAX).map(|old| link_dest(to, old)));
+    let inside = later.iter().filter_map(|path| path.strip_prefix(to)?.strip_prefix(b"/"));
+    flags.extend(inside.map(|path| [b"--exclude=", &pattern::literal(path, b"")[..]].concat()));
+    run(target, to, flags, Vec::new())
+}
+
+/// Files of these names in the directory at `to` (empty for the root), which the far side has under the
+/// same names in the directory at `old`.
+pub fn files(target: &Target, to: &[u8], old: &[u8], names: &[&[u8]]) -> Run {
+    let mut flags = words(&["--no-r"]);
+    flags.push(link_dest(to, old));
+    flags.extend(words(&["-0", "--files-from=-"]));
+    let mut input = Vec::new();
+    for name in names {
+        input.extend_from_slice(b"./");
+        input.extend_from_slice(name);
+        input.push(0);
+    }
+    run(target, to, flags, input)
+}
+
+/// `--link-dest` counts from the directory that the run writes to.
+fn link_dest(to: &[u8], old: &[u8]) -> Vec<u8> {
+    let depth = if to.is_empty() { 0 } else { 1 + ancestors(to).count() };
+    let mut word = b"--link-dest=".to_vec();
+    word.extend(b"../".repeat(depth));
+    match old {
+        b"" => word.push(b'.'),
+        old => word.extend_from_slice(old),
+    }
+    word
+}
+
+fn run(target: &Target, to: &[u8], flags: Vec<Vec<u8>>, input: Vec<u8>) -> Run {
+    // Nothing is deleted by a run whose list is only a part.
+    let deletes = |option: &Found| match option.name {
+        params::Name::Long(name) => name.starts_with(b"del") || name == b"prune-empty-dirs",
+        params::Name::Short(letter) => letter == b'm',
+        params::Name::Operand => false,
+    };
+    let params = params::without(&target.rsync.params, deletes);
+    let source = match to {
+        b"" => b"./".to_vec(),
+        to => [b"./", to, b"/"].concat(),
+    };
+    Run {
+        args: target.arguments_below(&source, to, params, flags),
+        input,
+        purpose: Purpose::Rename,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::capability::{Capability, Version};
+    use super::super::plan::tests::{rsync, NEW};
+    use super::*;
+    use crate::config::{Remote, Rsync};
+    use std::ffi::OsStr;
+
+    const V3_1: Capability = Capability { version: Version { major: 3, minor: 1, patch: 2 } };
+
+    fn ssh() -> Remote {
+        Remote { transport: Transport::Ssh { host: "far".into(), path: "/d".into() } }
+    }
+
+    fn line(transport: Transport, params: &[&str], run: impl Fn(&Target) -> Run) -> String {
+        let (remote, rsync) = (Remote { transport }, Rsync { timeout_s: Some(9), ..rsync(params) });
+        let run = run(&Target { remote: &remote, rsync: &rsync, local: NEW });
+        let input = String::from_utf8(run.input).unwrap().replace('\0', " ");
+        format!("{} < {input}", run.args.join(OsStr::new(" ")).into_string().unwrap())
+    }
+
+    #[test]
+    fn each_kind_of_rename_has_its_words() {
+        let daemon = || Transport::Daemon { host: "h".into(), module: b"m".to_vec() };
+        let local = || Transport::Local { path: "/d".into() };
+        let old = [b"old".to_vec(), b"older/one".to_vec()];
+        let directory = |target: &Target| directory(target, b"x/new", &old, &[b"x/new/y"]);
+        let tail = "--sockopts=TCP_NODELAY --timeout=9 --contimeout=30 h::m/x/new/ < ";
+        assert_eq!(
+            line(daemon(), &["-artz", "--delete", "--delete-excluded"], directory),
+            format!(
+                "-artz --link-dest=../../old --link-dest=../../older/one --exclude=/y ./x/new/ {tail}"
+            )
+        );
+        let files = |target: &Target| files(target, b"", b"dir", &[b"a", b"#b"]);
+        assert_eq!(
+            line(local(), &["-a"], files),
+            "-a --no-r --link-dest=dir -0 --files-from=- ./ /d < ./a ./#b "
+        );
+        let files = |target: &Target| super::files(target, b"to", b"", &[b"a"]);
+        assert_eq!(
+            line(local(), &["-lpt"], files),
+            "-lpt --no-r --link-dest=../. -0 --files-from=- ./to/ /d/to/ < ./a "
+        );
+        let plain = |target: &Target| super::directory(target, b"to", &[b"from".to_vec()], &[]);
+        assert_eq!(line(local(), &["-lptm"], plain), "-lpt -r --link-dest=../from ./to/ /d/to/ < ");
+    }
+
+    #[test]
+    fn a_hard_link_must_be_what_is_meant() {
+        for (params, possible) in [
+            (&["-artuz"][..], true),
+            (&["-a", "--partial", "--bwlimit=5"], true),
+            (&["-aR"], false),
+            (&["-a", "--relative"], false),
+            (&["-a", "--inplace"], false),
+            (&["-a", "--append"], false),
+            (&["-a", "--link-dest", "x"], false),
+            (&["-a", "--exclude=*.o"], false),
+            (&["-aC"], false),
+            (&["-a", "--iconv=gbk,utf8"], false),
+        ] {
+            let (remote, rsync) = (ssh(), rsync(params));
+            let target = Target { remote: &remote, rsync: &rsync, local: NEW };
+            assert_eq!(is_possible(&target), possible, "{params:?}");
+        }
+    }
+
+    #[test]
+    fn no_name_is_read_as_a_pattern_or_by_a_shell() {
+        let daemon =
+            Remote { transport: Transport::Daemon { host: "h".into(), module: b"m".to_vec() } };
+        let rsync = rsync(&["-a"]);
+        for (name, by_daemon, by_ssh, by_old_ssh) in [
+            ("a/b-c_d.e", true, true, true),
+            ("\u{56fe}\u{7247}", true, true, true),
+            ("a b", true, true, false),
+            ("a*", false, false, false),
+            ("a?[b]", false, false, false),
+            ("a\\b", false, false, false),
+            ("a$(b)", false, false, false),
+            ("a`b", false, false, false),
+            ("a;b", false, false, false),
+            ("~/a", false, false, false),
+            ("a\nb", false, false, false),
+            ("", false, false, false),
+        ] {
+            for (remote, local, expected) in
+                [(&daemon, NEW, by_daemon), (&ssh(), NEW, by_ssh), (&ssh(), V3_1, by_old_ssh)]
+            {
+                let target = Target { remote, rsync: &rsync, local };
+                assert_eq!(is_plain(&target, name.as_bytes()), expected, "{name:?}");
+            }
+        }
+    }
+}

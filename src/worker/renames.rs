@@ -1,0 +1,73 @@
+//! Which renames a batch can spare the far side, by what is there at this moment.
+
+use super::looker::Looker;
+use super::Route;
+use crate::engine::pending::{above, lies_in};
+use crate::engine::renames::{far_names, Rename};
+use crate::rsync::plan::{self, Deletes, Gone, Looked, Now, Run};
+use crate::rsync::rename;
+use std::collections::BTreeMap;
+
+/// What is to be run before the batch with these paths, so that what was renamed need not be sent again.
+pub(super) fn runs(
+    route: &Route,
+    deletes: Deletes,
+    paths: &[Looked],
+    renames: &[Rename],
+) -> Vec<Run> {
+    let target = route.target();
+    if renames.is_empty() || !rename::is_possible(&target) {
+        return Vec::new();
+    }
+    let known: BTreeMap<&[u8], &Looked> = paths.iter().map(|it| (&*it.path, it)).collect();
+    let is_plain = |path: &[u8]| rename::is_plain(&target, path);
+    let mut looker = Looker::new(&route.root);
+    let mut parents = BTreeMap::new();
+    let mut links = Vec::new();
+    let mut files: BTreeMap<_, Vec<&[u8]>> = BTreeMap::new();
+    for (number, Rename { from, to, is_dir }) in renames.iter().enumerate() {
+        let old = far_names(renames, number);
+        let is_it = match (looker.look(to), is_dir) {
+            ((now, _), true) => now == Now::Directory,
+            ((now, bytes), false) => now == Now::Other && bytes >= rename::FILE_BYTES_MIN,
+        };
+        if !is_it || !is_free(&known, to) || !is_plain(to) || !old.iter().all(|old| is_plain(old)) {
+            continue;
+        }
+        for parent in above(to).filter_map(|path| known.get(path)) {
+            parents.insert(&parent.path, (*parent).clone());
+        }
+        if *is_dir {
+            let inside = |other: &&[u8]| lies_in(other, to) && **other != **to;
+            let later = renames[number + 1..].iter().map(|later| &*later.to).filter(inside);
+            links.push(rename::directory(&target, to, &old, &later.collect::<Vec<_>>()));
+        } else {
+            let ((from, _), (to, name)) = (split(from), split(to));
+            files.entry((from, to)).or_default().push(name);
+        }
+    }
+    links.extend(files.iter().map(|((old, to), names)| rename::files(&target, to, old, names)));
+    if links.is_empty() {
+        return links;
+    }
+    // What the new names lie in has to be there first.
+    let parents: Vec<Looked> = parents.into_values().collect();
+    let mut runs = plan::batch(&target, route.manner(deletes), &parents);
+    runs.extend(links);
+    runs
+}
+
+/// Whether the far side has nothing under a name, or on the way to it, that must go first. A run that
+/// makes and deletes nothing cannot tell it from what is new.
+fn is_free(known: &BTreeMap<&[u8], &Looked>, path: &[u8]) -> bool {
+    let gone = |path: &[u8]| known.get(path).is_some_and(|looked| looked.gone != Gone::No);
+    !gone(path) && !above(path).any(gone)
+}
+
+/// A path as its directory, empty for the root, and its name in there.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|&byte| byte == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (b"", path),
+    }
+}
