@@ -84,6 +84,8 @@ package_of() {
         apk:prlimit | apk:unshare) printf 'util-linux-misc' ;;
         *:prlimit | *:unshare) printf 'util-linux' ;;
         *:systemd-analyze) printf 'systemd' ;;
+        *:inotifywait) printf 'inotify-tools' ;;
+        *:timeout) printf 'coreutils' ;;
         apt-get:ps | apk:ps) printf 'procps' ;;
         *:ps) printf 'procps-ng' ;;
         *) printf '%s' "$2" ;;

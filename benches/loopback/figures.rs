@@ -1,75 +1,71 @@
-//! From measured times to a printed table: percentiles, ratios, goals. Measures nothing; called by `main`.
+//! From measured values to the words of a table: percentiles, ratios, times, bytes. Measures nothing, prints nothing.
 
-use std::fmt;
 use std::time::Duration;
 
-/// The smallest of `times` that `percent` of them do not exceed (nearest rank); zero for none. Sorts them.
-pub fn percentile(times: &mut [Duration], percent: usize) -> Duration {
+/// Stands for a change that has not arrived within the patience that was had with it: longer than any time.
+pub const NEVER: Duration = Duration::MAX;
+
+/// The smallest of `times` that `percent` of them do not exceed (nearest rank); `None` for none.
+pub fn percentile(times: &[Duration], percent: usize) -> Option<Duration> {
+    let mut times = times.to_vec();
     times.sort_unstable();
     let rank = (times.len() * percent).div_ceil(100);
-    times.get(rank.saturating_sub(1)).copied().unwrap_or_default()
+    times.get(rank.saturating_sub(1)).copied()
 }
 
-/// `time` as a multiple of `base`.
-pub fn ratio(time: Duration, base: Duration) -> f64 {
-    time.as_secs_f64() / base.as_secs_f64()
+/// The one in the middle, of an even number the lower one.
+pub fn median(times: &[Duration]) -> Option<Duration> {
+    percentile(times, 50)
 }
 
-/// For a table's cell.
-pub fn millis(time: Duration) -> String {
-    format!("{:.1} ms", time.as_secs_f64() * 1000.0)
+/// `time` as a multiple of `base`; `None` where one of them is missing or never came.
+pub fn ratio(time: Option<Duration>, base: Option<Duration>) -> Option<f64> {
+    let known = |time: Duration| (time != NEVER && !time.is_zero()).then_some(time.as_secs_f64());
+    Some(known(time?)? / known(base?)?)
 }
 
-const NAME_WIDTH: usize = 48;
-const CELL_WIDTH: usize = 13;
-
-/// Lines of one width, shown by `Display`.
-pub struct Table {
-    lines: Vec<String>,
-}
-
-impl Table {
-    /// A table with its heading.
-    pub fn new(title: &str, columns: &[&str]) -> Table {
-        let mut table = Table { lines: Vec::new() };
-        let columns: Vec<String> = columns.iter().map(|column| column.to_string()).collect();
-        table.row(title, &columns);
-        let width = NAME_WIDTH + 3 * CELL_WIDTH;
-        table.lines.push("-".repeat(width));
-        table
-    }
-
-    /// One measured thing.
-    pub fn row(&mut self, name: &str, cells: &[String]) {
-        let cells: String = cells.iter().map(|cell| format!("{cell:>CELL_WIDTH$}")).collect();
-        self.lines.push(format!("{name:<NAME_WIDTH$}{cells}").trim_end().to_string());
-    }
-
-    /// Whether a figure is as small as it should be.
-    pub fn goal(&mut self, what: &str, figure: f64, figure_max: f64) {
-        let verdict = if figure <= figure_max { "met" } else { "MISSED" };
-        self.lines.push(format!(
-            "goal: {what}: {} of at most {}: {verdict}",
-            short(figure),
-            short(figure_max)
-        ));
+/// With three digits that count.
+pub fn time(time: Option<Duration>) -> String {
+    match time {
+        None => "–".to_string(),
+        Some(NEVER) => "never".to_string(),
+        Some(time) => match time.as_secs_f64() {
+            seconds if seconds >= 10.0 => format!("{seconds:.1} s"),
+            seconds if seconds >= 1.0 => format!("{seconds:.2} s"),
+            seconds if seconds >= 0.1 => format!("{:.0} ms", seconds * 1e3),
+            seconds => format!("{:.1} ms", seconds * 1e3),
+        },
     }
 }
 
-/// Decimals where there are any: one more than the table, so that a near miss shows.
-fn short(figure: f64) -> String {
-    if figure.fract() == 0.0 {
-        format!("{figure:.0}")
-    } else {
-        format!("{figure:.3}")
+/// `2.5 x`, with more digits where it is small.
+pub fn times(ratio: Option<f64>) -> String {
+    match ratio {
+        None => "–".to_string(),
+        Some(ratio) if ratio >= 100.0 => format!("{ratio:.0} x"),
+        Some(ratio) if ratio >= 9.95 => format!("{ratio:.1} x"),
+        Some(ratio) => format!("{ratio:.2} x"),
     }
 }
 
-impl fmt::Display for Table {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in &self.lines {
-            writeln!(out, "{line}")?;
+/// In the unit that leaves at most four digits.
+pub fn bytes(count: u64) -> String {
+    match count {
+        0..10_000 => format!("{count} B"),
+        10_000..10_000_000 => format!("{:.0} kB", count as f64 / 1e3),
+        _ => format!("{:.1} MB", count as f64 / 1e6),
+    }
+}
+
+/// A number with a comma after each thousand.
+pub fn count(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
         }
-        Ok(())
+        text.push(digit);
     }
+    text
 }

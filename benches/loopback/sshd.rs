@@ -48,7 +48,7 @@ impl Sshd {
             .arg(&config)
             .stdin(Stdio::null())
             .spawn()
-            .map(Running)
+            .map(Running::alone)
             .map_err(while_doing("starting sshd"))?;
         wait_until("sshd", || listens(port))?;
         let client = format!(

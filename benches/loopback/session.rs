@@ -1,0 +1,247 @@
+//! One program at work on a stage of its own: makes changes, and measures until they have arrived.
+//!
+//! Knows how to measure, but not what: workloads do. Called by them; dropping a session ends its program.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::figures::NEVER;
+use super::look::{self, Difference};
+use super::stage::{waited, while_doing, Running, Stage, Traffic, Unmeasurable, Way, PATIENCE};
+use super::tool::{start_rsync, Tool};
+
+/// Without a sign of life for so much longer than a program may wait by design, the rest has never arrived.
+const PATIENCE_BESIDE_DELAY: Duration = Duration::from_secs(8);
+/// After the far side is equal, for the last run to end: its processor time and its bytes belong to the work.
+const ENDING: Duration = Duration::from_millis(600);
+/// Processor time in /proc/PID/stat counts in this unit: USER_HZ, 100 on every Linux.
+const TICK: Duration = Duration::from_millis(10);
+
+/// What a session is made of, beside its tool.
+pub struct Setting<'a> {
+    /// How the far side is reached.
+    pub way: Way,
+    /// How many far sides there are.
+    pub remotes: usize,
+    /// A port on which nobody answers, for one more remote (sersync only).
+    pub dead: Option<u16>,
+    /// Options of rsync beside the usual ones, with a blank before each (sersync only).
+    pub options: &'a str,
+}
+
+/// One remote, reached as it comes.
+pub const PLAIN: Setting<'_> =
+    Setting { way: Way::StockDaemon, remotes: 1, dead: None, options: "" };
+
+/// How a piece of work ended.
+#[derive(Clone, Copy)]
+pub struct Outcome {
+    /// From the end of the change until the far side was equal, or [`NEVER`].
+    pub time: Duration,
+    /// What is wrong at the end.
+    pub difference: Difference,
+    /// What the daemon counted.
+    pub traffic: Traffic,
+    /// Of the program itself, and of the processes that it started, where that can be told.
+    pub cpu: Option<Cpu>,
+}
+
+/// Processor time used up to some moment.
+#[derive(Clone, Copy)]
+pub struct Cpu {
+    /// By the program's own threads.
+    pub own: Duration,
+    /// By the processes that it started and that have ended.
+    pub children: Duration,
+}
+
+/// A program, watching.
+pub struct Session {
+    // In the order in which they should go.
+    running: Option<Running>,
+    /// Where it is at work.
+    pub stage: Stage,
+    tool: Tool,
+    options: String,
+    dead: Option<u16>,
+    quiet_since: Instant,
+}
+
+impl Session {
+    /// Starts `tool` on a tree that `fill` makes, and waits until it has made the far side equal once.
+    pub fn start(
+        tool: Tool,
+        setting: &Setting,
+        fill: impl FnOnce(&Path) -> io::Result<()>,
+    ) -> Result<Session, Unmeasurable> {
+        let stage = Stage::set_up(setting.way, setting.remotes)?;
+        let before = stage.near().join("before");
+        fs::write(&before, "was there").map_err(while_doing(before.display()))?;
+        fill(&stage.near()).map_err(while_doing("filling the near directory"))?;
+        let mut session = Session {
+            running: None,
+            stage,
+            tool,
+            options: setting.options.to_string(),
+            dead: setting.dead,
+            quiet_since: Instant::now(),
+        };
+        session.run_program()?;
+        Ok(session)
+    }
+
+    fn run_program(&mut self) -> Result<(), Unmeasurable> {
+        let started = Instant::now();
+        self.running = self.tool.start(&self.stage, &self.options, self.dead)?;
+        let pushed = self.push_if_by_hand(None)?;
+        let seen = self.wait_for_equality(&[], started)?;
+        ended_well(pushed)?;
+        self.quiet_since = Instant::now();
+        match seen.time {
+            NEVER => Err(Unmeasurable("the first sync never arrived".to_string())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the far sides equal without the program, and starts it again: after work that it never ended.
+    pub fn begin_again(&mut self) -> Result<(), Unmeasurable> {
+        self.running = None;
+        for far in self.stage.fars() {
+            let mut rsync = Command::new("rsync");
+            rsync.args(["-a", "--delete", "./"]).arg(far).current_dir(self.stage.near());
+            let child = rsync.spawn().map_err(while_doing("starting rsync"))?;
+            ended_well(vec![child])?;
+        }
+        self.run_program()
+    }
+
+    /// Does `work` in the near directory; the time from its end until the far sides are equal. `gone` must have
+    /// disappeared then.
+    pub fn measure(
+        &mut self,
+        gone: &[&str],
+        work: impl FnOnce(&Path) -> io::Result<()>,
+    ) -> Result<Outcome, Unmeasurable> {
+        self.be_quiet();
+        let traffic = self.stage.traffic()?;
+        let cpu = self.cpu();
+        work(&self.stage.near()).map_err(while_doing("working in the near directory"))?;
+        let ended = Instant::now();
+        let pushed = self.push_if_by_hand(None)?;
+        let seen = self.wait_for_equality(gone, ended)?;
+        ended_well(pushed)?;
+        self.quiet_since = Instant::now();
+        thread::sleep(ENDING);
+        let cpu = cpu.zip(self.cpu()).map(|(before, after)| Cpu {
+            own: after.own.saturating_sub(before.own),
+            children: after.children.saturating_sub(before.children),
+        });
+        let traffic = self.stage.traffic()?.since(traffic);
+        Ok(Outcome { time: seen.time, difference: seen.difference, traffic, cpu })
+    }
+
+    /// Writes one file after a quiet time; the time from closing it until its content is at the far side.
+    pub fn change(&mut self, name: &str, content: &[u8]) -> Result<Duration, Unmeasurable> {
+        self.be_quiet();
+        self.change_now(name, content)
+    }
+
+    /// The same, however short the last change was ago.
+    pub fn change_now(&mut self, name: &str, content: &[u8]) -> Result<Duration, Unmeasurable> {
+        let near = self.stage.near().join(name);
+        fs::write(&near, content).map_err(while_doing(near.display()))?;
+        let closed = Instant::now();
+        let pushed = self.push_if_by_hand(Some(name))?;
+        let fars: Vec<PathBuf> = self.stage.fars().iter().map(|far| far.join(name)).collect();
+        // By design or not: for one change that is on its way, nothing else is a sign of life.
+        let patience = match self.tool {
+            Tool::Sersync | Tool::Hand { .. } => PATIENCE,
+            Tool::Lsyncd { .. } | Tool::Loop => self.patience(),
+        };
+        let there = waited(patience, || {
+            fars.iter().all(|far| fs::read(far).is_ok_and(|there| there == content))
+        });
+        let latency = closed.elapsed();
+        ended_well(pushed)?;
+        self.quiet_since = Instant::now();
+        Ok(if there { latency } else { NEVER })
+    }
+
+    /// How long nothing has to happen for the next change to be a first one.
+    fn be_quiet(&self) {
+        thread::sleep(self.tool.quiet().saturating_sub(self.quiet_since.elapsed()));
+    }
+
+    fn patience(&self) -> Duration {
+        self.tool.delay() + PATIENCE_BESIDE_DELAY
+    }
+
+    fn push_if_by_hand(&self, what: Option<&str>) -> Result<Vec<Child>, Unmeasurable> {
+        let Tool::Hand { quick } = self.tool else { return Ok(Vec::new()) };
+        let remotes = 0..self.stage.fars().len();
+        remotes.map(|remote| start_rsync(&self.stage, remote, quick, what)).collect()
+    }
+
+    fn wait_for_equality(&self, gone: &[&str], from: Instant) -> Result<look::Seen, Unmeasurable> {
+        look::wait_for_equality(
+            &self.stage.near(),
+            &self.stage.fars(),
+            gone,
+            from,
+            self.patience(),
+            &|| self.stage.daemon_log_length(),
+        )
+        .map_err(while_doing("comparing the two sides"))
+    }
+
+    /// Processor time of the program up to now. The loop's is spread over processes that nobody waits for, and by
+    /// hand there is no program.
+    pub fn cpu(&self) -> Option<Cpu> {
+        let running = self.running.as_ref().filter(|running| !running.group)?;
+        let process = PathBuf::from(format!("/proc/{}", running.child.id()));
+        let stat = fs::read_to_string(process.join("stat")).ok()?;
+        // The name in parentheses may hold anything; behind it, user and system time of the process and of its
+        // children that have been waited for are the fields 12 to 15.
+        let fields = stat.rsplit(')').next()?.split_whitespace().skip(11).take(4);
+        let fields: Vec<u32> = fields.filter_map(|field| field.parse().ok()).collect();
+        let [user, system, children_user, children_system] = fields[..] else { return None };
+        let own = precise_cpu(&process).unwrap_or(TICK * (user + system));
+        Some(Cpu { own, children: TICK * (children_user + children_system) })
+    }
+
+    /// Resident memory of the program, in bytes.
+    pub fn memory(&self) -> Option<u64> {
+        let running = self.running.as_ref()?;
+        let status = fs::read_to_string(format!("/proc/{}/status", running.child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
+    }
+}
+
+/// The processor time of all threads in nanoseconds, where the kernel counts it: the ticks of /proc/PID/stat are
+/// too coarse for a program that hardly works.
+fn precise_cpu(process: &Path) -> Option<Duration> {
+    let mut nanos = 0;
+    for task in fs::read_dir(process.join("task")).ok()? {
+        let counts = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+        nanos += counts.split_whitespace().next()?.parse::<u64>().ok()?;
+    }
+    Some(Duration::from_nanos(nanos))
+}
+
+fn ended_well(runs: Vec<Child>) -> Result<(), Unmeasurable> {
+    for mut rsync in runs {
+        let status = rsync.wait().map_err(while_doing("waiting for rsync"))?;
+        if !status.success() {
+            return Err(Unmeasurable(format!(
+                "rsync by hand failed ({status}); it said why above"
+            )));
+        }
+    }
+    Ok(())
+}
