@@ -251,7 +251,7 @@ fn a_terminal_sees_one_line_that_is_drawn_again_until_the_full_sync_is_over() {
 fn a_terminal_sees_the_walk_and_what_is_printed_meanwhile() {
     let (mut plan, _) = slow(Plan::local(), 20);
     let (second, copy) = (plan.directory("second"), plan.directory("second copy"));
-    for number in 0..20_000 {
+    for number in 0..80_000 {
         fs::create_dir(second.join(format!("{number}"))).unwrap();
     }
     plan.conf.root(&second, &[("local".to_string(), copy.display().to_string())]);

@@ -22,7 +22,7 @@ mod tree;
 mod wait;
 
 pub use browser::Browser;
-pub use child::free_port;
+pub use child::{free_port, Child};
 pub use confxml::ConfXml;
 pub use daemon::Daemon;
 pub use disk::Disk;

@@ -1,39 +1,53 @@
 //! Far sides that do not take a standby, or not any more.
 
 use super::{change, gone, no_failure, one_stands_by, rsyncs, send, stand_by};
-use crate::harness::{eventually, Gate, Mirror, Plan, Rsync};
+use crate::harness::{eventually, until, Child, Gate, Mirror, Plan, Rsync, DEADLINE};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 fn full_syncs(mirror: &Mirror) -> usize {
     mirror.log().lines().filter(|line| line.contains(": full sync, ")).count()
 }
 
+/// Takes one connection of the module, until it is dropped. The daemon may still count runs that have
+/// ended, and refuse.
+fn take_connection(mirror: &Mirror) -> Child {
+    let before = mirror.daemon.connections();
+    let has_come_in = || mirror.daemon.connections() > before;
+    until("somebody else has connected", DEADLINE, || {
+        let mut command = Command::new("rsync");
+        command.args(["-a", "--files-from=-", "."]);
+        command.arg(format!("rsync://127.0.0.1:{}/module0/", mirror.daemon.port()));
+        command.current_dir(&mirror.root).stdin(Stdio::piped()).stderr(Stdio::null());
+        let mut other = Child::spawn(&mut command);
+        eventually("it is in or was refused", || has_come_in() || other.ended().is_some());
+        has_come_in().then_some(other).ok_or_else(|| mirror.daemon.log())
+    })
+}
+
 #[test]
-fn a_module_with_one_connection_gets_everything_without_one() {
+fn a_module_without_a_connection_to_spare_gets_everything_without_one() {
     let mut plan = Plan::new();
-    plan.daemon.every_module("max connections = 1");
+    plan.daemon.every_module("max connections = 4");
     let mirror = plan.start();
-    change(&mirror, "first");
+    one_stands_by(&mirror);
+    // The full sync, the first change, and the one that waits.
+    eventually("it has connected", || mirror.daemon.connections() == 3);
+    let others = [(); 3].map(|()| take_connection(&mirror));
+    let before = full_syncs(&mirror);
+    fs::write(mirror.remotes[0].join("only there"), "").unwrap();
+    send(mirror.pid(), Signal::SIGUSR1);
+    eventually("a full sync has been", || full_syncs(&mirror) > before);
+    mirror.equal();
+    drop(others);
     for number in 0..5 {
         change(&mirror, &format!("file{number}"));
-        // It takes the connection that the next full sync needs.
-        eventually("the last one has come in or was refused", || {
-            let log = mirror.daemon.log();
-            let refused = log.matches("max connections").count();
-            mirror.daemon.connections() + refused >= 3 + number || rsyncs(&mirror).is_empty()
-        });
-        let before = full_syncs(&mirror);
-        fs::write(mirror.remotes[0].join("only there"), "").unwrap();
-        send(mirror.pid(), Signal::SIGUSR1);
-        eventually("a full sync has been", || full_syncs(&mirror) > before);
-        mirror.equal();
     }
     let log = mirror.log();
     assert_eq!(log.matches("none is kept ready any more").count(), 1, "{log}");
-    change(&mirror, "last");
     assert_eq!(rsyncs(&mirror), []);
 }
 
