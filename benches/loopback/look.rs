@@ -13,8 +13,10 @@ use super::figures::NEVER;
 
 /// Between two looks: short beside the milliseconds that are measured.
 const LOOK_EVERY: Duration = Duration::from_micros(100);
-/// A look that takes longer is followed by a pause of so many times its length: the machine belongs to the others.
+/// A look that takes longer is followed by a pause of so many times its length, up to a limit: the machine belongs to
+/// the others, but what is measured are tens of milliseconds.
 const PAUSE_FOR_LOOK: u32 = 10;
+const PAUSE_MAX: Duration = Duration::from_millis(5);
 /// However often something goes on over there, after this time the rest counts as never.
 const PATIENCE_MAX: Duration = Duration::from_secs(120);
 
@@ -80,7 +82,8 @@ pub struct Seen {
 struct Far<'a> {
     path: &'a Path,
     found: usize,
-    equal_after: Option<Duration>,
+    /// From the given moment until all cheap signs were there.
+    seen_after: Option<Duration>,
 }
 
 /// Waits until all of `fars` are equal to `near`, counting from `started`.
@@ -97,17 +100,25 @@ pub fn wait_for_equality(
 ) -> io::Result<Seen> {
     let expected: Vec<(PathBuf, Kind)> = tree(near)?.into_iter().collect();
     let mut fars: Vec<Far> =
-        fars.iter().map(|path| Far { path, found: 0, equal_after: None }).collect();
+        fars.iter().map(|path| Far { path, found: 0, seen_after: None }).collect();
     let mut last_progress = (0, 0);
     let mut moved = Instant::now();
     loop {
         let look = Instant::now();
-        for far in fars.iter_mut().filter(|far| far.equal_after.is_none()) {
-            far.equal_after = far.look(near, &expected, gone, started)?;
+        for far in fars.iter_mut().filter(|far| far.seen_after.is_none()) {
+            far.seen_after = far.signs(&expected, gone).then(|| started.elapsed());
         }
-        if let Some(last) = fars.iter().map(|far| far.equal_after).collect::<Option<Vec<_>>>() {
-            let time = last.into_iter().max().unwrap_or_default();
-            return Ok(Seen { time, difference: Difference::default() });
+        if let Some(seen) = fars.iter().map(|far| far.seen_after).collect::<Option<Vec<_>>>() {
+            // Only now, and at most a few times: reading everything would hold up those that are not there yet.
+            for far in &mut fars {
+                if !compare(near, far.path)?.none() {
+                    far.seen_after = None;
+                }
+            }
+            if fars.iter().all(|far| far.seen_after.is_some()) {
+                let time = seen.into_iter().max().unwrap_or_default();
+                return Ok(Seen { time, difference: Difference::default() });
+            }
         }
         let now = (progress(), fars.iter().map(|far| far.found).sum::<usize>());
         if now != last_progress {
@@ -121,31 +132,23 @@ pub fn wait_for_equality(
             }
             return Ok(Seen { time: NEVER, difference });
         }
-        thread::sleep(LOOK_EVERY.max(look.elapsed() * PAUSE_FOR_LOOK));
+        thread::sleep((look.elapsed() * PAUSE_FOR_LOOK).clamp(LOOK_EVERY, PAUSE_MAX));
     }
 }
 
 impl Far<'_> {
-    /// The cheap signs first, each entry of them only until it has been seen once; then, at most a few times,
-    /// everything. The time is that of the cheap signs, if everything turns out to be right.
-    fn look(
-        &mut self,
-        near: &Path,
-        expected: &[(PathBuf, Kind)],
-        gone: &[&str],
-        started: Instant,
-    ) -> io::Result<Option<Duration>> {
+    /// Whether what is cheap to look at is right. An entry is looked at until it has been seen once.
+    fn signs(&mut self, expected: &[(PathBuf, Kind)], gone: &[&str]) -> bool {
         if gone.iter().any(|path| fs::symlink_metadata(self.path.join(path)).is_ok()) {
-            return Ok(None);
+            return false;
         }
         while let Some((path, kind)) = expected.get(self.found) {
             if Kind::at(&self.path.join(path)).ok().as_ref() != Some(kind) {
-                return Ok(None);
+                return false;
             }
             self.found += 1;
         }
-        let time = started.elapsed();
-        Ok(compare(near, self.path)?.none().then_some(time))
+        true
     }
 }
 

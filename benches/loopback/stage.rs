@@ -251,6 +251,11 @@ fn start_daemon(
         "address = 127.0.0.1\nport = {port}\nlog file = {}\nuse chroot = no\n",
         directory.join("rsyncd.log").display()
     );
+    if remotes > 1 {
+        // One daemon stands for many, each of which would let five connections wait to be taken: the kernel
+        // drops the sixth, and whoever comes tries again after a second.
+        text += "listen backlog = 1024\n";
+    }
     match way {
         Way::StockDaemon | Way::Ssh => {}
         Way::AdvisedDaemon => text += "socket options = TCP_NODELAY\nreverse lookup = no\n",

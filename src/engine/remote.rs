@@ -29,7 +29,7 @@ const BATCH_PATHS_MAX: usize = 50_000;
 /// So many pending paths leave without waiting for quiet: sending them takes as long as starting
 /// rsync does, and a burst is sent while it is still being written. Batches then grow by themselves,
 /// since the next one collects for as long as the last one takes.
-const WORTHWHILE_PATHS: usize = 256;
+const WORTHWHILE_PATHS: usize = 1_000;
 /// A directory of which nothing but its time has changed waits so long for another change to go with.
 const DIRECTORY_TIME_MS: u64 = 1_000;
 /// From so many new files on it is worth a run of their own that does not compare by checksum.
