@@ -13,6 +13,7 @@ mod background;
 mod bad_input;
 mod banner;
 mod broken_configs;
+mod cascades;
 mod changes;
 mod check;
 mod churn;
