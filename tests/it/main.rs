@@ -24,6 +24,7 @@ mod failures;
 mod filters;
 mod halts;
 mod harness_itself;
+mod idle;
 mod init;
 mod install;
 mod keepalive;

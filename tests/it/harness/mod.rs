@@ -34,7 +34,7 @@ pub use machine::Machine;
 pub use mirror::{change_arrives, Mirror, Plan};
 pub use old_kernel::{listed, Kernel};
 pub use old_rsync::{path, path_of, Version};
-pub use rest::rest_for;
+pub use rest::{rest_for, switches};
 pub use sersync::{binary, program, run_to_end, Ended};
 pub use sshd::Sshd;
 pub use stand_in::{End, StandIn};

@@ -9,7 +9,7 @@ const COMES_TO_REST: Duration = Duration::from_secs(60);
 
 /// How often the threads of a process have gone to sleep or were interrupted so far: two of these are the
 /// same only if none of them ran between.
-fn switches(pid: u32) -> u64 {
+pub fn switches(pid: u32) -> u64 {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let of_task = |task: std::io::Result<fs::DirEntry>| {
         let status = fs::read_to_string(task.unwrap().path().join("status")).unwrap_or_default();
