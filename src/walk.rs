@@ -10,13 +10,13 @@ use crate::engine::scan::{Entry, Listing, Origin, Place, Reached, Scan, ScanId, 
 use crate::engine::watches::join;
 use crate::engine::RootId;
 use crate::sys::channel::{channel, Sender};
+use crate::sys::directory::{Buffer, Directory, Kind};
 use crate::sys::inotify::{self, Inotify};
+use nix::sys::stat::{stat, FileStat, SFlag};
 use std::collections::VecDeque;
 use std::ffi::OsStr;
-use std::fs::Metadata;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -170,6 +170,7 @@ impl Outbox<'_> {
 /// Walks a directory and everything below it.
 fn walk(ground: &Ground, scan: Scan, tell: &Sender<Told>) {
     let mut outbox = Outbox { ground, tell, listings: Vec::new(), items: 0, entries: 0 };
+    let mut buffer = Buffer::default();
     let is_whole = scan.place == Place::Root;
     let place = scan.watch.then_some(scan.place);
     let mut ahead = vec![Ahead { path: scan.path, place, above: Stamps::default() }];
@@ -187,10 +188,18 @@ fn walk(ground: &Ground, scan: Scan, tell: &Sender<Told>) {
                 }
             }
         }
+        // Now that it is watched, and not before: what happened in between would be missed.
+        let opened = match reached {
+            Reached::Watched { .. } | Reached::Read => Directory::open(&full),
+            Reached::Unwatched { .. } => Err(io::Error::from_raw_os_error(libc::ENOSPC)),
+        };
         let (stamps, changed_ns) = match scan.origin {
             Origin::Since(since_ns) => {
-                // Now that it is watched, and not before: what happened in between would be missed.
-                let own_ns = full.metadata().map_or(0, |found| changed(&found));
+                let own = match &opened {
+                    Ok(directory) => directory.attributes(),
+                    Err(_) => stat(&full).map_err(io::Error::from),
+                };
+                let own_ns = own.map_or(0, |found| changed(&found));
                 let stamps = next.above.of_entry(own_ns, true);
                 (stamps, Some(stamps.changed_ns).filter(|ns| *ns >= since_ns))
             }
@@ -204,11 +213,18 @@ fn walk(ground: &Ground, scan: Scan, tell: &Sender<Told>) {
             changed_ns,
             entries: Vec::new(),
         };
-        if matches!(listing.reached, Reached::Unwatched { .. }) {
-            outbox.add(listing);
-            continue;
+        match opened {
+            Ok(directory) => {
+                read(&directory, &mut buffer, stamps, listing, &mut ahead, &mut outbox);
+            }
+            Err(error) => {
+                if !matches!(listing.reached, Reached::Unwatched { .. }) {
+                    outbox.trouble(&listing.path, "read", error);
+                }
+                // Watched is watched: its events must find their directory.
+                outbox.add(listing);
+            }
         }
-        read(&full, stamps, listing, &mut ahead, &mut outbox);
     }
     outbox.flush();
     let entries = is_whole.then_some(outbox.entries);
@@ -231,50 +247,47 @@ fn out_of_watches(error: &io::Error) -> bool {
 
 /// Reads one directory: its entries go out, its directories go on the list of what is ahead.
 fn read(
-    full: &Path,
+    directory: &Directory,
+    buffer: &mut Buffer,
     stamps: Stamps,
     mut listing: Listing,
     ahead: &mut Vec<Ahead>,
     outbox: &mut Outbox,
 ) {
     let filter = &outbox.ground.filter;
-    let entries = match std::fs::read_dir(full) {
-        Ok(entries) => entries,
-        Err(error) => {
-            outbox.trouble(&listing.path, "read", error);
-            // Watched is watched: its events must find their directory.
-            return outbox.add(listing);
-        }
-    };
-    for entry in entries {
-        // A directory that goes while it is read ends early; the events tell.
-        let Ok(entry) = entry else { break };
-        let name: Box<[u8]> = entry.file_name().as_bytes().into();
-        let Ok(is_dir) = entry.file_type().map(|kind| kind.is_dir()) else { continue };
-        let path = join(&listing.path, &name);
-        if filter.excludes(&path, is_dir) {
-            continue;
-        }
-        outbox.entries += 1;
-        if is_dir {
-            let place = place_in(&listing.reached, &name);
-            ahead.push(Ahead { path, place, above: stamps });
-        }
-        let changed_ns = match listing.origin {
-            Origin::Start => None,
-            Origin::Since(_) if is_dir => None,
-            Origin::Since(since_ns) => {
-                // It may have gone since.
-                let own_ns = entry.metadata().map_or(0, |found| changed(&found));
-                Some(stamps.of_entry(own_ns, false).changed_ns).filter(|ns| *ns >= since_ns)
+    // A directory that goes while it is read ends early; the events tell.
+    while let Some(entries) = directory.read(buffer).ok().filter(|it| !it.is_end()) {
+        for (name, kind) in entries {
+            let is_dir = match kind {
+                Kind::Directory => true,
+                Kind::Other => false,
+                Kind::Unknown => directory.attributes_of(name).is_ok_and(|found| is_dir(&found)),
+            };
+            let path = join(&listing.path, name);
+            if filter.excludes(&path, is_dir) {
+                continue;
             }
-            Origin::Created(_) | Origin::Moved => Some(0),
-        };
-        if let Some(changed_ns) = changed_ns {
-            listing.entries.push(Entry { name, is_dir, changed_ns });
-            if listing.entries.len() >= MESSAGE_ITEMS_MAX {
-                let entries = std::mem::take(&mut listing.entries);
-                outbox.add(Listing { entries, ..listing.clone() });
+            outbox.entries += 1;
+            if is_dir {
+                let place = place_in(&listing.reached, name);
+                ahead.push(Ahead { path, place, above: stamps });
+            }
+            let changed_ns = match listing.origin {
+                Origin::Start => None,
+                Origin::Since(_) if is_dir => None,
+                Origin::Since(since_ns) => {
+                    // It may have gone since.
+                    let own_ns = directory.attributes_of(name).map_or(0, |found| changed(&found));
+                    Some(stamps.of_entry(own_ns, false).changed_ns).filter(|ns| *ns >= since_ns)
+                }
+                Origin::Created(_) | Origin::Moved => Some(0),
+            };
+            if let Some(changed_ns) = changed_ns {
+                listing.entries.push(Entry { name: name.into(), is_dir, changed_ns });
+                if listing.entries.len() >= MESSAGE_ITEMS_MAX {
+                    let entries = std::mem::take(&mut listing.entries);
+                    outbox.add(Listing { entries, ..listing.clone() });
+                }
             }
         }
     }
@@ -289,9 +302,13 @@ fn place_in(reached: &Reached, name: &[u8]) -> Option<Place> {
     }
 }
 
+fn is_dir(found: &FileStat) -> bool {
+    SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR
+}
+
 /// The time of the last change of content, attributes, name or place: nobody can set it.
-fn changed(found: &Metadata) -> u64 {
-    let ns = i128::from(found.ctime()) * 1_000_000_000 + i128::from(found.ctime_nsec());
+fn changed(found: &FileStat) -> u64 {
+    let ns = i128::from(found.st_ctime) * 1_000_000_000 + i128::from(found.st_ctime_nsec);
     u64::try_from(ns.max(0)).unwrap_or(u64::MAX)
 }
 

@@ -63,8 +63,8 @@ mod tests {
     use crate::rsync::outcome::{Class, Ended, Status};
     use crate::rsync::plan::Deletes;
 
-    const REMOVED_DIR: What = What::Removed { gone: Gone::Directory, created: None };
-    const REMOVED: What = What::Removed { gone: Gone::Entry, created: None };
+    const REMOVED_DIR: What = What::Removed { gone: Gone::Directory, unsent: false };
+    const REMOVED: What = What::Removed { gone: Gone::Entry, unsent: false };
 
     /// A root with remotes, of which each may have one job.
     struct World {

@@ -1,4 +1,4 @@
-//! Which paths are never synced: the user's expressions, hidden files, editors' temporary files.
+//! Which paths are never synced: the user's expressions, hidden files, temporary files of editors and rsync.
 //!
 //! The root asks for each entry by itself. What lies below an excluded directory never comes up,
 //! because that directory is neither watched nor read.
@@ -6,6 +6,9 @@
 use crate::config;
 use regex_lite::Regex;
 use std::borrow::Cow;
+
+/// Where an rsync that sends to this root with `--delay-updates` keeps files until it is done.
+const DELAYED_UPDATES: &[u8] = b".~tmp~";
 
 /// The compiled `filter` element, and the names that are left out by rule.
 #[derive(Debug, Default)]
@@ -38,6 +41,9 @@ impl Filter {
     /// What is above it is not looked at.
     pub fn excludes(&self, path: &[u8], is_dir: bool) -> bool {
         let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
+        if is_dir && name == DELAYED_UPDATES {
+            return true;
+        }
         if !is_dir && (is_temporary(name) || self.hidden && name.starts_with(b".")) {
             return true;
         }
@@ -136,6 +142,7 @@ mod tests {
         for name in [".htaccess", ".swp", "x.swp", "4913a", ".env", ".sw", "~x"] {
             assert!(!none.excludes(name.as_bytes(), false), "{name}");
         }
+        assert!(none.excludes(b"d/.~tmp~", true) && !none.excludes(b"~tmp~", true));
     }
 
     #[test]

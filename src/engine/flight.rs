@@ -117,7 +117,10 @@ impl Flight {
 
     /// Whether the far side may come to have, or may keep, something under this name.
     pub fn reaches(&self, path: &[u8]) -> bool {
-        self.sweeps() || self.listed(path).is_some() || self.empties_above(path)
+        self.sweeps()
+            || self.listed(path).is_some()
+            || self.empties_above(path)
+            || self.renames.iter().any(|rename| rename.is_dir && lies_in(path, &rename.to))
     }
 
     /// Whether a directory above a path is emptied over there, of all that is not here.

@@ -424,9 +424,11 @@ impl Engine {
         };
         let served = &mut self.remotes[number];
         served.remote.sent(literal.unwrap_or(0));
-        for path in self.roots[served.root].root.unseen() {
+        let root = &mut self.roots[served.root].root;
+        for path in root.unseen() {
             served.remote.unseen_when_job_ends(path);
         }
+        root.may_be_sent(|path| served.remote.reaches(job, path));
         let Some(verdict) = served.remote.finish(job, class, &ended, named, now) else { return };
         match verdict {
             Verdict::Arrived { sent, took_ms, back, learned } => {

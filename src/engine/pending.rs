@@ -29,6 +29,9 @@ pub enum What {
     Settled(Time),
     /// It is there and has changed, or may have.
     Changed,
+    /// It is a directory in which something has changed a moment ago, and its own attributes have now: as
+    /// a rule its time, set by who wrote there, and nobody waits for that.
+    Touched,
     /// It is a directory that came into being, or was moved here, and has just been read.
     Folder,
     /// It may have changed while nobody watched, at the latest at this time (nanoseconds since 1970).
@@ -46,13 +49,13 @@ pub enum What {
     /// It is a directory that has just been watched, and the far side may hold things in it that
     /// were gone before it was: what it holds and we have not must go.
     Doubted,
-    /// It disappeared; `created` is when it had come into being, if that was seen and nothing was
-    /// pending for it yet.
+    /// It disappeared.
     Removed {
         /// What disappeared; never [`Gone::No`].
         gone: Gone,
-        /// As [`What::Created`].
-        created: Option<Time>,
+        /// It had come into being a while ago, under a name that was free, and was no change yet: no
+        /// job that has ended can have sent it.
+        unsent: bool,
     },
 }
 
@@ -178,17 +181,23 @@ impl Pending {
         taken
     }
 
-    /// Remembers a change. `unsent` says whether no job can have sent what was created at a time.
-    /// Gives `true` if nothing has to be remembered, because it is gone again.
-    pub fn apply(&mut self, path: &Path, what: What, unsent: impl Fn(Time) -> bool) -> bool {
+    /// Remembers a change. `is_unsent` says whether no job can have sent what was created at a time or,
+    /// without one, whether the job on its way cannot. Gives `true` if nothing has to be remembered,
+    /// because it is gone again.
+    pub fn apply(
+        &mut self,
+        path: &Path,
+        what: What,
+        is_unsent: impl Fn(Option<Time>) -> bool,
+    ) -> bool {
         match what {
             What::Created(created) | What::Settled(created) => {
-                let new = || Change { fresh: unsent(created), ..Change::SEEN };
+                let new = || Change { fresh: is_unsent(Some(created)), ..Change::SEEN };
                 let change = self.changes.entry(path.clone()).or_insert_with(new);
                 change.by_name |= matches!(what, What::Settled(_));
             }
             // Of a directory without a watch a level sync takes care, whatever it is here.
-            What::Changed | What::Folder | What::Newer { .. } | What::Unwatched => {
+            What::Changed | What::Touched | What::Folder | What::Newer { .. } | What::Unwatched => {
                 self.changes.entry(path.clone()).or_insert(Change::SEEN);
             }
             What::Landed => {
@@ -199,7 +208,7 @@ impl Pending {
                 let doubted = Change { gone: Gone::Directory, ..Change::SEEN };
                 self.changes.insert(path.clone(), doubted);
             }
-            What::Removed { gone, created } => {
+            What::Removed { gone, unsent } => {
                 if gone == Gone::Directory {
                     self.absorb_below(path);
                 }
@@ -212,7 +221,7 @@ impl Pending {
                         change.gone = change.gone.max(gone);
                         change.fresh = false;
                     }
-                    None if created.is_some_and(unsent) => return true,
+                    None if unsent && is_unsent(None) => return true,
                     None => {
                         self.changes.insert(path.clone(), Change { gone, ..Change::SEEN });
                     }
@@ -327,15 +336,18 @@ pub fn lies_in(path: &[u8], directory: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    const IDLE: fn(Time) -> bool = |created| created > Time(100);
+    const IDLE: fn(Option<Time>) -> bool = |created| created.is_none_or(|it| it > Time(100));
     const BORN: What = What::Created(Time(101));
-    const REMOVED_FILE: What = What::Removed { gone: Gone::Entry, created: None };
-    const REMOVED_DIR: What = What::Removed { gone: Gone::Directory, created: None };
+    const REMOVED_FILE: What = What::Removed { gone: Gone::Entry, unsent: false };
+    const REMOVED_DIR: What = What::Removed { gone: Gone::Directory, unsent: false };
 
-    fn pending(history: &[(&str, What)], unsent: fn(Time) -> bool) -> Vec<(String, Gone)> {
+    fn pending(
+        history: &[(&str, What)],
+        is_unsent: fn(Option<Time>) -> bool,
+    ) -> Vec<(String, Gone)> {
         let mut pending = Pending::default();
         for (path, what) in history {
-            pending.apply(&Path::from(path.as_bytes()), *what, unsent);
+            pending.apply(&Path::from(path.as_bytes()), *what, is_unsent);
         }
         let text = |path: Path| String::from_utf8(path.to_vec()).unwrap();
         pending.take(usize::MAX).into_iter().map(|(p, c)| (text(p), c.gone)).collect()
@@ -382,12 +394,12 @@ mod tests {
 
     #[test]
     fn a_creation_that_was_never_pending_is_dropped_the_same_way() {
-        let removed = |created| What::Removed { gone: Gone::Entry, created };
-        assert_eq!(pending(&[("a", removed(Some(Time(101))))], IDLE), []);
+        let removed = |unsent| What::Removed { gone: Gone::Entry, unsent };
+        assert_eq!(pending(&[("a", removed(true))], IDLE), []);
         let owed = [("a".to_string(), Gone::Entry)];
-        assert_eq!(pending(&[("a", removed(Some(Time(101))))], |_| false), owed);
-        assert_eq!(pending(&[("a", removed(Some(Time(99))))], IDLE), owed);
-        let earlier = [("a", What::Changed), ("a", removed(Some(Time(101))))];
+        assert_eq!(pending(&[("a", removed(true))], |_| false), owed);
+        assert_eq!(pending(&[("a", removed(false))], IDLE), owed);
+        let earlier = [("a", What::Changed), ("a", removed(true))];
         assert_eq!(pending(&earlier, IDLE), owed, "something was pending under that name");
     }
 

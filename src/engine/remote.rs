@@ -289,6 +289,7 @@ impl Remote {
             What::Created(_)
             | What::Settled(_)
             | What::Changed
+            | What::Touched
             | What::Folder
             | What::Landed
             | What::Doubted
@@ -313,8 +314,11 @@ impl Remote {
         let (flight, last_end) = (&self.flight, self.last_end);
         let before = self.pending.len();
         let gone_again = self.pending.apply(path, what, |created| match flight {
-            None => created > last_end,
-            Some(flight) => created > flight.started && !flight.reaches(path),
+            None => created.is_none_or(|created| created > last_end),
+            Some(flight) => {
+                let began = created.is_none_or(|created| created > flight.started);
+                began && !flight.reaches(path)
+            }
         });
         self.tally.changed(before == 0, self.pending.len() > before, now);
         if gone_again {
@@ -329,9 +333,13 @@ impl Remote {
             self.first_change = None;
             return false;
         }
-        // A directory's time may be waiting until later.
-        self.first_change = Some(self.first_change.map_or(now, |first| first.min(now)));
-        self.last_change = now;
+        if what == What::Touched {
+            self.may_wait(now);
+        } else {
+            // A directory's time may be waiting until later.
+            self.first_change = Some(self.first_change.map_or(now, |first| first.min(now)));
+            self.last_change = now;
+        }
         if self.pending.len() + self.bulk.waiting() <= PENDING_PATHS_MAX {
             return false;
         }
@@ -377,16 +385,21 @@ impl Remote {
     fn time_of_directory_changed(&mut self, path: &[u8], now: Time) -> bool {
         // The root's own time goes with every batch.
         if let Some(slash) = path.iter().rposition(|&byte| byte == b'/') {
-            self.pending.apply(&Path::from(&path[..slash]), What::Changed, |_| false);
-            if self.first_change.is_none() {
-                self.first_change = Some(now + DIRECTORY_TIME_MS);
-                self.last_change = now + DIRECTORY_TIME_MS;
-            }
+            self.pending.apply(&Path::from(&path[..slash]), What::Touched, |_| false);
+            self.may_wait(now);
         }
         if self.pending.is_empty() {
             self.first_change = None;
         }
         false
+    }
+
+    /// What was just added is the time of a directory: it goes with the next batch, or by itself later.
+    fn may_wait(&mut self, now: Time) {
+        if self.first_change.is_none() {
+            self.first_change = Some(now + DIRECTORY_TIME_MS);
+            self.last_change = now + DIRECTORY_TIME_MS;
+        }
     }
 
     /// The directory at `path` is being scanned while the job on its way ends. What the job has sent

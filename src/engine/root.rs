@@ -8,7 +8,7 @@ use super::filter::Filter;
 use super::pending::{Path, What};
 use super::renames::{Halves, Rename};
 use super::scan::{Listing, Origin, Reached, ScanId};
-use super::settle::{Creations, Recent, Seen};
+use super::settle::{is_receivers, Creations, Recent, Seen};
 use super::time::Time;
 use super::tree::NodeId;
 use super::watches::{join, Order, Watches, Whose};
@@ -202,6 +202,13 @@ impl Root {
                 Origin::Start | Origin::Created(_) | Origin::Moved => continue,
             };
             let path = Path::from(join(&listing.path, &entry.name));
+            if let (What::Created(since), false, true) =
+                (what, entry.is_dir, is_receivers(&entry.name))
+            {
+                if self.creations.find(&path, since, now) {
+                    continue;
+                }
+            }
             self.recent.note(&path, now);
             self.changes.push((path, what));
         }
@@ -232,10 +239,16 @@ impl Root {
 
     /// What a look at a created file saw.
     pub fn handle_seen(&mut self, path: &Path, seen: Seen, now: Time) {
-        if let Some(created) = self.creations.seen(path, seen, self.switches.close_write, now) {
+        let if_regular = self.switches.close_write || self.switches.create_file;
+        if let Some(created) = self.creations.seen(path, seen, if_regular, now) {
             self.recent.note(path, now);
             self.changes.push((path.clone(), What::Settled(created)));
         }
+    }
+
+    /// A job has ended that may have sent what it `reaches`.
+    pub fn may_be_sent(&mut self, reaches: impl Fn(&[u8]) -> bool) {
+        self.creations.may_be_sent(reaches);
     }
 
     /// The path of an entry, if its directory has one.
@@ -306,6 +319,9 @@ impl Root {
     }
 
     fn handle_file(&mut self, path: Path, event: &RawEvent, now: Time) {
+        if is_receivers(&event.name) && self.handle_received(&path, event, now) {
+            return;
+        }
         if event.has(mask::CREATE) {
             let is_closed = event.has(mask::CLOSE_WRITE) && self.switches.close_write;
             if self.switches.create_file || is_closed {
@@ -341,6 +357,21 @@ impl Root {
         }
     }
 
+    /// What another rsync receives here has a name of its own until it is complete, and is no change
+    /// before; `false` if it is to be handled as any other. Nothing rests on the name: what keeps it is
+    /// a change a little later.
+    fn handle_received(&mut self, path: &Path, event: &RawEvent, now: Time) -> bool {
+        if event.has(mask::CREATE) {
+            return self.creations.receive(path, event.has(mask::CLOSE_WRITE), now);
+        }
+        let waits = self.creations.contains(path);
+        if waits && event.has(mask::CLOSE_WRITE) {
+            self.creations.received(path, now);
+        }
+        // It is given its owner, mode and times under that name.
+        waits && !event.has(mask::MOVED_TO | mask::MOVED_FROM | mask::DELETE)
+    }
+
     /// Something left its name, perhaps for another one. With a filter, what a directory holds and is
     /// not to be seen depends on where it lies.
     fn left(&mut self, path: Option<&Path>, event: &RawEvent) {
@@ -360,7 +391,10 @@ impl Root {
 
     fn attributes_changed(&mut self, path: Option<Path>, is_dir: bool, now: Time) {
         let Some(path) = path else { return };
-        if self.switches.attrib || self.recent.contains(&path, is_dir, now) {
+        let itself = self.recent.contains(&path, false, now);
+        if is_dir && !itself && self.recent.contains(&path, true, now) {
+            self.changes.push((path, What::Touched));
+        } else if itself || self.switches.attrib {
             self.changes.push((path, What::Changed));
         }
     }
@@ -372,8 +406,8 @@ impl Root {
 
     fn removed(&mut self, path: Option<Path>, gone: Gone) {
         if let Some(path) = path {
-            let created = self.creations.remove(&path);
-            self.changes.push((path, What::Removed { gone, created }));
+            let unsent = self.creations.removed(&path);
+            self.changes.push((path, What::Removed { gone, unsent }));
         }
     }
 }

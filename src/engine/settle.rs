@@ -2,7 +2,8 @@
 //!
 //! [`Creations`]: a created file is not a change yet, since its content comes with the close-write
 //! event. But symlinks, hard links, fifos and files that appear by `linkat` never get one. So each
-//! created file is looked at soon after, and again later, until it is clear what it is.
+//! created file is looked at soon after, and again later, until it is clear what it is. What another
+//! rsync writes here has a name of its own until it is complete: it waits for its right name.
 //!
 //! [`Recent`]: programs write, close, and only then set mode, owner and times. Where attribute
 //! events do not count by themselves, they still count for a path that changed a moment ago.
@@ -16,8 +17,12 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 /// all) cost no look, and a symlink waits no longer than this.
 const FIRST_LOOK_MS: u64 = 5;
 /// A file that is the same at two looks this far apart, and was not closed by its writer under this
-/// name, is taken for complete.
+/// name, is taken for complete. One that has a receiver's name is, if it has it so long after it was closed.
 const CREATE_SETTLE_MS: u64 = 1_000;
+/// The same for a file that is being received: rsync writes 256 KiB at a time, and lines may be slow.
+const RECEIVE_SETTLE_MS: u64 = 60_000;
+/// How far off each kind of look is: the first one, those after it, and those at what is being received.
+const LOOKS_MS: [u64; 3] = [FIRST_LOOK_MS, CREATE_SETTLE_MS, RECEIVE_SETTLE_MS];
 /// Created files that wait at the same time; more are taken for changed at once.
 const CREATIONS_MAX: usize = 65_536;
 /// An attribute event counts for a path whose content changed this long ago or less.
@@ -52,32 +57,68 @@ pub struct Stamp {
     pub modified_ns: i128,
 }
 
+/// Which of [`LOOKS_MS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    First,
+    Later,
+    Receiving,
+}
+
 #[derive(Debug)]
 struct Creation {
     since: Time,
     look_at: Time,
+    look: Look,
     stamp: Option<Stamp>,
+    /// Its writer is done, and it may get another name at once.
+    closed: bool,
+    /// A job may have sent it.
+    sent: bool,
 }
 
-/// Files that were created and not closed by their writer yet.
+/// Files that were created and not closed by their writer yet, or not renamed to what they shall be.
 #[derive(Debug, Default)]
 pub struct Creations {
     waiting: HashMap<Path, Creation>,
-    /// The first looks and those after, each in the order of time. Files that do not wait any more, or
-    /// not for this look, stay in until they come to the front: whoever is first is always wanted.
-    looks: [VecDeque<(Time, Path)>; 2],
+    /// One for each of [`LOOKS_MS`], in the order of time. Files that do not wait any more, or not for
+    /// this look, stay in until they come to the front: whoever is first is always wanted.
+    looks: [VecDeque<(Time, Path)>; LOOKS_MS.len()],
 }
 
 impl Creations {
     /// A file was created; `false` if no more can wait.
     pub fn insert(&mut self, path: &Path, now: Time) -> bool {
+        self.wait(path, Look::First, false, now, now)
+    }
+
+    /// A file was found that has a receiver's name and was created at `since` or later; `false` if no
+    /// more can wait.
+    pub fn find(&mut self, path: &Path, since: Time, now: Time) -> bool {
+        self.wait(path, Look::First, false, since, now)
+    }
+
+    /// A file was created that [has a receiver's name](is_receivers), and perhaps closed at once;
+    /// `false` if no more can wait.
+    pub fn receive(&mut self, path: &Path, closed: bool, now: Time) -> bool {
+        self.wait(path, if closed { Look::Later } else { Look::Receiving }, closed, now, now)
+    }
+
+    /// The writer of a file that waits and has a receiver's name is done.
+    pub fn received(&mut self, path: &Path, now: Time) {
+        let Some(creation) = self.waiting.get_mut(path) else { return };
+        creation.closed = true;
+        self.look(path, Look::Later, now);
+    }
+
+    fn wait(&mut self, path: &Path, look: Look, closed: bool, since: Time, now: Time) -> bool {
         self.remove(path);
         if self.waiting.len() >= CREATIONS_MAX {
             return false;
         }
-        let look_at = now + FIRST_LOOK_MS;
-        self.waiting.insert(path.clone(), Creation { since: now, look_at, stamp: None });
-        self.look(path, look_at, 0);
+        let creation = Creation { since, look_at: now, look, stamp: None, closed, sent: false };
+        self.waiting.insert(path.clone(), creation);
+        self.look(path, look, now);
         true
     }
 
@@ -86,6 +127,24 @@ impl Creations {
         let creation = self.waiting.remove(path)?;
         self.tidy();
         Some(creation.since)
+    }
+
+    /// The file has disappeared. Whether it waited, and no job that has ended can have sent it.
+    pub fn removed(&mut self, path: &[u8]) -> bool {
+        let sent = self.waiting.get(path).is_none_or(|creation| creation.sent);
+        self.remove(path).is_some() && !sent
+    }
+
+    /// Whether a file waits.
+    pub fn contains(&self, path: &[u8]) -> bool {
+        self.waiting.contains_key(path)
+    }
+
+    /// A job has ended that may have sent what it `reaches`.
+    pub fn may_be_sent(&mut self, reaches: impl Fn(&[u8]) -> bool) {
+        for (path, creation) in &mut self.waiting {
+            creation.sent |= reaches(path);
+        }
     }
 
     /// The files that wait.
@@ -117,12 +176,12 @@ impl Creations {
             Seen::Other => true,
             Seen::Regular { links, .. } if links > 1 => true,
             Seen::Regular { .. } if !if_regular => false,
+            Seen::Regular { .. } if creation.closed => true,
             Seen::Regular { stamp, .. } if creation.stamp == Some(stamp) => true,
             Seen::Regular { stamp, .. } => {
                 creation.stamp = Some(stamp);
-                creation.look_at = now + CREATE_SETTLE_MS;
-                let look_at = creation.look_at;
-                self.look(path, look_at, 1);
+                let receiving = creation.look == Look::Receiving;
+                self.look(path, if receiving { Look::Receiving } else { Look::Later }, now);
                 return None;
             }
         };
@@ -134,9 +193,14 @@ impl Creations {
         *self = Creations::default();
     }
 
-    /// Puts a look at the end of its queue.
-    fn look(&mut self, path: &Path, look_at: Time, queue: usize) {
-        let (looks, waiting) = (&mut self.looks[queue], &self.waiting);
+    /// Puts a look at a file that waits at the end of its queue.
+    fn look(&mut self, path: &Path, look: Look, now: Time) {
+        let look_at = now + LOOKS_MS[look as usize];
+        if let Some(creation) = self.waiting.get_mut(path) {
+            creation.look_at = look_at;
+            creation.look = look;
+        }
+        let (looks, waiting) = (&mut self.looks[look as usize], &self.waiting);
         if looks.len() >= 2 * CREATIONS_MAX {
             looks.retain(|look| is_wanted(waiting, look));
         }
@@ -155,6 +219,17 @@ impl Creations {
 
 fn is_wanted(waiting: &HashMap<Path, Creation>, (time, path): &(Time, Path)) -> bool {
     waiting.get(path).is_some_and(|creation| creation.look_at == *time)
+}
+
+/// Whether a name looks like those under which rsync receives: `.NAME.XXXXXX`, with six letters or
+/// digits at random.
+pub fn is_receivers(name: &[u8]) -> bool {
+    const RANDOM_BYTES: usize = 6;
+    let Some((start, random)) = name.split_last_chunk::<RANDOM_BYTES>() else { return false };
+    start.len() > 2
+        && start.starts_with(b".")
+        && start.ends_with(b".")
+        && random.iter().all(u8::is_ascii_alphanumeric)
 }
 
 /// Paths whose content changed within the last [`SETTLE_MS`].
@@ -294,6 +369,57 @@ mod tests {
         assert_eq!(creations.remove(&path("f")), Some(Time(3)));
         assert_eq!((creations.remove(&path("f")), creations.next_look()), (None, None));
         assert_eq!(creations.seen(&path("f"), Seen::Other, true, Time(9)), None, "a late answer");
+    }
+
+    #[test]
+    fn what_is_received_waits_for_its_name() {
+        let name = path(".f.A1b2C3");
+        let mut creations = Creations::default();
+        creations.receive(&name, false, Time(0));
+        // However slowly it comes.
+        let mut now = Time(0);
+        for size in [10, 20] {
+            now = creations.next_look().unwrap();
+            assert_eq!(creations.take_look(now), Some(name.clone()));
+            assert_eq!(creations.seen(&name, regular(1, size), true, now), None);
+        }
+        assert_eq!(now, Time(2 * RECEIVE_SETTLE_MS));
+        creations.received(&name, now);
+        assert_eq!(creations.next_look(), Some(now + CREATE_SETTLE_MS));
+        // It is somebody's name after all.
+        now = now + CREATE_SETTLE_MS;
+        creations.take_look(now);
+        assert_eq!(creations.seen(&name, regular(1, 30), true, now), Some(Time(0)));
+        // The usual case.
+        creations.receive(&name, true, now);
+        assert!(creations.removed(&name) && creations.next_look().is_none());
+    }
+
+    #[test]
+    fn what_disappears_before_it_counted_was_sent_only_by_a_job_that_reached_it() {
+        let mut creations = Creations::default();
+        for name in ["a", "b"] {
+            creations.insert(&path(name), Time(0));
+        }
+        creations.may_be_sent(|path| path == b"b");
+        assert!(creations.removed(b"a") && !creations.removed(b"b") && !creations.removed(b"c"));
+    }
+
+    #[test]
+    fn names_of_receivers() {
+        for (name, is) in [
+            (".f.A1b2C3", true),
+            (".a long.name.tar.gz.000000", true),
+            (".env.sample", true),
+            (".f.A1b2C", false),
+            (".f.A1b2C_", false),
+            ("f.A1b2C3", false),
+            ("..A1b2C3", false),
+            (".A1b2C3", false),
+            ("", false),
+        ] {
+            assert_eq!(is_receivers(name.as_bytes()), is, "{name}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@
 pub mod channel;
 pub mod clock;
 pub mod daemon;
+pub mod directory;
 pub mod epoll;
 pub mod inotify;
 pub mod lock;

@@ -51,3 +51,42 @@ fn a_remote_that_hangs_and_one_that_refuses_delay_nobody() {
     });
     assert!(!owed().contains("127.0.0.1::"), "{}", owed());
 }
+
+#[test]
+fn of_eight_remotes_one_that_hangs_keeps_no_more_than_its_own_slot() {
+    const ROUNDS: usize = 5;
+    const FILES: usize = 40;
+    let mut plan = Plan::with_remotes(7);
+    plan.await_full_sync = false;
+    // The one that hangs has one of them for as long as this test runs: nobody gives it up.
+    plan.args.extend(["-n".into(), "3".into()]);
+    plan.conf.standby = r#"<standby start="false"/>"#.into();
+    let _hole = TcpListener::bind((HANGS, plan.daemon.port())).unwrap();
+    plan.conf.roots[0].remotes.insert(3, (HANGS.to_string(), "module0".to_string()));
+    let mirror = plan.start();
+    for round in 0..ROUNDS {
+        for file in 0..FILES {
+            fs::write(mirror.root.join(format!("{round}-{file}")), "content").unwrap();
+        }
+        mirror.equal();
+    }
+    assert!(!mirror.log().contains(HANGS), "it was given up, so that nothing was shown");
+    // All have had their turns: none took them from another.
+    let batches = |remote: usize| {
+        let about = format!("127.0.0.1::module{remote}: ");
+        mirror.log().lines().filter(|line| line.contains(&about)).count()
+    };
+    let counts: Vec<usize> = (0..7).map(batches).collect();
+    assert!(counts.iter().all(|count| *count > 1), "{counts:?}");
+    let port = format!("--port={}", mirror.daemon.port());
+    let to_it = |command: &String| command.contains(HANGS) && command.contains(&port);
+    let hanging: Vec<String> = commands().into_iter().filter(to_it).collect();
+    assert_eq!(hanging.len(), 1, "the one that hangs has one process: {hanging:?}");
+}
+
+/// The command lines of all processes.
+fn commands() -> Vec<String> {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let lines = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
+    lines.map(|line| String::from_utf8_lossy(&line).into_owned()).collect()
+}

@@ -42,6 +42,12 @@ fn eight_remotes_get_everything() {
     works(Plan::with_remotes(8));
 }
 
+/// More than there may be processes at a time: they take turns.
+#[test]
+fn thirty_two_remotes_of_one_daemon_get_everything() {
+    works(Plan::with_remotes(32));
+}
+
 #[test]
 fn a_remote_below_a_module_gets_everything() {
     let mut plan = Plan::new();

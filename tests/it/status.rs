@@ -1,7 +1,8 @@
 //! The status server as programs see it, and `--status` in every state.
 
 use crate::harness::{
-    binary, eventually, free_port, run_to_end, until, Gate, Json, Mirror, Plan, Rsync, DEADLINE,
+    binary, eventually, free_port, rest_for, run_to_end, until, Gate, Json, Mirror, Plan, Rsync,
+    DEADLINE,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -182,22 +183,7 @@ fn an_idle_program_with_an_idle_server_is_never_woken() {
     let mirror = plan.start_without_daemon();
     mirror.equal();
     get(port, "/");
-    let switches = || {
-        let status = fs::read_to_string(format!("/proc/{}/status", mirror.pid())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
-    };
-    // It must come to rest; how soon after the start is not what this is about.
-    until("nothing wakes it for two seconds", DEADLINE, || {
-        let before = switches();
-        std::thread::sleep(Duration::from_secs(2));
-        let woken = switches() - before;
-        if woken == 0 {
-            Ok(())
-        } else {
-            Err(format!("woken {woken} times"))
-        }
-    });
+    rest_for(&[mirror.pid()], Duration::from_secs(2));
 }
 
 /// Reads the exposition format of Prometheus as strictly as its specification: each family has its

@@ -8,6 +8,9 @@ pub(super) const ROOT: usize = 0;
 /// A directory beside the root, to move things out to and in from.
 const OUTSIDE: usize = 1;
 
+/// What everything is called: few names, so that they come again. One is as those under which rsync receives.
+const NAMES: [&[u8]; 5] = [b"a", b"b", b"c", b"d", b".e.E5E5E5"];
+
 /// Shows what happens, for a seed that fails: `SERSYNC_MODEL_TRACE=1 SERSYNC_MODEL_SEEDS=7-7`.
 pub(super) fn trace(line: impl FnOnce() -> String) {
     if std::env::var_os("SERSYNC_MODEL_TRACE").is_some() {
@@ -272,8 +275,8 @@ impl FileSystem {
         }
         let dir = dirs[random.below(dirs.len())];
         let to = dirs[random.below(dirs.len())];
-        let name: Name = vec![b'a' + random.below(5) as u8].into();
-        let new_name: Name = vec![b'a' + random.below(5) as u8].into();
+        let name: Name = NAMES[random.below(NAMES.len())].into();
+        let new_name: Name = NAMES[random.below(NAMES.len())].into();
         let here = self.entries(dir).get(&name).copied();
         match (random.below(16), here) {
             (0..=3, None) => {

@@ -357,7 +357,7 @@ mod tests {
 
     #[test]
     fn another_way_to_delete_is_tried_if_the_first_one_may_be_to_blame() {
-        let removed = What::Removed { gone: Gone::Entry, created: None };
+        let removed = What::Removed { gone: Gone::Entry, unsent: false };
         for (what, code, stderr, again) in [
             (removed, 12, &b""[..], true),
             (removed, 10, UNKNOWN, true),

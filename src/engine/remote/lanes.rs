@@ -25,6 +25,11 @@ impl Remote {
         self.bulk.flight.is_some()
     }
 
+    /// Whether `job` may send something under this name, or let it stand.
+    pub fn reaches(&self, job: JobId, path: &[u8]) -> bool {
+        self.flights().any(|flight| flight.job == job && flight.reaches(path))
+    }
+
     pub(super) fn flight_mut(&mut self, job: JobId) -> Option<&mut Flight> {
         let mut flights = self.flight.iter_mut().chain(&mut self.bulk.flight);
         flights.find(|flight| flight.job == job)

@@ -3,7 +3,7 @@
 //! `SERSYNC_IT_FULL=1` takes a thousand batches instead of two hundred.
 
 use super::{change, children, gone, no_failure, one_stands_by, rsyncs, stand_by};
-use crate::harness::{eventually, Mirror, Plan, Tree};
+use crate::harness::{eventually, switches, Mirror, Plan, Tree};
 use std::fs;
 
 /// What the program may take more after many batches, in KiB.
@@ -17,13 +17,6 @@ fn status(pid: u32, line: &str) -> u64 {
 
 fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
-}
-
-/// How often the program's threads have gone to sleep.
-fn sleeps(pid: u32) -> u64 {
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
-    let number = |thread: fs::DirEntry| thread.file_name().to_str().unwrap().parse().unwrap();
-    threads.map(|thread| status(number(thread), "voluntary_ctxt_switches")).sum()
 }
 
 #[test]
@@ -93,11 +86,11 @@ fn an_idle_program_sleeps_until_the_one_that_waits_is_let_go() {
     let mirror = plan.start();
     let waiting = one_stands_by(&mirror);
     // The state is written up to a second after a change, and the workers go to sleep.
-    let mut before = sleeps(mirror.pid());
+    let mut before = switches(mirror.pid());
     let since = std::time::Instant::now();
     let mut still = since;
     eventually("it sleeps for a second and more", || {
-        let now = sleeps(mirror.pid());
+        let now = switches(mirror.pid());
         if now != before {
             (before, still) = (now, std::time::Instant::now());
         }
