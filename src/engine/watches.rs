@@ -26,7 +26,8 @@ use super::scan::{Listing, Origin, Place, Reached, Scan, ScanId};
 use super::time::Time;
 use super::tree::{NodeId, Tree};
 use super::unwatched::Unwatched;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use crate::sorted::SortedMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 
 /// The halves of a rename follow each other in the kernel's queue; one whose other half has not come
 /// after this left the root.
@@ -86,7 +87,7 @@ pub struct Watches {
     held_count: usize,
     /// Descriptors that were taken back, and whether the kernel has confirmed it.
     dead: HashMap<Wd, bool>,
-    again: BTreeMap<Place, (Time, Origin)>,
+    again: SortedMap<Place, (Time, Origin)>,
     contradictions: HashMap<Wd, u32>,
     doubt_until: Time,
     /// Where directories have been moved to lately.
@@ -425,7 +426,7 @@ impl Watches {
             Origin::Start | Origin::Since(_) | Origin::Created(_) => Origin::Created(Time(0)),
             Origin::Moved => Origin::Moved,
         };
-        self.again.entry(place).or_insert((now + pause_ms, origin));
+        self.again.get_or_insert(place, (now + pause_ms, origin));
     }
 
     fn scan(&mut self, parent: NodeId, name: &[u8], watch: bool, origin: Origin, now: Time) {

@@ -16,6 +16,7 @@ mod broken_configs;
 mod changes;
 mod check;
 mod churn;
+mod crash;
 mod disk_full;
 mod dry_run;
 mod exit_codes;
