@@ -47,6 +47,7 @@ mod remotes;
 mod renames;
 mod restart;
 mod silent;
+mod smoke;
 mod ssh;
 mod standby;
 mod status;
