@@ -40,6 +40,7 @@ mod overflow;
 mod plugins;
 mod progress;
 mod races;
+mod release;
 mod reload;
 mod remote_down;
 mod remote_settings;
