@@ -22,8 +22,9 @@ cd "$(dirname "$0")/.."
 
 targets='x86_64-unknown-linux-musl i686-unknown-linux-musl aarch64-unknown-linux-musl
     armv7-unknown-linux-musleabihf armv5te-unknown-linux-musleabi mipsel-unknown-linux-musl'
-# The goal of the project, for each target.
+# The goal of the project, 800 KiB. MIPS has no short instructions for what is used often, and gets a MiB.
 size_max=819200
+size_max_mips=1048576
 # What is older has other names for the options below.
 rust_least=95
 out=target/static
@@ -222,6 +223,7 @@ look() {
         die "$program: is not static: it needs libraries"
     fi
     size=$(wc -c <"$program")
+    case $target in mips*) size_max=$size_max_mips ;; esac
     [ "$size" -le "$size_max" ] ||
         die "$program: $size bytes, and should have at most $size_max; what takes the room: nm --size-sort $program.debug"
     emulator=$(emulator_of "$target")

@@ -32,6 +32,7 @@ mod local_trouble;
 mod logs;
 mod memory;
 mod names;
+mod next_to_nothing;
 #[cfg(target_arch = "x86_64")]
 mod old_kernel;
 mod old_rsync;
