@@ -56,9 +56,11 @@ for target in "$@"; do
     (cd "$work" && tar --sort=name --format=ustar --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner \
         --mode=u=rwX,go=rX -cf - "$directory") | gzip -n -9 >"$out/$archive"
     rm -rf "$work"
+    # For whoever reads a log whose last line has an address.
+    [ ! -e "$program.debug" ] || gzip -n -9 <"$program.debug" >"$out/sersync-$version-$target.debug.gz"
     say "$out/$archive: $(wc -c <"$out/$archive") bytes"
 done
 cp scripts/install.sh "$out"
 # BusyBox compares only what is there when it is told of files one by one; install.sh does.
-(cd "$out" && sha256sum -- *.tar.gz install.sh >SHA256SUMS)
+(cd "$out" && sha256sum -- *.gz install.sh >SHA256SUMS)
 say "$out/SHA256SUMS"

@@ -1,7 +1,7 @@
 //! The last line of a program that stops itself.
 //!
 //! The static builds have no text for a panic: each is an instruction that no processor knows, which
-//! is half the size. What is left to say is where that was; `docs/KERNELS.md` says how to read it.
+//! far smaller. What is left to say is where that was; `docs/OPERATIONS.md` says how to read it.
 //! Builds with a panic hook say more, and get here only by a signal from outside. Called by `main`
 //! and by `output`, which knows where the log is.
 #![allow(unsafe_code)]

@@ -34,6 +34,7 @@ fn release(dir: &Path, program: &Path, umask: &str) -> PathBuf {
         let place = dir.join("target/static").join(target);
         fs::create_dir_all(&place).unwrap();
         fs::copy(program, place.join("sersync")).unwrap();
+        fs::write(place.join("sersync.debug"), "symbols").unwrap();
     }
     let line = format!("umask {umask}; exec scripts/release.sh --packed-only {X86_64} {ARMV7}");
     let mut command = Command::new("sh");
@@ -69,9 +70,11 @@ fn the_same_source_gives_the_same_archives_wherever_it_lies() {
     let other = dir.path().join("in another/place that is named longer");
     let other = release(&other, &program(&dir), "077");
     let (one, other) = (content(&one), content(&other));
+    let [arm, x86] = [archive(ARMV7), archive(X86_64)];
+    let [arm_debug, x86_debug] = [&arm, &x86].map(|name| name.replace(".tar.gz", ".debug.gz"));
     assert_eq!(
         one.keys().collect::<Vec<_>>(),
-        ["SHA256SUMS", "install.sh", &archive(ARMV7), &archive(X86_64)]
+        ["SHA256SUMS", "install.sh", &arm_debug, &arm, &x86_debug, &x86]
     );
     for (name, bytes) in &one {
         assert!(other[name] == *bytes, "{name} differs");
