@@ -30,26 +30,43 @@ fn threads_have_names() {
     }
 }
 
-/// An instruction that no processor knows, where the main thread will go on: what is left of a
-/// panic in the static builds.
+/// An instruction that no processor knows: what is left of a panic in the static builds. It is put
+/// where the program began, which it never comes by again, and the main thread is sent there.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn a_fault_of_its_own_says_where() {
+    use nix::sys::{ptrace, wait::waitpid};
     use std::os::unix::fs::FileExt;
 
     let (mut mirror, log) = logging();
-    let waits = fs::read_to_string(format!("/proc/{}/syscall", mirror.pid())).unwrap();
-    let at = waits.split_whitespace().last().unwrap();
-    let address = u64::from_str_radix(at.trim_start_matches("0x"), 16).unwrap();
+    let address = entry(mirror.pid());
     let memory = fs::File::options().write(true).open(format!("/proc/{}/mem", mirror.pid()));
     memory.unwrap().write_all_at(&[0x0f, 0x0b], address).unwrap();
-    fs::write(mirror.root.join("wakes it"), "").unwrap();
+    let pid = Pid::from_raw(mirror.pid() as i32);
+    ptrace::attach(pid).unwrap();
+    waitpid(pid, None).unwrap();
+    let mut registers = ptrace::getregs(pid).unwrap();
+    registers.rip = address;
+    // Otherwise the kernel begins the system call again that it waited in.
+    registers.orig_rax = u64::MAX;
+    ptrace::setregs(pid, registers).unwrap();
+    ptrace::detach(pid, None).unwrap();
     assert_eq!(mirror.ends_by_signal(), Some(Signal::SIGILL as i32));
     let said = fs::read_to_string(log).unwrap();
     let expected = format!("ended by a fault of its own, at 0x{address:016x}; please report");
     assert!(said.lines().last().unwrap().contains(&expected), "{expected}\n{said}");
     mirror.start_again(&[]);
     mirror.equal();
+}
+
+/// The address at which a process began (AT_ENTRY of its auxiliary vector).
+#[cfg(target_arch = "x86_64")]
+fn entry(pid: u32) -> u64 {
+    const AT_ENTRY: u64 = 9;
+    let vector = fs::read(format!("/proc/{pid}/auxv")).unwrap();
+    let words: Vec<_> =
+        vector.chunks(8).map(|it| u64::from_ne_bytes(it.try_into().unwrap())).collect();
+    words.chunks(2).find(|pair| pair[0] == AT_ENTRY).unwrap()[1]
 }
 
 #[test]
