@@ -1,6 +1,6 @@
 #!/bin/sh
-# Measures sersync beside rsync by hand, lsyncd and a loop of inotifywait, and writes docs/BENCHMARKS.md with its plots:
-# see benches/loopback. All other benches follow, each with a section of its own.
+# Measures sersync beside rsync by hand, lsyncd and a loop of inotifywait, and writes docs/BENCHMARKS.md with its plots,
+# and the rows of README.md: see benches/loopback. All other benches follow, each with a section of its own.
 #
 #     scripts/bench.sh                                 some 30 minutes; leave the machine alone meanwhile
 #     scripts/bench.sh --quick                         whether it works; writes to target/bench, and not to docs
@@ -83,10 +83,24 @@ other_benches() {
     done
 }
 
-mkdir -p "$out" "$SERSYNC_BENCH_DIR/report"
+# fill_readme ROWS: puts that file's table between the marks in README.md.
+fill_readme() {
+    awk -v rows="$1" '
+        /^<!-- end of the rows -->/ { filling = 0; print "" }
+        !filling
+        /^<!-- rows written by / { filling = 1; print ""; while ((getline row < rows) > 0) print row }
+    ' README.md > "$SERSYNC_BENCH_DIR/README.md"
+    cat "$SERSYNC_BENCH_DIR/README.md" > README.md
+}
+
 report=$SERSYNC_BENCH_DIR/report
+mkdir -p "$out" "$report"
 cargo bench --quiet --no-run
-bench loopback "$@" --plots "$report" > "$report/BENCHMARKS.md"
+bench loopback "$@" --write "$report" > "$report/BENCHMARKS.md"
 other_benches "$@" >> "$report/BENCHMARKS.md"
+if [ "$out" = docs ]; then
+    fill_readme "$report/headlines.md"
+    rm "$report/headlines.md"
+fi
 cp "$report"/* "$out"
 say "written: $out/BENCHMARKS.md"

@@ -24,9 +24,6 @@ use std::thread;
 /// Directories and entries in one message: fewer cost wake-ups of the loop, more cost memory while
 /// they wait in the channel.
 const MESSAGE_ITEMS_MAX: usize = 256;
-/// After a restart a file counts as changed for so long after its last change: until it is closed no
-/// event tells of what was written to it, and it may have been closed while nobody watched.
-const STILL_OPEN_NS: u64 = 60_000_000_000;
 /// Scans handed to the walk at the same time; they must all fit into its channel, so that the loop
 /// never waits for the walk while the walk waits for the loop.
 const SCANS_MAX: usize = 1_024;
@@ -125,8 +122,8 @@ struct Ahead {
     path: Vec<u8>,
     /// Where it is, if it is to be watched.
     place: Option<Place>,
-    /// For [`Origin::Since`]; otherwise zeros.
-    stamps: Stamps,
+    /// Of the directory above, for [`Origin::Since`]; otherwise zeros.
+    above: Stamps,
 }
 
 /// Listings on their way to the loop.
@@ -175,8 +172,8 @@ fn walk(ground: &Ground, scan: Scan, tell: &Sender<Told>) {
     let mut outbox = Outbox { ground, tell, listings: Vec::new(), items: 0, entries: 0 };
     let is_whole = scan.place == Place::Root;
     let place = scan.watch.then_some(scan.place);
-    let mut ahead = vec![Ahead { path: scan.path, place, stamps: Stamps::default() }];
-    while let Some(mut next) = ahead.pop() {
+    let mut ahead = vec![Ahead { path: scan.path, place, above: Stamps::default() }];
+    while let Some(next) = ahead.pop() {
         let full = below(&ground.path, &next.path);
         let mut reached = Reached::Read;
         if let Some(place) = &next.place {
@@ -190,14 +187,14 @@ fn walk(ground: &Ground, scan: Scan, tell: &Sender<Told>) {
                 }
             }
         }
-        let changed_ns = match scan.origin {
+        let (stamps, changed_ns) = match scan.origin {
             Origin::Since(since_ns) => {
-                // Once more, now that it is watched: what was told of it before may be out of date.
-                let found = full.metadata().map_or(0, |found| changed(&found));
-                next.stamps.changed_ns = next.stamps.changed_ns.max(found);
-                Some(next.stamps.changed_ns).filter(|ns| *ns >= since_ns)
+                // Now that it is watched, and not before: what happened in between would be missed.
+                let own_ns = full.metadata().map_or(0, |found| changed(&found));
+                let stamps = next.above.of_entry(own_ns, true);
+                (stamps, Some(stamps.changed_ns).filter(|ns| *ns >= since_ns))
             }
-            Origin::Start | Origin::Created(_) | Origin::Moved => None,
+            Origin::Start | Origin::Created(_) | Origin::Moved => (Stamps::default(), None),
         };
         let listing = Listing {
             scan: scan.id,
@@ -211,7 +208,7 @@ fn walk(ground: &Ground, scan: Scan, tell: &Sender<Told>) {
             outbox.add(listing);
             continue;
         }
-        read(&full, &next, listing, &mut ahead, &mut outbox);
+        read(&full, stamps, listing, &mut ahead, &mut outbox);
     }
     outbox.flush();
     let entries = is_whole.then_some(outbox.entries);
@@ -235,7 +232,7 @@ fn out_of_watches(error: &io::Error) -> bool {
 /// Reads one directory: its entries go out, its directories go on the list of what is ahead.
 fn read(
     full: &Path,
-    directory: &Ahead,
+    stamps: Stamps,
     mut listing: Listing,
     ahead: &mut Vec<Ahead>,
     outbox: &mut Outbox,
@@ -259,24 +256,21 @@ fn read(
             continue;
         }
         outbox.entries += 1;
-        let stamps = match listing.origin {
-            // It may have gone since.
-            Origin::Since(_) => {
-                entry.metadata().map_or(Stamps::default(), |found| stamps(directory, &found))
-            }
-            Origin::Start | Origin::Created(_) | Origin::Moved => Stamps::default(),
-        };
-        let changed_ns = stamps.changed_ns;
         if is_dir {
             let place = place_in(&listing.reached, &name);
-            ahead.push(Ahead { path, place, stamps });
+            ahead.push(Ahead { path, place, above: stamps });
         }
-        let counts = match listing.origin {
-            Origin::Start => false,
-            Origin::Since(since_ns) => !is_dir && changed_ns >= since_ns,
-            Origin::Created(_) | Origin::Moved => true,
+        let changed_ns = match listing.origin {
+            Origin::Start => None,
+            Origin::Since(_) if is_dir => None,
+            Origin::Since(since_ns) => {
+                // It may have gone since.
+                let own_ns = entry.metadata().map_or(0, |found| changed(&found));
+                Some(stamps.of_entry(own_ns, false).changed_ns).filter(|ns| *ns >= since_ns)
+            }
+            Origin::Created(_) | Origin::Moved => Some(0),
         };
-        if counts {
+        if let Some(changed_ns) = changed_ns {
             listing.entries.push(Entry { name, is_dir, changed_ns });
             if listing.entries.len() >= MESSAGE_ITEMS_MAX {
                 let entries = std::mem::take(&mut listing.entries);
@@ -293,11 +287,6 @@ fn place_in(reached: &Reached, name: &[u8]) -> Option<Place> {
         Reached::Watched { wd, .. } => Some(Place::In { parent: *wd, name: name.into() }),
         Reached::Read | Reached::Unwatched { .. } => None,
     }
-}
-
-fn stamps(directory: &Ahead, entry: &Metadata) -> Stamps {
-    let open_ns = if entry.is_file() { STILL_OPEN_NS } else { 0 };
-    directory.stamps.of_entry(changed(entry).saturating_add(open_ns), entry.is_dir())
 }
 
 /// The time of the last change of content, attributes, name or place: nobody can set it.

@@ -7,6 +7,7 @@
 //! machine.
 
 mod changes;
+mod clients;
 mod document;
 mod facts;
 mod fanout;

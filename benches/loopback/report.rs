@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::changes;
+use super::clients::{self, CLIENTS};
 use super::document::{Document, Table};
 use super::facts;
 use super::fanout::{self, FanOut};
@@ -44,6 +45,7 @@ pub fn measure(run: &Run) -> Result<Report, Unmeasurable> {
     let advised = changes::to_the_advised_daemon(run);
     let over_ssh = changes::over_ssh(run);
     let lanes = lanes::table(run);
+    let clients = clients::table(run);
     let fan_out = fanout::measure(run);
     let works = peers::measure(run, &sources);
 
@@ -75,7 +77,7 @@ pub fn measure(run: &Run) -> Result<Report, Unmeasurable> {
         report.paragraph(&workload.what);
         report.table(table_with_goals(run, workload));
     }
-    own_chapters(&mut report, run, advised, over_ssh, lanes, &fan_out);
+    own_chapters(&mut report, run, advised, over_ssh, lanes, clients, &fan_out);
     Ok(Report { document: report, files })
 }
 
@@ -146,6 +148,7 @@ fn own_chapters(
     advised: Table,
     over_ssh: Table,
     lanes: Result<Table, Unmeasurable>,
+    clients: Result<Table, Unmeasurable>,
     fan_out: &FanOut,
 ) {
     report.heading(2, "A daemon with the settings that the README advises");
@@ -158,10 +161,12 @@ fn own_chapters(
          meanwhile, as long as it is on its way.",
         run.scale.big_mib, run.scale.big_mib_s
     ));
-    match lanes {
-        Ok(table) => report.table(table),
-        Err(Unmeasurable(why)) => report.paragraph(&format!("Could not be measured: {why}")),
-    }
+    table_if_measured(report, lanes);
+    report.heading(2, "A change while many look at the status");
+    report.paragraph(&format!(
+        "{CLIENTS} clients ask for the page, `/status.json` and `/metrics`, each again as soon as it is answered."
+    ));
+    table_if_measured(report, clients);
     report.heading(2, "Many remotes");
     report.paragraph(&format!(
         "{} new files until the last remote has the last of them. All remotes are modules of one daemon on the \
@@ -177,6 +182,13 @@ fn own_chapters(
         "New files until all remotes have them, by number of remotes",
         "bench-remotes.svg",
     );
+}
+
+fn table_if_measured(report: &mut Document, table: Result<Table, Unmeasurable>) {
+    match table {
+        Ok(table) => report.table(table),
+        Err(Unmeasurable(why)) => report.paragraph(&format!("Could not be measured: {why}")),
+    }
 }
 
 fn latency_plot(changes: &Workload) -> String {

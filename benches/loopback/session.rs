@@ -30,13 +30,15 @@ pub struct Setting<'a> {
     pub remotes: usize,
     /// A port on which nobody answers, for one more remote (sersync only).
     pub dead: Option<u16>,
+    /// Where the status server listens on localhost; 0: nowhere (sersync only).
+    pub status_port: u16,
     /// Options of rsync beside the usual ones, with a blank before each (sersync only).
     pub options: &'a str,
 }
 
 /// One remote, reached as it comes.
 pub const PLAIN: Setting<'_> =
-    Setting { way: Way::StockDaemon, remotes: 1, dead: None, options: "" };
+    Setting { way: Way::StockDaemon, remotes: 1, dead: None, status_port: 0, options: "" };
 
 /// How a piece of work ended.
 #[derive(Clone, Copy)]
@@ -69,6 +71,7 @@ pub struct Session {
     tool: Tool,
     options: String,
     dead: Option<u16>,
+    status_port: u16,
     quiet_since: Instant,
 }
 
@@ -89,6 +92,7 @@ impl Session {
             tool,
             options: setting.options.to_string(),
             dead: setting.dead,
+            status_port: setting.status_port,
             quiet_since: Instant::now(),
         };
         session.run_program()?;
@@ -97,7 +101,7 @@ impl Session {
 
     fn run_program(&mut self) -> Result<(), Unmeasurable> {
         let started = Instant::now();
-        self.running = self.tool.start(&self.stage, &self.options, self.dead)?;
+        self.running = self.tool.start(&self.stage, &self.options, self.dead, self.status_port)?;
         let pushed = self.push_if_by_hand(None)?;
         let seen = self.wait_for_equality(&[], started)?;
         ended_well(pushed)?;

@@ -90,10 +90,11 @@ impl Tool {
         stage: &Stage,
         options: &str,
         dead: Option<u16>,
+        status_port: u16,
     ) -> Result<Option<Running>, Unmeasurable> {
         match self {
             Tool::Hand { .. } => Ok(None),
-            Tool::Sersync => start_sersync(stage, options, dead).map(Some),
+            Tool::Sersync => start_sersync(stage, options, dead, status_port).map(Some),
             Tool::Lsyncd { delay } => start_lsyncd(stage, delay).map(Some),
             Tool::Loop => start_loop(stage).map(Some),
         }
@@ -106,7 +107,12 @@ pub fn program() -> PathBuf {
 }
 
 /// `sersync -r -o confxml.xml`; with a `dead` remote beside those of the stage, on that port.
-fn start_sersync(stage: &Stage, options: &str, dead: Option<u16>) -> Result<Running, Unmeasurable> {
+fn start_sersync(
+    stage: &Stage,
+    options: &str,
+    dead: Option<u16>,
+    status_port: u16,
+) -> Result<Running, Unmeasurable> {
     let names = stage.remote_names();
     let mut remotes: Vec<String> = names
         .iter()
@@ -119,6 +125,7 @@ fn start_sersync(stage: &Stage, options: &str, dead: Option<u16>) -> Result<Runn
     let shell = stage.ssh().map_or(String::new(), |client| format!(" -e '{client}'"));
     let text = format!(
         include_str!("confxml.xml"),
+        status_port = status_port,
         near = stage.near().display(),
         remotes = remotes.join("\n"),
         port = stage.port(),

@@ -516,10 +516,7 @@ impl Engine {
 
 /// What the first walk looks for.
 fn origin(remotes: &[Known]) -> Origin {
-    let since = remotes.iter().filter_map(|known| match known {
-        Known::Until(complete_ns) => Some(*complete_ns),
-        Known::From(_) | Known::Nothing => None,
-    });
+    let since = remotes.iter().filter_map(|known| known.since_ns());
     since.min().map_or(Origin::Start, Origin::Since)
 }
 

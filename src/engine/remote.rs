@@ -274,8 +274,12 @@ impl Remote {
         match what {
             // Nothing is ever deleted there, but a file that was replaced is sent by its own event.
             What::Removed { .. } if self.deletes == Deletes::Never => return false,
-            What::Newer { changed_ns, .. } if !self.standing.concerns(changed_ns) => return false,
-            What::Newer { is_dir: true, .. } if self.deletes_unseen() => {
+            What::Newer { changed_ns, is_dir } if !self.standing.concerns(changed_ns, is_dir) => {
+                return false;
+            }
+            What::Newer { is_dir: true, .. }
+                if self.standing.looks_back() && self.deletes_unseen() =>
+            {
                 return self.make_level(path, Depth::One);
             }
             What::Unwatched => return self.make_level(path, Depth::All),

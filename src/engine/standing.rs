@@ -4,10 +4,16 @@
 //! that the kernel's queue had been read to its end ([`Standing::seen_up_to`]); when all that was
 //! owed by then has arrived, the remote has everything that changed before that time.
 
+/// A file counts as changed for so long after its last change, if the last run has not seen it
+/// closed: no event tells of what was written to it until then, and it may have been closed while
+/// nobody watched.
+const STILL_OPEN_NS: u64 = 60_000_000_000;
+
 /// What is known of a remote when the program starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
-    /// It is new, and what changed before this time is not its business.
+    /// It is new, and what changed before this time is not its business. What changes while the
+    /// watches are being set is looked for, but for what disappears: nobody knows what it has.
     From(u64),
     /// It has everything that changed before this time; what changed since has to be looked for.
     Until(u64),
@@ -15,11 +21,23 @@ pub enum Known {
     Nothing,
 }
 
+impl Known {
+    /// From which time on things that have changed have to be looked for when the program starts.
+    pub fn since_ns(self) -> Option<u64> {
+        match self {
+            Known::From(start_ns) => Some(start_ns),
+            Known::Until(complete_ns) => Some(complete_ns.saturating_sub(STILL_OPEN_NS)),
+            Known::Nothing => None,
+        }
+    }
+}
+
 /// How far a remote is known to have everything.
 #[derive(Debug)]
 pub struct Standing {
-    /// What changed in an earlier run, or between two, concerns it from this time on.
-    since_ns: Option<u64>,
+    /// What to look for of what happened when nobody watched; nothing any more once all of it has
+    /// arrived.
+    known: Known,
     complete_ns: Option<u64>,
     seen_ns: Option<u64>,
 }
@@ -27,17 +45,22 @@ pub struct Standing {
 impl Standing {
     /// At the start.
     pub fn new(known: Known) -> Standing {
-        let (since_ns, complete_ns) = match known {
-            Known::From(start_ns) => (None, Some(start_ns)),
-            Known::Until(complete_ns) => (Some(complete_ns), Some(complete_ns)),
-            Known::Nothing => (None, None),
+        let complete_ns = match known {
+            Known::From(start_ns) => Some(start_ns),
+            Known::Until(complete_ns) => Some(complete_ns),
+            Known::Nothing => None,
         };
-        Standing { since_ns, complete_ns, seen_ns: None }
+        Standing { known, complete_ns, seen_ns: None }
     }
 
     /// Whether something that may have changed at this time, when nobody watched, has to be sent.
-    pub fn concerns(&self, changed_ns: u64) -> bool {
-        self.since_ns.is_some_and(|since_ns| changed_ns >= since_ns)
+    pub fn concerns(&self, changed_ns: u64, is_dir: bool) -> bool {
+        let since_ns = match self.known {
+            // A directory is changed by one call, and is not kept open for it.
+            Known::Until(complete_ns) if is_dir => Some(complete_ns),
+            Known::Until(_) | Known::From(_) | Known::Nothing => self.known.since_ns(),
+        };
+        since_ns.is_some_and(|since_ns| changed_ns >= since_ns)
     }
 
     /// Everything that happened before this time is known.
@@ -54,13 +77,14 @@ impl Standing {
     /// that was set back has files stamped with the earlier ones from now on.
     pub fn arrived(&mut self, seen_ns: Option<u64>) {
         if seen_ns.is_some() {
-            (self.complete_ns, self.since_ns) = (seen_ns, None);
+            (self.complete_ns, self.known) = (seen_ns, Known::Nothing);
         }
     }
 
-    /// Whether something that happened when nobody watched may still be there to be found.
+    /// Whether something of what it has may have disappeared when nobody watched, and that is still
+    /// to be found.
     pub fn looks_back(&self) -> bool {
-        self.since_ns.is_some()
+        matches!(self.known, Known::Until(_))
     }
 
     /// The remote has everything that changed before this time; `None` if that cannot be said.

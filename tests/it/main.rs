@@ -22,6 +22,7 @@ mod dry_run;
 mod exit_codes;
 mod failures;
 mod filters;
+mod first_start;
 mod halts;
 mod harness_itself;
 mod init;

@@ -128,7 +128,6 @@ fn a_connection_that_was_lost_is_made_again() {
     change(&mirror, "cut", 1);
     assert!(!mirror.log().contains("everything is kept"), "{}", mirror.log());
 
-    sshd.cut_connections();
     sshd.stop();
     fs::write(mirror.root.join("while down"), "content").unwrap();
     eventually("the remote is down", || mirror.log().contains("Connection refused"));

@@ -68,7 +68,7 @@ impl Walk {
                         }
                         Reached::Read | Reached::Unwatched { .. } => None,
                     };
-                    walking.ahead.push((join(&path, name), place, its));
+                    walking.ahead.push((join(&path, name), place, stamps));
                 }
                 let counts = match origin {
                     Origin::Start => false,
@@ -87,9 +87,9 @@ impl Walk {
             let scan = walking.scan.id;
             let listing = Listing { scan, reached, path, origin, changed_ns, entries };
             self.told.push_back(Input::Listing(root, listing));
-        } else if let Some((path, place, mut stamps)) = walking.ahead.pop() {
+        } else if let Some((path, place, above)) = walking.ahead.pop() {
             let Some(ino) = fs.find(&path).filter(|&ino| fs.is_dir(ino)) else { return };
-            stamps.changed_ns = stamps.changed_ns.max(fs.inodes[ino].changed_ns);
+            let stamps = above.of_entry(fs.inodes[ino].changed_ns, true);
             let reached = match place {
                 Some(place) => match fs.watch(ino) {
                     Some(wd) => Reached::Watched { place, wd },
@@ -288,7 +288,8 @@ fn live(seed: u64, plan: &Plan) {
     } else {
         fs.image()
     };
-    let known = if plan.full_sync { Known::Nothing } else { Known::From(0) };
+    // Nothing that was there before.
+    let known = if plan.full_sync { Known::Nothing } else { Known::From(stamp_ns(Time(1))) };
     let settings = Settings {
         workers: 1 + random.below(2),
         events: Events { attrib, create_file: random.one_in(2), ..Events::default() },

@@ -60,8 +60,11 @@ impl Sshd {
         });
     }
 
-    /// Has it take no more connections.
+    /// Cuts the connections that stand, and has it take no more. It is held before, so that none
+    /// comes in between.
     pub fn stop(&mut self) {
+        self.running.as_ref().expect("it runs").signal(Signal::SIGSTOP);
+        self.cut_connections();
         self.running = None;
     }
 
