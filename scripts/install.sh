@@ -8,14 +8,25 @@
 #     --service        also for the init system of this machine; or name it: --service=systemd, openrc, procd or sysv
 #     --root DIR       for packages: everything lands below DIR and is made for use without it; the program is not tried
 #
+# In a directory with the archives of a release, it unpacks the one for this machine's processor, if it is what SHA256SUMS
+# says, and goes on with that.
+#
 # A configuration that is there stays as it is; where this version's differs, it is put beside it as NAME.new. A program
 # that runs is replaced at once, and goes on as the old one until it is restarted. Nothing is started. POSIX sh, with no
 # tools but those of BusyBox.
 set -eu
 umask 022
-source=$(cd "$(dirname "$0")/.." && pwd)
+here=$(cd "$(dirname "$0")" && pwd)
+source=$(cd "$here/.." && pwd)
 
 main() {
+    if [ ! -d "$source/conf" ] && [ -e "$here/SHA256SUMS" ]; then
+        case ${1:-} in
+            -h | --help) usage ;;
+            *) install_archive "$@" ;;
+        esac
+        return 0
+    fi
     prefix=/opt/sersync binary='' service='' root=''
     while [ $# -gt 0 ]; do
         case $1 in
@@ -48,7 +59,7 @@ main() {
     [ -n "$root" ] || show_next_steps
 }
 
-usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$source/scripts/${0##*/}"; }
+usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$here/${0##*/}"; }
 
 say() { printf 'install.sh: %s\n' "$*"; }
 
@@ -65,6 +76,52 @@ set_option() {
             mkdir -p "$2" || die "cannot make $2"
             root=$(cd "$2" && pwd)
             ;;
+    esac
+}
+
+# ---- From a directory of archives ----
+
+install_archive() {
+    target=$(target_of "$(uname -m)") || die "there is no archive for this kind of machine ($(uname -m))"
+    archive=''
+    for found in "$here"/sersync-*-"$target".tar.gz; do
+        [ -e "$found" ] || die "there is no sersync-VERSION-$target.tar.gz here, which this machine ($(uname -m)) needs"
+        [ -z "$archive" ] || die "there is more than one version here for this machine: ${archive##*/}, ${found##*/}"
+        archive=$found
+    done
+    sum=$(sed -n "s/  ${archive##*/}\$//p" "$here/SHA256SUMS")
+    [ -n "$sum" ] || die "SHA256SUMS says nothing of ${archive##*/}"
+    found=$(sha256sum <"$archive")
+    [ "${found%% *}" = "$sum" ] || die "${archive##*/} is damaged: it is not what SHA256SUMS says; download it again"
+    say "${archive##*/}"
+    unpacked=$(mktemp -d "${TMPDIR:-/tmp}/sersync.XXXXXX")
+    trap 'rm -rf "$unpacked"' EXIT
+    # The owners in the archive are root's; whoever installs keeps what is unpacked.
+    tar -xzof "$archive" -C "$unpacked"
+    sh "$unpacked"/*/scripts/install.sh "$@"
+}
+
+# target_of MACHINE: the target whose programs run on it; a 32-bit system with a 64-bit kernel runs the static 64-bit one.
+target_of() {
+    case $1 in
+        x86_64 | amd64) echo x86_64-unknown-linux-musl ;;
+        i[3-6]86) echo i686-unknown-linux-musl ;;
+        aarch64 | arm64) echo aarch64-unknown-linux-musl ;;
+        armv7* | armv8*)
+            # Some of them can calculate only with whole numbers.
+            if grep -q '^Features.* vfpv[34]' /proc/cpuinfo; then
+                echo armv7-unknown-linux-musleabihf
+            else
+                echo armv5te-unknown-linux-musleabi
+            fi
+            ;;
+        armv[56]*) echo armv5te-unknown-linux-musleabi ;;
+        mips | mips64)
+            # Both orders of bytes have the same name; each program says which one is its own.
+            [ "$(dd if=/proc/self/exe bs=1 skip=5 count=1 2>/dev/null)" = "$(printf '\001')" ] || return 1
+            echo mipsel-unknown-linux-musl
+            ;;
+        *) return 1 ;;
     esac
 }
 

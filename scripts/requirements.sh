@@ -38,13 +38,20 @@ need() {
     say "installing$packages"
     # The list's refresh may fail halfway (an unreachable extra source) and the packages still be there.
     [ "$manager" != apt-get ] || apt-get update -q || say "apt-get update failed, trying with the old lists" >&2
-    # Split into words on purpose: a command line and a list of package names.
-    # shellcheck disable=SC2046,SC2086
-    DEBIAN_FRONTEND=noninteractive $(install_line "$manager") $packages ||
+    # Split into words on purpose: a list of package names.
+    # shellcheck disable=SC2086
+    install_packages $packages ||
         die "could not install$packages (above: why). Install them yourself, then run this again."
     for wanted in $missing; do
         have "$wanted" || die "installed$packages, but there is still no '$wanted' in $PATH"
     done
+}
+
+# install_packages PACKAGE...: as root.
+install_packages() {
+    # Split into words on purpose: a command line.
+    # shellcheck disable=SC2046
+    DEBIAN_FRONTEND=noninteractive $(install_line "$(package_manager)") "$@"
 }
 
 package_manager() {
@@ -83,6 +90,9 @@ package_of() {
         *:cmp | *:diff) printf 'diffutils' ;;
         apk:prlimit | apk:unshare) printf 'util-linux-misc' ;;
         *:prlimit | *:unshare) printf 'util-linux' ;;
+        *:readelf) printf 'binutils' ;;
+        *:llvm-objcopy) printf 'llvm' ;;
+        apt-get:qemu-*-static) printf 'qemu-user-static' ;;
         *:systemd-analyze) printf 'systemd' ;;
         *:inotifywait) printf 'inotify-tools' ;;
         *:timeout) printf 'coreutils' ;;
@@ -107,4 +117,24 @@ need_rust() {
 and run this again (more ways: https://rustup.rs), or, with a program built elsewhere, set SERSYNC_BIN to its path."
     fi
     need cc
+}
+
+# emulator_of TARGET: what runs a program of that target here; nothing if this machine does.
+emulator_of() {
+    case ${1%%-*}:$(uname -m) in
+        x86_64:x86_64 | i686:x86_64 | i686:i?86 | aarch64:aarch64 | arm*:armv7* | armv5te:armv6*) return 0 ;;
+    esac
+    case $1 in
+        i?86-*) name=qemu-i386 ;;
+        arm*) name=qemu-arm ;;
+        *) name=qemu-${1%%-*} ;;
+    esac
+    # By the name that it has on Debian, and by the one that it has elsewhere.
+    if ! have "$name-static" && { have "$name" || [ "$(package_manager)" != apt-get ]; }; then
+        need "$name" >&2
+    else
+        name=$name-static
+        need "$name" >&2
+    fi
+    echo "$name"
 }

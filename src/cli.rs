@@ -236,14 +236,20 @@ pub fn help(language: Language) -> String {
     }
 }
 
-/// What `--version` prints: version, target, and when it was built.
+/// Version, target, and when it was built.
+pub const BUILD: &str = concat!(
+    "sersync ",
+    env!("CARGO_PKG_VERSION"),
+    " (",
+    env!("SERSYNC_TARGET"),
+    ", built ",
+    env!("SERSYNC_BUILD_TIME"),
+    ")"
+);
+
+/// What `--version` prints.
 pub fn version() -> String {
-    format!(
-        "sersync {} ({}, built {})\n",
-        env!("CARGO_PKG_VERSION"),
-        option_env!("SERSYNC_TARGET").unwrap_or("unknown target"),
-        option_env!("SERSYNC_BUILD_TIME").unwrap_or("at an unknown time")
-    )
+    format!("{BUILD}\n")
 }
 
 /// Brings getopt's ways of writing options into the one that argh knows: each option a word, and

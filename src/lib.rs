@@ -32,6 +32,7 @@ pub mod password_file;
 pub mod plugin;
 pub mod report;
 pub mod rsync;
+pub mod sorted;
 pub mod ssh;
 pub mod standbys;
 pub mod startup;

@@ -15,7 +15,7 @@ use simple_logger::SimpleLogger;
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -36,7 +36,7 @@ struct Logger {
     /// Held while lines are written, so that those of two threads do not mix.
     lines: Mutex<Lines>,
     /// Lines that nobody made room for.
-    lost: AtomicU64,
+    lost: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -75,7 +75,7 @@ pub fn start(file: Option<PathBuf>) -> Result<(), String> {
         clock: Instant::now(),
         terminal,
         lines: Mutex::default(),
-        lost: AtomicU64::new(0),
+        lost: AtomicUsize::new(0),
     });
     // It fails only if there is a logger already.
     let _ = log::set_logger(logger);

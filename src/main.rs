@@ -4,6 +4,7 @@
 use sersync::cli::{self, Invocation, Options};
 use sersync::language::Language;
 use sersync::logging::print;
+use sersync::sys::crash;
 use sersync::sys::daemon::{self, Background, Side, Unready, Waiting};
 use sersync::sys::lock::Error as LockError;
 use sersync::sys::pid_file::PidFile;
@@ -13,6 +14,7 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    crash::catch();
     let language = Language::of(|name| std::env::var_os(name));
     match cli::parse(std::env::args_os().skip(1)) {
         Ok(Invocation::Help) => print(cli::help(language).as_bytes()),

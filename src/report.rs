@@ -6,10 +6,10 @@ use crate::engine::unwatched::POLL_MS;
 use crate::engine::{Engine, Halt, JobEnd, RemoteId, Report, RootId};
 use crate::rsync::login::Login;
 use crate::rsync::outcome::{advice, reason, Ended, Status};
+use crate::sorted::SortedSet;
 use crate::sys::sysctl;
 use crate::walk::{Ground, Trouble};
 use crate::worker::Route;
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub struct Reporter {
     roots: Vec<PathBuf>,
     remotes: Vec<String>,
     /// What was said, of each remote, not to get through; or the reason where no path was named.
-    said: Vec<BTreeSet<Vec<u8>>>,
+    said: Vec<SortedSet<Vec<u8>>>,
     /// Who logs in where, of those that are reached over SSH.
     logins: Vec<Option<Login>>,
 }
@@ -36,7 +36,7 @@ impl Reporter {
         Reporter {
             roots: grounds.iter().map(|ground| ground.path.clone()).collect(),
             remotes: routes.iter().map(|route| route.target().label()).collect(),
-            said: vec![BTreeSet::new(); routes.len()],
+            said: vec![SortedSet::new(); routes.len()],
             logins: routes.iter().map(|route| route.target().login()).collect(),
         }
     }
@@ -108,7 +108,9 @@ impl Reporter {
         let about = if named.is_empty() { &[reason.clone().into_bytes()][..] } else { named };
         let room = PATHS_SAID_MAX.saturating_sub(said.len());
         let new: Vec<_> = about.iter().filter(|path| !said.contains(*path)).cloned().collect();
-        said.extend(new.iter().take(room).cloned());
+        for path in new.iter().take(room) {
+            said.insert(path.clone());
+        }
         if new.is_empty() && next == Next::Soon {
             return;
         }

@@ -10,10 +10,10 @@ use crate::config::{Remote, Rsync, Transport};
 use crate::rsync::remote_shell::{
     can_share, may_name_socket, openssh_version, RemoteShell, Version, SSH,
 };
+use crate::sorted::SortedMap;
 use crate::sys::private_directory::{self, PrivateDirectory};
 use crate::worker::Route;
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
-use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
@@ -36,7 +36,7 @@ const CLOSE_MAX: Duration = Duration::from_millis(1_000);
 /// The clients on this machine, each asked once for its version.
 #[derive(Debug, Default)]
 pub struct Clients {
-    versions: HashMap<OsString, Option<Version>>,
+    versions: SortedMap<OsString, Option<Version>>,
 }
 
 impl Clients {
@@ -55,7 +55,9 @@ impl Clients {
         }
         let program = shell.as_ref().map_or(SSH.as_bytes(), RemoteShell::program);
         let program = OsString::from_vec(program.to_vec());
-        let version = *self.versions.entry(program.clone()).or_insert_with(|| version(&program));
+        let known = self.versions.get(&program).copied();
+        let version = known.unwrap_or_else(|| version(&program));
+        self.versions.insert(program.clone(), version);
         if version.is_none() && shell.is_none() {
             rsync.params.extend([b"-e".to_vec(), SSH.into()]);
         }

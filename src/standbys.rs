@@ -5,7 +5,7 @@
 use crate::config::Standby as Kept;
 use crate::engine::time::Time;
 use crate::engine::RemoteId;
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 /// So many live at a time, those of the remotes that changed last: each is a process here, and another
 /// one and a connection over there.
@@ -15,13 +15,13 @@ const STANDBYS_MAX: usize = 32;
 #[derive(Debug)]
 pub struct Standbys<Standby> {
     kept: Kept,
-    waiting: BTreeMap<RemoteId, (Time, Standby)>,
+    waiting: SortedMap<RemoteId, (Time, Standby)>,
 }
 
 impl<Standby> Standbys<Standby> {
     /// None yet.
     pub fn new(kept: Kept) -> Standbys<Standby> {
-        Standbys { kept, waiting: BTreeMap::new() }
+        Standbys { kept, waiting: SortedMap::new() }
     }
 
     /// Keeps one until it is taken, or has waited for long enough.

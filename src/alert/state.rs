@@ -5,7 +5,8 @@
 //! remote that comes and goes tells no more than it may. `Alerts` owns it.
 
 use crate::engine::time::Time;
-use std::collections::{BTreeMap, VecDeque};
+use crate::sorted::SortedMap;
+use std::collections::VecDeque;
 
 /// So many alerts of one subject in [`WINDOW_MS`]; after that the next one waits, and is not sent if
 /// by then everything is as the user knows it.
@@ -83,18 +84,18 @@ impl Known {
 pub struct States {
     /// How long a remote has to be down before the user is told.
     after_ms: u64,
-    known: BTreeMap<Subject, Known>,
+    known: SortedMap<Subject, Known>,
 }
 
 impl States {
     /// Everything is well.
     pub fn new(after_ms: u64) -> States {
-        States { after_ms, known: BTreeMap::new() }
+        States { after_ms, known: SortedMap::new() }
     }
 
     /// Something is not well; said again, only the first time counts.
     pub fn fails(&mut self, subject: Subject, now: Time, message: impl FnOnce() -> String) {
-        let known = self.known.entry(subject).or_insert_with(Known::new);
+        let known = self.known.get_or_insert(subject, Known::new());
         if known.is_well {
             (known.is_well, known.since, known.message) = (false, now, message());
         }

@@ -5,8 +5,8 @@ use super::finding::Finding;
 use crate::config::{Config, Transport};
 use crate::rsync::capability::{Capability, Version};
 use crate::rsync::remote_shell::{can_share, RemoteShell, SSH};
+use crate::sorted::SortedSet;
 use crate::{ssh, startup};
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -27,7 +27,7 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
         Some(shell) => shell.program().to_vec(),
         None => SSH.as_bytes().to_vec(),
     };
-    let clients: BTreeSet<_> = over_ssh.map(|to| client(&to.rsync.params)).collect();
+    let clients: SortedSet<_> = over_ssh.map(|to| client(&to.rsync.params)).collect();
     found.extend(clients.iter().map(|program| {
         let program = OsStr::from_bytes(program);
         let version = is_found(program).then(|| ssh::version(program));

@@ -316,7 +316,10 @@ fn is_reference(name: &str) -> bool {
             Some(number) => digits(number, 16),
             None => digits(number, 10),
         },
-        None => !name.is_empty() && name.chars().all(char::is_alphanumeric),
+        // Which of the other letters are letters would be tables of 3 KB.
+        None => {
+            !name.is_empty() && name.chars().all(|c| !c.is_ascii() || c.is_ascii_alphanumeric())
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use super::repair::Edit;
 use super::Written;
 use crate::language::Language;
 use std::fmt;
+use std::ops::Deref;
 use std::path::PathBuf;
 
 /// Why a configuration file cannot be used. Its `Display` is one line, `file:line:column: text`, in
@@ -32,7 +33,7 @@ pub struct Error {
 
 impl Error {
     pub(super) fn new(file: PathBuf, problem: Problem, excerpt: Option<Excerpt>) -> Error {
-        let Problem { line, column, text, hint, edit: _ } = problem;
+        let Complaint { line, column, text, hint, edit: _ } = *problem.0;
         Error { file, line, column, text, hint, excerpt: excerpt.map(Box::new) }
     }
 
@@ -76,9 +77,14 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Something the user should know about one place of the configuration.
+/// Something the user should know about one place of the configuration. A pointer, since it is
+/// handed up through every function that reads a part of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct Problem(Box<Complaint>);
+
+/// What a [`Problem`] says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
     /// Counted from 1; 0 where the whole file is meant.
     pub line: u32,
     /// Counted from 1, in characters; 0 where the whole file is meant.
@@ -93,7 +99,8 @@ pub struct Problem {
 
 impl Problem {
     pub(super) fn new(line: u32, column: u32, text: impl Into<String>) -> Problem {
-        Problem { line, column, text: text.into(), hint: None, edit: None }
+        let text = text.into();
+        Problem(Box::new(Complaint { line, column, text, hint: None, edit: None }))
     }
 
     /// A complaint about the file as a whole.
@@ -103,14 +110,22 @@ impl Problem {
 
     /// Adds what to do.
     pub(super) fn hint(mut self, hint: Hint) -> Problem {
-        self.hint = Some(hint);
+        self.0.hint = Some(hint);
         self
     }
 
     /// Adds what would mend it.
     pub(super) fn edit(mut self, edit: Edit) -> Problem {
-        self.edit = Some(Box::new(edit));
+        self.0.edit = Some(Box::new(edit));
         self
+    }
+}
+
+impl Deref for Problem {
+    type Target = Complaint;
+
+    fn deref(&self) -> &Complaint {
+        &self.0
     }
 }
 

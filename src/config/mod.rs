@@ -29,7 +29,7 @@ mod warnings;
 mod words;
 mod xml;
 
-pub use error::{Error, Problem};
+pub use error::{Complaint, Error, Problem};
 pub use excerpt::Excerpt;
 pub use hint::Hint;
 

@@ -18,7 +18,7 @@ use super::{
     Alert, Batch, Config, Crontab, EmptyRoot, Events, FailLog, Filter, Plugin, PluginKind,
 };
 use super::{Destination, Root, Safety, Schedule, Standby, StatusAddress, TimeOfDay};
-use std::collections::{HashMap, HashSet};
+use crate::sorted::SortedSet;
 use std::ffi::OsStr;
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
@@ -149,8 +149,8 @@ fn events(head: Element<'_>) -> Result<Events, Problem> {
 fn roots(sersync: Element<'_>, warnings: &mut Warnings) -> Result<Vec<Root>, Problem> {
     sersync.required_child("localpath", "<localpath watch=\"/directory\">...</localpath>")?;
     let common = Common::read(sersync, warnings)?;
-    let mut watched = HashSet::new();
-    let mut destinations = HashMap::new();
+    let mut watched = SortedSet::new();
+    let mut destinations: Vec<(_, PathBuf)> = Vec::new();
     let mut roots = Vec::new();
     for element in sersync.children_named("localpath") {
         let watch = watched_directory(element)?;
@@ -166,9 +166,11 @@ fn roots(sersync: Element<'_>, warnings: &mut Warnings) -> Result<Vec<Root>, Pro
             let remote = remote::remote(child, &watch, ssh)?;
             // Two ports of a host are two daemons.
             let place = (remote.clone(), rsync.port);
-            if let Some(other) = destinations.insert(place, watch.clone()) {
-                warnings.add(|| shared_remote(child, &watch, &other));
+            let before = destinations.iter().rev().find(|(other, _)| *other == place);
+            if let Some((_, other)) = before {
+                warnings.add(|| shared_remote(child, &watch, other));
             }
+            destinations.push((place, watch.clone()));
             let written = child.attribute("ip").map(|ip| ip.written()).unwrap_or_default();
             remotes.push(Destination { remote, rsync, written });
         }

@@ -96,7 +96,7 @@ mod tests {
         let document = xml::parse(&source).unwrap();
         let element = Element::root(&document, Encoding::Utf8);
         let remote = remote(element, Path::new("/data"), ssh);
-        remote.map(|remote| remote.transport).map_err(|problem| problem.text)
+        remote.map(|remote| remote.transport).map_err(|problem| problem.text.clone())
     }
 
     #[test]

@@ -203,8 +203,8 @@ pub(super) fn is_leaf(parent: &str, name: &str) -> bool {
 /// Which of `words` was probably meant by `word`, or is a misspelt `word`: the nearest, if it is
 /// near enough that a slip of the finger explains it.
 pub(super) fn nearest_index(word: &str, words: &[&str]) -> Option<usize> {
-    let lower = word.to_lowercase();
-    let distances = words.iter().map(|other| distance(&lower, &other.to_lowercase()));
+    let lower = word.to_ascii_lowercase();
+    let distances = words.iter().map(|other| distance(&lower, &other.to_ascii_lowercase()));
     // One slip in a word of three letters, two in one of six.
     let slips_max = (word.chars().count() / 3).min(2);
     distances

@@ -194,8 +194,8 @@ impl<'a> Attribute<'a> {
 
     /// Where it stands.
     pub(super) fn written(&self) -> Written {
-        let Problem { line, column, .. } = self.problem("");
-        Written { line, column }
+        let problem = self.problem("");
+        Written { line: problem.line, column: problem.column }
     }
 
     /// The complaint that the value is not what was expected.

@@ -10,7 +10,7 @@ use super::pending::{lies_in, Change, Path, Pending, What};
 use super::settle::Stamp;
 use super::time::Time;
 use crate::rsync::plan::Gone;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::sorted::{SortedMap, SortedSet};
 
 /// Files from this size on travel by themselves. Smaller ones are through a local network in less
 /// than a second, and each run of its own costs a connection.
@@ -24,16 +24,16 @@ const SENT_MAX: usize = 1_000;
 pub struct Bulk {
     waiting: Pending,
     /// Since when each of them waits, and the one on its way.
-    since: BTreeMap<Path, Time>,
+    since: SortedMap<Path, Time>,
     /// The one on its way.
     pub flight: Option<Flight>,
     /// The one that left last. They take turns, so that one that changes all the time holds up no
     /// other.
     last: Option<Path>,
     /// What the far side got last.
-    sent: BTreeMap<Path, Stamp>,
+    sent: SortedMap<Path, Stamp>,
     /// Directories that disappeared over the head of the file on its way.
-    crossed: BTreeSet<Path>,
+    crossed: SortedSet<Path>,
     /// Something else has been sent while the one on its way was.
     pub had_company: bool,
     /// Some of them had been stuck, and it is not known yet whether they get through now.
@@ -68,7 +68,7 @@ impl Bulk {
 
     /// A file is large, and was owed `since` then.
     pub fn put(&mut self, path: Path, change: Change, since: Time) {
-        self.since.entry(path.clone()).or_insert(since);
+        self.since.get_or_insert(path.clone(), since);
         self.waiting.put(path, change.known_by_name());
     }
 
@@ -90,7 +90,7 @@ impl Bulk {
         if let Some(flying) = self.flying() {
             if lies_in(path, flying) {
                 self.waiting.apply(path, what, |_| false);
-                self.since.entry(path.clone()).or_insert(now);
+                self.since.get_or_insert(path.clone(), now);
                 return Ok(());
             }
             if let (true, What::Removed { .. }) = (lies_in(flying, path), what) {
@@ -187,7 +187,7 @@ impl Bulk {
 
     /// Directories that disappeared while something was on its way into them. Its run may have made
     /// them again over there.
-    pub fn take_crossed(&mut self) -> BTreeSet<Path> {
+    pub fn take_crossed(&mut self) -> SortedSet<Path> {
         std::mem::take(&mut self.crossed)
     }
 }

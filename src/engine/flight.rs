@@ -7,7 +7,7 @@ use super::time::Time;
 use super::JobId;
 use crate::rsync::level::Depth;
 use crate::rsync::plan::{Deletes, Gone};
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 /// What a job carries.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub enum Cargo {
     /// Changed paths, sorted.
     Batch(Vec<(Path, Change)>),
     /// Whole directories.
-    Levels(BTreeMap<Path, Depth>),
+    Levels(SortedMap<Path, Depth>),
     /// The whole root; `scheduled` if the schedule wants it and nothing else.
     Everything {
         /// It is nothing that is owed.

@@ -15,6 +15,7 @@ pub mod flight;
 mod interface;
 #[cfg(test)]
 mod model;
+pub mod numbers;
 pub mod pending;
 pub mod remote;
 pub mod renames;

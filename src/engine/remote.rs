@@ -19,7 +19,8 @@ use crate::config::Batch;
 use crate::rsync::level::Depth;
 use crate::rsync::outcome::Status;
 use crate::rsync::plan::{Deletes, Gone};
-use std::collections::{BTreeMap, HashSet};
+use crate::sorted::SortedMap;
+use std::collections::HashSet;
 
 /// Paths that may be pending for one remote. More become a full sync of the root: by then that is
 /// about as much work, and needs no memory.
@@ -48,7 +49,7 @@ pub struct Remote {
     deletes: Deletes,
     pending: Pending,
     /// Directories to be made equal as a whole, because nobody saw what happened in them.
-    levels: BTreeMap<Path, Depth>,
+    levels: SortedMap<Path, Depth>,
     full: bool,
     /// The schedule wants a full sync. If it fails, the next one is tried soon, but it is nothing
     /// that is owed.
@@ -119,7 +120,7 @@ impl Remote {
             timing,
             deletes,
             pending: Pending::default(),
-            levels: BTreeMap::new(),
+            levels: SortedMap::new(),
             full: known == Known::Nothing,
             scheduled: false,
             mirror,
@@ -374,7 +375,7 @@ impl Remote {
             return !whole;
         }
         if !self.full {
-            let known = self.levels.entry(path.clone()).or_insert(depth);
+            let known = self.levels.get_or_insert(path.clone(), depth);
             *known = depth.max(*known);
         }
         false

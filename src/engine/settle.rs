@@ -8,6 +8,7 @@
 //! [`Recent`]: programs write, close, and only then set mode, owner and times. Where attribute
 //! events do not count by themselves, they still count for a path that changed a moment ago.
 
+use super::numbers::NumberMap;
 use super::pending::Path;
 use super::time::Time;
 use std::collections::{HashMap, VecDeque};
@@ -240,8 +241,8 @@ pub fn is_receivers(name: &[u8]) -> bool {
 pub struct Recent {
     hasher: RandomState,
     /// Noted since `begun`, and in the time before: the last time of each.
-    young: HashMap<u64, Time>,
-    old: HashMap<u64, Time>,
+    young: NumberMap<u64, Time>,
+    old: NumberMap<u64, Time>,
     begun: Time,
     /// Until then the table is not complete, and everything counts as recent.
     flooded_until: Time,

@@ -8,7 +8,7 @@
 //! indexes hold eight bytes an entry.
 
 use super::event::Wd;
-use std::collections::HashMap;
+use super::numbers::NumberMap;
 use std::hash::{BuildHasher, RandomState};
 
 /// A directory in the tree; valid until it is removed.
@@ -44,9 +44,9 @@ struct Node {
 pub struct Tree {
     nodes: Vec<Node>,
     first_free: NodeId,
-    by_wd: HashMap<Wd, NodeId>,
+    by_wd: NumberMap<Wd, NodeId>,
     /// Hash of parent and name to the first of the nodes that have it.
-    by_place: HashMap<u32, NodeId>,
+    by_place: NumberMap<u32, NodeId>,
     hasher: RandomState,
 }
 
@@ -55,8 +55,8 @@ impl Default for Tree {
         let mut tree = Tree {
             nodes: Vec::new(),
             first_free: NodeId::NONE,
-            by_wd: HashMap::new(),
-            by_place: HashMap::new(),
+            by_wd: NumberMap::default(),
+            by_place: NumberMap::default(),
             hasher: RandomState::new(),
         };
         tree.allocate(None);

@@ -21,12 +21,14 @@
 mod reconcile;
 
 use super::event::{RawEvent, Wd};
+use super::numbers::{NumberMap, NumberSet};
 use super::pending::lies_in;
 use super::scan::{Listing, Origin, Place, Reached, Scan, ScanId};
 use super::time::Time;
 use super::tree::{NodeId, Tree};
 use super::unwatched::Unwatched;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use crate::sorted::SortedMap;
+use std::collections::{HashMap, VecDeque};
 
 /// The halves of a rename follow each other in the kernel's queue; one whose other half has not come
 /// after this left the root.
@@ -82,17 +84,17 @@ struct Departed {
 pub struct Watches {
     tree: Tree,
     departed: Vec<Departed>,
-    held: HashMap<Wd, Vec<RawEvent>>,
+    held: NumberMap<Wd, Vec<RawEvent>>,
     held_count: usize,
     /// Descriptors that were taken back, and whether the kernel has confirmed it.
-    dead: HashMap<Wd, bool>,
-    again: BTreeMap<Place, (Time, Origin)>,
-    contradictions: HashMap<Wd, u32>,
+    dead: NumberMap<Wd, bool>,
+    again: SortedMap<Place, (Time, Origin)>,
+    contradictions: NumberMap<Wd, u32>,
     doubt_until: Time,
     /// Where directories have been moved to lately.
     landings: VecDeque<Place>,
     /// The scans under way, and the path of each.
-    scans: HashMap<ScanId, Vec<u8>>,
+    scans: NumberMap<ScanId, Vec<u8>>,
     /// The latest scan of each place; may have ended.
     scanned: HashMap<Place, ScanId>,
     /// Places to which something happened while scans were under way, and the latest scan that had
@@ -100,17 +102,17 @@ pub struct Watches {
     touched: HashMap<Place, ScanId>,
     /// Directories that were taken out of the tree while scans were under way, and the latest scan
     /// that had been ordered by then. Their events counted for the place where they were.
-    forgotten: HashMap<Wd, ScanId>,
+    forgotten: NumberMap<Wd, ScanId>,
     last_scan: ScanId,
     /// The scan of the whole root that must end before the tree is complete.
     root_scan: Option<ScanId>,
     /// Scans before this one were ordered before an overflow; what they say is void.
     valid_from: ScanId,
     /// Before an overflow: what was watched then and has not been found again.
-    before_overflow: HashSet<Wd>,
+    before_overflow: NumberSet<Wd>,
     unwatched: Unwatched,
     /// Scans under way that try once more to watch what is not watched.
-    retries: HashSet<ScanId>,
+    retries: NumberSet<ScanId>,
     orders: VecDeque<Order>,
 }
 
@@ -425,7 +427,7 @@ impl Watches {
             Origin::Start | Origin::Since(_) | Origin::Created(_) => Origin::Created(Time(0)),
             Origin::Moved => Origin::Moved,
         };
-        self.again.entry(place).or_insert((now + pause_ms, origin));
+        self.again.get_or_insert(place, (now + pause_ms, origin));
     }
 
     fn scan(&mut self, parent: NodeId, name: &[u8], watch: bool, origin: Origin, now: Time) {

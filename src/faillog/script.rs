@@ -14,7 +14,7 @@
 //! Pure. The event loop calls [`render`] with what the remotes are owed, and [`parse`] at start with
 //! what [`store`](super::store) has found.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::sorted::{SortedMap, SortedSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -89,7 +89,7 @@ pub struct Owed {
     /// The whole root. Whether that deletes anything is for the [`Mode`] to say, never for a file.
     pub full_sync: bool,
     /// Relative to the root, and what disappeared there. Empty for the root's own attributes.
-    pub paths: BTreeMap<PathBytes, Gone>,
+    pub paths: SortedMap<PathBytes, Gone>,
 }
 
 impl Owed {
@@ -112,7 +112,7 @@ impl Owed {
 
     /// Adds a path; of two things that disappeared there, the larger counts.
     pub fn add(&mut self, path: PathBytes, gone: Gone) {
-        let known = self.paths.entry(path).or_insert(gone);
+        let known = self.paths.get_or_insert(path, gone);
         *known = gone.max(*known);
     }
 }
@@ -263,7 +263,7 @@ impl<'a> Lines<'a> {
 #[derive(Default)]
 struct List {
     words: Vec<Vec<u8>>,
-    known: BTreeSet<Vec<u8>>,
+    known: SortedSet<Vec<u8>>,
     bytes: usize,
     paths: usize,
 }

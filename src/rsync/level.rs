@@ -4,7 +4,7 @@
 //! meanwhile; and, with all below it, one that the kernel has no watch left for. Called by `worker`,
 //! which has looked just before that each directory is still a real one.
 
-use std::collections::BTreeSet;
+use crate::sorted::SortedSet;
 use std::sync::Arc;
 
 use super::command::Target;
@@ -60,9 +60,9 @@ pub fn runs(level: Level, left_out: Option<&[Vec<u8>]>, directories: &[Arc<[u8]>
     if filtered && !directories.is_empty() {
         return vec![full_sync(target, delete, excludes, left_out)];
     }
-    let left_out: BTreeSet<&[u8]> =
+    let left_out: SortedSet<&[u8]> =
         left_out.unwrap_or_default().iter().map(Vec::as_slice).collect();
-    let directories: BTreeSet<&[u8]> = directories.iter().map(|path| &**path).collect();
+    let directories: SortedSet<&[u8]> = directories.iter().map(|path| &**path).collect();
     let mut runs = Vec::new();
     let mut group = Group::default();
     for path in directories.into_iter().filter(|path| !lies_in_any(path, &left_out)) {
@@ -100,13 +100,12 @@ struct Group<'a> {
 
 impl Level<'_> {
     /// The patterns for what is left out and would otherwise be seen in this directory.
-    fn left_out_inside(&self, directory: &[u8], left_out: &BTreeSet<&[u8]>) -> Vec<Vec<u8>> {
+    fn left_out_inside(&self, directory: &[u8], left_out: &SortedSet<&[u8]>) -> Vec<Vec<u8>> {
         let mut inside = directory.to_vec();
         if !inside.is_empty() {
             inside.push(b'/');
         }
-        let below =
-            left_out.range(inside.as_slice()..).take_while(|path| path.starts_with(&inside));
+        let below = left_out.from(inside.as_slice()).take_while(|path| path.starts_with(&inside));
         let seen = below.filter(|path| match self.depth {
             Depth::One => !path[inside.len()..].contains(&b'/'),
             Depth::All => true,
@@ -175,7 +174,7 @@ fn listed(directory: &[u8]) -> Vec<u8> {
 }
 
 /// Whether a path, or a directory above it, is among `left_out`.
-fn lies_in_any(path: &[u8], left_out: &BTreeSet<&[u8]>) -> bool {
+fn lies_in_any(path: &[u8], left_out: &SortedSet<&[u8]>) -> bool {
     let ends = path.iter().enumerate().filter(|(_, &byte)| byte == b'/').map(|(at, _)| at);
     ends.chain([path.len()]).any(|end| left_out.contains(&path[..end]))
 }

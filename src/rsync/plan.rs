@@ -6,7 +6,7 @@
 //! A *flat* run makes each listed path equal and nothing else: a listed directory is sent without
 //! what is in it. A *prune* run only deletes. A *full sync* is rsync on the whole root.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::sorted::{SortedMap, SortedSet};
 use std::ffi::OsString;
 use std::sync::Arc;
 
@@ -168,7 +168,7 @@ pub fn full_sync(
 /// What each run of a batch lists.
 #[derive(Default)]
 struct Lists<'a> {
-    prune: BTreeSet<&'a [u8]>,
+    prune: SortedSet<&'a [u8]>,
     flat: Vec<&'a [u8]>,
     /// The flat list has paths that are gone and must be deleted.
     deletes: bool,
@@ -187,7 +187,7 @@ impl<'a> Lists<'a> {
         let all_fresh = listed().all(|looked| looked.fresh);
         let silent_work = listed().any(|looked| looked.bytes >= SILENT_WORK_BYTES_MIN);
         let mut lists = Lists { all_fresh, silent_work, ..Lists::default() };
-        for (&path, &(gone, now)) in &looked {
+        for (&path, &(gone, now)) in looked.iter() {
             match now {
                 Now::Missing => lists.add_missing(deletes, path, gone, &looked),
                 Now::Directory => lists.add_directory(deletes, path, gone),
@@ -241,7 +241,7 @@ impl<'a> Lists<'a> {
 }
 
 /// What each path was and is. A parent sorts before what is below it.
-type States<'a> = BTreeMap<&'a [u8], (Gone, Now)>;
+type States<'a> = SortedMap<&'a [u8], (Gone, Now)>;
 
 fn unique(paths: &[Looked]) -> States<'_> {
     let mut looked: Vec<_> = paths
@@ -337,11 +337,11 @@ pub fn probe(target: &Target, delete: bool) -> Run {
 /// there that is new. The filter lets rsync see only these and the way to them. What both sides have
 /// may be updated: to forbid that too (`--ignore-existing`) would keep rsync from replacing a symlink
 /// over there by the directory that is here, and the deletion would follow the link (measured).
-fn prune(target: &Target, tops: &BTreeSet<&[u8]>) -> Run {
+fn prune(target: &Target, tops: &SortedSet<&[u8]>) -> Run {
     let mut patterns: Vec<Vec<u8>> = Vec::new();
-    let parents: BTreeSet<&[u8]> = tops.iter().flat_map(|top| ancestors(top)).collect();
+    let parents: SortedSet<&[u8]> = tops.iter().flat_map(|top| ancestors(top)).collect();
     patterns.extend(parents.iter().map(|parent| pattern::literal(parent, b"/")));
-    for top in tops {
+    for top in tops.iter() {
         patterns.push(pattern::literal(top, b""));
         patterns.push(pattern::literal(top, b"/***"));
     }

@@ -7,6 +7,7 @@
 
 pub mod channel;
 pub mod clock;
+pub mod crash;
 pub mod daemon;
 pub mod directory;
 pub mod epoll;
@@ -22,6 +23,7 @@ pub mod private_directory;
 pub mod process;
 pub mod signal;
 pub mod sysctl;
+mod thread_name;
 pub mod user;
 
 use nix::fcntl::{fcntl, FcntlArg, OFlag};

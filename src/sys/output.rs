@@ -6,6 +6,7 @@
 //! another file in the place of a descriptor. `logging` calls it and says when.
 #![allow(unsafe_code)]
 
+use super::crash;
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use nix::unistd::{dup2_stderr, dup2_stdout, getpgrp, tcgetpgrp, write};
 use std::fs::{File, OpenOptions};
@@ -53,6 +54,7 @@ impl Output {
             drop(writing);
         })?;
         dup2_stderr(&writer)?;
+        crash::tell(log.as_ref().unwrap_or(&starter));
         Ok(Output { starter, log, done })
     }
 

@@ -6,7 +6,7 @@ use crate::engine::pending::{above, lies_in};
 use crate::engine::renames::{far_names, Rename};
 use crate::rsync::plan::{self, Deletes, Gone, Looked, Now, Run};
 use crate::rsync::rename;
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 /// What is to be run before the batch with these paths, so that what was renamed need not be sent again.
 pub(super) fn runs(
@@ -19,12 +19,12 @@ pub(super) fn runs(
     if renames.is_empty() || !rename::is_possible(&target) {
         return Vec::new();
     }
-    let known: BTreeMap<&[u8], &Looked> = paths.iter().map(|it| (&*it.path, it)).collect();
+    let known: SortedMap<&[u8], &Looked> = paths.iter().map(|it| (&*it.path, it)).collect();
     let is_plain = |path: &[u8]| rename::is_plain(&target, path);
     let mut looker = Looker::new(&route.root);
-    let mut parents = BTreeMap::new();
+    let mut parents = SortedMap::new();
     let mut links = Vec::new();
-    let mut files: BTreeMap<_, Vec<&[u8]>> = BTreeMap::new();
+    let mut files: SortedMap<_, Vec<&[u8]>> = SortedMap::new();
     for (number, Rename { from, to, is_dir }) in renames.iter().enumerate() {
         let old = far_names(renames, number);
         let is_it = match (looker.look(to), is_dir) {
@@ -43,7 +43,7 @@ pub(super) fn runs(
             links.push(rename::directory(&target, to, &old, &later.collect::<Vec<_>>()));
         } else {
             let ((from, _), (to, name)) = (split(from), split(to));
-            files.entry((from, to)).or_default().push(name);
+            files.get_or_insert((from, to), Vec::new()).push(name);
         }
     }
     links.extend(files.iter().map(|((old, to), names)| rename::files(&target, to, old, names)));
@@ -51,7 +51,7 @@ pub(super) fn runs(
         return links;
     }
     // What the new names lie in has to be there first.
-    let parents: Vec<Looked> = parents.into_values().collect();
+    let parents: Vec<Looked> = parents.into_iter().map(|(_, looked)| looked).collect();
     let mut runs = plan::batch(&target, route.manner(deletes), &parents);
     runs.extend(links);
     runs
@@ -59,7 +59,7 @@ pub(super) fn runs(
 
 /// Whether the far side has nothing under a name, or on the way to it, that must go first. A run that
 /// makes and deletes nothing cannot tell it from what is new.
-fn is_free(known: &BTreeMap<&[u8], &Looked>, path: &[u8]) -> bool {
+fn is_free(known: &SortedMap<&[u8], &Looked>, path: &[u8]) -> bool {
     let gone = |path: &[u8]| known.get(path).is_some_and(|looked| looked.gone != Gone::No);
     !gone(path) && !above(path).any(gone)
 }

@@ -256,7 +256,7 @@ fn half_a_script_is_read_as_far_as_it_goes_and_never_as_more() {
     for cut in 0..text.len() {
         let (read, unread) = setting.parse(&text[..cut]);
         assert!(!read.full_sync || whole.full_sync);
-        for (path, gone) in &read.paths {
+        for (path, gone) in read.paths.iter() {
             assert!(whole.paths.get(path).is_some_and(|known| known >= gone), "{cut}: {path:?}");
         }
         let lost = cut > 0 && read.is_nothing() && unread.is_empty();

@@ -23,6 +23,11 @@ for there in lib lib64 usr/lib; do
 done
 mount --bind /dev dev && mount -t proc proc proc && exec chroot . /bin/busybox sh";
 
+/// The same with a root that is read-only but for `/mnt`, and the libraries that it was given.
+const BOOT_READ_ONLY: &str = "cd \"$1\" && mount --bind . . && cd . && cd \"$1\" || exit 1
+mount --bind mnt mnt && mount --bind /dev dev && mount -t proc proc proc || exit 1
+mount -o remount,bind,ro . && exec chroot . /bin/busybox sh";
+
 /// The configuration that [`Machine::configure`] writes.
 const CONFIG: &str = "/opt/sersync/conf/confxml.xml";
 
@@ -30,6 +35,8 @@ const CONFIG: &str = "/opt/sersync/conf/confxml.xml";
 pub struct Machine {
     shell: PipeWriter,
     commands: Cell<u32>,
+    /// Where the commands and what they say lie.
+    work: &'static str,
     _first: Child,
     // Last: it is removed when nothing runs in it any more.
     dir: TempDir,
@@ -40,13 +47,36 @@ impl Machine {
     pub fn new() -> Machine {
         let dir = scratch();
         furnish(dir.path());
+        Machine::boot(dir, BOOT, "/tmp")
+    }
+
+    /// One that has BusyBox, rsync with its libraries, the program and its keepalive.sh, and nothing
+    /// else: no `/etc`, no `/tmp`, no locale. Only `/mnt` can be written to; the log is there.
+    pub fn read_only() -> Machine {
+        let dir = scratch();
+        for directory in ["bin", "dev", "proc", "mnt/log", "usr/bin", "opt/sersync/bin"] {
+            fs::create_dir_all(dir.path().join(directory)).unwrap();
+        }
+        symlink("/mnt/log", dir.path().join("opt/sersync/log")).unwrap();
+        bring_busybox(dir.path());
+        bring("rsync", &dir.path().join("usr/bin/rsync"));
+        fs::copy(binary(), dir.path().join("opt/sersync/bin/sersync")).unwrap();
+        let keepalive = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/keepalive.sh");
+        fs::copy(keepalive, dir.path().join("opt/sersync/bin/keepalive.sh")).unwrap();
+        for program in ["bin/busybox", "usr/bin/rsync", "opt/sersync/bin/sersync"] {
+            bring_libraries(&dir.path().join(program), dir.path());
+        }
+        Machine::boot(dir, BOOT_READ_ONLY, "/mnt")
+    }
+
+    fn boot(dir: TempDir, script: &str, work: &'static str) -> Machine {
         let (reader, shell) = pipe().unwrap();
         let mut command = Command::new("unshare");
-        command.args(["--mount", "--pid", "--fork", "sh", "-c", BOOT, "boot"]).arg(dir.path());
+        command.args(["--mount", "--pid", "--fork", "sh", "-c", script, "boot"]).arg(dir.path());
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").stdin(reader);
         command.stderr(fs::File::create(dir.path().join("boot")).unwrap());
         let first = Child::spawn(&mut command);
-        Machine { shell, commands: Cell::new(0), _first: first, dir }
+        Machine { shell, commands: Cell::new(0), work, _first: first, dir }
     }
 
     /// One with the program installed, and a configuration for `/data` and `/copy`.
@@ -82,7 +112,7 @@ impl Machine {
     /// Runs a line of shell to its end, with an environment as small as cron's.
     pub fn run(&self, line: &str) -> Ended {
         let number = self.commands.replace(self.commands.get() + 1);
-        let file = |ending: &str| format!("/tmp/{number}.{ending}");
+        let file = |ending: &str| format!("{}/{number}.{ending}", self.work);
         let [script, out, err, code] = ["sh", "out", "err", "code"].map(file);
         fs::write(self.path(&script), line).unwrap();
         let command = format!(
@@ -148,19 +178,35 @@ fn furnish(dir: &Path) {
         fs::create_dir_all(dir.join(directory)).unwrap();
     }
     symlink("var/run", dir.join("run")).unwrap();
-    bring("busybox", &dir.join("bin/busybox"));
+    bring_busybox(dir);
     bring("rsync", &dir.join("usr/bin/rsync"));
+    fs::copy(binary(), dir.join("src/scripts/sersync")).unwrap();
+    for directory in ["scripts", "init", "conf"] {
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
+        let copied = Command::new("cp").arg("-a").arg(from).arg(dir.join("src")).status();
+        assert!(copied.unwrap().success(), "{directory} cannot be copied");
+    }
+}
+
+fn bring_busybox(dir: &Path) {
+    bring("busybox", &dir.join("bin/busybox"));
     let applets = Command::new("busybox").arg("--list").output().unwrap();
     for applet in String::from_utf8(applets.stdout).unwrap().lines() {
         if applet != "busybox" {
             symlink("busybox", dir.join("bin").join(applet)).unwrap();
         }
     }
-    fs::copy(binary(), dir.join("src/scripts/sersync")).unwrap();
-    for directory in ["scripts", "init", "conf"] {
-        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
-        let copied = Command::new("cp").arg("-a").arg(from).arg(dir.join("src")).status();
-        assert!(copied.unwrap().success(), "{directory} cannot be copied");
+}
+
+/// What the dynamic linker would load for a program, if it is not static, to the same places.
+fn bring_libraries(program: &Path, dir: &Path) {
+    let listed = Command::new("ldd").arg(program).output().unwrap();
+    for word in String::from_utf8_lossy(&listed.stdout).split_whitespace() {
+        if word.starts_with('/') && Path::new(word).exists() {
+            let to = dir.join(word.trim_start_matches('/'));
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            fs::copy(word, to).unwrap();
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use super::{scratch, until, ConfXml, Daemon, Disk, Tree, DEADLINE, KEEP};
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::chown;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -208,6 +209,14 @@ impl Mirror {
     /// Kills the program, and nothing that it has started.
     pub fn kill_program(&mut self) {
         self.sersync.kill();
+    }
+
+    /// Waits until the program has been ended by a signal, and gives its number.
+    pub fn ends_by_signal(&mut self) -> Option<i32> {
+        let status = until("sersync ends", DEADLINE, || {
+            self.sersync.ended().ok_or_else(|| "it runs".to_string())
+        });
+        status.signal()
     }
 
     /// Starts the program again, with these arguments before `-o FILE`; it has ended before.
