@@ -174,11 +174,13 @@ fn walk(ground: &Ground, scan: Scan, tell: &Sender<Told>) {
     let is_whole = scan.place == Place::Root;
     let place = scan.watch.then_some(scan.place);
     let mut ahead = vec![Ahead { path: scan.path, place, above: Stamps::default() }];
+    let mut full = PathBuf::new();
     while let Some(next) = ahead.pop() {
-        let full = below(&ground.path, &next.path);
+        full.as_mut_os_string().clear();
+        full.push(&ground.path);
+        full.push(OsStr::from_bytes(&next.path));
         let mut reached = Reached::Read;
-        if let Some(place) = &next.place {
-            let place = place.clone();
+        if let Some(place) = next.place {
             match watch(ground, &full, &place) {
                 Ok(wd) => reached = Reached::Watched { place, wd },
                 Err(error) if out_of_watches(&error) => reached = Reached::Unwatched { place },
@@ -208,7 +210,7 @@ fn walk(ground: &Ground, scan: Scan, tell: &Sender<Told>) {
         let listing = Listing {
             scan: scan.id,
             reached,
-            path: next.path.clone(),
+            path: next.path,
             origin: scan.origin,
             changed_ns,
             entries: Vec::new(),

@@ -35,9 +35,13 @@ struct Node {
     prev: NodeId,
     /// The next node with the same hash of parent and name.
     next_same_hash: NodeId,
-    wd: Option<Wd>,
+    /// [`NO_WD`] of a free node, and of a root that is not watched: an `Option` would take four bytes more.
+    wd: Wd,
     name: Box<[u8]>,
 }
+
+/// The kernel counts from 1.
+const NO_WD: Wd = Wd(-1);
 
 /// The watched directories of one root.
 #[derive(Debug)]
@@ -59,7 +63,7 @@ impl Default for Tree {
             by_place: NumberMap::default(),
             hasher: RandomState::new(),
         };
-        tree.allocate(None);
+        tree.allocate(NO_WD);
         tree
     }
 }
@@ -67,9 +71,8 @@ impl Default for Tree {
 impl Tree {
     /// The root itself, watched or not.
     pub fn set_root_wd(&mut self, wd: Wd) {
-        if let Some(old) = self.nodes[0].wd.replace(wd) {
-            self.by_wd.remove(&old);
-        }
+        let old = std::mem::replace(&mut self.nodes[0].wd, wd);
+        self.by_wd.remove(&old);
         self.by_wd.insert(wd, NodeId::ROOT);
     }
 
@@ -95,7 +98,7 @@ impl Tree {
 
     /// The descriptor of a directory; `None` only for a root that is not watched yet.
     pub fn wd(&self, node: NodeId) -> Option<Wd> {
-        self.at(node).wd
+        Some(self.at(node).wd).filter(|wd| *wd != NO_WD)
     }
 
     /// The directory called `name` in `parent`.
@@ -159,7 +162,7 @@ impl Tree {
     /// Adds the directory `name` in `parent`. The place must be free and `wd` unknown.
     pub fn insert(&mut self, parent: NodeId, name: &[u8], wd: Wd) -> NodeId {
         debug_assert!(!self.by_wd.contains_key(&wd), "{wd:?} is in the tree already");
-        let id = self.allocate(Some(wd));
+        let id = self.allocate(wd);
         self.by_wd.insert(wd, id);
         self.attach(id, parent, name);
         id
@@ -222,8 +225,8 @@ impl Tree {
                 child = self.at(id).next.get();
             }
             self.at_mut(id).first_child = NodeId::NONE;
-            if let Some(wd) = self.at_mut(id).wd.take() {
-                self.by_wd.remove(&wd);
+            let wd = std::mem::replace(&mut self.at_mut(id).wd, NO_WD);
+            if self.by_wd.remove(&wd).is_some() {
                 wds.push(wd);
             }
             if id != NodeId::ROOT {
@@ -237,7 +240,7 @@ impl Tree {
         wds
     }
 
-    fn allocate(&mut self, wd: Option<Wd>) -> NodeId {
+    fn allocate(&mut self, wd: Wd) -> NodeId {
         let fresh = Node {
             parent: NodeId::NONE,
             first_child: NodeId::NONE,
@@ -360,7 +363,7 @@ mod tests {
         // driven by hand instead.
         let a = tree.insert(NodeId::ROOT, b"a", Wd(1));
         let hash = tree.place_hash(NodeId::ROOT, b"a");
-        let other = tree.allocate(Some(Wd(2)));
+        let other = tree.allocate(Wd(2));
         tree.at_mut(other).parent = NodeId::ROOT;
         tree.at_mut(other).name = b"b"[..].into();
         tree.at_mut(other).next_same_hash = a;

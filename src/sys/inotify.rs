@@ -2,11 +2,10 @@
 #![allow(unsafe_code)]
 
 use crate::engine::event::{mask, Wd};
-use std::ffi::CString;
+use nix::NixPath;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// What is asked of every directory. `IN_MODIFY` is asked for only where it counts: a large write
@@ -48,9 +47,10 @@ impl Inotify {
     /// # Errors
     /// `ENOENT` or `ENOTDIR` when it is gone, `ENOSPC` at the watch limit, `EACCES`.
     pub fn add(&self, path: &Path, mask: u32) -> io::Result<Wd> {
-        let path = CString::new(path.as_os_str().as_bytes())?;
         // SAFETY: `path` is a NUL-terminated string that outlives the call.
-        let wd = unsafe { libc::inotify_add_watch(self.file.as_raw_fd(), path.as_ptr(), mask) };
+        let wd = path.with_nix_path(|path| unsafe {
+            libc::inotify_add_watch(self.file.as_raw_fd(), path.as_ptr(), mask)
+        })?;
         if wd < 0 {
             return Err(io::Error::last_os_error());
         }
