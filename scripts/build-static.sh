@@ -120,7 +120,8 @@ has_debian_source() {
     why='rustc-web, cargo-web and rust-web-src could not be installed (only root can do that)'
     [ "$(id -u)" -eq 0 ] || return 1
     quietly apt-get update -q || :
-    quietly install_packages rustc-web cargo-web rust-web-src && [ -e "$debian_source" ]
+    # cargo downloads, too.
+    quietly install_packages rustc-web cargo-web rust-web-src ca-certificates && [ -e "$debian_source" ]
 }
 debian_source=/usr/lib/rustlib/src/rust/library/std/Cargo.toml
 

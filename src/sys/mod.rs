@@ -22,6 +22,7 @@ pub mod pid_file;
 pub mod private_directory;
 pub mod process;
 pub mod signal;
+mod sort;
 pub mod sysctl;
 mod thread_name;
 pub mod user;
