@@ -1,7 +1,8 @@
 //! What is renamed inside a root is not sent again, and is right in the end whatever was done to it.
 
-use crate::harness::{eventually, Mirror, Plan, Sshd, Tree, DEADLINE};
-use crate::standby::over_ssh;
+use crate::harness::{eventually, Mirror, Plan, Sshd, Tree, Version, DEADLINE};
+use crate::standby::{over_ssh, send};
+use nix::sys::signal::Signal;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -64,7 +65,7 @@ const SPARED: &[(&str, Change)] = &[
         fs::remove_dir_all(root.join("b")).unwrap();
         rename(root, "c", "d");
     }),
-    ("with a blank and beyond ASCII", |root| rename(root, "a", "图片 2026")),
+    (BLANK, |root| rename(root, "a", "图片 2026")),
     ("a file", |root| rename(root, "a/one", "other/one")),
     ("a file, to the root", |root| rename(root, "a/below/two", "two")),
     ("files", |root| {
@@ -74,17 +75,25 @@ const SPARED: &[(&str, Change)] = &[
     }),
 ];
 
+/// Over SSH its name goes through a shell, and an rsync before 3.2.4 does not quote it there.
+const BLANK: &str = "with a blank and beyond ASCII";
+
 fn spares_all(plan: impl Fn() -> (Plan, Option<Sshd>)) {
     for (about, change) in SPARED {
-        let (plan, _sshd) = plan();
+        let (plan, sshd) = plan();
+        let unquoted = *about == BLANK && sshd.is_some() && Version::here().is_some();
         fill(&plan.root);
         let mirror = plan.start();
         mirror.equal();
         let before = mirror.log().len();
+        // All of it before the first batch, however slowly this goes on.
+        send(mirror.pid(), Signal::SIGSTOP);
         change(&mirror.root);
+        send(mirror.pid(), Signal::SIGCONT);
         mirror.equal();
         let sent = sent(&mirror, before);
-        assert!(sent.len() > 1 && sent.iter().all(|bytes| bytes == "0 B"), "{about}: {sent:?}");
+        let spared = sent.len() > 1 && sent.iter().all(|bytes| bytes == "0 B");
+        assert_eq!(spared, !unquoted, "{about}: {sent:?}");
     }
 }
 

@@ -68,7 +68,7 @@ fn one_stands_by(mirror: &Mirror) -> u32 {
     stand_by(mirror, 1, &[])[0]
 }
 
-fn send(pid: u32, signal: Signal) {
+pub(crate) fn send(pid: u32, signal: Signal) {
     kill(Pid::from_raw(pid as i32), signal).unwrap();
 }
 

@@ -1,7 +1,7 @@
 //! Far sides that do not take a standby, or not any more.
 
 use super::{change, gone, no_failure, one_stands_by, rsyncs, send, stand_by};
-use crate::harness::{eventually, until, Child, Gate, Mirror, Plan, Rsync, DEADLINE};
+use crate::harness::{eventually, until, Child, Gate, Mirror, Plan, Rsync, Version, DEADLINE};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -118,7 +118,9 @@ fn an_rsync_that_deletes_by_runs_of_their_own_has_one() {
         fs::create_dir_all(mirror.root.join("directory/below")).unwrap();
         change(&mirror, "directory/below/file");
         let learned = "two runs from now on";
-        eventually("it is learned", || mirror.log().contains(learned));
+        // An old rsync on this side is known by its version, and nothing has to be learned.
+        let times = usize::from(Version::here().is_none());
+        eventually("it is learned", || mirror.log().matches(learned).count() == times);
         let waiting = stand_by(&mirror, 1, &[])[0];
         change(&mirror, "other");
         gone(waiting);
@@ -126,7 +128,7 @@ fn an_rsync_that_deletes_by_runs_of_their_own_has_one() {
         fs::remove_file(mirror.root.join("other")).unwrap();
         mirror.equal();
         change(&mirror, "last");
-        assert_eq!(mirror.log().matches(learned).count(), 1, "{}", mirror.log());
+        assert_eq!(mirror.log().matches(learned).count(), times, "{}", mirror.log());
         no_failure(&mirror);
     }
 }
