@@ -1,6 +1,9 @@
 //! A standby that dies, while it waits or at its work, delays nothing and is no failure.
 
-use super::{change, children, gone, no_failure, one_stands_by, over_ssh, send, stand_by};
+use super::{
+    change, children, gone, no_failure, one_stands_by, over_ssh, send, stand_by,
+    tries_before_it_is_known,
+};
 use crate::harness::{eventually, Plan};
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use nix::sys::signal::Signal;
@@ -98,7 +101,8 @@ fn one_whose_far_side_dies_at_its_work_is_made_up_for() {
     let mirror = Plan::new().start();
     let waiting = one_stands_by(&mirror);
     // The full sync, the first change, and the one that waits.
-    eventually("it has connected", || mirror.daemon.connections() == 3);
+    let connections = 3 + tries_before_it_is_known();
+    eventually("it has connected", || mirror.daemon.connections() == connections);
     let log = mirror.daemon.log();
     let last = log.lines().rfind(|line| line.contains(" rsync to ")).unwrap();
     let far_side = last.split(['[', ']']).nth(1).unwrap().parse().unwrap();

@@ -7,7 +7,7 @@ mod refusals;
 mod roots;
 mod use_of;
 
-use crate::harness::{eventually, until, Mirror, Plan, Sshd, DEADLINE};
+use crate::harness::{eventually, until, Mirror, Plan, Sshd, Version, DEADLINE};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 use std::fs;
@@ -60,6 +60,11 @@ fn change(mirror: &Mirror, name: &str) {
     fs::write(mirror.root.join(name), "content").unwrap();
     mirror.equal();
     eventually("the runs have ended", || mirror.batches() >= before + mirror.remotes.len());
+}
+
+/// Runs more, at first, with a far side that is too old to send and delete in one run: it is learned by trying.
+fn tries_before_it_is_known() -> usize {
+    usize::from(Version::there().is_some())
 }
 
 /// A change, and the one that stands by after it.
