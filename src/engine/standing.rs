@@ -25,7 +25,8 @@ impl Known {
     /// From which time on things that have changed have to be looked for when the program starts.
     pub fn since_ns(self) -> Option<u64> {
         match self {
-            Known::From(start_ns) => Some(start_ns),
+            // That clock stands still for some milliseconds: what has the very time of the start was there before.
+            Known::From(start_ns) => Some(start_ns + 1),
             Known::Until(complete_ns) => Some(complete_ns.saturating_sub(STILL_OPEN_NS)),
             Known::Nothing => None,
         }
