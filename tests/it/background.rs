@@ -3,11 +3,12 @@
 use crate::harness::{
     eventually, in_background, path, program, terminal, until, InBackground, Plan, DEADLINE,
 };
-use nix::sys::signal::{kill, Signal};
+use nix::sys::signal::{kill, signal, SigHandler, Signal};
 use nix::unistd::{getsid, Pid};
 use std::fs;
 use std::io::{pipe, Read};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
@@ -206,6 +207,15 @@ fn held(plan: &Plan, dir: &Path) -> Held {
     let path = format!("{}:{}", bin.display(), path());
     let mut command = program();
     command.args(["-rdo", "confxml.xml"]).current_dir(dir).env("LC_ALL", "C").env("PATH", path);
+    // Whoever runs the tests in the background has the shell turn Ctrl-C off for all of them.
+    // SAFETY: signal(2) may be called between fork and exec.
+    #[allow(unsafe_code)]
+    unsafe {
+        command.pre_exec(|| {
+            signal(Signal::SIGINT, SigHandler::SigDfl)?;
+            Ok(())
+        });
+    }
     let start = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     Held { start, program: InBackground::by_lock(&dir.join("owed")) }
 }
@@ -224,7 +234,7 @@ fn a_start_that_is_broken_off_leaves_nothing_running() {
         let mut held = held(&plan, &dir);
         assert!(held.start.try_wait().unwrap().is_none(), "it did not wait");
         kill(Pid::from_raw(held.start.id() as i32), signal).unwrap();
-        held.start.wait().unwrap();
+        eventually("the start has ended", || held.start.try_wait().unwrap().is_some());
         held.program.gone();
     }
 }
