@@ -192,7 +192,9 @@ fn walk(ground: &Ground, scan: Scan, tell: &Sender<Told>) {
         }
         // Now that it is watched, and not before: what happened in between would be missed.
         let opened = match reached {
-            Reached::Watched { .. } | Reached::Read => Directory::open(&full),
+            // The user may have named a symlink for the root. Elsewhere one has taken the directory's
+            // place since its name was read, and leads out of the tree.
+            Reached::Watched { .. } | Reached::Read => Directory::open(&full, next.path.is_empty()),
             Reached::Unwatched { .. } => Err(io::Error::from_raw_os_error(libc::ENOSPC)),
         };
         let (stamps, changed_ns) = match scan.origin {

@@ -45,12 +45,13 @@ impl Default for Buffer {
 }
 
 impl Directory {
-    /// Opens the directory at `path`, following a symlink there.
+    /// Opens the directory at `path`. A symlink there is followed only if `follow` says so.
     ///
     /// # Errors
-    /// What open(2) gives.
-    pub fn open(path: &Path) -> io::Result<Directory> {
-        let file = OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(path)?;
+    /// What open(2) gives; `ENOTDIR` or `ELOOP` for a symlink that is not to be followed.
+    pub fn open(path: &Path, follow: bool) -> io::Result<Directory> {
+        let flags = if follow { libc::O_DIRECTORY } else { libc::O_DIRECTORY | libc::O_NOFOLLOW };
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
         Ok(Directory { file })
     }
 
@@ -139,7 +140,7 @@ mod tests {
                 _ => std::os::unix::fs::symlink(".", place.path().join(name)).unwrap(),
             }
         }
-        let directory = Directory::open(place.path()).unwrap();
+        let directory = Directory::open(place.path(), false).unwrap();
         let (mut buffer, mut seen, mut directories) = (Buffer::default(), BTreeSet::new(), 0);
         loop {
             let entries = directory.read(&mut buffer).unwrap();
@@ -160,9 +161,13 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let (file, gone) = (place.path().join("file"), place.path().join("gone"));
         std::fs::write(&file, "").unwrap();
-        assert_eq!(Directory::open(&file).unwrap_err().raw_os_error(), Some(libc::ENOTDIR));
+        let refused = Directory::open(&file, true).unwrap_err().raw_os_error();
+        assert_eq!(refused, Some(libc::ENOTDIR));
+        let link = place.path().join("link");
+        std::os::unix::fs::symlink(".", &link).unwrap();
+        assert!(Directory::open(&link, true).is_ok() && Directory::open(&link, false).is_err());
         std::fs::create_dir(&gone).unwrap();
-        let directory = Directory::open(&gone).unwrap();
+        let directory = Directory::open(&gone, false).unwrap();
         std::fs::remove_dir(&gone).unwrap();
         let read = directory.read(&mut Buffer::default()).map(|entries| entries.is_end());
         assert!(read.is_err() || read.is_ok_and(|end| end));
