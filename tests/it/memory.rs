@@ -3,7 +3,7 @@
 //! `SERSYNC_IT_FULL=1` takes a million paths instead of some ten thousand; with
 //! `SERSYNC_BIN=target/release/sersync` for the figures of the program that users run.
 
-use crate::harness::{eventually, Plan};
+use crate::harness::{eventually, memory_kib, Plan};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -16,13 +16,6 @@ const MANY: (usize, usize) = (1_000, 1_000);
 const USUAL_KIB_MAX: u64 = 32 * 1024;
 const MANY_KIB_MAX: u64 = 96 * 1024;
 const CATCH_UP: Duration = Duration::from_secs(600);
-
-/// A line of `/proc/PID/status`, in KiB.
-fn memory_kib(pid: u32, line: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let found = status.lines().find_map(|found| found.strip_prefix(line)).unwrap();
-    found.trim_start_matches(':').trim().trim_end_matches(" kB").parse().unwrap()
-}
 
 fn file(root: &Path, directory: usize, file: usize) -> std::path::PathBuf {
     root.join(format!("directory-{directory:04}/some-file-with-a-name-{file:04}"))

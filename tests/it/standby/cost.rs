@@ -3,17 +3,11 @@
 //! `SERSYNC_IT_FULL=1` takes a thousand batches instead of two hundred.
 
 use super::{change, children, gone, no_failure, one_stands_by, rsyncs, stand_by};
-use crate::harness::{eventually, switches, Mirror, Plan, Tree};
+use crate::harness::{eventually, memory_kib, switches, Mirror, Plan, Tree};
 use std::fs;
 
 /// What the program may take more after many batches, in KiB.
 const GROWTH_KIB_MAX: u64 = 1024;
-
-fn status(pid: u32, line: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let found = status.lines().find_map(|found| found.strip_prefix(line)).unwrap();
-    found.trim_start_matches(':').trim().trim_end_matches(" kB").parse().unwrap()
-}
 
 fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
@@ -27,7 +21,7 @@ fn nothing_is_left_of_those_that_were_used() {
         change(&mirror, &format!("warm{number}"));
     }
     stand_by(&mirror, 1, &[]);
-    let (open, kib) = (descriptors(mirror.pid()), status(mirror.pid(), "VmRSS"));
+    let (open, kib) = (descriptors(mirror.pid()), memory_kib(mirror.pid(), "VmRSS"));
     let batches = if full { 1_000 } else { 200 };
     let start = mirror.batches();
     for number in 0..batches {
@@ -37,7 +31,7 @@ fn nothing_is_left_of_those_that_were_used() {
     }
     mirror.equal();
     stand_by(&mirror, 1, &[]);
-    let more_kib = status(mirror.pid(), "VmRSS").saturating_sub(kib);
+    let more_kib = memory_kib(mirror.pid(), "VmRSS").saturating_sub(kib);
     println!("{batches} batches: {more_kib} KiB more than {kib} KiB, {open} descriptors");
     assert_eq!(children(mirror.pid()).len(), 1, "{:?}", children(mirror.pid()));
     assert_eq!(descriptors(mirror.pid()), open);
