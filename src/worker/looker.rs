@@ -3,9 +3,10 @@
 use crate::engine::pending::Path as PathBytes;
 use crate::rsync::plan::{Gone, Now};
 use crate::walk::below;
-use nix::fcntl::AtFlags;
-use nix::sys::stat::{fstatat, FileStat, SFlag};
+use nix::fcntl::{openat, AtFlags, OFlag};
+use nix::sys::stat::{fstatat, FileStat, Mode, SFlag};
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 /// Looks what paths are now, and remembers the last parent: lists are sorted.
@@ -15,12 +16,15 @@ pub(super) struct Looker<'a> {
     opened: Option<File>,
     parent: Vec<u8>,
     parent_is_real: bool,
+    /// The parent, from the second path in it on: then every look is one at a name, and not a way down
+    /// from the root.
+    parent_opened: Option<OwnedFd>,
 }
 
 impl<'a> Looker<'a> {
     pub(super) fn new(root: &'a Path) -> Looker<'a> {
         let opened = File::open(root).ok();
-        Looker { root, opened, parent: Vec::new(), parent_is_real: true }
+        Looker { root, opened, parent: Vec::new(), parent_is_real: true, parent_opened: None }
     }
 
     /// What a path is now, not following symlinks. A path whose parent has become a symlink is
@@ -31,17 +35,26 @@ impl<'a> Looker<'a> {
         if path.is_empty() {
             return (Now::Directory, 0);
         }
-        let parent =
-            path.iter().rposition(|&byte| byte == b'/').map_or(&path[..0], |at| &path[..at]);
+        let slash = path.iter().rposition(|&byte| byte == b'/');
+        let parent = &path[..slash.unwrap_or(0)];
         if parent != self.parent {
             self.parent_is_real = self.is_real(parent);
             self.parent.clear();
             self.parent.extend_from_slice(parent);
+            self.parent_opened = None;
+        } else if self.parent_is_real && self.parent_opened.is_none() {
+            self.parent_opened = self.open(parent);
         }
         if !self.parent_is_real {
             return (Now::Missing, 0);
         }
-        match self.stat(path).map(|found| (kind(&found), found.st_size)) {
+        let found = match (&self.parent_opened, slash) {
+            (Some(parent), Some(slash)) => {
+                fstatat(parent, &path[slash + 1..], AtFlags::AT_SYMLINK_NOFOLLOW).ok()
+            }
+            _ => self.stat(path),
+        };
+        match found.map(|found| (kind(&found), found.st_size)) {
             Some((SFlag::S_IFDIR, _)) => (Now::Directory, 0),
             Some((SFlag::S_IFREG, bytes)) => (Now::Other, u64::try_from(bytes).unwrap_or(0)),
             Some(_) => (Now::Other, 0),
@@ -73,6 +86,13 @@ impl<'a> Looker<'a> {
         ends.chain([directory.len()]).filter(|&end| end > 0).all(|end| {
             self.stat(&directory[..end]).is_some_and(|found| kind(&found) == SFlag::S_IFDIR)
         })
+    }
+
+    /// A directory below the root; none if it may not be read, is the root, or is none any more.
+    fn open(&self, directory: &[u8]) -> Option<OwnedFd> {
+        let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let opened = self.opened.as_ref().filter(|_| !directory.is_empty())?;
+        openat(opened, directory, flags, Mode::empty()).ok()
     }
 
     /// Of what lies at a path, not following a symlink there.
@@ -119,6 +139,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(root.path().join("real/deep")).unwrap();
         std::fs::write(root.path().join("real/deep/file"), "").unwrap();
+        symlink(".", root.path().join("real/deep/link")).unwrap();
         symlink("real", root.path().join("link")).unwrap();
         symlink("nowhere", root.path().join("dangling")).unwrap();
         let mut looker = Looker::new(root.path());
@@ -131,7 +152,11 @@ mod tests {
             ("real", Now::Directory),
             ("real/deep", Now::Directory),
             ("real/deep/file", Now::Other),
+            ("real/deep/link", Now::Other),
+            ("real/deep/missing", Now::Missing),
             ("real/deep/file/below", Now::Missing),
+            ("link/deep/file", Now::Missing),
+            ("link/deep/link", Now::Missing),
         ] {
             assert_eq!(looker.look(path.as_bytes()).0, now, "{path}");
         }
