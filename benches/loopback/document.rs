@@ -76,6 +76,11 @@ impl Table {
         };
         self.goals.push(format!("- goal: {what}: at most {}: {verdict}", short(figure_max)));
     }
+
+    /// What stands below the goals, and may explain one.
+    pub fn remark(&mut self, remark: &str) {
+        self.goals.push(format!("- {remark}"));
+    }
 }
 
 /// Decimals where there are any: one more than the table, so that a near miss shows.

@@ -6,6 +6,7 @@
 //! does. Each figure stands beside the same work done by others in the same run: a time alone says more about the
 //! machine.
 
+mod bare;
 mod changes;
 mod clients;
 mod document;

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
+use super::bare;
 use super::changes;
 use super::clients::{self, CLIENTS};
 use super::document::{Document, Table};
 use super::facts;
 use super::fanout::{self, FanOut};
-use super::figures::{bytes, count, median, ratio};
+use super::figures::{bytes, count, median, ratio, times};
 use super::lanes;
 use super::peers::{self, Work};
 use super::plot::{distribution, growth, Series};
@@ -46,6 +47,7 @@ pub fn measure(run: &Run) -> Result<Report, Unmeasurable> {
     let over_ssh = changes::over_ssh(run);
     let lanes = lanes::table(run);
     let clients = clients::table(run);
+    let bare = bare::cpu_for(run.scale.files.last().copied().unwrap_or_default());
     let fan_out = fanout::measure(run);
     let works = peers::measure(run, &sources);
 
@@ -75,7 +77,7 @@ pub fn measure(run: &Run) -> Result<Report, Unmeasurable> {
     for workload in &workloads {
         report.heading(3, &capital(&workload.title));
         report.paragraph(&workload.what);
-        report.table(table_with_goals(run, workload));
+        report.table(table_with_goals(run, workload, &bare));
     }
     own_chapters(&mut report, run, advised, over_ssh, lanes, clients, &fan_out);
     Ok(Report { document: report, files })
@@ -112,13 +114,17 @@ fn is_burst(run: &Run, files: usize) -> bool {
     run.scale.files.last() == Some(&files)
 }
 
-fn table_with_goals(run: &Run, workload: &Workload) -> Table {
+fn table_with_goals(
+    run: &Run,
+    workload: &Workload,
+    bare: &Result<Duration, Unmeasurable>,
+) -> Table {
     let mut table = workload.table();
     let own = workload.get(Tool::Sersync);
     match workload.kind {
         Kind::Change => changes::goals(&mut table, workload),
         Kind::Round(Work::Files(files)) if is_burst(run, files) => {
-            burst_goals(&mut table, workload, own);
+            burst_goals(&mut table, workload, own, bare);
         }
         Kind::Round(Work::Rename) => {
             let middle = own.and_then(ToolResult::middle);
@@ -130,16 +136,29 @@ fn table_with_goals(run: &Run, workload: &Workload) -> Table {
     table
 }
 
-fn burst_goals(table: &mut Table, workload: &Workload, own: Option<&ToolResult>) {
+fn burst_goals(
+    table: &mut Table,
+    workload: &Workload,
+    own: Option<&ToolResult>,
+    bare: &Result<Duration, Unmeasurable>,
+) {
     let middle = own.and_then(ToolResult::middle);
     let by_hand = workload.median(Tool::Hand { quick: true });
     let to_hand = ratio(workload.median(Tool::Sersync), by_hand);
     let runs = middle.map(|outcome| outcome.traffic.connections as f64);
     let cpu = middle.and_then(|outcome| outcome.cpu);
-    let cpu = cpu.and_then(|cpu| ratio(Some(cpu.own), Some(cpu.children)));
+    let children = cpu.map(|cpu| cpu.children);
+    let cpu = ratio(cpu.map(|cpu| cpu.own), children);
     table.goal("time, to one rsync by hand with `TCP_NODELAY`", to_hand, BURST_RATIO_MAX);
     table.goal("rsync runs", runs, BURST_RUNS_MAX);
     table.goal("own processor time, to its rsync's", cpu, OWN_CPU_RATIO_MAX);
+    match bare {
+        Ok(bare) => table.remark(&format!(
+            "of its rsync's, a loop that does nothing but watch, read the events and look once at each file takes {}",
+            times(ratio(Some(*bare), children))
+        )),
+        Err(Unmeasurable(why)) => table.remark(&format!("could not be measured: {why}")),
+    }
 }
 
 fn own_chapters(
