@@ -8,6 +8,23 @@ use std::path::Path;
 
 const RSYNCS: [Rsync; 2] = [Rsync::AsInstalled, Rsync::Old];
 
+/// With each rsync, what `run` gives comes to be equal.
+fn comes_to_be_equal(run: impl Fn(Rsync) -> Mirror) {
+    for rsync in RSYNCS {
+        run(rsync).equal_within(DEADLINE, &format!("with rsync {rsync:?}"));
+    }
+}
+
+/// A mirror in step, with a gate before its rsync.
+fn gated(rsync: Rsync, before: impl Fn(&Path)) -> (Mirror, Gate) {
+    let mut plan = Plan::new();
+    before(&plan.root);
+    let gate = Gate::before(&mut plan, rsync);
+    let mirror = plan.start();
+    mirror.equal();
+    (mirror, gate)
+}
+
 /// `first` happens and its run is held back at the gate; `then` happens; the run goes on.
 fn meanwhile(
     rsync: Rsync,
@@ -15,11 +32,7 @@ fn meanwhile(
     first: impl Fn(&Path),
     then: impl Fn(&Path),
 ) -> Mirror {
-    let mut plan = Plan::new();
-    before(&plan.root);
-    let gate = Gate::before(&mut plan, rsync);
-    let mirror = plan.start();
-    mirror.equal();
+    let (mirror, gate) = gated(rsync, before);
     // An rsync that refuses the combined way is found out by the first deletion.
     fs::remove_file(mirror.root.join("anchor")).unwrap();
     mirror.equal();
@@ -43,8 +56,8 @@ fn remove(path: &Path) {
 
 #[test]
 fn a_directory_that_comes_back_during_its_deletion_has_only_its_new_content() {
-    for rsync in RSYNCS {
-        let mirror = meanwhile(
+    comes_to_be_equal(|rsync| {
+        meanwhile(
             rsync,
             |root| directory_with_files(&root.join("dir")),
             |root| remove(&root.join("dir")),
@@ -52,27 +65,25 @@ fn a_directory_that_comes_back_during_its_deletion_has_only_its_new_content() {
                 fs::create_dir(root.join("dir")).unwrap();
                 fs::write(root.join("dir/new"), "new").unwrap();
             },
-        );
-        mirror.equal_within(DEADLINE, &format!("with rsync {rsync:?}"));
-    }
+        )
+    });
 }
 
 #[test]
 fn a_symlink_that_comes_during_the_deletion_of_a_directory_replaces_it() {
-    for rsync in RSYNCS {
-        let mirror = meanwhile(
+    comes_to_be_equal(|rsync| {
+        meanwhile(
             rsync,
             |root| directory_with_files(&root.join("dir")),
             |root| remove(&root.join("dir")),
             |root| symlink("elsewhere", root.join("dir")).unwrap(),
-        );
-        mirror.equal_within(DEADLINE, &format!("with rsync {rsync:?}"));
-    }
+        )
+    });
 }
 
 #[test]
 fn a_directory_after_a_symlink_after_a_deleted_directory_has_only_its_new_content() {
-    for rsync in RSYNCS {
+    comes_to_be_equal(|rsync| {
         let mirror = meanwhile(
             rsync,
             |root| directory_with_files(&root.join("dir")),
@@ -82,27 +93,26 @@ fn a_directory_after_a_symlink_after_a_deleted_directory_has_only_its_new_conten
         mirror.fence();
         fs::remove_file(mirror.root.join("dir")).unwrap();
         fs::create_dir(mirror.root.join("dir")).unwrap();
-        mirror.equal_within(DEADLINE, &format!("with rsync {rsync:?}"));
-    }
+        mirror
+    });
 }
 
 #[test]
 fn a_directory_that_goes_while_it_is_sent_goes() {
-    for rsync in RSYNCS {
-        let mirror = meanwhile(
+    comes_to_be_equal(|rsync| {
+        meanwhile(
             rsync,
             |_| (),
             |root| directory_with_files(&root.join("dir")),
             |root| remove(&root.join("dir")),
-        );
-        mirror.equal_within(DEADLINE, &format!("with rsync {rsync:?}"));
-    }
+        )
+    });
 }
 
 #[test]
 fn a_file_that_becomes_a_directory_while_it_is_sent_arrives_as_one() {
-    for rsync in RSYNCS {
-        let mirror = meanwhile(
+    comes_to_be_equal(|rsync| {
+        meanwhile(
             rsync,
             |root| fs::write(root.join("kind"), "first").unwrap(),
             |root| fs::write(root.join("kind"), "second").unwrap(),
@@ -110,15 +120,14 @@ fn a_file_that_becomes_a_directory_while_it_is_sent_arrives_as_one() {
                 fs::remove_file(root.join("kind")).unwrap();
                 directory_with_files(&root.join("kind"));
             },
-        );
-        mirror.equal_within(DEADLINE, &format!("with rsync {rsync:?}"));
-    }
+        )
+    });
 }
 
 #[test]
 fn a_parent_that_becomes_a_file_while_its_content_is_sent_arrives() {
-    for rsync in RSYNCS {
-        let mirror = meanwhile(
+    comes_to_be_equal(|rsync| {
+        meanwhile(
             rsync,
             |root| directory_with_files(&root.join("dir")),
             |root| fs::write(root.join("dir/below/new"), "new").unwrap(),
@@ -126,48 +135,43 @@ fn a_parent_that_becomes_a_file_while_its_content_is_sent_arrives() {
                 remove(&root.join("dir/below"));
                 fs::write(root.join("dir/below"), "a file").unwrap();
             },
-        );
-        mirror.equal_within(DEADLINE, &format!("with rsync {rsync:?}"));
-    }
+        )
+    });
 }
 
 /// Deleting what was in a directory must not reach through the symlink that still stands in its
 /// place on the far side, and take what that leads to.
 #[test]
 fn a_symlink_replaced_by_a_directory_twice_takes_nothing_from_what_it_led_to() {
-    for rsync in RSYNCS {
-        let mut plan = Plan::new();
-        directory_with_files(&plan.root.join("target"));
-        symlink("target", plan.root.join("link")).unwrap();
-        Gate::before(&mut plan, rsync);
-        let mirror = plan.start();
-        mirror.equal();
+    comes_to_be_equal(|rsync| {
+        let (mirror, _) = gated(rsync, |root| {
+            directory_with_files(&root.join("target"));
+            symlink("target", root.join("link")).unwrap();
+        });
         let link = mirror.root.join("link");
         fs::remove_file(&link).unwrap();
         fs::create_dir(&link).unwrap();
         fs::remove_dir(&link).unwrap();
         fs::create_dir(&link).unwrap();
-        mirror.equal_within(DEADLINE, &format!("with rsync {rsync:?}"));
-    }
+        mirror
+    });
 }
 
 #[test]
 fn a_symlink_replaced_by_a_directory_without_some_files_takes_nothing_from_what_it_led_to() {
-    for rsync in RSYNCS {
-        let mut plan = Plan::new();
-        directory_with_files(&plan.root.join("target"));
-        directory_with_files(&plan.root.join("other"));
-        symlink("target", plan.root.join("link")).unwrap();
-        Gate::before(&mut plan, rsync);
-        let mirror = plan.start();
-        mirror.equal();
+    comes_to_be_equal(|rsync| {
+        let (mirror, _) = gated(rsync, |root| {
+            directory_with_files(&root.join("target"));
+            directory_with_files(&root.join("other"));
+            symlink("target", root.join("link")).unwrap();
+        });
         let link = mirror.root.join("link");
         fs::remove_file(&link).unwrap();
         fs::rename(mirror.root.join("other"), &link).unwrap();
         fs::remove_file(link.join("old")).unwrap();
         fs::remove_dir_all(link.join("below")).unwrap();
-        mirror.equal_within(DEADLINE, &format!("with rsync {rsync:?}"));
-    }
+        mirror
+    });
 }
 
 /// Nothing of this may even be tried in vain: a run that does not get everything through is
@@ -175,12 +179,10 @@ fn a_symlink_replaced_by_a_directory_without_some_files_takes_nothing_from_what_
 #[test]
 fn a_file_replaced_by_a_directory_without_some_files_arrives_at_once() {
     for rsync in RSYNCS {
-        let mut plan = Plan::new();
-        directory_with_files(&plan.root.join("other"));
-        fs::write(plan.root.join("kind"), "a file").unwrap();
-        Gate::before(&mut plan, rsync);
-        let mirror = plan.start();
-        mirror.equal();
+        let (mirror, _) = gated(rsync, |root| {
+            directory_with_files(&root.join("other"));
+            fs::write(root.join("kind"), "a file").unwrap();
+        });
         let kind = mirror.root.join("kind");
         fs::remove_file(&kind).unwrap();
         fs::rename(mirror.root.join("other"), &kind).unwrap();
@@ -196,13 +198,11 @@ fn a_file_replaced_by_a_directory_without_some_files_arrives_at_once() {
 /// symlink would be followed, and become a directory over there.
 #[test]
 fn a_stuck_path_does_not_turn_the_symlink_above_it_into_a_directory() {
-    let mut plan = Plan::new();
-    fs::create_dir(plan.root.join("a")).unwrap();
-    fs::create_dir(plan.root.join("target")).unwrap();
-    fs::write(plan.root.join("a/x"), "content").unwrap();
-    let gate = Gate::before(&mut plan, Rsync::AsInstalled);
-    let mirror = plan.start();
-    mirror.equal();
+    let (mirror, gate) = gated(Rsync::AsInstalled, |root| {
+        fs::create_dir(root.join("a")).unwrap();
+        fs::create_dir(root.join("target")).unwrap();
+        fs::write(root.join("a/x"), "content").unwrap();
+    });
     gate.fail_next("a/x");
     fs::remove_file(mirror.root.join("a/x")).unwrap();
     gate.await_failure();
