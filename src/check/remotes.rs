@@ -10,7 +10,7 @@ use crate::config::{Config, Destination, Root, Transport};
 use crate::report;
 use crate::rsync::command::Target;
 use crate::rsync::login::Login;
-use crate::rsync::outcome::{classify, reason, Class, Ended};
+use crate::rsync::outcome::{classify, reason, Class, Ended, MAKE_DIRECTORY};
 use crate::rsync::plan::{probe, Run};
 use crate::rsync::rehearsal::rehearsed;
 use crate::sys::channel::{channel, Receiver};
@@ -29,8 +29,6 @@ use std::time::{Duration, Instant};
 const ANSWER_MAX: Duration = Duration::from_secs(15);
 /// What a run gets to end that is told to. Then it is left alone: this process ends soon.
 const END_MAX: Duration = Duration::from_secs(2);
-
-const MAKE_DIRECTORY: &str = "make the remote's directory on the far side, with the one above it";
 
 /// A remote that is to be asked.
 struct Question {
@@ -133,7 +131,7 @@ fn finding(question: &Question, answer: &Answer) -> Finding {
             // The run stood in a directory that is there, so it is one of the far side's. Over SSH
             // its own words may come too late to be heard.
             Class::SourceGone => {
-                let text = format!("{label}: {}; {MAKE_DIRECTORY}", reason(ended));
+                let text = format!("{label}: {} ({MAKE_DIRECTORY})", reason(ended));
                 Finding::error(&**place, text)
             }
             Class::Unreachable | Class::Refused => Finding::error(&**place, failure(ended)),

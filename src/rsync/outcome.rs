@@ -147,7 +147,8 @@ const START_ADVICE: &[(ErrorKind, &str)] = &[
 const NETWORK: &str = "Check the network and the far side's firewall.";
 const INSTALL_THERE: &str =
     "Install rsync on the far side, or name its place there with --rsync-path in commonParams.";
-const MAKE_DIRECTORY: &str =
+/// For whoever sees in another way than by what was said that it is not there.
+pub const MAKE_DIRECTORY: &str =
     "Create the remote's directory on the far side, with the one above it.";
 const QUIET_LOGIN: &str =
     "Make the login of that user on the far side silent: no output in ~/.bashrc \

@@ -85,7 +85,7 @@ fn each_fault_of_a_daemon_is_found() {
         (|plan| plan.daemon.every_module("path = /nothing/there"), "chdir failed (Create the"),
         (|plan| plan.daemon.every_module("refuse options = delete"), "refuse --delete"),
         (|plan| plan.daemon.require("sync", "x"), "auth failed on module module0 (Make the user"),
-        (|plan| plan.conf.roots[0].remotes[0].1 += "/missing/deeper", "; make the remote's dir"),
+        (|plan| plan.conf.roots[0].remotes[0].1 += "/missing/deeper", "(Create the remote's dir"),
     ];
     for (broken, text) in cases {
         let mut plan = plan();
@@ -246,7 +246,7 @@ fn each_fault_of_ssh_is_found() {
     let (mut plan, _sshd) = over_ssh(works);
     finds(&plan, 0, "note", "remotes: whether their users may write");
     plan.conf.roots[0].remotes[0].1 += "/missing/deeper";
-    finds(&plan, 1, "error", "; make the remote's directory on the far side");
+    finds(&plan, 1, "error", "(Create the remote's directory on the far side, with ");
 
     let (plan, _sshd) = over_ssh(|sshd| works(sshd) + " --rsync-path=/no/rsync");
     finds(&plan, 1, "error", "(Install rsync on the far side");
@@ -266,7 +266,8 @@ fn a_directory_here_that_cannot_be_written_is_found() {
     finds(&plan, 0, "note", "what failed is tried again");
     plan.conf.roots[0].remotes[0].1 = "/proc/sys/nothing/there".into();
     plan.remotes.clear();
-    finds(&plan, 1, "error", "/proc/sys/nothing/there: rsync: ");
+    finds(&plan, 1, "error", "/proc/sys cannot be written: Permission denied");
+    finds(&plan, 1, "error", "/proc/sys/nothing/there: rsync");
 }
 
 /// The other remotes are asked, and it ends, whatever one of them does not do.

@@ -1,7 +1,7 @@
 //! Every way in which a run can end: what is said, that everything is kept, and that it arrives
 //! when runs get through again.
 
-use crate::harness::{eventually, until, End, Mirror, Plan, StandIn};
+use crate::harness::{eventually, until, End, Mirror, Plan, StandIn, Version};
 use std::fs;
 use std::time::Duration;
 
@@ -144,8 +144,12 @@ fn whatever_a_run_ends_with_is_said_once_and_everything_arrives_in_the_end() {
             })
         });
     }
-    // What the stand-in did not do and said to have done is not done again.
-    assert!(stand_in.runs(&modules[0]) <= 2 && failures(&mirror, &modules[0]).is_empty());
+    // What the stand-in did not do and said to have done is not done again: there were two changes,
+    // and an old rsync sends and deletes in two runs.
+    let is_old = |version: Version| !version.knows("delete-missing-args");
+    let runs_max = if Version::here().is_some_and(is_old) { 4 } else { 2 };
+    let runs = stand_in.runs(&modules[0]);
+    assert!(runs <= runs_max && failures(&mirror, &modules[0]).is_empty(), "{runs} runs");
     assert!(!mirror.remotes.remove(0).join("owed").exists());
     stand_in.let_through();
     fs::write(mirror.root.join("owed"), "content of the second time").unwrap();

@@ -98,6 +98,8 @@ fn eight_remotes_fit_in_one_screen_and_chinese_is_spoken_to_whom_it_helps() {
 #[test]
 fn the_page_shows_how_far_full_syncs_have_come() {
     let mut plan = Plan::with_remotes(8);
+    // No rsync before 3.1.0 says it.
+    plan.rsync_here(None);
     let port = free_port();
     plan.conf.status_port = port;
     plan.conf.params = "-art --bwlimit=200".into();
