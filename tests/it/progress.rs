@@ -163,8 +163,9 @@ fn each_batch_tells_how_many_bytes_it_sent_whatever_the_user_wants_to_see() {
 #[test]
 fn what_rsync_does_not_say_is_not_known() {
     let mut plan = Plan::new();
-    // No older one has the option.
+    // No older one has the option, and the far side is told of it.
     plan.rsync_here(None);
+    plan.daemon.is_of(None);
     plan.conf.params = "-artz --info=none".into();
     plan.conf.status_port = free_port();
     let port = plan.conf.status_port;
