@@ -22,7 +22,8 @@ use crate::engine::pending::Path as PathBytes;
 use crate::engine::settle::Stamp;
 use crate::engine::{Job, JobEnd, JobId, RemoteId, Work};
 use crate::rsync::outcome::{
-    classify, connections_used_up, failed_paths, Class, Ended, Status, STDERR_BYTES_MAX,
+    classify, connections_used_up, failed_paths, option_unknown, Class, Ended, Status,
+    STDERR_BYTES_MAX,
 };
 use crate::rsync::plan::{Purpose, Run};
 use crate::rsync::progress::{self, Sample};
@@ -382,7 +383,8 @@ pub fn ended(exit: process::Exit) -> Ended {
 fn broken(ended: &Ended) -> bool {
     let ended_by_us =
         matches!(ended.status, Status::Signaled(_) | Status::Exited(RSYNC_INTERRUPTED));
-    classify(ended) == Class::Unreachable && !ended_by_us
+    // An old far side that misses an option has answered.
+    classify(ended) == Class::Unreachable && !ended_by_us && !option_unknown(ended)
 }
 
 /// The end that counts of two.
