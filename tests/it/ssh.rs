@@ -1,7 +1,7 @@
 //! SSH remotes: the clients, the connection that runs share and how it ends, and what is said when the
 //! far side does not let us in.
 
-use crate::harness::{eventually, path, Mirror, Plan, Sshd};
+use crate::harness::{eventually, path, Mirror, Plan, Sshd, Version};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 use std::fs;
@@ -11,8 +11,16 @@ use std::path::{Path, PathBuf};
 /// A mirror over SSH to a directory called `copy`, with this as its `-e`; the port is that of
 /// `userDefinedPort`. Without a client there is no `-e`.
 fn plan(client: impl FnOnce(&Sshd) -> Option<String>) -> (Plan, Sshd) {
+    plan_with_rsync_there(Version::there(), client)
+}
+
+/// The same with this rsync on the far side, or today's.
+fn plan_with_rsync_there(
+    there: Option<Version>,
+    client: impl FnOnce(&Sshd) -> Option<String>,
+) -> (Plan, Sshd) {
     let mut plan = Plan::without_remotes();
-    let sshd = Sshd::start(&plan.directory("sshd"));
+    let sshd = Sshd::with_rsync(&plan.directory("sshd"), there);
     let copy = plan.directory("copy");
     plan.conf.ssh = true;
     plan.conf.port = Some(sshd.port());
@@ -84,6 +92,20 @@ fn runs_share_one_connection_that_ends_with_the_program() {
     mirror.halt_program();
     assert!(!sockets.exists());
     eventually("the connection has ended", || connections(&sockets).is_empty());
+}
+
+/// It answers that it does not know the option that sends and deletes at once. That is no broken
+/// connection.
+#[test]
+fn an_old_rsync_on_the_far_side_costs_no_connection() {
+    for there in Version::ALL {
+        let (plan, sshd) = plan_with_rsync_there(Some(there), openssh);
+        let mirror = plan.start();
+        change(&mirror, "file", 2);
+        fs::remove_file(mirror.root.join("file0")).unwrap();
+        mirror.equal();
+        assert_eq!(sshd.logins(), 1, "{there:?}: {}", mirror.log());
+    }
 }
 
 #[test]
