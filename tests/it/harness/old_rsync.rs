@@ -174,6 +174,11 @@ impl Version {
         !self.lacks().iter().any(|(options, _)| options.contains(&option))
     }
 
+    /// Whether this one, or today's, sends and deletes in one run.
+    pub fn combines(version: Option<Version>) -> bool {
+        version.is_none_or(|version| version.knows("delete-missing-args"))
+    }
+
     /// A directory for the `PATH` in which `rsync` is of this version.
     pub fn directory(self) -> PathBuf {
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("rsync-{}", self.number()));

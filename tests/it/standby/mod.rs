@@ -64,7 +64,7 @@ fn change(mirror: &Mirror, name: &str) {
 
 /// Runs more, at first, with a far side that is too old to send and delete in one run: it is learned by trying.
 fn tries_before_it_is_known() -> usize {
-    usize::from(Version::there().is_some())
+    usize::from(Version::combines(Version::here()) && !Version::combines(Version::there()))
 }
 
 /// A change, and the one that stands by after it.
