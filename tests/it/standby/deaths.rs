@@ -53,12 +53,13 @@ fn one_that_is_killed_with_half_of_its_list_is_made_up_for() {
 #[test]
 fn one_whose_far_side_the_daemons_timeout_has_ended_is_replaced() {
     let mut plan = Plan::new();
-    plan.daemon.every_module("timeout = 1");
+    // Of a second, a busy machine may take more for a run that does its work.
+    plan.daemon.every_module("timeout = 3");
     let mirror = plan.start();
     let mut waiting = one_stands_by(&mirror);
     for number in 0..2 {
         eventually("the far side has ended", || {
-            mirror.daemon.log().matches("io timeout after 1 seconds").count() > number
+            mirror.daemon.log().matches("io timeout after ").count() > number
         });
         change(&mirror, &format!("file{number}"));
         gone(waiting);
