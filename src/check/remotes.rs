@@ -131,7 +131,8 @@ fn finding(question: &Question, answer: &Answer) -> Finding {
             // The run stood in a directory that is there, so it is one of the far side's. Over SSH
             // its own words may come too late to be heard.
             Class::SourceGone => {
-                let text = format!("{label}: {} ({MAKE_DIRECTORY})", reason(ended));
+                let advice = MAKE_DIRECTORY.trim_end_matches('.');
+                let text = format!("{label}: {} ({advice})", reason(ended));
                 Finding::error(&**place, text)
             }
             Class::Unreachable | Class::Refused => Finding::error(&**place, failure(ended)),
@@ -211,10 +212,10 @@ mod tests {
             (
                 ended(3, "rsync: [Receiver] change_dir#3 \"/x/y\" failed: No such file\n"),
                 Error,
-                "h::m: rsync: [Receiver] change_dir#3 \"/x/y\" failed: No such file; make the \
-                 remote's directory on the far side",
+                "h::m: rsync: [Receiver] change_dir#3 \"/x/y\" failed: No such file (Create the \
+                 remote's directory on the far side, with the one above it)",
             ),
-            (ended(3, ""), Error, "h::m: a directory cannot be entered; make the remote's dir"),
+            (ended(3, ""), Error, "h::m: a directory cannot be entered (Create the remote's dir"),
         ] {
             let finding = finding(&question, &answer);
             assert_eq!((finding.severity, &*finding.place), (severity, "c.xml:3:5"));
