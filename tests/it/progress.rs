@@ -264,15 +264,16 @@ fn a_terminal_sees_the_walk_and_what_is_printed_meanwhile() {
     plan.write_conf();
     // The full sync of the first root is under way while the second one is still being read.
     let mut program = OnTerminal::start(&plan.directory(""), "{} -r -o confxml.xml");
-    // However fast it is: it runs for a small part of the time.
+    // However fast it is: it runs for a small part of the time, and is stopped while this waits.
     let pid = Pid::from_raw(program.child.id() as i32);
-    let seen = until("all is watched", DEADLINE, || {
-        kill(pid, Signal::SIGSTOP).unwrap();
-        std::thread::sleep(Duration::from_millis(200));
+    let seen = until("all is watched", 4 * DEADLINE, || {
         kill(pid, Signal::SIGCONT).unwrap();
+        std::thread::sleep(Duration::from_millis(10));
+        kill(pid, Signal::SIGSTOP).unwrap();
         let seen = program.seen();
         seen.contains("watch path is: ").then_some(seen.clone()).ok_or(seen)
     });
+    kill(pid, Signal::SIGCONT).unwrap();
     let (before, after) = seen.split_once("run the sersync: ").unwrap();
     assert!(before.contains(" directories, ") && before.contains("/s (+ 1)"), "{before}");
     // It is printed in the place of the line, and that one below it.
