@@ -1,6 +1,6 @@
-//! The least that a watcher has to do for a burst of new files: watch the new directories, read what they have already,
-//! read the events of the rest, and look once at each file. Nothing is remembered or sent. What a program needs
-//! beyond that is what it can be blamed for.
+//! A simple watcher to compare with, and what it takes for a burst of new files: watch the new directories, read what
+//! they have already, read the events of the rest, and look once at each file. Nothing is remembered or sent. It reads
+//! as soon as there is an event; one that waits for more at a time takes less (some 0.05 x of rsync's instead of 0.1).
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -75,6 +75,10 @@ impl Watcher {
             poll(&mut [PollFd::new(self.inotify.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE)?;
             let count = self.inotify.read(&mut records)?;
             for event in parse(&records[..count]) {
+                if event.has(mask::Q_OVERFLOW) {
+                    // The last event may be among those that were lost.
+                    return Err(io::Error::other("the kernel's queue of events was full"));
+                }
                 let Some((directory, opened)) = self.directories.get(&event.wd) else { continue };
                 if event.has(mask::CREATE) && event.is_dir() {
                     self.watch(directory.join(OsStr::from_bytes(&event.name)))?;
