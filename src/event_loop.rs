@@ -37,12 +37,13 @@ use crate::sys::inotify::{self, Inotify};
 use crate::sys::mounts::Mounts;
 use crate::sys::signal::Signals;
 use crate::walk::{below, Ground, Told, Walks};
-use crate::worker::{self, is_empty, Footing, Route, Standby, Workers};
+use crate::worker::{self, is_empty, Ending, Footing, Route, Standby, Workers};
 use nix::sys::signal::Signal;
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::unix::fs::MetadataExt;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Read from the kernel's queue at once: some thousand events.
@@ -122,6 +123,8 @@ struct Loop {
     workers: Workers,
     told_by_workers: Receiver<worker::Told>,
     standbys: Standbys<Standby>,
+    /// How many processors there are for this program.
+    processors: usize,
     /// Told by the kernel, for the sake of the standbys.
     _mounts: Option<Mounts>,
     walks: Walks,
@@ -281,6 +284,7 @@ impl Loop {
             workers: Workers::new(setup.workers, worker_tells, stop)?,
             told_by_workers,
             standbys: Standbys::new(setup.config.standby),
+            processors: thread::available_parallelism().map_or(1, usize::from),
             _mounts: standing_by::mounts(setup.config.standby, &epoll),
             epoll,
             walks: Walks::new(tell)?,
@@ -302,6 +306,7 @@ impl Loop {
 
     fn run(&mut self) -> io::Result<()> {
         while self.carry_out()? {
+            self.start_standbys();
             let timeout = self.timeout();
             for token in self.epoll.wait(timeout)? {
                 match token {
@@ -398,7 +403,7 @@ impl Loop {
         };
         let beside = matches!(job.work, Work::Bulk { .. });
         let standby = if beside { None } else { self.standbys.take(job.remote) };
-        if let Err(error) = self.workers.start(route.clone(), job, standby) {
+        if let Err(error) = self.workers.run(route.clone(), job, standby) {
             let status = Status::NotStarted(error.kind());
             let ended = Ended { status, stderr: Vec::new() };
             let end = JobEnd::Ran { ended, named: Vec::new(), literal: None };
@@ -452,8 +457,13 @@ impl Loop {
 
     fn worker_told(&mut self) -> io::Result<()> {
         match self.told_by_workers.receive() {
-            Some(worker::Told::Ended(job, end, used_up)) => self.job_ended(job, end, used_up)?,
-            Some(worker::Told::Standby(remote, standby)) => self.keep_standby(remote, standby),
+            Some(worker::Told::Ended(remote, job, ending)) => {
+                self.job_ended(remote, job, ending)?;
+            }
+            Some(worker::Told::Standing(remote, standby)) => {
+                self.workers.ended();
+                standby.into_iter().for_each(|standby| self.keep_standby(remote, standby));
+            }
             Some(worker::Told::Large(job, files)) => self.handle(Input::Large(job, files)),
             Some(worker::Told::Progress(job, sample)) => self.full_sync_told(job, sample),
             None => {}
@@ -461,10 +471,15 @@ impl Loop {
         Ok(())
     }
 
-    fn job_ended(&mut self, job: JobId, end: JobEnd, used_up: bool) -> io::Result<()> {
+    fn job_ended(&mut self, remote: RemoteId, job: JobId, ending: Ending) -> io::Result<()> {
+        let Ending { end, used_up, standby, stand } = ending;
         self.workers.ended();
+        standby.into_iter().for_each(|standby| self.keep_standby(remote, standby));
         if used_up {
-            self.do_without_standbys(job);
+            self.do_without_standbys(remote);
+        }
+        if let Some(deletes) = stand.filter(|_| self.stop_at.is_none()) {
+            self.standbys.want(remote, deletes, self.now());
         }
         // The engine wants to know first of everything that the job can have seen.
         for root in 0..self.grounds.len() {
@@ -508,7 +523,7 @@ impl Loop {
             self.reads_in_a_row = self.reads_in_a_row.saturating_add(1);
         }
         if self.reads_in_a_row > BURST_READS {
-            std::thread::sleep(READ_PAUSE);
+            thread::sleep(READ_PAUSE);
         }
         self.last_read = Instant::now();
     }

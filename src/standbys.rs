@@ -1,27 +1,58 @@
-//! The standbys of all remotes: which are kept, and for how long.
+//! The standbys of all remotes: when they are started, which are kept, and for how long.
 //!
-//! The loop gives a remote's to the worker that gets its next job, and gets another one back.
+//! After each batch that got through its remote is to have one. The loop gives it to the worker that
+//! gets the next job.
 
 use crate::config::Standby as Kept;
 use crate::engine::time::Time;
 use crate::engine::RemoteId;
+use crate::rsync::plan::Deletes;
 use crate::sorted::SortedMap;
 
 /// So many live at a time, those of the remotes that changed last: each is a process here, and another
 /// one and a connection over there.
 const STANDBYS_MAX: usize = 32;
+/// So long one is put off while every processor has something to do. A start costs both ends as much as
+/// a small batch, and would take it from the batches of other remotes that are still on their way: eight
+/// that get the same files end together. Whoever takes longer than that is waiting for the network or for
+/// a remote that says nothing, and not for a processor.
+const PUT_OFF_MS: u64 = 200;
 
-/// Those that wait now. One that is not kept any more is dropped, which ends it.
+/// Those that wait now, and those that are to be started. One that is not kept any more is dropped, which
+/// ends it.
 #[derive(Debug)]
 pub struct Standbys<Standby> {
     kept: Kept,
     waiting: SortedMap<RemoteId, (Time, Standby)>,
+    /// With the time since when, and how it is to delete.
+    wanted: SortedMap<RemoteId, (Time, Deletes)>,
 }
 
 impl<Standby> Standbys<Standby> {
     /// None yet.
     pub fn new(kept: Kept) -> Standbys<Standby> {
-        Standbys { kept, waiting: SortedMap::new() }
+        Standbys { kept, waiting: SortedMap::new(), wanted: SortedMap::new() }
+    }
+
+    /// A remote is to have one, unless it has.
+    pub fn want(&mut self, remote: RemoteId, deletes: Deletes, now: Time) {
+        if self.kept == Kept::Off || self.waiting.get(&remote).is_some() {
+            return;
+        }
+        self.wanted.insert(remote, (now, deletes));
+        forget_oldest(&mut self.wanted);
+    }
+
+    /// Which one is to be started now, the one that has been wanted for the longest time; `busy`: every
+    /// processor has something to do.
+    pub fn to_start(&mut self, busy: bool, now: Time) -> Option<(RemoteId, Deletes)> {
+        let (remote, (since, deletes)) = oldest(&self.wanted)?;
+        let (remote, since, deletes) = (*remote, *since, *deletes);
+        if busy && now < since + PUT_OFF_MS {
+            return None;
+        }
+        self.wanted.remove(&remote);
+        Some((remote, deletes))
     }
 
     /// Keeps one until it is taken, or has waited for long enough.
@@ -30,35 +61,47 @@ impl<Standby> Standbys<Standby> {
             return;
         }
         self.waiting.insert(remote, (now, standby));
-        if self.waiting.len() > STANDBYS_MAX {
-            let oldest = self.waiting.iter().min_by_key(|(_, (since, _))| *since);
-            if let Some(remote) = oldest.map(|(remote, _)| *remote) {
-                self.waiting.remove(&remote);
-            }
-        }
+        forget_oldest(&mut self.waiting);
     }
 
-    /// Hands out that of a remote.
+    /// Hands out that of a remote for a job; after that the remote is to have one again, and not before.
     pub fn take(&mut self, remote: RemoteId) -> Option<Standby> {
+        self.wanted.remove(&remote);
         self.waiting.remove(&remote).map(|(_, standby)| standby)
     }
 
     /// Lets those of some remotes go.
     pub fn let_go(&mut self, of: impl Fn(RemoteId) -> bool) {
+        self.wanted.retain(|remote, _| !of(*remote));
         self.waiting.retain(|remote, _| !of(*remote));
     }
 
-    /// When [`Standbys::expire`] has something to do.
+    /// When [`Standbys::to_start`] or [`Standbys::expire`] has something to do.
     pub fn due(&self) -> Option<Time> {
-        let Kept::For(seconds) = self.kept else { return None };
-        let since = self.waiting.values().map(|(since, _)| *since).min()?;
-        Some(since + seconds.saturating_mul(1000))
+        let start = oldest(&self.wanted).map(|(_, (since, _))| *since + PUT_OFF_MS);
+        let Kept::For(seconds) = self.kept else { return start };
+        let expire = oldest(&self.waiting).map(|(_, (since, _))| *since);
+        let expire = expire.map(|since| since + seconds.saturating_mul(1000));
+        start.into_iter().chain(expire).min()
     }
 
     /// Lets those go that have waited for long enough.
     pub fn expire(&mut self, now: Time) {
         let Kept::For(seconds) = self.kept else { return };
         self.waiting.retain(|_, (since, _)| now < *since + seconds.saturating_mul(1000));
+    }
+}
+
+fn oldest<T>(of: &SortedMap<RemoteId, (Time, T)>) -> Option<(&RemoteId, &(Time, T))> {
+    of.iter().min_by_key(|(_, (since, _))| *since)
+}
+
+/// If there are too many.
+fn forget_oldest<T>(of: &mut SortedMap<RemoteId, (Time, T)>) {
+    if of.len() > STANDBYS_MAX {
+        if let Some(remote) = oldest(of).map(|(remote, _)| *remote) {
+            of.remove(&remote);
+        }
     }
 }
 
@@ -110,5 +153,49 @@ mod tests {
         assert_eq!(numbers(&standbys), expected);
         standbys.let_go(|remote| remote.0 > 2);
         assert_eq!(numbers(&standbys), [0, 2]);
+    }
+
+    #[test]
+    fn one_is_started_when_a_processor_is_free_or_has_been_waited_for() {
+        let mut standbys: Standbys<usize> = Standbys::new(Kept::Always);
+        let to_start = |standbys: &mut Standbys<usize>, busy, now| {
+            standbys.to_start(busy, Time(now)).map(|(remote, _)| remote.0)
+        };
+        for (remote, now) in [(3, 10), (1, 20), (2, 30)] {
+            standbys.want(RemoteId(remote), Deletes::Combined, Time(now));
+        }
+        assert_eq!(to_start(&mut standbys, true, 30), None);
+        assert_eq!(to_start(&mut standbys, false, 30), Some(3));
+        assert_eq!(standbys.due(), Some(Time(20 + PUT_OFF_MS)));
+        assert_eq!(to_start(&mut standbys, true, 19 + PUT_OFF_MS), None);
+        assert_eq!(to_start(&mut standbys, true, 20 + PUT_OFF_MS), Some(1));
+        standbys.let_go(|remote| remote.0 == 2);
+        assert_eq!((to_start(&mut standbys, false, u64::MAX), standbys.due()), (None, None));
+    }
+
+    #[test]
+    fn none_is_wanted_for_who_has_one_or_a_job_and_none_where_none_is_kept() {
+        let deletes = Deletes::Combined;
+        let mut standbys = Standbys::new(Kept::Always);
+        standbys.keep(RemoteId(1), 1, Time(1));
+        standbys.want(RemoteId(1), deletes, Time(2));
+        assert_eq!(standbys.to_start(false, Time(2)), None);
+        standbys.want(RemoteId(2), deletes, Time(2));
+        assert_eq!(standbys.take(RemoteId(2)), None);
+        assert_eq!(standbys.to_start(false, Time(2)), None);
+        let mut off: Standbys<usize> = Standbys::new(Kept::Off);
+        off.want(RemoteId(1), deletes, Time(1));
+        assert_eq!(off.to_start(false, Time(1)), None);
+    }
+
+    #[test]
+    fn of_many_that_are_wanted_the_last_are_started() {
+        let mut standbys: Standbys<usize> = Standbys::new(Kept::Always);
+        for number in 0..=STANDBYS_MAX {
+            standbys.want(RemoteId(number), Deletes::Never, Time(number as u64));
+        }
+        let start = |_| standbys.to_start(false, Time(100)).map(|(remote, _)| remote.0);
+        let started: Vec<_> = (0..=STANDBYS_MAX).filter_map(start).collect();
+        assert_eq!(started, (1..=STANDBYS_MAX).collect::<Vec<_>>());
     }
 }

@@ -25,7 +25,7 @@ use crate::rsync::outcome::{
     classify, connections_used_up, failed_paths, option_unknown, Class, Ended, Status,
     STDERR_BYTES_MAX,
 };
-use crate::rsync::plan::{Purpose, Run};
+use crate::rsync::plan::{Deletes, Purpose, Run};
 use crate::rsync::progress::{self, Sample};
 use crate::sys::channel::{channel, Receiver, Sender};
 use crate::sys::{orphans, process};
@@ -52,41 +52,55 @@ const ASKPASS_REQUIRE: &str = "SSH_ASKPASS_REQUIRE";
 /// What a far side needs to see that a connection has ended, and to count it no more.
 const CONNECTION_ENDS: Duration = Duration::from_millis(100);
 
-/// A job, and what it needs.
+/// What a worker is to do.
 #[derive(Debug)]
-struct Order {
-    route: Arc<Route>,
-    job: Job,
-    standby: Option<Standby>,
+enum Order {
+    /// A job, by the standby that its remote has.
+    Run(Arc<Route>, Job, Option<Standby>),
+    /// Start a standby for a remote.
+    Stand(Arc<Route>, RemoteId, Deletes),
 }
 
-/// What a worker tells the loop.
+/// What a worker tells the loop. Each order is answered by one [`Told::Ended`] or [`Told::Standing`].
 #[derive(Debug)]
 pub enum Told {
     /// What a job has found to be large, before it runs anything.
     Large(JobId, Vec<(PathBytes, Stamp)>),
-    /// A job has ended. Its remote may have refused a run because all of its connections are used up.
-    Ended(JobId, JobEnd, bool),
+    /// A job has ended.
+    Ended(RemoteId, JobId, Ending),
     /// How far the full sync of a job has come.
     Progress(JobId, Sample),
-    /// The next run of a remote is waiting.
-    Standby(RemoteId, Standby),
+    /// The next run of a remote is waiting, if it could be started.
+    Standing(RemoteId, Option<Standby>),
+}
+
+/// How a job has ended, and what is to wait for the next one.
+#[derive(Debug)]
+pub struct Ending {
+    /// What has become of its runs.
+    pub end: JobEnd,
+    /// Its remote has refused a run because all of its connections are used up.
+    pub used_up: bool,
+    /// It was not needed, and still waits.
+    pub standby: Option<Standby>,
+    /// A standby is worth its start, and is to delete like this.
+    pub stand: Option<Deletes>,
 }
 
 /// The workers' side of the channel.
 #[derive(Debug)]
 pub struct Workers {
-    jobs: Sender<Order>,
+    orders: Sender<Order>,
     shared: Arc<Shared>,
     threads: usize,
     threads_max: usize,
-    /// Jobs that were handed over and have not come back.
+    /// Orders that were handed over and have not come back.
     under_way: usize,
 }
 
 #[derive(Debug)]
 struct Shared {
-    jobs: Receiver<Order>,
+    orders: Receiver<Order>,
     tell: Sender<Told>,
     stop: PipeReader,
 }
@@ -98,12 +112,12 @@ impl Workers {
     /// # Errors
     /// No descriptor left.
     pub fn new(threads_max: usize, tell: Sender<Told>, stop: PipeReader) -> io::Result<Workers> {
-        let (sender, jobs) = channel()?;
-        let shared = Arc::new(Shared { jobs, tell, stop });
-        Ok(Workers { jobs: sender, shared, threads: 0, threads_max, under_way: 0 })
+        let (sender, orders) = channel()?;
+        let shared = Arc::new(Shared { orders, tell, stop });
+        Ok(Workers { orders: sender, shared, threads: 0, threads_max, under_way: 0 })
     }
 
-    /// Jobs that have not come back.
+    /// Orders that have not come back.
     pub fn under_way(&self) -> usize {
         self.under_way
     }
@@ -112,60 +126,59 @@ impl Workers {
     ///
     /// # Errors
     /// There is no thread, and none could be started.
-    pub fn start(
+    pub fn run(&mut self, route: Arc<Route>, job: Job, standby: Option<Standby>) -> io::Result<()> {
+        self.order(Order::Run(route, job, standby))
+    }
+
+    /// Has the next run of a remote wait for its list.
+    ///
+    /// # Errors
+    /// There is no thread, and none could be started.
+    pub fn stand(
         &mut self,
         route: Arc<Route>,
-        job: Job,
-        standby: Option<Standby>,
+        remote: RemoteId,
+        deletes: Deletes,
     ) -> io::Result<()> {
+        self.order(Order::Stand(route, remote, deletes))
+    }
+
+    fn order(&mut self, order: Order) -> io::Result<()> {
         if self.under_way >= self.threads && self.threads < self.threads_max {
             let shared = self.shared.clone();
             let thread = thread::Builder::new().name("worker".into()).spawn(move || work(&shared));
             match thread {
                 Ok(_) => self.threads += 1,
                 Err(error) if self.threads == 0 => return Err(error),
-                // The job waits for one of the threads that there are.
+                // It waits for one of the threads that there are.
                 Err(_) => {}
             }
         }
         self.under_way += 1;
         // The workers hold the receiver, so there is one.
-        let _ = self.jobs.send(Order { route, job, standby });
+        let _ = self.orders.send(order);
         Ok(())
     }
 
-    /// A job has come back.
+    /// An order has come back.
     pub fn ended(&mut self) {
         self.under_way = self.under_way.saturating_sub(1);
     }
 }
 
 fn work(shared: &Arc<Shared>) {
-    while let Some(Order { route, job, standby }) = shared.jobs.receive() {
-        let mut runner = Runner::new(shared, &route, job.id, standby);
-        let mut end = runner.run_job(&job.work);
-        let Runner { standby, used_up, literal, .. } = runner;
-        if let JobEnd::Ran { literal: sent, .. } = &mut end {
-            *sent = literal;
-        }
-        let next = match &job.work {
-            Work::Batch { deletes, .. }
-                if route.standby && !used_up && rank(&end) <= RANK_PARTIAL =>
-            {
-                Some(*deletes)
+    while let Some(order) = shared.orders.receive() {
+        let told = match order {
+            Order::Run(route, job, standby) => {
+                let mut runner = Runner::new(shared, &route, job.id, standby);
+                let end = runner.run_job(&job.work);
+                Told::Ended(job.remote, job.id, runner.ending(end, &job.work))
             }
-            Work::Batch { .. } | Work::Bulk { .. } => None,
-            Work::Level { .. } | Work::FullSync { .. } => None,
+            Order::Stand(route, remote, deletes) => {
+                Told::Standing(remote, Standby::start(&route, route.manner(deletes)))
+            }
         };
-        let waiting = standby.filter(|_| route.stands_on_its_root());
-        let waiting = waiting.and_then(|mut standby| standby.is_waiting().then_some(standby));
-        let start = || Standby::start(&route, route.manner(next?));
-        // Told first, so that the next job gets it though it starts at once; and after its last job's
-        // end, the loop need not listen any more. It listens for as long as there is a job.
-        if let Some(standby) = waiting.or_else(start) {
-            let _ = shared.tell.send(Told::Standby(job.remote, standby));
-        }
-        let _ = shared.tell.send(Told::Ended(job.id, end, used_up));
+        let _ = shared.tell.send(told);
     }
 }
 
@@ -230,6 +243,22 @@ impl<'a> Runner<'a> {
                 return;
             }
         }
+    }
+
+    fn ending(self, mut end: JobEnd, work: &Work) -> Ending {
+        let Runner { route, standby, used_up, literal, .. } = self;
+        if let JobEnd::Ran { literal: sent, .. } = &mut end {
+            *sent = literal;
+        }
+        let got_through = !used_up && rank(&end) <= RANK_PARTIAL;
+        let stand = match work {
+            Work::Batch { deletes, .. } if route.standby && got_through => Some(*deletes),
+            Work::Batch { .. } | Work::Bulk { .. } => None,
+            Work::Level { .. } | Work::FullSync { .. } => None,
+        };
+        let waiting = standby.filter(|_| route.stands_on_its_root());
+        let standby = waiting.and_then(|mut standby| standby.is_waiting().then_some(standby));
+        Ending { end, used_up, standby, stand }
     }
 
     fn tell_large(&self, files: Vec<(PathBytes, Stamp)>) {

@@ -1,14 +1,27 @@
-//! What becomes of the standbys that workers hand back.
+//! When standbys are started, and what becomes of those that workers hand back.
 
 use super::{Loop, MOUNTS};
 use crate::config::Standby as Kept;
-use crate::engine::{JobId, RemoteId};
+use crate::engine::RemoteId;
 use crate::sys::epoll::Epoll;
 use crate::sys::mounts::Mounts;
 use crate::worker::{Route, Standby};
 use std::sync::Arc;
 
 impl Loop {
+    /// Has those started that are wanted, one for each free processor; as soon as it stands, the next one may follow.
+    pub(super) fn start_standbys(&mut self) {
+        loop {
+            let busy = self.workers.under_way() >= self.processors;
+            let Some((remote, deletes)) = self.standbys.to_start(busy, self.now()) else { return };
+            let route = self.routes.get(remote.0).filter(|route| route.standby);
+            if let Some(route) = route.filter(|_| !self.engine.is_halted(remote)).cloned() {
+                // Without one, the next job does by itself.
+                let _ = self.workers.stand(route, remote, deletes);
+            }
+        }
+    }
+
     pub(super) fn keep_standby(&mut self, remote: RemoteId, standby: Standby) {
         let now = self.now();
         let fits = |route: &Arc<Route>| route.standby && standby.is_in(route);
@@ -28,8 +41,7 @@ impl Loop {
 
     /// A host has no connection left for a run: one that only waits is none too few. There are none to
     /// this host from now on.
-    pub(super) fn do_without_standbys(&mut self, job: JobId) {
-        let Some(refused) = self.engine.remote_of(job) else { return };
+    pub(super) fn do_without_standbys(&mut self, refused: RemoteId) {
         let Some(host) = self.routes.get(refused.0).and_then(|route| host_of(route)) else {
             return;
         };

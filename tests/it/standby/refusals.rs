@@ -6,9 +6,11 @@ use super::{
 use crate::harness::{eventually, until, Child, Gate, Mirror, Plan, Rsync, Version, DEADLINE};
 use nix::sys::signal::Signal;
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread::available_parallelism;
 
 fn full_syncs(mirror: &Mirror) -> usize {
     mirror.log().lines().filter(|line| line.contains(": full sync, ")).count()
@@ -109,6 +111,30 @@ fn one_of_eight_that_is_dead_has_none() {
     }
     let told = mirror.log().matches("everything is kept").count();
     assert_eq!(told, 1, "{}", mirror.log());
+}
+
+#[test]
+fn those_that_are_silent_keep_it_from_nobody_else() {
+    let silent = available_parallelism().unwrap().get();
+    let mut plan = Plan::new();
+    plan.await_full_sync = false;
+    plan.args = ["-r", "-n", &(silent + 1).to_string()].map(Into::into).into();
+    // A hole takes connections, since the kernel does, and nobody ever answers.
+    let address = |number: usize| format!("127.0.0.{}", number + 2);
+    let bind = |number| TcpListener::bind((address(number), plan.daemon.port())).unwrap();
+    let _holes: Vec<_> = (0..silent).map(bind).collect();
+    for number in 0..silent {
+        plan.conf.roots[0].remotes.push((address(number), "module0".into()));
+    }
+    let mirror = plan.start();
+    eventually("the one that answers has everything", || full_syncs(&mirror) == 1);
+    let hanging = stand_by(&mirror, silent, &[]);
+    change(&mirror, "first");
+    let waiting = |all: Vec<u32>| all.into_iter().find(|pid| !hanging.contains(pid)).unwrap();
+    let first = waiting(stand_by(&mirror, silent + 1, &[]));
+    change(&mirror, "second");
+    gone(first);
+    waiting(stand_by(&mirror, silent + 1, &[first]));
 }
 
 #[test]
