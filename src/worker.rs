@@ -18,6 +18,7 @@ pub use self::standby::Standby;
 
 use self::hearing::Hearing;
 use self::load::{halves, Load};
+use crate::config::Transport;
 use crate::engine::pending::Path as PathBytes;
 use crate::engine::settle::Stamp;
 use crate::engine::{Job, JobEnd, JobId, RemoteId, Work};
@@ -28,7 +29,8 @@ use crate::rsync::outcome::{
 use crate::rsync::plan::{Deletes, Purpose, Run};
 use crate::rsync::progress::{self, Sample};
 use crate::sys::channel::{channel, Receiver, Sender};
-use crate::sys::{orphans, process};
+use crate::sys::orphans;
+use crate::sys::process::{self, Exit, Started};
 use std::ffi::OsString;
 use std::io::{self, PipeReader};
 use std::path::Path;
@@ -355,13 +357,14 @@ impl<'a> Runner<'a> {
             return None;
         }
         self.say(run);
-        let command = marked(self.route, &run.args, run.purpose);
         let shared = self.shared;
         let mut hearing = Hearing::new(run.purpose, self.job, &shared.tell);
-        let heard = &mut |said: &[u8]| hearing.hear(said);
-        let ended = ended(process::run_heard(command, &run.input, &shared.stop, heard));
+        let exit = match started(self.route, &run.args, run.purpose) {
+            Ok(started) => started.feed(&run.input, &shared.stop, &mut |said| hearing.hear(said)),
+            Err(error) => Exit { status: Err(error), stderr: Vec::new() },
+        };
         self.sent(hearing.literal());
-        Some(ended)
+        Some(ended(exit))
     }
 
     fn sent(&mut self, literal: Option<u64>) {
@@ -374,11 +377,12 @@ impl<'a> Runner<'a> {
     }
 }
 
-/// rsync with these arguments, as every run of a remote starts it.
-fn marked(route: &Route, args: &[OsString], purpose: Purpose) -> Command {
+/// rsync with these arguments, as every run of a remote is started.
+fn started(route: &Route, args: &[OsString], purpose: Purpose) -> io::Result<Started> {
     let mut command = command(&progress::told(args, purpose, route.local), &route.root);
     command.env(orphans::MARK, &route.mark);
-    command
+    let over_tcp = matches!(route.remote.transport, Transport::Daemon { .. });
+    Ok(Started::new(command)?.over_tcp(over_tcp))
 }
 
 /// rsync with these arguments, ready to be started: nobody is ever asked for anything.
@@ -399,7 +403,7 @@ pub fn command(args: &[OsString], root: &Path) -> Command {
 }
 
 /// How a run ended, by the end of its process.
-pub fn ended(exit: process::Exit) -> Ended {
+pub fn ended(exit: Exit) -> Ended {
     let status = match exit.status.map(process::code_or_signal) {
         Ok(Ok(code)) => Status::Exited(code),
         Ok(Err(signal)) => Status::Signaled(signal),

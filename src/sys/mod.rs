@@ -21,6 +21,7 @@ pub mod own_file;
 pub mod pid_file;
 pub mod private_directory;
 pub mod process;
+mod quick_ack;
 pub mod signal;
 mod sort;
 pub mod sysctl;
@@ -64,6 +65,6 @@ fn owned(fd: RawFd) -> io::Result<OwnedFd> {
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: both callers give what a system call has made for them, which nobody else has.
+    // SAFETY: all callers give what a system call has made for them, which nobody else has.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

@@ -12,6 +12,7 @@ use nix::sys::signal::{killpg, Signal};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
+use super::quick_ack::QuickAck;
 use crate::rsync::outcome::STDERR_BYTES_MAX;
 
 /// Written to standard input at once. Pipes take this many bytes in one piece or not at all
@@ -26,11 +27,11 @@ const BUFFER_BYTES: usize = 4096;
 const PIPE_BYTES_MAX: usize = 64 * 1024;
 /// How often the child is looked at that has closed neither of its pipes: a process that it left
 /// behind may hold them open.
-const LOOK_MS: u16 = 1_000;
+const LOOK: Duration = Duration::from_secs(1);
 /// What may still come on standard error when the child has ended and somebody else holds it open:
 /// the last words of an ssh that rsync did not wait for, or nothing, because it is the connection that
 /// an OpenSSH of older days keeps for the next run.
-const LAST_WORDS_MS: u16 = 100;
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// A process that the kernel has not run once in this time is stuck: rsync, whatever it waits for
 /// over the network, wakes at least once a minute to see whether its `--timeout` has passed. But where
@@ -60,7 +61,7 @@ pub fn run(command: Command, input: &[u8], stop: &PipeReader) -> Exit {
 }
 
 /// The same; what it writes to standard output is handed to `heard` as it comes, in pieces of any
-/// length, and an empty one each time that it has been silent for [`LOOK_MS`].
+/// length, and an empty one each time that it has been silent for [`LOOK`].
 pub fn run_heard(
     command: Command,
     input: &[u8],
@@ -78,6 +79,8 @@ pub fn run_heard(
 #[derive(Debug)]
 pub struct Started {
     child: Child,
+    /// It has a TCP connection of its own, whose messages are not to wait for each other.
+    over_tcp: bool,
     is_fed: bool,
 }
 
@@ -89,7 +92,13 @@ impl Started {
     pub fn new(mut command: Command) -> io::Result<Started> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.process_group(0).spawn()?;
-        Ok(Started { child, is_fed: false })
+        Ok(Started { child, over_tcp: false, is_fed: false })
+    }
+
+    /// The same, which is to talk to its far side over TCP: see [`QuickAck`].
+    pub fn over_tcp(mut self, over_tcp: bool) -> Started {
+        self.over_tcp = over_tcp;
+        self
     }
 
     /// Whether it has ended, fed or not.
@@ -103,7 +112,8 @@ impl Started {
     pub fn feed(mut self, input: &[u8], stop: &PipeReader, heard: &mut dyn FnMut(&[u8])) -> Exit {
         self.is_fed = true;
         let mut stderr = Vec::new();
-        let talked = talk(&mut self.child, input, stop, heard, &mut stderr);
+        let quick = self.over_tcp.then(|| QuickAck::of(self.child.id())).flatten();
+        let talked = talk(&mut self.child, quick, input, stop, heard, &mut stderr);
         if talked.is_err() {
             end(&self.child, Signal::SIGKILL);
         }
@@ -129,6 +139,7 @@ impl Drop for Started {
 /// starts, but that one's standard output is a way to rsync.
 fn talk(
     child: &mut Child,
+    mut quick: Option<QuickAck>,
     mut input: &[u8],
     stop: &PipeReader,
     heard: &mut dyn FnMut(&[u8]),
@@ -147,16 +158,20 @@ fn talk(
     let mut stopping = false;
     let mut watchdog = Watchdog::new(child.id());
     let mut dying: Option<Instant> = None;
+    let mut silent_since = Instant::now();
     loop {
         stdin = stdin.filter(|_| !input.is_empty());
-        let wait_ms = if stdout.is_some() { LOOK_MS } else { LAST_WORDS_MS };
+        let silent = if stdout.is_some() { LOOK } else { LAST_WORDS };
+        let pause = quick.as_ref().and_then(QuickAck::pause).unwrap_or(silent);
+        let wait = silent.saturating_sub(silent_since.elapsed()).min(pause);
         let fds = [
             Some((stderr.as_fd(), PollFlags::POLLIN)),
             (!stopping).then_some((stop.as_fd(), PollFlags::POLLIN)),
             stdin.as_ref().map(|pipe| (pipe.as_fd(), PollFlags::POLLOUT)),
             stdout.as_ref().map(|pipe| (pipe.as_fd(), PollFlags::POLLIN)),
         ];
-        let [ready_stderr, ready_stop, ready_stdin, ready_stdout] = ready(fds, wait_ms)?;
+        let [ready_stderr, ready_stop, ready_stdin, ready_stdout] = ready(fds, wait)?;
+        quick.iter_mut().for_each(QuickAck::keep_on);
         if ready_stop {
             stopping = true;
             end(child, Signal::SIGTERM);
@@ -184,7 +199,10 @@ fn talk(
         if ready_stderr && dying.is_none() && has_last_line(kept) {
             dying = Some(Instant::now());
         }
-        if !(ready_stdin || ready_stderr || ready_stdout) {
+        if ready_stdin || ready_stderr || ready_stdout {
+            silent_since = Instant::now();
+        } else if silent_since.elapsed() >= silent {
+            silent_since = Instant::now();
             if child.try_wait()?.is_some() {
                 break;
             }
@@ -211,10 +229,12 @@ fn talk(
 /// Waits until one of the descriptors that are there is ready; which of them are.
 fn ready<const N: usize>(
     fds: [Option<(BorrowedFd<'_>, PollFlags)>; N],
-    wait_ms: u16,
+    wait: Duration,
 ) -> io::Result<[bool; N]> {
     let mut polled: Vec<PollFd> =
         fds.iter().flatten().map(|&(fd, flags)| PollFd::new(fd, flags)).collect();
+    // Not too short: it would wake, and find that it is not yet time.
+    let wait_ms = u16::try_from(wait.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
     match poll(&mut polled, PollTimeout::from(wait_ms)) {
         Ok(_) | Err(nix::errno::Errno::EINTR) => {}
         Err(error) => return Err(error.into()),
@@ -316,6 +336,7 @@ pub fn code_or_signal(status: ExitStatus) -> Result<i32, i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::AsRawFd;
 
     fn shell(script: &str) -> Command {
         let mut command = Command::new("/bin/sh");
@@ -398,6 +419,25 @@ mod tests {
         let exit = run_heard(shell(script), b"", &stop, slow);
         assert_eq!(code_or_signal(exit.status.unwrap()), Ok(4));
         assert_eq!(bytes, 60_000);
+    }
+
+    #[test]
+    fn a_connection_of_its_own_does_not_wait_for_acknowledgements() {
+        use crate::sys::quick_ack::tests::{inherited, is_quick, wait};
+        let (stop, running) = io::pipe().unwrap();
+        let [near, _far] = inherited();
+        wait(&near);
+        let fd = near.as_fd().as_raw_fd();
+        let started = Started::new(shell(&format!("exec sleep 1000 9<&{fd}"))).unwrap();
+        let feed = move || started.over_tcp(true).feed(b"", &stop, &mut |_| ());
+        let run = std::thread::spawn(feed);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !is_quick(&near) {
+            assert!(Instant::now() < deadline);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        drop(running);
+        assert_eq!(code_or_signal(run.join().unwrap().status.unwrap()), Err(libc::SIGTERM));
     }
 
     #[test]

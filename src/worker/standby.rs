@@ -7,7 +7,7 @@
 //!
 //! It reads an empty list if this process dies, and then does nothing.
 
-use super::{marked, Identity, Route};
+use super::{started, Identity, Route};
 use crate::rsync::plan::{self, Purpose, Run};
 use crate::sys::process::{Exit, Started};
 use std::ffi::OsString;
@@ -30,7 +30,7 @@ impl Standby {
         }
         let root = route.footing.identity;
         let args = route.over_connection(plan::standby(&route.target(), manner));
-        let started = Started::new(marked(route, &args, Purpose::Flat)).ok()?;
+        let started = started(route, &args, Purpose::Flat).ok()?;
         let standby = Standby { args, root, started };
         // And afterwards: now it is in there.
         route.stands_on_its_root().then_some(standby)

@@ -1,0 +1,209 @@
+//! Has the kernel acknowledge at once what a child receives over TCP.
+//!
+//! An rsync daemon as it comes sends many small messages, and its kernel keeps each of them back until
+//! the one before it is acknowledged (Nagle's algorithm). The kernel on this side waits with that, up to
+//! 40 ms, for something to send along. A run of a few milliseconds so takes 50, or 100. rsync has a word
+//! for the first (`TCP_NODELAY`), which works for its own side only, and none for the second; but from
+//! Linux 5.6 on a parent may borrow a descriptor of its child, and ask for it (`TCP_QUICKACK`).
+//!
+//! That has to be asked again and again: whenever the child answers, its kernel takes it for a dialogue,
+//! and waits from then on. Where it cannot be done (older kernels; containers without `CAP_SYS_PTRACE`
+//! whose seccomp profile asks for it) everything works, and waits.
+#![allow(unsafe_code)]
+
+use super::owned;
+use std::io;
+use std::mem::size_of;
+use std::ops::RangeInclusive;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
+
+/// Where the socket is looked for: behind the standard ones, and before what a program gets to only
+/// with many open files.
+const SOCKETS: RangeInclusive<RawFd> = 3..=9;
+/// The shortest pause.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
+/// Pauses are this part of the time that has passed, so that no run is delayed by more than that.
+const PAUSE_PART: u32 = 4;
+/// Pauses as long as that are of no use: by then the kernel acknowledges by itself.
+const PAUSE_MAX: Duration = Duration::from_millis(40);
+
+/// For one child, from now on.
+#[derive(Debug)]
+pub struct QuickAck {
+    child: OwnedFd,
+    began: Instant,
+    /// After that time.
+    due: Duration,
+    /// Where the socket was found.
+    socket: Option<RawFd>,
+}
+
+impl QuickAck {
+    /// For this process, which has not been waited for; `None` where that cannot be done.
+    pub fn of(pid: u32) -> Option<QuickAck> {
+        // SAFETY: no pointers are involved.
+        let child = owned(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) } as RawFd).ok()?;
+        Some(QuickAck { child, began: Instant::now(), due: Duration::ZERO, socket: None })
+    }
+
+    /// How long nothing is to be done; `None` if that is for ever.
+    pub fn pause(&self) -> Option<Duration> {
+        let passed = self.began.elapsed();
+        let of_use = pause(passed) < PAUSE_MAX && self.due < Duration::MAX;
+        of_use.then(|| self.due.saturating_sub(passed))
+    }
+
+    /// Does what is due.
+    pub fn keep_on(&mut self) {
+        let passed = self.began.elapsed();
+        if passed >= self.due {
+            self.due = passed + pause(passed);
+            self.acknowledge();
+        }
+    }
+
+    fn acknowledge(&mut self) {
+        let known = self.socket.map(|number| number..=number);
+        for number in known.unwrap_or(SOCKETS) {
+            match self.borrow(number) {
+                Ok(socket) if acknowledge(&socket) => {
+                    self.socket = Some(number);
+                    return;
+                }
+                Ok(_) => {}
+                // It has nothing under that number.
+                Err(error) if error.raw_os_error() == Some(libc::EBADF) => {}
+                // It has ended, or we may not: for good.
+                Err(_) => {
+                    self.due = Duration::MAX;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Closed as soon as possible: as long as we hold it, the far side does not see the child's end.
+    fn borrow(&self, number: RawFd) -> io::Result<OwnedFd> {
+        let child = self.child.as_raw_fd();
+        // SAFETY: no pointers are involved.
+        owned(unsafe { libc::syscall(libc::SYS_pidfd_getfd, child, number, 0) } as RawFd)
+    }
+}
+
+/// After so long.
+fn pause(passed: Duration) -> Duration {
+    (passed / PAUSE_PART).max(PAUSE_MIN)
+}
+
+/// `false` if that is no TCP socket.
+fn acknowledge(socket: &OwnedFd) -> bool {
+    let (on, length): (libc::c_int, _) = (1, size_of::<libc::c_int>());
+    // SAFETY: the option is an int, and `on` outlives the call.
+    let set = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_QUICKACK,
+            (&raw const on).cast(),
+            length as libc::socklen_t,
+        )
+    };
+    set == 0
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use nix::fcntl::{fcntl, FcntlArg, FdFlag};
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsFd;
+    use std::process::{Child, Command, Stdio};
+
+    /// Two ends of a connection; children inherit the first one.
+    pub fn inherited() -> [TcpStream; 2] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        fcntl(&near, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
+        [near, listener.accept().unwrap().0]
+    }
+
+    /// Whether the kernel acknowledges at once.
+    pub fn is_quick(socket: &TcpStream) -> bool {
+        option(socket, None) == 1
+    }
+
+    /// As after an answer.
+    pub fn wait(socket: &TcpStream) {
+        option(socket, Some(0));
+        assert!(!is_quick(socket));
+    }
+
+    fn option(socket: &TcpStream, set: Option<libc::c_int>) -> libc::c_int {
+        let (fd, level, name) = (socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_QUICKACK);
+        let mut value = set.unwrap_or(-1);
+        let mut length = size_of::<libc::c_int>() as libc::socklen_t;
+        let at: *mut libc::c_int = &raw mut value;
+        // SAFETY: the option is an int, and `value` and `length` outlive the calls.
+        let done = unsafe {
+            match set {
+                Some(_) => libc::setsockopt(fd, level, name, at.cast(), length),
+                None => libc::getsockopt(fd, level, name, at.cast(), &raw mut length),
+            }
+        };
+        assert_eq!(done, 0, "{}", io::Error::last_os_error());
+        value
+    }
+
+    /// With the socket at its own number, which may be larger than any that is looked at.
+    fn child(socket: &TcpStream, number: RawFd) -> Child {
+        let mut command = Command::new("/bin/sh");
+        let script = format!("exec sleep 1000 {number}<&{}", socket.as_fd().as_raw_fd());
+        command.args(["-c", &script]).stdin(Stdio::null()).spawn().unwrap()
+    }
+
+    #[test]
+    fn the_connection_of_a_child_is_found_and_does_not_wait() {
+        let [near, _far] = inherited();
+        wait(&near);
+        let mut child = child(&near, *SOCKETS.end());
+        let mut quick = QuickAck::of(child.id()).unwrap();
+        // It gets there in its own time.
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while quick.socket.is_none() {
+            assert!(Instant::now() < deadline);
+            std::thread::sleep(PAUSE_MIN);
+            quick.due = Duration::ZERO;
+            quick.keep_on();
+        }
+        assert!(is_quick(&near));
+        wait(&near);
+        quick.due = Duration::ZERO;
+        quick.keep_on();
+        assert!(is_quick(&near), "and again");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        quick.due = Duration::ZERO;
+        quick.keep_on();
+        assert_eq!(quick.pause(), None, "there is nobody any more");
+    }
+
+    #[test]
+    fn what_is_none_is_left_alone() {
+        let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+        let mut quick = QuickAck::of(child.id()).unwrap();
+        quick.keep_on();
+        assert_eq!(quick.socket, None);
+        assert!(quick.pause().is_some_and(|pause| pause <= PAUSE_MIN));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn no_run_is_delayed_by_more_than_a_part_of_its_time() {
+        let ms = Duration::from_millis;
+        for (passed, expected) in [(0, 1), (3, 1), (8, 2), (100, 25)] {
+            assert_eq!(pause(ms(passed)), ms(expected));
+        }
+    }
+}
