@@ -5,9 +5,11 @@
 
 mod ending;
 mod keeping;
+mod reading;
 mod showing;
 mod standing_by;
 
+use self::reading::Reading;
 use crate::alert::Alerts;
 use crate::config::{self, Config, PluginKind};
 use crate::crontab::Crontab;
@@ -46,20 +48,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Read from the kernel's queue at once: some thousand events.
-const EVENT_BYTES_MAX: usize = 64 * 1024;
-/// The most that one event takes: a read with room for one more has read all there was.
-const EVENT_BYTES: usize = 16 + 256;
-/// Reads of one root's queue before a job's end is handed in: more than the largest queue that is
-/// set by default fills, so that only a writer faster than this loop could keep a job's end waiting.
-const READS_BEFORE_JOB_END_MAX: usize = 256;
-/// Reads of events in a row, each within [`READ_GAP`] of the last, that make a burst. In a burst the
-/// loop pauses before it reads, so that it wakes a few hundred times a second and not once an event:
-/// half of the processor time that a burst of small files cost went into waking.
-const BURST_READS: u32 = 8;
-const READ_GAP: Duration = Duration::from_millis(1);
-/// Too short for any queue to overflow: the kernel makes some thousand events in it.
-const READ_PAUSE: Duration = Duration::from_millis(3);
 /// Running jobs get this long when the program is asked to end; then they are ended.
 const STOP_MS: u64 = 10_000;
 /// What they get after that to be gone.
@@ -141,10 +129,7 @@ struct Loop {
     /// When the process started.
     started: Instant,
     clock: Instant,
-    /// What the last read of events gave.
-    records: Box<[u8]>,
-    last_read: Instant,
-    reads_in_a_row: u32,
+    reading: Reading,
     /// Roots that have yet to be watched before `ready` is called.
     unwatched: usize,
     ready: Option<Box<dyn FnOnce()>>,
@@ -290,9 +275,7 @@ impl Loop {
             walks: Walks::new(tell)?,
             told,
             clock: Instant::now(),
-            records: vec![0; EVENT_BYTES_MAX].into(),
-            last_read: Instant::now(),
-            reads_in_a_row: 0,
+            reading: Reading::new(),
             ready: Some(setup.ready),
             debug: setup.config.debug,
             stop_at: None,
@@ -319,7 +302,7 @@ impl Loop {
                     STATUS => self.answer(),
                     MOUNTS => self.leave_lost_roots(),
                     root => {
-                        self.pause_in_a_burst();
+                        self.reading.pause_in_a_burst();
                         self.events_came(RootId((root - FIRST_ROOT) as usize))?;
                     }
                 }
@@ -482,14 +465,7 @@ impl Loop {
             self.standbys.want(remote, deletes, self.now());
         }
         // The engine wants to know first of everything that the job can have seen.
-        for root in 0..self.grounds.len() {
-            let reads = 0..READS_BEFORE_JOB_END_MAX;
-            for _ in reads {
-                if !self.events_came(RootId(root))? {
-                    break;
-                }
-            }
-        }
+        self.read_before_job_end()?;
         self.handle(Input::JobEnded(job, end));
         Ok(())
     }
@@ -514,43 +490,6 @@ impl Loop {
             None => {}
         }
         Ok(())
-    }
-
-    fn pause_in_a_burst(&mut self) {
-        if self.last_read.elapsed() >= READ_GAP {
-            self.reads_in_a_row = 0;
-        } else {
-            self.reads_in_a_row = self.reads_in_a_row.saturating_add(1);
-        }
-        if self.reads_in_a_row > BURST_READS {
-            thread::sleep(READ_PAUSE);
-        }
-        self.last_read = Instant::now();
-    }
-
-    /// Reads once; `false` if nothing was there.
-    fn events_came(&mut self, root: RootId) -> io::Result<bool> {
-        let stamp_ns = clock::file_stamp_ns();
-        let count = self.grounds[root.0].inotify.read(&mut self.records)?;
-        let now = self.now();
-        for event in event::parse(&self.records[..count]) {
-            if self.debug {
-                logging::print(
-                    format!(
-                        "inotify wd:{}\tname:{}\tmask:{}\n",
-                        event.wd.0,
-                        event.name.escape_ascii(),
-                        event.mask
-                    )
-                    .as_bytes(),
-                );
-            }
-            self.engine.handle(Input::Event(root, event), now);
-        }
-        if count < EVENT_BYTES_MAX - EVENT_BYTES {
-            self.handle(Input::ReadUpTo(root, stamp_ns));
-        }
-        Ok(count > 0)
     }
 }
 

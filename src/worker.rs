@@ -359,10 +359,9 @@ impl<'a> Runner<'a> {
         self.say(run);
         let shared = self.shared;
         let mut hearing = Hearing::new(run.purpose, self.job, &shared.tell);
-        let exit = match started(self.route, &run.args, run.purpose) {
-            Ok(started) => started.feed(&run.input, &shared.stop, &mut |said| hearing.hear(said)),
-            Err(error) => Exit { status: Err(error), stderr: Vec::new() },
-        };
+        let started = started(self.route, &run.args, run.purpose);
+        let heard = &mut |said: &[u8]| hearing.hear(said);
+        let exit = process::run_started(started, &run.input, &shared.stop, heard);
         self.sent(hearing.literal());
         Some(ended(exit))
     }

@@ -9,14 +9,15 @@ use crate::worker::{Route, Standby};
 use std::sync::Arc;
 
 impl Loop {
-    /// Has those started that are wanted, one for each free processor; as soon as it stands, the next one may follow.
+    /// Has those started that are wanted, one for each free processor; as soon as one stands, the next may
+    /// follow.
     pub(super) fn start_standbys(&mut self) {
         loop {
             let busy = self.workers.under_way() >= self.processors;
             let Some((remote, deletes)) = self.standbys.to_start(busy, self.now()) else { return };
             let route = self.routes.get(remote.0).filter(|route| route.standby);
             if let Some(route) = route.filter(|_| !self.engine.is_halted(remote)).cloned() {
-                // Without one, the next job does by itself.
+                // Without a thread for it, the next job does by itself.
                 let _ = self.workers.stand(route, remote, deletes);
             }
         }

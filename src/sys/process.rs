@@ -68,7 +68,17 @@ pub fn run_heard(
     stop: &PipeReader,
     heard: &mut dyn FnMut(&[u8]),
 ) -> Exit {
-    match Started::new(command) {
+    run_started(Started::new(command), input, stop, heard)
+}
+
+/// The same with what has been started, or the error that there was.
+pub fn run_started(
+    started: io::Result<Started>,
+    input: &[u8],
+    stop: &PipeReader,
+    heard: &mut dyn FnMut(&[u8]),
+) -> Exit {
+    match started {
         Ok(started) => started.feed(input, stop, heard),
         Err(error) => Exit { status: Err(error), stderr: Vec::new() },
     }
