@@ -174,6 +174,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_to_be_done_first_is_due() {
+        let mut standbys = Standbys::new(Kept::For(1));
+        standbys.keep(RemoteId(1), 1, Time(10));
+        standbys.want(RemoteId(2), Deletes::Never, Time(1_000));
+        assert_eq!(standbys.due(), Some(Time(1_010)));
+        standbys.want(RemoteId(3), Deletes::Never, Time(20));
+        assert_eq!(standbys.due(), Some(Time(20 + PUT_OFF_MS)));
+    }
+
+    #[test]
     fn none_is_wanted_for_who_has_one_or_a_job_and_none_where_none_is_kept() {
         let deletes = Deletes::Combined;
         let mut standbys = Standbys::new(Kept::Always);

@@ -346,7 +346,6 @@ pub fn code_or_signal(status: ExitStatus) -> Result<i32, i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::fd::AsRawFd;
 
     fn shell(script: &str) -> Command {
         let mut command = Command::new("/bin/sh");
@@ -433,12 +432,12 @@ mod tests {
 
     #[test]
     fn a_connection_of_its_own_does_not_wait_for_acknowledgements() {
-        use crate::sys::quick_ack::tests::{inherited, is_quick, wait};
+        use crate::sys::quick_ack::tests::{connection, connects, is_quick, wait};
         let (stop, running) = io::pipe().unwrap();
-        let [near, _far] = inherited();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let started = Started::new(connects(&listener)).unwrap();
+        let (near, _far) = connection(started.child.id(), &listener);
         wait(&near);
-        let fd = near.as_fd().as_raw_fd();
-        let started = Started::new(shell(&format!("exec sleep 1000 9<&{fd}"))).unwrap();
         let feed = move || started.over_tcp(true).feed(b"", &stop, &mut |_| ());
         let run = std::thread::spawn(feed);
         let deadline = Instant::now() + Duration::from_secs(30);

@@ -35,8 +35,6 @@ pub struct QuickAck {
     began: Instant,
     /// After that time.
     due: Duration,
-    /// Where the socket was found.
-    socket: Option<RawFd>,
 }
 
 impl QuickAck {
@@ -44,7 +42,7 @@ impl QuickAck {
     pub fn of(pid: u32) -> Option<QuickAck> {
         // SAFETY: no pointers are involved.
         let child = owned(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) } as RawFd).ok()?;
-        Some(QuickAck { child, began: Instant::now(), due: Duration::ZERO, socket: None })
+        Some(QuickAck { child, began: Instant::now(), due: Duration::ZERO })
     }
 
     /// How long nothing is to be done; `None` if that is for ever.
@@ -64,13 +62,9 @@ impl QuickAck {
     }
 
     fn acknowledge(&mut self) {
-        let known = self.socket.map(|number| number..=number);
-        for number in known.unwrap_or(SOCKETS) {
+        for number in SOCKETS {
             match self.borrow(number) {
-                Ok(socket) if acknowledge(&socket) => {
-                    self.socket = Some(number);
-                    return;
-                }
+                Ok(socket) if acknowledge(&socket) => return,
                 Ok(_) => {}
                 // It has nothing under that number.
                 Err(error) if error.raw_os_error() == Some(libc::EBADF) => {}
@@ -115,31 +109,48 @@ fn acknowledge(socket: &OwnedFd) -> bool {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use nix::fcntl::{fcntl, FcntlArg, FdFlag};
     use std::net::{TcpListener, TcpStream};
-    use std::os::fd::AsFd;
     use std::process::{Child, Command, Stdio};
 
-    /// Two ends of a connection; children inherit the first one.
-    pub fn inherited() -> [TcpStream; 2] {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        fcntl(&near, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
-        [near, listener.accept().unwrap().0]
+    /// Where a child of these tests has its connection.
+    const NUMBER: RawFd = *SOCKETS.end();
+
+    /// A shell that connects to the listener, and then sleeps.
+    pub fn connects(listener: &TcpListener) -> Command {
+        let port = listener.local_addr().unwrap().port();
+        let mut command = Command::new("bash");
+        let script = format!("exec {NUMBER}<>/dev/tcp/127.0.0.1/{port}; exec sleep 1000");
+        command.args(["-c", &script]);
+        command
+    }
+
+    /// Our hold on the connection of such a child, once it has one; and the other end.
+    pub fn connection(child: u32, listener: &TcpListener) -> (OwnedFd, TcpStream) {
+        let far = listener.accept().unwrap().0;
+        let child = QuickAck::of(child).expect("this kernel is newer than 5.3");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            match child.borrow(NUMBER) {
+                Ok(near) => return (near, far),
+                // "Operation not permitted" in a container: it needs CAP_SYS_PTRACE.
+                Err(error) => assert!(Instant::now() < deadline, "{error}"),
+            }
+            std::thread::sleep(PAUSE_MIN);
+        }
     }
 
     /// Whether the kernel acknowledges at once.
-    pub fn is_quick(socket: &TcpStream) -> bool {
+    pub fn is_quick(socket: &OwnedFd) -> bool {
         option(socket, None) == 1
     }
 
     /// As after an answer.
-    pub fn wait(socket: &TcpStream) {
+    pub fn wait(socket: &OwnedFd) {
         option(socket, Some(0));
         assert!(!is_quick(socket));
     }
 
-    fn option(socket: &TcpStream, set: Option<libc::c_int>) -> libc::c_int {
+    fn option(socket: &OwnedFd, set: Option<libc::c_int>) -> libc::c_int {
         let (fd, level, name) = (socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_QUICKACK);
         let mut value = set.unwrap_or(-1);
         let mut length = size_of::<libc::c_int>() as libc::socklen_t;
@@ -155,48 +166,56 @@ pub(super) mod tests {
         value
     }
 
-    /// With the socket at its own number, which may be larger than any that is looked at.
-    fn child(socket: &TcpStream, number: RawFd) -> Child {
-        let mut command = Command::new("/bin/sh");
-        let script = format!("exec sleep 1000 {number}<&{}", socket.as_fd().as_raw_fd());
-        command.args(["-c", &script]).stdin(Stdio::null()).spawn().unwrap()
+    /// A child that is killed at the end of its test, however that ends.
+    struct Killed(Child);
+
+    impl Killed {
+        fn spawn(mut command: Command) -> Killed {
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            Killed(command.spawn().unwrap())
+        }
+
+        fn end(&mut self) {
+            self.0.kill().unwrap();
+            self.0.wait().unwrap();
+        }
+    }
+
+    impl Drop for Killed {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
     }
 
     #[test]
     fn the_connection_of_a_child_is_found_and_does_not_wait() {
-        let [near, _far] = inherited();
-        wait(&near);
-        let mut child = child(&near, *SOCKETS.end());
-        let mut quick = QuickAck::of(child.id()).unwrap();
-        // It gets there in its own time.
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while quick.socket.is_none() {
-            assert!(Instant::now() < deadline);
-            std::thread::sleep(PAUSE_MIN);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut child = Killed::spawn(connects(&listener));
+        let mut quick = QuickAck::of(child.0.id()).unwrap();
+        let (near, _far) = connection(child.0.id(), &listener);
+        for _ in 0..3 {
+            wait(&near);
             quick.due = Duration::ZERO;
             quick.keep_on();
+            assert!(is_quick(&near));
         }
-        assert!(is_quick(&near));
-        wait(&near);
-        quick.due = Duration::ZERO;
-        quick.keep_on();
-        assert!(is_quick(&near), "and again");
-        child.kill().unwrap();
-        child.wait().unwrap();
+        child.end();
         quick.due = Duration::ZERO;
         quick.keep_on();
         assert_eq!(quick.pause(), None, "there is nobody any more");
     }
 
     #[test]
-    fn what_is_none_is_left_alone() {
-        let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
-        let mut quick = QuickAck::of(child.id()).unwrap();
+    fn what_has_no_connection_is_left_alone_and_asked_again_later() {
+        let mut sleep = Command::new("sleep");
+        sleep.arg("1000");
+        let child = Killed::spawn(sleep);
+        let mut quick = QuickAck::of(child.0.id()).unwrap();
         quick.keep_on();
-        assert_eq!(quick.socket, None);
-        assert!(quick.pause().is_some_and(|pause| pause <= PAUSE_MIN));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        assert!(quick.pause().is_some());
+        quick.began -= PAUSE_MAX * PAUSE_PART;
+        assert_eq!(quick.pause(), None, "the kernel acknowledges as soon as that");
     }
 
     #[test]
