@@ -11,6 +11,7 @@ mod looker;
 mod renames;
 mod route;
 mod standby;
+mod whole;
 
 pub use self::footing::{is_empty, Footing, Identity};
 pub use self::route::{Excludes, Route};

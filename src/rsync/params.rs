@@ -214,6 +214,12 @@ pub(super) fn recursive(found: &[Found]) -> bool {
     })
 }
 
+/// Does it make rsync delete what the source does not have?
+pub(super) fn deletes(option: &Found) -> bool {
+    let Name::Long(name) = option.name else { return false };
+    name == b"del" || name.starts_with(b"delete")
+}
+
 /// Is it a filter rule of any kind?
 pub(super) fn is_filter(option: &Found) -> bool {
     ["include", "include-from", "exclude", "exclude-from"].iter().any(|name| option.is(None, name))

@@ -4,7 +4,8 @@
 //! paths just before, with their state as a value; nothing here touches the file system.
 //!
 //! A *flat* run makes each listed path equal and nothing else: a listed directory is sent without
-//! what is in it. A *prune* run only deletes. A *full sync* is rsync on the whole root.
+//! what is in it, unless all that is in it is listed as well: then its name alone, with a slash, stands
+//! for them. A *prune* run only deletes. A *full sync* is rsync on the whole root.
 
 use crate::sorted::{SortedMap, SortedSet};
 use std::ffi::OsString;
@@ -114,18 +115,30 @@ pub fn standby(target: &Target, manner: Manner) -> Vec<OsString> {
     flat(target, manner, &usual).args
 }
 
+/// Whether a list may name a directory with a slash in place of all that is in it. Not where the user's
+/// own parameters delete, for then a slash is what it takes to delete in that directory; and not where
+/// they filter, since what is hidden below a directory is not hidden when it is listed by itself.
+pub fn may_list_whole(target: &Target) -> bool {
+    !params::read(&target.rsync.params)
+        .iter()
+        .any(|option| params::deletes(option) || params::is_filter(option))
+}
+
 /// The runs that make a remote equal to what was looked at, to be run in this order; none if there
 /// is nothing to do. A run may start only when the one before it got through, if only in part.
-pub fn batch(target: &Target, manner: Manner, paths: &[Looked]) -> Vec<Run> {
+///
+/// `whole` are directories, sorted, that have nothing in them but what is in `paths`; none unless
+/// [`may_list_whole`].
+pub fn batch(target: &Target, manner: Manner, paths: &[Looked], whole: &[Arc<[u8]>]) -> Vec<Run> {
     let deletes = manner.deletes;
-    let mut lists = Lists::of(deletes, paths);
+    let mut lists = Lists::of(deletes, paths, whole);
     // Whoever deletes what is missing may as well do so when nothing is.
     lists.deletes |= manner.standby && !lists.all_fresh && deletes == Deletes::Combined;
     let mut runs = Vec::with_capacity(2);
     if !lists.prune.is_empty() {
         runs.push(prune(target, &lists.prune));
     }
-    if !lists.flat.is_empty() {
+    if !lists.flat.is_empty() || !lists.whole.is_empty() {
         runs.push(flat(target, manner, &lists));
     } else if paths.iter().any(|looked| looked.path.is_empty()) {
         runs.push(root_itself(target));
@@ -170,6 +183,8 @@ pub fn full_sync(
 struct Lists<'a> {
     prune: SortedSet<&'a [u8]>,
     flat: Vec<&'a [u8]>,
+    /// Directories, sorted, that are listed with all that is in them.
+    whole: &'a [Arc<[u8]>],
     /// The flat list has paths that are gone and must be deleted.
     deletes: bool,
     /// A directory is deleted, or replaced by something else: it may have something in it over there.
@@ -181,18 +196,18 @@ struct Lists<'a> {
 }
 
 impl<'a> Lists<'a> {
-    fn of(deletes: Deletes, paths: &'a [Looked]) -> Lists<'a> {
+    fn of(deletes: Deletes, paths: &'a [Looked], whole: &'a [Arc<[u8]>]) -> Lists<'a> {
         let looked = unique(paths);
         let listed = || paths.iter().filter(|looked| looked.now != Now::Apart);
         let all_fresh = listed().all(|looked| looked.fresh);
         let silent_work = listed().any(|looked| looked.bytes >= SILENT_WORK_BYTES_MIN);
-        let mut lists = Lists { all_fresh, silent_work, ..Lists::default() };
+        let mut lists = Lists { all_fresh, silent_work, whole, ..Lists::default() };
         for (&path, &(gone, now)) in looked.iter() {
             match now {
                 Now::Missing => lists.add_missing(deletes, path, gone, &looked),
                 Now::Directory => lists.add_directory(deletes, path, gone),
                 Now::Other => {
-                    lists.flat.push(path);
+                    lists.add(path);
                     lists.empties_directory |= deletes != Deletes::Never && gone == Gone::Directory;
                 }
                 Now::Apart => {}
@@ -201,6 +216,16 @@ impl<'a> Lists<'a> {
         lists.flat.sort_unstable();
         lists.flat.dedup();
         lists
+    }
+
+    /// Lists what is there, unless it goes with a directory that is listed with all that is in it.
+    fn add(&mut self, path: &'a [u8]) {
+        let is_whole = |directory: &[u8]| {
+            self.whole.binary_search_by(|whole| (**whole).cmp(directory)).is_ok()
+        };
+        if !ancestors(path).next().is_some_and(is_whole) && !is_whole(path) {
+            self.flat.push(path);
+        }
     }
 
     /// Only the topmost of several missing paths is listed: it takes the others with it.
@@ -232,7 +257,7 @@ impl<'a> Lists<'a> {
 
     /// A directory where another one was has the other's content on the far side: that must go.
     fn add_directory(&mut self, deletes: Deletes, path: &'a [u8], gone: Gone) {
-        self.flat.push(path);
+        self.add(path);
         let emptied = deletes != Deletes::Never && gone == Gone::Directory;
         if emptied && !ancestors(path).any(|above| self.prune.contains(above)) {
             self.prune.insert(path);
@@ -300,11 +325,16 @@ fn flat(target: &Target, manner: Manner, lists: &Lists) -> Run {
     // -0 before the list: rsync reads the list the way that was set when it meets the option.
     flags.extend(words(&["-0", "--files-from=-"]));
     let mut input = Vec::new();
-    for path in &lists.flat {
-        // The ./ keeps a name that starts with # or ; from being read as a comment.
-        input.extend_from_slice(b"./");
+    let flat = lists.flat.iter().map(|path| (*path, &b"\0"[..]));
+    let whole = lists.whole.iter().map(|path| (&**path, &b"/\0"[..]));
+    for (path, end) in flat.chain(whole) {
+        // The first ./ has the root's own attributes sent. Any ./ keeps a name that starts with # or ;
+        // from being read as a comment. Elsewhere it only costs: rsync reads the list byte by byte.
+        if input.is_empty() || path.starts_with(b"#") || path.starts_with(b";") {
+            input.extend_from_slice(b"./");
+        }
         input.extend_from_slice(path);
-        input.push(0);
+        input.extend_from_slice(end);
     }
     let params = params::without(&target.rsync.params, |option| option.is(None, "delete-excluded"));
     Run { args: target.arguments(params, flags), input, purpose: Purpose::Flat }

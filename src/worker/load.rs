@@ -1,6 +1,7 @@
 //! What the paths of a job are at this moment, and the runs that make the far side equal to it.
 
 use super::looker::Looker;
+use super::whole;
 use super::Route;
 use crate::engine::bulk::LARGE_BYTES_MIN;
 use crate::engine::pending::Path as PathBytes;
@@ -76,7 +77,12 @@ impl Load {
 
     /// What has to be run, in this order.
     pub(super) fn runs(&self, route: &Route, deletes: Deletes) -> Vec<Run> {
-        plan::batch(&route.target(), route.manner(deletes), &self.paths)
+        let target = route.target();
+        let whole = match plan::may_list_whole(&target) {
+            true => whole::directories(&route.root, &self.paths),
+            false => Vec::new(),
+        };
+        plan::batch(&target, route.manner(deletes), &self.paths, &whole)
     }
 }
 

@@ -79,10 +79,14 @@ impl Lab {
 
     /// Runs a batch, each run of which must end with 0 and say nothing.
     fn batch(&self, params: &[&str], deletes: Deletes, paths: &[Looked]) {
+        self.batch_with(params, deletes, paths, &[]);
+    }
+
+    /// The same with whole directories.
+    fn batch_with(&self, params: &[&str], deletes: Deletes, paths: &[Looked], whole: &[Arc<[u8]>]) {
         let rsync = self.rsync(params);
-        for run in
-            batch(&Target { remote: &self.remote, rsync: &rsync, local: NEW }, cold(deletes), paths)
-        {
+        let target = Target { remote: &self.remote, rsync: &rsync, local: NEW };
+        for run in batch(&target, cold(deletes), paths, whole) {
             self.run(&run);
         }
     }
@@ -216,7 +220,7 @@ fn odd_parameters_neither_stop_nor_widen_a_prune() {
         make(&lab.far(), FAR);
         let rsync = lab.rsync(params);
         let target = Target { remote: &lab.remote, rsync: &rsync, local: NEW };
-        let runs = batch(&target, cold(Deletes::Portable), &disappeared());
+        let runs = batch(&target, cold(Deletes::Portable), &disappeared(), &[]);
         lab.run(&runs[0]);
         assert_eq!(tree(&lab.far()), PRUNED, "{params:?}");
         assert_eq!(tree(&lab.near()).len(), 6, "{params:?}: the near side was changed");
@@ -276,6 +280,60 @@ fn a_listed_directory_is_sent_as_itself() {
         assert_eq!(tree(&lab.far()), ["d/", "d/e/", "d/own=far"], "{params:?}");
     }
     assert_eq!(lab.far().join("d").metadata().unwrap().mtime(), 1_000_000_000);
+}
+
+#[test]
+fn a_whole_directory_is_sent_with_its_entries_and_nothing_in_it_is_deleted() {
+    let lab = Lab::new();
+    for deletes in [Deletes::Never, Deletes::Combined, Deletes::Portable] {
+        for params in [&["-artuz"][..], &["-a", "--old-d"], &["-am"], &["-a", "--no-implied-dirs"]]
+        {
+            lab.clear();
+            make(
+                &lab.near(),
+                &[
+                    "up/d/f=new",
+                    "up/d/.hidden=",
+                    "up/d/l@f",
+                    "up/d/sub/",
+                    "up/d/sub/unlisted=",
+                    "up/x=",
+                ],
+            );
+            make(&lab.far(), &["up/d/own=far", "up/d/gone=old", "up/d/sub/own=far"]);
+            set_time(&lab.near().join("up/d"), 1_000_000_000);
+            let entries = ["f", ".hidden", "l", "sub"].map(|name| format!("up/d/{name}"));
+            let mut paths =
+                entries.map(|path| looked(path.as_bytes(), Gone::No, Now::Other)).to_vec();
+            paths[3].now = Now::Directory;
+            paths.push(looked(b"up/d/gone", Gone::Entry, Now::Missing));
+            lab.batch_with(params, deletes, &paths, &[Arc::from(&b"up/d"[..])]);
+            let mut expected = vec!["up/", "up/d/", "up/d/.hidden=", "up/d/f=new"];
+            expected.extend((deletes == Deletes::Never).then_some("up/d/gone=old"));
+            expected.extend(["up/d/l@f", "up/d/own=far", "up/d/sub/", "up/d/sub/own=far"]);
+            assert_eq!(tree(&lab.far()), expected, "{deletes:?} {params:?}");
+            assert_eq!(lab.far().join("up/d").metadata().unwrap().mtime(), 1_000_000_000);
+        }
+    }
+}
+
+#[test]
+fn the_roots_attributes_go_along_whatever_is_listed_first() {
+    let lab = Lab::new();
+    for deletes in [Deletes::Combined, Deletes::Portable] {
+        lab.clear();
+        make(&lab.near(), &["b=", "c/d="]);
+        make(&lab.far(), &["a/gone="]);
+        set_time(&lab.near(), 1_000_000_000);
+        let paths = [
+            looked(b"a", Gone::Directory, Now::Missing),
+            looked(b"b", Gone::No, Now::Other),
+            looked(b"c/d", Gone::No, Now::Other),
+        ];
+        lab.batch(&["-artuz"], deletes, &paths);
+        assert_eq!(tree(&lab.far()), tree(&lab.near()), "{deletes:?}");
+        assert_eq!(lab.far().metadata().unwrap().mtime(), 1_000_000_000, "{deletes:?}");
+    }
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub(super) fn disappeared() -> [Looked; 4] {
 fn planned(params: &[&str], local: Capability, deletes: Deletes, paths: &[Looked]) -> Vec<String> {
     let (remote, rsync) =
         (Remote { transport: Transport::Local { path: "/d".into() } }, rsync(params));
-    let runs = batch(&Target { remote: &remote, rsync: &rsync, local }, cold(deletes), paths);
+    let runs = batch(&Target { remote: &remote, rsync: &rsync, local }, cold(deletes), paths, &[]);
     let line = |run: &Run| {
         let args = run.args.join(OsStr::new(" ")).into_string().unwrap();
         let input = String::from_utf8(run.input.clone()).unwrap();
@@ -117,7 +117,7 @@ fn only_the_topmost_is_deleted_and_lists_are_sorted_and_unique() {
         [
             format!("{prune} /again /again/***"),
             "--no-r -d -R -c --delete-missing-args --force -0 --files-from=- ./ /d \
-             < ./again ./again/sub ./d ./d-x ./file ./twice ./z"
+             < ./again again/sub d d-x file twice z"
                 .to_string()
         ]
     );
@@ -125,14 +125,69 @@ fn only_the_topmost_is_deleted_and_lists_are_sorted_and_unique() {
         planned(&[], OLD, Deletes::Portable, &paths),
         [
             format!("{prune} /again /again/*** /d /d/*** /d-x /d-x/*** /twice /twice/***"),
-            "--no-r -d -R -c --force -0 --files-from=- ./ /d < ./again ./again/sub ./file ./z"
+            "--no-r -d -R -c --force -0 --files-from=- ./ /d < ./again again/sub file z"
                 .to_string()
         ]
     );
     assert_eq!(
         planned(&[], OLD, Deletes::Never, &paths),
-        ["--no-r -d -R -c -0 --files-from=- ./ /d < ./again ./again/sub ./file ./z"]
+        ["--no-r -d -R -c -0 --files-from=- ./ /d < ./again again/sub file z"]
     );
+}
+
+#[test]
+fn a_whole_directory_stands_for_all_that_is_in_it() {
+    use Gone::*;
+    let paths = [
+        looked(b"", No, Now::Directory),
+        looked(b"d", No, Now::Directory),
+        looked(b"d/f", No, Now::Other),
+        looked(b"d/gone", Entry, Now::Missing),
+        looked(b"d/part", No, Now::Directory),
+        looked(b"d/part/f", No, Now::Other),
+        looked(b"d/whole", No, Now::Directory),
+        looked(b"d/whole/f", No, Now::Other),
+        looked(b"d/whole/replaced", Directory, Now::Other),
+        looked(b"dd/f", No, Now::Other),
+        looked(b"f", No, Now::Other),
+    ];
+    let (remote, rsync) =
+        (Remote { transport: Transport::Local { path: "/d".into() } }, rsync(&["-a"]));
+    let target = Target { remote: &remote, rsync: &rsync, local: NEW };
+    for (deletes, input) in [
+        (Deletes::Combined, "./d/gone d/part/f dd/f f d/ d/whole/ "),
+        (Deletes::Never, "./d/part/f dd/f f d/ d/whole/ "),
+    ] {
+        let whole = [Arc::from(&b"d"[..]), Arc::from(&b"d/whole"[..])];
+        let runs = batch(&target, cold(deletes), &paths, &whole);
+        assert_eq!(runs.len(), 1, "{deletes:?}");
+        assert_eq!(String::from_utf8_lossy(&runs[0].input).replace('\0', " "), input);
+        // Whoever lies in a whole directory is not forgotten for that.
+        let forces = runs[0].args.contains(&OsString::from("--force"));
+        assert_eq!(forces, deletes == Deletes::Combined);
+    }
+    // A list of whole directories alone is a list.
+    let runs = batch(&target, cold(Deletes::Never), &paths[1..3], &[Arc::from(&b"d"[..])]);
+    assert_eq!(runs.iter().map(|run| &run.input[..]).collect::<Vec<_>>(), [b"./d/\0"]);
+}
+
+#[test]
+fn a_directory_is_listed_by_itself_where_the_users_parameters_could_do_more_with_a_slash() {
+    let remote = Remote { transport: Transport::Local { path: "/d".into() } };
+    for (params, expected) in [
+        (&["-artuz"][..], true),
+        (&["-a", "--delay-updates", "--max-delete=5", "--partial"], true),
+        (&["-a", "--del"], false),
+        (&["-a", "--delete"], false),
+        (&["-a", "--delete-after"], false),
+        (&["-a", "--exclude=x"], false),
+        (&["-aC"], false),
+        (&["-a", "-f- x"], false),
+    ] {
+        let rsync = rsync(params);
+        let target = Target { remote: &remote, rsync: &rsync, local: NEW };
+        assert_eq!(may_list_whole(&target), expected, "{params:?}");
+    }
 }
 
 #[test]
@@ -150,7 +205,7 @@ fn lists_end_every_entry_with_a_nul() {
     let (remote, rsync) =
         (Remote { transport: Transport::Local { path: "/d".into() } }, rsync(&["-a"]));
     let target = Target { remote: &remote, rsync: &rsync, local: NEW };
-    for run in batch(&target, cold(Deletes::Portable), &disappeared()) {
+    for run in batch(&target, cold(Deletes::Portable), &disappeared(), &[]) {
         assert_eq!(run.input.last(), Some(&0));
         assert!(!run.input.windows(2).any(|pair| pair == [0, 0]), "an empty entry");
     }
@@ -162,7 +217,7 @@ fn lists_end_every_entry_with_a_nul() {
 fn flat_words(local: Capability, transport: Transport, path: Looked) -> String {
     let (remote, rsync) = (Remote { transport }, rsync(&["-a"]));
     let target = Target { remote: &remote, rsync: &rsync, local };
-    let runs = batch(&target, cold(Deletes::Combined), &[path]);
+    let runs = batch(&target, cold(Deletes::Combined), &[path], &[]);
     runs[0].args.join(OsStr::new(" ")).into_string().unwrap()
 }
 
@@ -230,7 +285,7 @@ fn a_standby_does_every_flat_run_that_has_nothing_special_to_do() {
         let (remote, rsync) = (Remote { transport }, rsync(&["-artz"]));
         let target = Target { remote: &remote, rsync: &rsync, local };
         let manner = Manner { deletes, mirror, standby: true };
-        let planned = batch(&target, manner, std::slice::from_ref(path));
+        let planned = batch(&target, manner, std::slice::from_ref(path), &[]);
         let what = format!("{deletes:?} {mirror} {path:?}");
         assert_eq!(planned.len(), runs, "{what}");
         let words = standby_words(local, deletes, mirror);
