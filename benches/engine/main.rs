@@ -74,7 +74,11 @@ fn started() -> (Engine, Scan) {
         workers: 1,
         events: Events { create_file: true, ..Events::default() },
         manner: Manner {
-            timing: Batch { quiet_ms: 1_000_000, delay_ms_max: 1_000_000, interval_ms: 1_000_000 },
+            timing: Batch {
+                quiet_ms: 1_000_000,
+                delay_ms_max: 1_000_000,
+                interval_ms: Some(1_000_000),
+            },
             deletes: Deletes::Combined,
             mirror: true,
             standby: true,

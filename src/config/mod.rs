@@ -347,13 +347,14 @@ pub struct Batch {
     pub quiet_ms: u64,
     /// A batch leaves at the latest this long after its first change.
     pub delay_ms_max: u64,
-    /// The least time between the starts of two batches of one remote.
-    pub interval_ms: u64,
+    /// The least time between the starts of two batches of one remote; without one, the engine's own
+    /// pace.
+    pub interval_ms: Option<u64>,
 }
 
 impl Default for Batch {
     fn default() -> Self {
-        Batch { quiet_ms: 2, delay_ms_max: 100, interval_ms: 0 }
+        Batch { quiet_ms: 2, delay_ms_max: 100, interval_ms: None }
     }
 }
 

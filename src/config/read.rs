@@ -334,11 +334,12 @@ fn batch(sersync: Element<'_>) -> Result<Batch, Problem> {
         );
         return Err(element.problem(text).hint(Hint::RAISE_DELAY));
     }
-    let interval = match element.attribute("interval") {
-        Some(written) => time(&written, Unit::Seconds, 0..=BATCH_INTERVAL_S_MAX)?,
-        None => Duration::from_millis(default.interval_ms),
-    };
-    let interval_ms = u64::try_from(interval.as_millis()).expect("a day of milliseconds fits");
+    let interval = element
+        .attribute("interval")
+        .map(|written| time(&written, Unit::Seconds, 0..=BATCH_INTERVAL_S_MAX))
+        .transpose()?;
+    let interval_ms = interval
+        .map(|interval| u64::try_from(interval.as_millis()).expect("a day of milliseconds fits"));
     Ok(Batch { quiet_ms, delay_ms_max, interval_ms })
 }
 

@@ -280,10 +280,10 @@ fn batches_have_limits() {
     let batch = |quiet_ms, delay_ms_max, interval_ms| Batch { quiet_ms, delay_ms_max, interval_ms };
     let cases = [
         ("<batch/>", Batch::default()),
-        ("<batch quietMs='10' maxDelayMs='50' interval='5'/>", batch(10, 50, 5000)),
-        ("<batch quietMs='500'/>", batch(500, 500, 0)),
-        ("<batch interval='500ms'/>", batch(2, 100, 500)),
-        ("<batch quietMs='0' maxDelayMs='0' interval='0'/>", batch(0, 0, 0)),
+        ("<batch quietMs='10' maxDelayMs='50' interval='5'/>", batch(10, 50, Some(5000))),
+        ("<batch quietMs='500'/>", batch(500, 500, None)),
+        ("<batch interval='500ms'/>", batch(2, 100, Some(500))),
+        ("<batch quietMs='0' maxDelayMs='0' interval='0'/>", batch(0, 0, Some(0))),
     ];
     for (written, expected) in cases {
         assert_eq!(parse(with(written).as_bytes()).unwrap().batch, expected, "{written}");

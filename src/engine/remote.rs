@@ -1,12 +1,15 @@
-//! One remote: what it is owed. When its next job starts and what that carries is in `starts`, what the end of one
-//! means in `ends`.
+//! One remote: what it is owed. When its next job starts and what that carries is in `starts`, how soon one may follow
+//! another in `pace`, what the end of one means in `ends`.
 
 mod ends;
 mod lanes;
+mod pace;
 mod starts;
 mod state;
 
 pub use self::ends::{Next, Sent, Verdict};
+
+use self::pace::Pace;
 
 use super::backoff::Backoff;
 use super::bulk::Bulk;
@@ -48,7 +51,7 @@ pub struct Remote {
     standby: bool,
     first_change: Option<Time>,
     last_change: Time,
-    last_start: Option<Time>,
+    pace: Pace,
     last_end: Time,
     /// A full sync has deleted what only the far side had, so that it has what we sent and no more.
     mirrored: bool,
@@ -116,7 +119,7 @@ impl Remote {
             standby,
             first_change: None,
             last_change: Time(0),
-            last_start: None,
+            pace: Pace::new(timing.interval_ms),
             last_end: Time(0),
             mirrored: false,
             flight: None,

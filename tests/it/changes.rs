@@ -1,10 +1,11 @@
 //! Every kind of change to a tree arrives. One change each; `churn` has the mixtures.
 
-use crate::harness::{change_arrives, Mirror, Plan};
+use crate::harness::{change_arrives, eventually, Mirror, Plan};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::time::Instant;
 
 /// Makes a directory with two files, a directory below it, and a symlink.
 fn full_directory(path: &Path) {
@@ -357,4 +358,53 @@ fn write_burst(mirror: &Mirror, files: usize) {
         fs::create_dir_all(&dir).unwrap();
         fs::write(dir.join(format!("file{i}")), format!("content {i}")).unwrap();
     }
+}
+
+/// Nor does work that never pauses take one for each change, however fast they are: so the number that
+/// may start is bounded by the time that has passed, and where that is long, by nothing that can be seen.
+#[test]
+fn changes_that_never_pause_share_batches() {
+    const CHANGES: usize = 100;
+    const AT_ONCE: usize = 20;
+    const STEADY_MS: usize = 50;
+    let mirror = Plan::new().start();
+    mirror.fence();
+    let (before, started) = (mirror.daemon.connections(), Instant::now());
+    for number in 0..CHANGES {
+        // With one that arrives the next one comes: without a pace, each has a batch of its own.
+        fs::write(mirror.root.join("busy"), format!("{number}")).unwrap();
+        eventually("it arrives", || {
+            fs::read(mirror.remotes[0].join("busy"))
+                .is_ok_and(|there| there == format!("{number}").as_bytes())
+        });
+    }
+    let passed_ms = usize::try_from(started.elapsed().as_millis()).unwrap();
+    // One for the batch that was under way, and one that stands by for the next.
+    let most = AT_ONCE + passed_ms / STEADY_MS + 2;
+    let connections = mirror.daemon.connections() - before;
+    assert!(connections <= most, "{connections} connections in {passed_ms} ms, at most {most}");
+}
+
+/// A list names a directory in place of its entries, if it has all of them.
+#[test]
+fn what_is_not_to_be_sent_yet_does_not_go_with_the_directory_it_is_in() {
+    const FILES: usize = 40;
+    let write_all = |root: &Path, content: &str| {
+        (0..FILES).for_each(|i| fs::write(root.join(format!("dir/file{i}")), content).unwrap());
+    };
+    let plan = Plan::new();
+    fs::create_dir(plan.root.join("dir")).unwrap();
+    fs::write(plan.root.join("dir/open"), "as it was").unwrap();
+    write_all(&plan.root, "old");
+    let mirror = plan.start();
+    let mut open = fs::File::create(mirror.root.join("dir/open")).unwrap();
+    open.write_all(b"half").unwrap();
+    write_all(&mirror.root, "new");
+    mirror.fence();
+    let far = mirror.remotes[0].join("dir");
+    assert_eq!(fs::read(far.join(format!("file{}", FILES - 1))).unwrap(), b"new");
+    assert_eq!(fs::read(far.join("open")).unwrap(), b"as it was");
+    open.write_all(b" and half").unwrap();
+    drop(open);
+    mirror.equal();
 }

@@ -61,6 +61,21 @@ fn the_filter_excludes_the_same_from_the_first_full_sync() {
     }
 }
 
+/// A list names a directory in place of its entries, if it has all of them.
+#[test]
+fn what_is_excluded_does_not_go_with_the_directory_it_is_in() {
+    let mirror = plan_excluding(&[r"(.*)\.log"]).start();
+    let names: Vec<String> = (0..40).map(|i| format!("new/file{i}")).collect();
+    write(&mirror.root, "new/excluded.log");
+    for name in &names {
+        write(&mirror.root, name);
+    }
+    mirror.fence();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    assert_eq!(arrived(&mirror, &names), names);
+    assert_eq!(arrived(&mirror, &["new/excluded.log"]), [""; 0]);
+}
+
 #[test]
 fn one_of_several_expressions_is_enough() {
     let mirror = plan_excluding(&[r"(.*)\.svn", r"(.*)\.gz"]).start();

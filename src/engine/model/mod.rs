@@ -294,7 +294,7 @@ fn live(seed: u64, plan: &Plan) {
         workers: 1 + random.below(2),
         events: Events { attrib, create_file: random.one_in(2), ..Events::default() },
         manner: Manner {
-            timing: Batch { quiet_ms: 2, delay_ms_max: 20, interval_ms: 0 },
+            timing: Batch { quiet_ms: 2, delay_ms_max: 20, interval_ms: None },
             deletes: Deletes::Combined,
             mirror: plan.mirror,
             standby: random.one_in(2),

@@ -30,10 +30,9 @@ impl Remote {
         let changes = self.first_change.map(|first| {
             let quiet = self.last_change + self.timing.quiet_ms;
             let latest = first + self.timing.delay_ms_max;
-            let interval = self.last_start.map_or(Time(0), |last| last + self.timing.interval_ms);
             let waited =
                 if self.pending.len() < WORTHWHILE_PATHS { quiet.min(latest) } else { first };
-            waited.max(interval)
+            waited.max(self.pace.next())
         });
         let stuck = (!self.stuck.is_empty() || self.stuck_full && complete) && self.tries_stuck();
         let stuck = stuck.then(|| self.stuck_backoff.until());
@@ -126,7 +125,7 @@ impl Remote {
                 Work::Batch { deletes, fresh, split, paths: paths.collect(), renames }
             }
         };
-        self.last_start = Some(flight.started);
+        self.pace.spend(flight.started);
         self.flight = Some(flight);
         work
     }

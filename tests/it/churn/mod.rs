@@ -47,6 +47,8 @@ fn start(switches: Switches) -> Mirror {
     let mut plan = Plan::new();
     plan.await_full_sync = false;
     plan.conf.event("attrib", switches == Switches::Attrib);
+    // As many batches as the load gives: each is another moment at which it can meet one.
+    plan.conf.batch = r#"<batch interval="0"/>"#.into();
     plan.start()
 }
 

@@ -37,6 +37,8 @@ pub struct ConfXml {
     pub plugin: String,
     /// The `standby` element, as it is written; none at first.
     pub standby: String,
+    /// The `batch` element, as it is written; none at first.
+    pub batch: String,
     /// The `plugin` blocks behind `sersync`, as they are written.
     pub blocks: String,
     events: Vec<(&'static str, bool)>,
@@ -69,6 +71,7 @@ impl ConfXml {
                 .to_string(),
             plugin: r#"<plugin start="false" name="command"/>"#.to_string(),
             standby: String::new(),
+            batch: String::new(),
             blocks: String::new(),
             events: vec![
                 ("delete", true),
@@ -116,6 +119,7 @@ impl fmt::Display for ConfXml {
         }
         self.write_rsync(f)?;
         let fail_log = escape(&self.fail_log.display().to_string());
+        writeln!(f, "    {}", self.batch)?;
         writeln!(f, r#"    <failLog path="{fail_log}" timeToExecute="60"/>"#)?;
         writeln!(f, "    {}", self.crontab)?;
         writeln!(f, "    {}", self.standby)?;

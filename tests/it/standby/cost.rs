@@ -16,7 +16,9 @@ fn descriptors(pid: u32) -> usize {
 #[test]
 fn nothing_is_left_of_those_that_were_used() {
     let full = std::env::var_os("SERSYNC_IT_FULL").is_some();
-    let mirror = Plan::new().start();
+    let mut plan = Plan::new();
+    plan.conf.batch = r#"<batch interval="0"/>"#.into();
+    let mirror = plan.start();
     for number in 0..20 {
         change(&mirror, &format!("warm{number}"));
     }
