@@ -448,6 +448,7 @@ impl Loop {
                 standby.into_iter().for_each(|standby| self.keep_standby(remote, standby));
             }
             Some(worker::Told::Large(job, files)) => self.handle(Input::Large(job, files)),
+            Some(worker::Told::Whole(job, whole)) => self.handle(Input::Whole(job, whole)),
             Some(worker::Told::Progress(job, sample)) => self.full_sync_told(job, sample),
             None => {}
         }

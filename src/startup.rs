@@ -416,6 +416,7 @@ fn routes_of(
             rsync,
             local,
             excludes: excludes(config, filter),
+            filters: filter.is_active(),
             mark: mark.clone(),
             ssh_client,
             connection: None,

@@ -69,6 +69,9 @@ enum Order {
 pub enum Told {
     /// What a job has found to be large, before it runs anything.
     Large(JobId, Vec<(PathBytes, Stamp)>),
+    /// The directories, sorted, that a job of new paths lists in place of what is in them, before it runs
+    /// anything.
+    Whole(JobId, Vec<PathBytes>),
     /// A job has ended.
     Ended(RemoteId, JobId, Ending),
     /// How far the full sync of a job has come.
@@ -218,6 +221,7 @@ impl<'a> Runner<'a> {
             Work::Batch { deletes, fresh, split: false, paths, renames } => {
                 let load = Load::of(route, paths, *fresh);
                 self.tell_large(load.large.clone());
+                self.tell_whole(*fresh, load.whole.clone());
                 self.rename(renames::runs(route, *deletes, &load.paths, renames));
                 self.run_all(load.runs(route, *deletes))
             }
@@ -225,6 +229,7 @@ impl<'a> Runner<'a> {
                 let (first, second) = halves(paths);
                 let [first, second] = [first, second].map(|half| Load::of(route, half, *fresh));
                 self.tell_large([&first.large[..], &second.large].concat());
+                self.tell_whole(*fresh, [&first.whole[..], &second.whole].concat());
                 let all = [&first.paths[..], &second.paths].concat();
                 self.rename(renames::runs(route, *deletes, &all, renames));
                 self.run_both(first.runs(route, *deletes), second.runs(route, *deletes))
@@ -267,6 +272,13 @@ impl<'a> Runner<'a> {
     fn tell_large(&self, files: Vec<(PathBytes, Stamp)>) {
         if !files.is_empty() {
             let _ = self.shared.tell.send(Told::Large(self.job, files));
+        }
+    }
+
+    fn tell_whole(&self, fresh: bool, mut directories: Vec<PathBytes>) {
+        directories.sort();
+        if fresh {
+            let _ = self.shared.tell.send(Told::Whole(self.job, directories));
         }
     }
 

@@ -83,7 +83,7 @@ fn as_text(path: &[u8]) -> Cow<'_, str> {
 /// backups `x~`, vim's `.x.swp`, Emacs' locks `.#x`, GLib's `.goutputstream-*`, NFS' `.nfs*`.
 ///
 /// COMPAT: sersync drops every dotfile; here only these.
-fn is_temporary(name: &[u8]) -> bool {
+pub fn is_temporary(name: &[u8]) -> bool {
     let swap = || {
         let from_end = |at: usize| name.len().checked_sub(at).and_then(|at| name.get(at));
         name.starts_with(b".")

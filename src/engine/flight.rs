@@ -2,7 +2,7 @@
 
 use super::pending::{above, lies_in, Change, Path};
 use super::renames::Rename;
-use super::settle::Stamp;
+use super::settle::{is_receivers, Stamp};
 use super::time::Time;
 use super::JobId;
 use crate::rsync::level::Depth;
@@ -75,6 +75,9 @@ pub struct Flight {
     pub stamp: Option<Stamp>,
     /// What the far side has under another name.
     pub renames: Vec<Rename>,
+    /// Directories, sorted, that it lists in place of what is in them; none are known before the worker
+    /// has looked.
+    pub whole: Option<Vec<Path>>,
 }
 
 impl Flight {
@@ -121,6 +124,25 @@ impl Flight {
             || self.listed(path).is_some()
             || self.empties_above(path)
             || self.renames.iter().any(|rename| rename.is_dir && lies_in(path, &rename.to))
+            || self.may_read_around(path)
+    }
+
+    /// Whether it may list the directory of a path in place of what is known to be in there, so that rsync
+    /// may find this path as well: see [`crate::rsync::whole`].
+    fn may_read_around(&self, path: &[u8]) -> bool {
+        let Some(slash) = path.iter().rposition(|&byte| byte == b'/') else { return false };
+        let (inside, name) = path.split_at(slash + 1);
+        let may_be_whole = match &self.whole {
+            Some(whole) => {
+                whole.binary_search_by(|directory| (**directory).cmp(&path[..slash])).is_ok()
+            }
+            None => {
+                let batch = self.batch();
+                let first = batch.partition_point(|(other, _)| **other < *inside);
+                batch.get(first).is_some_and(|(other, _)| other.starts_with(inside))
+            }
+        };
+        may_be_whole && !is_receivers(name)
     }
 
     /// Whether a directory above a path is emptied over there, of all that is not here.

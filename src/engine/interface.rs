@@ -70,6 +70,9 @@ pub enum Input {
     /// What a job on its way has found to be large files, as they were then. Of a batch, these are
     /// left out, to travel by themselves.
     Large(JobId, Vec<(Path, Stamp)>),
+    /// The directories, sorted, that a job on its way is about to list in place of what is in them. Told of
+    /// each [`Work::Batch`] that is `fresh`, before anything is run.
+    Whole(JobId, Vec<Path>),
     /// A job has ended. Events that the kernel had told before are to be handed in first: then
     /// whatever the job can have seen is known to have been there.
     JobEnded(JobId, JobEnd),

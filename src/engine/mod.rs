@@ -167,6 +167,11 @@ impl Engine {
                     served.remote.set_apart(job, &files);
                 }
             }
+            Input::Whole(job, directories) => {
+                if let Some(served) = self.served(job) {
+                    served.remote.set_whole(job, directories);
+                }
+            }
             Input::JobEnded(job, end) => self.job_ended(job, end, now),
             Input::Time => {
                 for number in 0..self.roots.len() {

@@ -19,3 +19,4 @@ pub mod remote_shell;
 pub mod rename;
 pub mod repair;
 pub mod shell;
+pub mod whole;

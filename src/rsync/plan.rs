@@ -14,6 +14,7 @@ use std::sync::Arc;
 use super::command::Target;
 use super::params;
 use super::pattern;
+use super::whole;
 
 /// What disappeared under a name since the remote was last in step; the larger wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,20 +116,11 @@ pub fn standby(target: &Target, manner: Manner) -> Vec<OsString> {
     flat(target, manner, &usual).args
 }
 
-/// Whether a list may name a directory with a slash in place of all that is in it. Not where the user's
-/// own parameters delete, for then a slash is what it takes to delete in that directory; and not where
-/// they filter, since what is hidden below a directory is not hidden when it is listed by itself.
-pub fn may_list_whole(target: &Target) -> bool {
-    !params::read(&target.rsync.params)
-        .iter()
-        .any(|option| params::deletes(option) || params::is_filter(option))
-}
-
 /// The runs that make a remote equal to what was looked at, to be run in this order; none if there
 /// is nothing to do. A run may start only when the one before it got through, if only in part.
 ///
-/// `whole` are directories, sorted, that have nothing in them but what is in `paths`; none unless
-/// [`may_list_whole`].
+/// `whole` are directories, sorted, that have nothing in them but what is in `paths`; none unless that
+/// [is possible](whole::is_possible).
 pub fn batch(target: &Target, manner: Manner, paths: &[Looked], whole: &[Arc<[u8]>]) -> Vec<Run> {
     let deletes = manner.deletes;
     let mut lists = Lists::of(deletes, paths, whole);
@@ -318,6 +310,9 @@ fn flat(target: &Target, manner: Manner, lists: &Lists) -> Run {
     // another source's: so only one that was seen to go is emptied.
     if lists.empties_directory || lists.deletes && (manner.mirror || !manner.standby) {
         flags.push(b"--force".to_vec());
+    }
+    if !lists.whole.is_empty() {
+        flags.extend(whole::TEMPORARY.map(|pattern| format!("--exclude={pattern}").into_bytes()));
     }
     if !lists.silent_work && target.far_side_timeout_costs() {
         flags.push(b"-M--timeout=0".to_vec());

@@ -6,6 +6,7 @@ use super::Route;
 use crate::engine::bulk::LARGE_BYTES_MIN;
 use crate::engine::pending::Path as PathBytes;
 use crate::engine::settle::Stamp;
+use crate::rsync;
 use crate::rsync::plan::{self, Deletes, Gone, Looked, Now, Run};
 use crate::walk::below;
 use std::os::unix::fs::MetadataExt;
@@ -31,17 +32,22 @@ pub(super) struct Load {
     pub(super) paths: Vec<Looked>,
     /// The large files among them, in order.
     pub(super) large: Vec<(PathBytes, Stamp)>,
+    /// The directories, sorted, that are listed in place of what is in them.
+    pub(super) whole: Vec<PathBytes>,
 }
 
 impl Load {
     /// Of a batch: its large files stay behind.
     pub(super) fn of(route: &Route, paths: &[Listed], fresh: bool) -> Load {
         let mut load = Load::look(route, paths, fresh);
-        let Load { paths, large } = &mut load;
-        for looked in paths {
+        let Load { paths, large, whole } = &mut load;
+        for looked in paths.iter_mut() {
             if large.binary_search_by(|(file, _)| file.cmp(&looked.path)).is_ok() {
                 looked.now = Now::Apart;
             }
+        }
+        if !route.filters && rsync::whole::is_possible(&route.target(), paths) {
+            *whole = whole::directories(&route.root, paths);
         }
         load
     }
@@ -72,17 +78,12 @@ impl Load {
             };
             Looked { path, gone, now, bytes, fresh }
         };
-        Load { paths: paths.iter().map(look).collect(), large }
+        Load { paths: paths.iter().map(look).collect(), large, whole: Vec::new() }
     }
 
     /// What has to be run, in this order.
     pub(super) fn runs(&self, route: &Route, deletes: Deletes) -> Vec<Run> {
-        let target = route.target();
-        let whole = match plan::may_list_whole(&target) {
-            true => whole::directories(&route.root, &self.paths),
-            false => Vec::new(),
-        };
-        plan::batch(&target, route.manner(deletes), &self.paths, &whole)
+        plan::batch(&route.target(), route.manner(deletes), &self.paths, &self.whole)
     }
 }
 

@@ -40,6 +40,8 @@ pub struct Route {
     pub ssh_client: Option<OsString>,
     /// That connection; without one, each run makes its own.
     pub connection: Option<Connection>,
+    /// Entries of the root may be left out, by whatever the user's `filter` says.
+    pub filters: bool,
     /// What only the far side has may be deleted.
     pub mirror: bool,
     /// The next run is started ahead of time.

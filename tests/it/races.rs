@@ -216,3 +216,33 @@ fn a_stuck_path_does_not_turn_the_symlink_above_it_into_a_directory() {
     eventually("nothing is owed any more", || owed() == 0 && fail_log.exists());
     mirror.equal();
 }
+
+/// A list of new files names their directory in place of them, and rsync reads it a moment later: what is
+/// there just then goes along, and must not be forgotten when it is gone. What is temporary by its name stays.
+#[test]
+fn what_is_there_for_a_moment_while_a_new_directory_is_sent_does_not_stay_over_there() {
+    const FILES: usize = 600;
+    comes_to_be_equal(|rsync| {
+        let mut plan = Plan::new();
+        let gate = Gate::before(&mut plan, rsync);
+        // One batch for all of them, and none for what is there for a moment.
+        plan.conf.batch = r#"<batch quietMs="500" maxDelayMs="20000"/>"#.into();
+        let mirror = plan.start();
+        let [near, far] = [&mirror.root, &mirror.remotes[0]].map(|root| root.join("dir"));
+        gate.hold();
+        fs::create_dir(&near).unwrap();
+        (0..FILES).for_each(|file| fs::write(near.join(format!("f{file}")), "new").unwrap());
+        gate.await_run();
+        let temporary = ["f1~", ".f2.swp", ".f3.a1B2c3"];
+        temporary.iter().for_each(|name| fs::write(near.join(name), "").unwrap());
+        fs::write(near.join("brief"), "").unwrap();
+        gate.release();
+        eventually("it has gone along", || far.join("brief").exists());
+        fs::remove_file(near.join("brief")).unwrap();
+        for name in temporary {
+            assert!(!far.join(name).exists(), "{name} has gone along");
+            fs::remove_file(near.join(name)).unwrap();
+        }
+        mirror
+    });
+}

@@ -89,6 +89,13 @@ impl Remote {
         self.standing_version += 1;
     }
 
+    /// A job on its way lists these directories, sorted, in place of what is in them.
+    pub fn set_whole(&mut self, job: JobId, whole: Vec<Path>) {
+        if let Some(flight) = self.flight_mut(job) {
+            flight.whole = Some(whole);
+        }
+    }
+
     /// What a batch carries waits nowhere else. Gives whether the far side can have nothing of what
     /// waited.
     pub(super) fn take_back(&mut self, batch: &mut [(Path, Change)]) -> bool {
@@ -132,6 +139,7 @@ impl Remote {
             seen_ns: None,
             stamp: None,
             renames: Vec::new(),
+            whole: Some(Vec::new()),
         };
         self.tally.bulk_starts(self.bulk.retries || self.is_failing());
         Some(self.fly_bulk(flight, sent))

@@ -14,9 +14,9 @@ const BATCH_PATHS_MAX: usize = 50_000;
 const WORTHWHILE_PATHS: usize = 1_000;
 /// From so many new files on it is worth a run of their own that does not compare by checksum.
 const FRESH_PATHS_MIN: usize = 512;
-/// From so many new files on a batch is run as two processes, if there is room for them: rsync takes
-/// longer to read a list than to find the same files by itself, and so the two ends and the two
-/// halves work at the same time (measured for 10,000 files: 0.40 s instead of 0.55).
+/// From so many new files on a batch is run as two processes, if there is room for them: rsync sends
+/// nothing before it has read its whole list, and so the two ends and the two halves work at the same
+/// time (measured for 10,000 files: 0.20 s instead of 0.27).
 const SPLIT_PATHS_MIN: usize = 3_000;
 
 impl Remote {
@@ -84,6 +84,7 @@ impl Remote {
             seen_ns: self.standing.seen_ns(),
             stamp: None,
             renames,
+            whole: (!fresh).then(Vec::new),
         };
         self.tally.starts(state::load(&flight), again, now);
         self.fly(flight)

@@ -297,6 +297,8 @@ fn a_whole_directory_is_sent_with_its_entries_and_nothing_in_it_is_deleted() {
                     "up/d/l@f",
                     "up/d/sub/",
                     "up/d/sub/unlisted=",
+                    "up/d/.f.a1B2c3=",
+                    "up/d/f~=",
                     "up/x=",
                 ],
             );

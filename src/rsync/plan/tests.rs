@@ -15,7 +15,7 @@ pub(super) fn cold(deletes: Deletes) -> Manner {
     Manner { deletes, mirror: true, standby: false }
 }
 
-pub(super) fn looked(path: &[u8], gone: Gone, now: Now) -> Looked {
+pub(in crate::rsync) fn looked(path: &[u8], gone: Gone, now: Now) -> Looked {
     Looked { path: path.into(), gone, now, bytes: 0, fresh: false }
 }
 
@@ -169,25 +169,6 @@ fn a_whole_directory_stands_for_all_that_is_in_it() {
     // A list of whole directories alone is a list.
     let runs = batch(&target, cold(Deletes::Never), &paths[1..3], &[Arc::from(&b"d"[..])]);
     assert_eq!(runs.iter().map(|run| &run.input[..]).collect::<Vec<_>>(), [b"./d/\0"]);
-}
-
-#[test]
-fn a_directory_is_listed_by_itself_where_the_users_parameters_could_do_more_with_a_slash() {
-    let remote = Remote { transport: Transport::Local { path: "/d".into() } };
-    for (params, expected) in [
-        (&["-artuz"][..], true),
-        (&["-a", "--delay-updates", "--max-delete=5", "--partial"], true),
-        (&["-a", "--del"], false),
-        (&["-a", "--delete"], false),
-        (&["-a", "--delete-after"], false),
-        (&["-a", "--exclude=x"], false),
-        (&["-aC"], false),
-        (&["-a", "-f- x"], false),
-    ] {
-        let rsync = rsync(params);
-        let target = Target { remote: &remote, rsync: &rsync, local: NEW };
-        assert_eq!(may_list_whole(&target), expected, "{params:?}");
-    }
 }
 
 #[test]

@@ -257,9 +257,10 @@ impl Mirror {
     /// Returns when everything that happened before the call and was going to be pushed has
     /// arrived at every remote. What is not there then was not sent.
     pub fn fence(&self) {
-        // The first file may share a batch with the changes and arrive before they do; the second
-        // one, made after that, leaves in a later batch, which starts when the earlier one is done.
-        for _ in 0..2 {
+        // The first file may share a batch with the changes and arrive before they do, or, where there are
+        // many, leave before some of them: what is new goes first then. The second one leaves in a later
+        // batch, with the last of them, and the third when that one is done.
+        for _ in 0..3 {
             let number = self.fences.fetch_add(1, Ordering::Relaxed);
             let name = format!("fence-{number}");
             fs::write(self.root.join(&name), "").unwrap();

@@ -1,0 +1,85 @@
+//! Lists that name a directory with a slash in place of all that is in it.
+//!
+//! rsync then reads the directory by itself, a moment after somebody has looked that it has nothing in it but
+//! what is listed. What has come into it by then goes along: mostly it is on its way to be sent itself, and the
+//! engine knows that a run of new paths may have sent it. But what is never sent must not go along, since
+//! nobody would ever delete it over there: so such a run excludes the names that are temporary by rule, and
+//! where the user filters there is none.
+
+use super::command::Target;
+use super::params;
+use super::plan::Looked;
+use crate::engine::filter::is_temporary;
+
+/// Patterns for all names that [`is_temporary`], and for those under which rsync receives.
+pub(super) const TEMPORARY: [&str; 7] =
+    [".*.??????", "4913", "*~", ".*.sw?", ".#*", ".goutputstream-*", ".nfs*"];
+
+/// Whether a list of these paths may name whole directories. All must be new to the far side; and the
+/// user's own parameters must neither delete, for then a slash is what it takes to delete in that directory,
+/// nor filter, since what is hidden below a directory is not hidden when it is listed by itself.
+pub fn is_possible(target: &Target, paths: &[Looked]) -> bool {
+    let does_more = |option: &params::Found| params::deletes(option) || params::is_filter(option);
+    paths.iter().all(|looked| looked.fresh && !has_temporary_name(&looked.path))
+        && !params::read(&target.rsync.params).iter().any(does_more)
+}
+
+/// Whether one of the patterns matches a path or a directory above it.
+fn has_temporary_name(path: &[u8]) -> bool {
+    path.split(|&byte| byte == b'/').any(|name| {
+        let is_dotted = name.len() > 7 && name[0] == b'.' && name[name.len() - 7] == b'.';
+        is_dotted || is_temporary(name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::tests::{looked, rsync, NEW};
+    use super::super::plan::{Gone, Now};
+    use super::*;
+    use crate::config::{Remote, Transport};
+
+    fn new(path: &[u8]) -> Looked {
+        Looked { fresh: true, ..looked(path, Gone::No, Now::Other) }
+    }
+
+    fn possible(params: &[&str], paths: &[Looked]) -> bool {
+        let remote = Remote { transport: Transport::Local { path: "/d".into() } };
+        is_possible(&Target { remote: &remote, rsync: &rsync(params), local: NEW }, paths)
+    }
+
+    #[test]
+    fn parameters_that_could_do_more_with_a_slash_forbid_it() {
+        for (params, expected) in [
+            (&["-artuz"][..], true),
+            (&["-a", "--delay-updates", "--max-delete=5", "--partial"], true),
+            (&["-a", "--del"], false),
+            (&["-a", "--delete"], false),
+            (&["-a", "--delete-after"], false),
+            (&["-a", "--exclude=x"], false),
+            (&["-aC"], false),
+            (&["-a", "-f- x"], false),
+        ] {
+            assert_eq!(possible(params, &[new(b"d/f")]), expected, "{params:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_listed_must_be_new_and_nothing_that_is_excluded_then() {
+        assert!(!possible(&["-a"], &[new(b"d/f"), Looked { fresh: false, ..new(b"d/g") }]));
+        for (path, expected) in [
+            ("d/.htaccess", true),
+            ("d/..hid", true),
+            ("a.abcdef", true),
+            ("d/.a.abcde", true),
+            ("d/.a.ab-def", false),
+            ("..abcdef", false),
+            ("d/x~", false),
+            ("x~/f", false),
+            ("d/.a.swp/f", false),
+            ("d/4913", false),
+        ] {
+            assert_eq!(possible(&["-a"], &[new(b"d/f"), new(path.as_bytes())]), expected, "{path}");
+        }
+    }
+}
