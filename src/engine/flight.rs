@@ -166,3 +166,51 @@ impl Flight {
         Some(&batch[at].1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flight(paths: &[&str], whole: Option<&[&str]>) -> Flight {
+        let path = |path: &&str| Path::from(path.as_bytes());
+        Flight {
+            job: JobId(1),
+            lane: Lane::Small,
+            started: Time(0),
+            cargo: Cargo::Batch(paths.iter().map(|it| (path(it), Change::SEEN)).collect()),
+            fresh: whole.is_none(),
+            split: false,
+            deletes: Deletes::Combined,
+            is_deleting: false,
+            fallback: false,
+            unsupported: false,
+            retries: false,
+            everything: false,
+            seen_ns: None,
+            stamp: None,
+            renames: Vec::new(),
+            whole: whole.map(|whole| whole.iter().map(path).collect()),
+        }
+    }
+
+    #[test]
+    fn what_lies_in_a_directory_that_is_listed_whole_may_be_sent_unlisted() {
+        let paths = ["d", "d-x", "d/a", "d/b/c", "e/a"];
+        // Before the worker has told: every directory with something in the batch. Then: what it told.
+        for (path, undecided, told_d) in [
+            ("d/a", true, true),
+            ("d/new", true, true),
+            ("d/b/new", true, false),
+            ("e/new", true, false),
+            ("d/b/below/new", false, false),
+            ("d/.new.a1B2c3", false, false),
+            ("new", false, false),
+            ("dd/new", false, false),
+        ] {
+            assert_eq!(flight(&paths, None).reaches(path.as_bytes()), undecided, "{path}");
+            assert_eq!(flight(&paths, Some(&["d"])).reaches(path.as_bytes()), told_d, "{path}");
+            let listed = paths.contains(&path);
+            assert_eq!(flight(&paths, Some(&[])).reaches(path.as_bytes()), listed, "{path}");
+        }
+    }
+}
