@@ -39,6 +39,7 @@ pub mod startup;
 pub mod state;
 pub mod status;
 pub mod sys;
+pub mod temporary;
 pub mod user_command;
 pub mod walk;
 pub mod worker;

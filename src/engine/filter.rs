@@ -4,6 +4,7 @@
 //! because that directory is neither watched nor read.
 
 use crate::config;
+use crate::temporary::is_temporary;
 use regex_lite::Regex;
 use std::borrow::Cow;
 
@@ -77,25 +78,6 @@ fn as_text(path: &[u8]) -> Cow<'_, str> {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => Cow::Owned(path.iter().map(|&byte| char::from(byte)).collect()),
     }
-}
-
-/// Names that editors and NFS use for files that are about to go again: vim's write test `4913`,
-/// backups `x~`, vim's `.x.swp`, Emacs' locks `.#x`, GLib's `.goutputstream-*`, NFS' `.nfs*`.
-///
-/// COMPAT: sersync drops every dotfile; here only these.
-pub fn is_temporary(name: &[u8]) -> bool {
-    let swap = || {
-        let from_end = |at: usize| name.len().checked_sub(at).and_then(|at| name.get(at));
-        name.starts_with(b".")
-            && name.len() > 4
-            && from_end(4) == Some(&b'.')
-            && from_end(3) == Some(&b's')
-            && from_end(2) == Some(&b'w')
-    };
-    name == b"4913"
-        || name.ends_with(b"~")
-        || [&b".#"[..], b".goutputstream-", b".nfs"].iter().any(|start| name.starts_with(start))
-        || swap()
 }
 
 #[cfg(test)]

@@ -8,13 +8,13 @@
 //! for them. A *prune* run only deletes. A *full sync* is rsync on the whole root.
 
 use crate::sorted::{SortedMap, SortedSet};
+use crate::temporary;
 use std::ffi::OsString;
 use std::sync::Arc;
 
 use super::command::Target;
 use super::params;
 use super::pattern;
-use super::whole;
 
 /// What disappeared under a name since the remote was last in step; the larger wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,7 +120,7 @@ pub fn standby(target: &Target, manner: Manner) -> Vec<OsString> {
 /// is nothing to do. A run may start only when the one before it got through, if only in part.
 ///
 /// `whole` are directories, sorted, that have nothing in them but what is in `paths`; none unless that
-/// [is possible](whole::is_possible).
+/// [is possible](super::whole::is_possible).
 pub fn batch(target: &Target, manner: Manner, paths: &[Looked], whole: &[Arc<[u8]>]) -> Vec<Run> {
     let deletes = manner.deletes;
     let mut lists = Lists::of(deletes, paths, whole);
@@ -312,7 +312,8 @@ fn flat(target: &Target, manner: Manner, lists: &Lists) -> Run {
         flags.push(b"--force".to_vec());
     }
     if !lists.whole.is_empty() {
-        flags.extend(whole::TEMPORARY.map(|pattern| format!("--exclude={pattern}").into_bytes()));
+        flags
+            .extend(temporary::PATTERNS.map(|pattern| format!("--exclude={pattern}").into_bytes()));
     }
     if !lists.silent_work && target.far_side_timeout_costs() {
         flags.push(b"-M--timeout=0".to_vec());

@@ -9,11 +9,7 @@
 use super::command::Target;
 use super::params;
 use super::plan::Looked;
-use crate::engine::filter::is_temporary;
-
-/// Patterns for all names that [`is_temporary`], and for those under which rsync receives.
-pub(super) const TEMPORARY: [&str; 7] =
-    [".*.??????", "4913", "*~", ".*.sw?", ".#*", ".goutputstream-*", ".nfs*"];
+use crate::temporary::is_temporary;
 
 /// Whether a list of these paths may name whole directories. All must be new to the far side; and the
 /// user's own parameters must neither delete, for then a slash is what it takes to delete in that directory,
@@ -24,7 +20,7 @@ pub fn is_possible(target: &Target, paths: &[Looked]) -> bool {
         && !params::read(&target.rsync.params).iter().any(does_more)
 }
 
-/// Whether one of the patterns matches a path or a directory above it.
+/// Whether one of the [patterns](crate::temporary::PATTERNS) matches a path or a directory above it.
 fn has_temporary_name(path: &[u8]) -> bool {
     path.split(|&byte| byte == b'/').any(|name| {
         let is_dotted = name.len() > 7 && name[0] == b'.' && name[name.len() - 7] == b'.';

@@ -217,32 +217,55 @@ fn a_stuck_path_does_not_turn_the_symlink_above_it_into_a_directory() {
     mirror.equal();
 }
 
-/// A list of new files names their directory in place of them, and rsync reads it a moment later: what is
-/// there just then goes along, and must not be forgotten when it is gone. What is temporary by its name stays.
+/// A list of new files names their directory in place of them, and rsync reads it a moment later. One batch
+/// of them, with another file that comes while its run stands at the gate, and goes when `has_gone_along` has
+/// returned, if it does.
+fn beside_new_files(
+    rsync: Rsync,
+    excludes: &[&str],
+    names: &[&str],
+    has_gone_along: impl Fn(&Path),
+) -> Mirror {
+    const FILES: usize = 600;
+    let mut plan = Plan::new();
+    plan.conf.excludes = excludes.iter().map(|expression| expression.to_string()).collect();
+    let gate = Gate::before(&mut plan, rsync);
+    // One batch for all of them, and none for what is there for a moment.
+    plan.conf.batch = r#"<batch quietMs="500" maxDelayMs="20000"/>"#.into();
+    let mirror = plan.start();
+    let [near, far] = [&mirror.root, &mirror.remotes[0]].map(|root| root.join("dir"));
+    gate.hold();
+    fs::create_dir(&near).unwrap();
+    (0..FILES).for_each(|file| fs::write(near.join(format!("f{file}")), "new").unwrap());
+    gate.await_run();
+    names.iter().for_each(|name| fs::write(near.join(name), "").unwrap());
+    gate.release();
+    eventually("all new files are there", || {
+        (0..FILES).all(|file| far.join(format!("f{file}")).exists())
+    });
+    has_gone_along(&far);
+    names.iter().for_each(|name| fs::remove_file(near.join(name)).unwrap());
+    mirror
+}
+
+/// What is there just then goes along, and must not be forgotten when it is gone.
 #[test]
 fn what_is_there_for_a_moment_while_a_new_directory_is_sent_does_not_stay_over_there() {
-    const FILES: usize = 600;
     comes_to_be_equal(|rsync| {
-        let mut plan = Plan::new();
-        let gate = Gate::before(&mut plan, rsync);
-        // One batch for all of them, and none for what is there for a moment.
-        plan.conf.batch = r#"<batch quietMs="500" maxDelayMs="20000"/>"#.into();
-        let mirror = plan.start();
-        let [near, far] = [&mirror.root, &mirror.remotes[0]].map(|root| root.join("dir"));
-        gate.hold();
-        fs::create_dir(&near).unwrap();
-        (0..FILES).for_each(|file| fs::write(near.join(format!("f{file}")), "new").unwrap());
-        gate.await_run();
-        let temporary = ["f1~", ".f2.swp", ".f3.a1B2c3"];
-        temporary.iter().for_each(|name| fs::write(near.join(name), "").unwrap());
-        fs::write(near.join("brief"), "").unwrap();
-        gate.release();
-        eventually("it has gone along", || far.join("brief").exists());
-        fs::remove_file(near.join("brief")).unwrap();
-        for name in temporary {
-            assert!(!far.join(name).exists(), "{name} has gone along");
-            fs::remove_file(near.join(name)).unwrap();
-        }
-        mirror
+        beside_new_files(rsync, &[], &["brief"], |far| {
+            eventually("it has gone along", || far.join("brief").exists());
+        })
     });
+}
+
+/// Its removal is no change, so it must not go along.
+#[test]
+fn what_is_never_sent_does_not_go_along_with_a_new_directory() {
+    let stays = |names: &'static [&str]| {
+        move |far: &Path| names.iter().for_each(|name| assert!(!far.join(name).exists(), "{name}"))
+    };
+    const TEMPORARY: &[&str] = &["f1~", ".f2.swp", ".f3.a1B2c3"];
+    const EXCLUDED: &[&str] = &["f1.log"];
+    comes_to_be_equal(|rsync| beside_new_files(rsync, &[], TEMPORARY, stays(TEMPORARY)));
+    comes_to_be_equal(|rsync| beside_new_files(rsync, &[r"(.*)\.log"], EXCLUDED, stays(EXCLUDED)));
 }

@@ -299,6 +299,11 @@ fn a_whole_directory_is_sent_with_its_entries_and_nothing_in_it_is_deleted() {
                     "up/d/sub/unlisted=",
                     "up/d/.f.a1B2c3=",
                     "up/d/f~=",
+                    "up/d/4913=",
+                    "up/d/.f.swx=",
+                    "up/d/.#f=",
+                    "up/d/.goutputstream-A=",
+                    "up/d/.nfs1=",
                     "up/x=",
                 ],
             );
