@@ -245,6 +245,8 @@ fn beside_new_files(
     });
     has_gone_along(&far);
     names.iter().for_each(|name| fs::remove_file(near.join(name)).unwrap());
+    // What is never sent also changes the time of the directory, which goes with the next change.
+    fs::write(near.join("last"), "").unwrap();
     mirror
 }
 
