@@ -23,6 +23,9 @@ const PATHS: usize = 100_000;
 const DIRECTORIES: usize = 100_000;
 /// Enough for the memory of one to be seen; fewer than become a full sync.
 const MANY: usize = 400_000;
+/// How often each time is taken. The least counts: whatever else a machine does only adds to it, by up to
+/// a half where its caches are shared with strangers.
+const TIMES: usize = 5;
 /// What a process of its own is told to measure.
 const PENDING: &str = "pending";
 const DIRECTORY: &str = "directory";
@@ -41,7 +44,7 @@ fn main() {
         ("a directory with 100,000 pending paths is deleted", 200, deleted),
         ("a directory with 100,000 watched ones below is renamed", 200, renamed),
     ] {
-        let took = measure();
+        let took = (0..TIMES).map(|_| measure()).min().expect("it is measured at least once");
         let ok = took <= Duration::from_millis(limit_ms);
         met &= ok;
         let verdict = if ok { "met" } else { "MISSED" };
