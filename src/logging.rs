@@ -44,6 +44,8 @@ struct Lines {
     repeats: Repeats,
     /// What the terminal shows below the log; the cursor stands behind it.
     drawn: String,
+    /// There has been such a line, and that it was wiped off may not have come to the terminal yet.
+    has_drawn: bool,
 }
 
 /// The line that the cursor is in is emptied.
@@ -158,8 +160,9 @@ pub fn draw(line: &str) {
 pub fn print(bytes: &[u8]) {
     if let Some(logger) = LOG.get() {
         let lines = logger.lines();
-        if !lines.drawn.is_empty() && io::stdout().is_terminal() {
-            // By the way that the drawn line took, so that it is wiped off before.
+        if lines.has_drawn && io::stdout().is_terminal() {
+            // By the way that the drawn line took, so that it is wiped off before: straight to the
+            // terminal this would overtake that.
             return logger.above(&lines.drawn, || _ = io::stderr().write_all(bytes));
         }
     }
@@ -185,6 +188,7 @@ impl Logger {
     fn draw(&self, lines: &mut Lines, line: &str) {
         if line != lines.drawn && self.output.has_room() {
             lines.drawn = line.into();
+            lines.has_drawn |= !line.is_empty();
             self.raw(&format!("{WIPE}{}", uncontinued(line)));
         }
     }

@@ -1,8 +1,8 @@
 //! How far long work has come, and what was sent: in the status, in the log, on a terminal.
 
 use crate::harness::{
-    eventually, free_port, in_background, path_of, run_to_end, terminal, until, Json, Mirror, Plan,
-    Version, DEADLINE,
+    eventually, free_port, in_background, run_to_end, terminal, until, Gate, Json, Mirror, Plan,
+    Rsync, Version, DEADLINE,
 };
 use nix::fcntl::{fcntl, FcntlArg, OFlag};
 use nix::sys::signal::{kill, Signal};
@@ -10,7 +10,6 @@ use nix::unistd::Pid;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
@@ -186,12 +185,13 @@ struct OnTerminal {
 }
 
 impl OnTerminal {
-    /// The program as it would be typed in `dir`, with the rsync of [`slow`].
-    fn start(dir: &Path, typed: &str) -> OnTerminal {
+    /// The program as it would be typed in the directory of its configuration.
+    fn start(plan: &Plan, typed: &str) -> OnTerminal {
         let terminal = terminal();
         let ours = || Stdio::from(terminal.slave.try_clone().unwrap());
-        let mut command = in_background(dir, &format!("exec setsid --ctty {typed}"));
-        command.env("PATH", path_of(None)).env("TERM", "xterm");
+        let mut command =
+            in_background(&plan.directory(""), &format!("exec setsid --ctty {typed}"));
+        command.envs(plan.variables.iter().cloned()).env("TERM", "xterm");
         command.stdin(ours()).stdout(ours()).stderr(ours());
         let child = command.spawn().unwrap();
         fcntl(&terminal.master, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
@@ -234,7 +234,7 @@ impl Drop for OnTerminal {
 fn a_terminal_sees_one_line_that_is_drawn_again_until_the_full_sync_is_over() {
     let (plan, _) = slow(Plan::local(), 6);
     plan.write_conf();
-    let mut program = OnTerminal::start(&plan.directory(""), "{} -r -o confxml.xml");
+    let mut program = OnTerminal::start(&plan, "{} -r -o confxml.xml");
     program.shows(": full sync, ");
     let seen = program.seen();
     let (before, after) = seen.split_once(": full sync, ").unwrap();
@@ -255,29 +255,36 @@ fn a_terminal_sees_one_line_that_is_drawn_again_until_the_full_sync_is_over() {
 
 #[test]
 fn a_terminal_sees_the_walk_and_what_is_printed_meanwhile() {
-    let (mut plan, _) = slow(Plan::local(), 20);
+    let (mut plan, _) = slow(Plan::local(), 1);
     let (second, copy) = (plan.directory("second"), plan.directory("second copy"));
     for number in 0..80_000 {
         fs::create_dir(second.join(format!("{number}"))).unwrap();
     }
     plan.conf.root(&second, &[("local".to_string(), copy.display().to_string())]);
+    let gate = Gate::before(&mut plan, Rsync::AsInstalled);
     plan.write_conf();
-    // The full sync of the first root is under way while the second one is still being read.
-    let mut program = OnTerminal::start(&plan.directory(""), "{} -r -o confxml.xml");
-    // However fast it is: it runs for a small part of the time, and is stopped while this waits.
-    let pid = Pid::from_raw(program.child.id() as i32);
-    let seen = until("all is watched", 4 * DEADLINE, || {
+    // Beside the walk there is nothing at first, and then a full sync of the first root.
+    for (typed, beside) in [("{} -o confxml.xml", ""), ("{} -r -o confxml.xml", " (+ 1)")] {
+        gate.hold();
+        let mut program = OnTerminal::start(&plan, typed);
+        // However fast it is: it runs for a small part of the time, and is stopped while this waits.
+        let pid = Pid::from_raw(program.child.id() as i32);
+        let seen = until("all is watched", 4 * DEADLINE, || {
+            kill(pid, Signal::SIGCONT).unwrap();
+            std::thread::sleep(Duration::from_millis(10));
+            kill(pid, Signal::SIGSTOP).unwrap();
+            let seen = program.seen();
+            seen.contains("watch path is: ").then_some(seen.clone()).ok_or(seen)
+        });
         kill(pid, Signal::SIGCONT).unwrap();
-        std::thread::sleep(Duration::from_millis(10));
-        kill(pid, Signal::SIGSTOP).unwrap();
-        let seen = program.seen();
-        seen.contains("watch path is: ").then_some(seen.clone()).ok_or(seen)
-    });
-    kill(pid, Signal::SIGCONT).unwrap();
-    let (before, after) = seen.split_once("run the sersync: ").unwrap();
-    assert!(before.contains(" directories, ") && before.contains("/s (+ 1)"), "{before}");
-    // It is printed in the place of the line, and that one below it.
-    assert!(before.ends_with(&format!("\x1b[?7h{WIPE}")), "{before:?}");
-    assert!(after.contains(&format!("\n{DRAWN}")), "{after:?}");
-    program.interrupt();
+        let (before, after) = seen.split_once("run the sersync: ").unwrap();
+        let walk = format!("/s{beside}\x1b[?7h{WIPE}");
+        assert!(before.contains(" directories, ") && before.contains(&walk), "{before:?}");
+        // It is printed in the place of the line, and that one, if something is under way, below it.
+        let (_, behind) = before.rsplit_once(WIPE).unwrap();
+        assert!(behind.is_empty() || behind.ends_with(" directories\r\n"), "{before:?}");
+        assert_eq!(after.contains(&format!("\n{DRAWN}")), !beside.is_empty(), "{after:?}");
+        gate.release();
+        program.interrupt();
+    }
 }
