@@ -1,25 +1,84 @@
-//! Names of files that are about to go again, and are never sent: for the engine, and for an rsync that reads
-//! a directory by itself.
+//! Names of files that are about to go again or to get another name, and are not sent: for the engine, and for
+//! an rsync that reads a directory by itself.
 
 /// Patterns of rsync for all names that [`is_temporary`], and for those under which rsync receives.
 pub const PATTERNS: [&str; 7] =
     [".*.??????", "4913", "*~", ".*.sw?", ".#*", ".goutputstream-*", ".nfs*"];
+
+/// Whether one of the [`PATTERNS`] matches a name.
+pub fn matches_pattern(name: &[u8]) -> bool {
+    is_temporary(name) || matches!(name, [b'.', .., b'.', _, _, _, _, _, _])
+}
 
 /// Names that editors and NFS use for files that are about to go again: vim's write test `4913`,
 /// backups `x~`, vim's `.x.swp`, Emacs' locks `.#x`, GLib's `.goutputstream-*`, NFS' `.nfs*`.
 ///
 /// COMPAT: sersync drops every dotfile; here only these.
 pub fn is_temporary(name: &[u8]) -> bool {
-    let swap = || {
-        let from_end = |at: usize| name.len().checked_sub(at).and_then(|at| name.get(at));
-        name.starts_with(b".")
-            && name.len() > 4
-            && from_end(4) == Some(&b'.')
-            && from_end(3) == Some(&b's')
-            && from_end(2) == Some(&b'w')
-    };
     name == b"4913"
         || name.ends_with(b"~")
         || [&b".#"[..], b".goutputstream-", b".nfs"].iter().any(|start| name.starts_with(start))
-        || swap()
+        || matches!(name, [b'.', .., b'.', b's', b'w', _])
+}
+
+/// Whether a name looks like those under which rsync receives: `.NAME.XXXXXX`, with six letters or
+/// digits at random.
+pub fn is_receivers(name: &[u8]) -> bool {
+    const RANDOM_BYTES: usize = 6;
+    let Some((start, random)) = name.split_last_chunk::<RANDOM_BYTES>() else { return false };
+    start.len() > 2
+        && start.starts_with(b".")
+        && start.ends_with(b".")
+        && random.iter().all(u8::is_ascii_alphanumeric)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_receivers() {
+        for (name, is) in [
+            (".f.A1b2C3", true),
+            (".a long.name.tar.gz.000000", true),
+            (".env.sample", true),
+            (".f.A1b2C", false),
+            (".f.A1b2C_", false),
+            ("f.A1b2C3", false),
+            ("..A1b2C3", false),
+            (".A1b2C3", false),
+            ("", false),
+        ] {
+            assert_eq!(is_receivers(name.as_bytes()), is, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_patterns_match_all_names_that_are_not_sent_and_few_others() {
+        for (name, temporary, matched) in [
+            ("4913", true, true),
+            ("x~", true, true),
+            (".x.swp", true, true),
+            ("..swo", true, true),
+            (".#x", true, true),
+            (".goutputstream-AB12", true, true),
+            (".nfs0001", true, true),
+            (".f.A1b2C3", false, true),
+            // Nobody receives under it, but a pattern knows no better.
+            (".a.ab-def", false, true),
+            (".swp", false, false),
+            ("x.swp", false, false),
+            ("..abcde", false, false),
+            ("a.abcdef", false, false),
+            (".htaccess", false, false),
+        ] {
+            let name = name.as_bytes();
+            assert_eq!(
+                (is_temporary(name), matches_pattern(name)),
+                (temporary, matched),
+                "{name:?}"
+            );
+            assert!(matched || !is_receivers(name), "{name:?}");
+        }
+    }
 }

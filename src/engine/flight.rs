@@ -2,12 +2,13 @@
 
 use super::pending::{above, lies_in, Change, Path};
 use super::renames::Rename;
-use super::settle::{is_receivers, Stamp};
+use super::settle::Stamp;
 use super::time::Time;
 use super::JobId;
 use crate::rsync::level::Depth;
 use crate::rsync::plan::{Deletes, Gone};
 use crate::sorted::SortedMap;
+use crate::temporary::is_receivers;
 
 /// What a job carries.
 #[derive(Debug)]

@@ -8,12 +8,13 @@ use super::filter::Filter;
 use super::pending::{Path, What};
 use super::renames::{Halves, Rename};
 use super::scan::{Listing, Origin, Reached, ScanId};
-use super::settle::{is_receivers, Creations, Recent, Seen};
+use super::settle::{Creations, Recent, Seen};
 use super::time::Time;
 use super::tree::NodeId;
 use super::watches::{join, Order, Watches, Whose};
 use crate::config::Events;
 use crate::rsync::plan::Gone;
+use crate::temporary::is_receivers;
 use std::sync::Arc;
 
 /// What became of the root as a whole.

@@ -99,7 +99,7 @@ impl Creations {
         self.wait(path, Look::First, false, since, now)
     }
 
-    /// A file was created that [has a receiver's name](is_receivers), and perhaps closed at once;
+    /// A file was created that [has a receiver's name](crate::temporary::is_receivers), and perhaps closed at once;
     /// `false` if no more can wait.
     pub fn receive(&mut self, path: &Path, closed: bool, now: Time) -> bool {
         self.wait(path, if closed { Look::Later } else { Look::Receiving }, closed, now, now)
@@ -220,17 +220,6 @@ impl Creations {
 
 fn is_wanted(waiting: &HashMap<Path, Creation>, (time, path): &(Time, Path)) -> bool {
     waiting.get(path).is_some_and(|creation| creation.look_at == *time)
-}
-
-/// Whether a name looks like those under which rsync receives: `.NAME.XXXXXX`, with six letters or
-/// digits at random.
-pub fn is_receivers(name: &[u8]) -> bool {
-    const RANDOM_BYTES: usize = 6;
-    let Some((start, random)) = name.split_last_chunk::<RANDOM_BYTES>() else { return false };
-    start.len() > 2
-        && start.starts_with(b".")
-        && start.ends_with(b".")
-        && random.iter().all(u8::is_ascii_alphanumeric)
 }
 
 /// Paths whose content changed within the last [`SETTLE_MS`].
@@ -404,23 +393,6 @@ mod tests {
         }
         creations.may_be_sent(|path| path == b"b");
         assert!(creations.removed(b"a") && !creations.removed(b"b") && !creations.removed(b"c"));
-    }
-
-    #[test]
-    fn names_of_receivers() {
-        for (name, is) in [
-            (".f.A1b2C3", true),
-            (".a long.name.tar.gz.000000", true),
-            (".env.sample", true),
-            (".f.A1b2C", false),
-            (".f.A1b2C_", false),
-            ("f.A1b2C3", false),
-            ("..A1b2C3", false),
-            (".A1b2C3", false),
-            ("", false),
-        ] {
-            assert_eq!(is_receivers(name.as_bytes()), is, "{name}");
-        }
     }
 
     #[test]
