@@ -18,13 +18,15 @@ use std::time::Duration;
 
 const ROOT: RootId = RootId(0);
 const ROOT_WD: Wd = Wd(1);
+/// For the engine, everything happens in one moment.
+const NOW: Time = Time(1);
 const EVENTS: usize = 1_000_000;
 const PATHS: usize = 100_000;
 const DIRECTORIES: usize = 100_000;
 /// Enough for the memory of one to be seen; fewer than become a full sync.
 const MANY: usize = 400_000;
-/// How often each time is taken. The least counts: whatever else a machine does only adds to it, by up to
-/// a half where its caches are shared with strangers.
+/// How often each time is taken. The least counts: whatever else a machine does only adds to it, up to as
+/// much again where its caches are shared with strangers.
 const TIMES: usize = 5;
 /// What a process of its own is told to measure.
 const PENDING: &str = "pending";
@@ -65,7 +67,7 @@ fn main() {
 /// An engine with one root and one remote, whose root is watched and has no directories.
 fn engine() -> Engine {
     let (mut engine, scan) = started();
-    engine.handle(Input::ScanEnded(ROOT, scan.id), Time(1));
+    engine.handle(Input::ScanEnded(ROOT, scan.id), NOW);
     drain(&mut engine);
     engine
 }
@@ -101,14 +103,14 @@ fn started() -> (Engine, Scan) {
 
 fn next_scan(engine: &mut Engine) -> Option<Scan> {
     loop {
-        if let Action::Scan(_, scan) = engine.poll_action(Time(1))? {
+        if let Action::Scan(_, scan) = engine.poll_action(NOW)? {
             return Some(scan);
         }
     }
 }
 
 fn drain(engine: &mut Engine) {
-    while engine.poll_action(Time(1)).is_some() {}
+    while engine.poll_action(NOW).is_some() {}
 }
 
 fn watched(engine: &mut Engine, scan: &Scan, place: Place, wd: Wd, path: &[u8]) {
@@ -120,12 +122,12 @@ fn watched(engine: &mut Engine, scan: &Scan, place: Place, wd: Wd, path: &[u8]) 
         changed_ns: None,
         entries: Vec::new(),
     };
-    engine.handle(Input::Listing(ROOT, listing), Time(1));
+    engine.handle(Input::Listing(ROOT, listing), NOW);
 }
 
 fn event(engine: &mut Engine, wd: Wd, bits: u32, cookie: u32, name: &[u8]) {
     let event = RawEvent { wd, mask: bits, cookie, name: name.into() };
-    engine.handle(Input::Event(ROOT, event), Time(2));
+    engine.handle(Input::Event(ROOT, event), NOW);
 }
 
 /// A directory in the root, with its watch.
@@ -154,8 +156,8 @@ fn name(number: usize) -> Vec<u8> {
 
 fn events() -> Duration {
     let mut engine = engine();
-    // One after the other in memory, as the kernel hands them over: to fetch names from all over a
-    // list would cost a third of what the engine does, and no event comes that way.
+    // One after the other in memory, as the kernel hands them over: names from all over a list took a
+    // third of the whole time to be fetched, and no event comes that way.
     let mut records = Vec::new();
     for number in 0..EVENTS {
         // Neighbours in time are no neighbours in the order of names.
@@ -163,7 +165,7 @@ fn events() -> Duration {
     }
     cpu(|| {
         for event in parse(&records) {
-            engine.handle(Input::Event(ROOT, event), Time(2));
+            engine.handle(Input::Event(ROOT, event), NOW);
             drain(&mut engine);
         }
     })
@@ -172,7 +174,7 @@ fn events() -> Duration {
 fn deleted() -> Duration {
     let mut engine = engine();
     let scan = directory(&mut engine, b"dir", Wd(2));
-    engine.handle(Input::ScanEnded(ROOT, scan.id), Time(2));
+    engine.handle(Input::ScanEnded(ROOT, scan.id), NOW);
     for number in 0..PATHS {
         event(&mut engine, Wd(2), mask::CLOSE_WRITE, 0, &name(number));
     }
@@ -192,7 +194,7 @@ fn renamed() -> Duration {
         let place = Place::In { parent: Wd(2), name: name.into() };
         watched(&mut engine, &scan, place, Wd(3 + number as i32), &path);
     }
-    engine.handle(Input::ScanEnded(ROOT, scan.id), Time(2));
+    engine.handle(Input::ScanEnded(ROOT, scan.id), NOW);
     drain(&mut engine);
     cpu(|| {
         event(&mut engine, ROOT_WD, mask::MOVED_FROM | mask::ISDIR, 7, b"dir");
@@ -219,7 +221,7 @@ fn directory_bytes() -> usize {
         let place = Place::In { parent: ROOT_WD, name: name.clone().into() };
         watched(&mut engine, &scan, place, Wd(2 + number as i32), &name);
     }
-    engine.handle(Input::ScanEnded(ROOT, scan.id), Time(2));
+    engine.handle(Input::ScanEnded(ROOT, scan.id), NOW);
     drain(&mut engine);
     (resident_bytes() - before) / MANY
 }
