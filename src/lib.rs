@@ -17,25 +17,20 @@
 #![deny(unsafe_code)]
 
 pub mod alert;
-pub mod banner;
-pub mod check;
-pub mod cli;
 pub mod config;
 pub mod crontab;
-pub mod dry_run;
 pub mod engine;
 pub mod event_loop;
 pub mod faillog;
 pub mod language;
 pub mod logging;
-pub mod password_file;
 pub mod plugin;
 pub mod report;
 pub mod rsync;
 pub mod sorted;
 pub mod ssh;
 pub mod standbys;
-pub mod startup;
+pub mod start;
 pub mod state;
 pub mod status;
 pub mod sys;

@@ -1,15 +1,18 @@
 //! Reads the command line, loads the configuration, goes to the background, runs; the only place that
 //! ends the process.
 
-use sersync::cli::{self, Invocation, Options};
+use sersync::event_loop;
 use sersync::language::Language;
+use sersync::logging;
 use sersync::logging::print;
+use sersync::start::cli::{self, Invocation, Options};
+use sersync::start::{banner, check, dry_run, prepare};
+use sersync::status;
 use sersync::sys::crash;
 use sersync::sys::daemon::{self, Background, Side, Unready, Waiting};
 use sersync::sys::lock::Error as LockError;
 use sersync::sys::pid_file::PidFile;
 use sersync::sys::sysctl;
-use sersync::{banner, check, dry_run, event_loop, logging, startup, status};
 use std::fmt::Display;
 use std::process::ExitCode;
 
@@ -60,24 +63,24 @@ fn start(options: &Options, background: Option<Background>) -> ExitCode {
     if let Err(error) = logging::start(options.log_file.as_ref().map(|file| here.join(file))) {
         return fail(error);
     }
-    let config = match startup::read_config(&options.config, &here) {
+    let config = match prepare::read_config(&options.config, &here) {
         Ok(config) => config,
         Err(error) => return refuse(&error),
     };
     logging::follow(options.log_level, config.debug);
-    let lock = match startup::lock(&config) {
+    let lock = match prepare::lock(&config) {
         Ok(lock) => lock,
-        Err(error @ startup::Error::Locked(LockError::Running(..))) => {
+        Err(error @ prepare::Error::Locked(LockError::Running(..))) => {
             logging::leave_file();
             return refuse(&error);
         }
         Err(error) => return refuse(&error),
     };
-    startup::warn(&config);
+    prepare::warn(&config);
     for error in refused {
         log::debug!("the limits of inotify stay as they are: {error}");
     }
-    let mut setup = match startup::prepare(options, config) {
+    let mut setup = match prepare::prepare(options, config) {
         Ok(setup) => setup,
         Err(error) => return refuse(&error),
     };
@@ -91,13 +94,13 @@ fn start(options: &Options, background: Option<Background>) -> ExitCode {
         sersync::rsync::command::shown(&route.root, &first)
     });
     print(&banner::configured(options, &setup.config, &shown.unwrap_or_default()));
-    startup::say_intervals(&setup.config);
+    prepare::say_intervals(&setup.config);
     let watching = banner::watching(&setup.config);
     setup.ready = Box::new(move || ready(&watching, background));
-    if let Err(error) = startup::resume(&mut setup) {
+    if let Err(error) = prepare::resume(&mut setup) {
         return refuse(&error);
     }
-    setup.read_again = startup::read_again(options.clone(), here, lock);
+    setup.read_again = prepare::read_again(options.clone(), here, lock);
     match event_loop::run(setup) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(error),
@@ -117,10 +120,10 @@ fn dry_run(options: &Options) -> ExitCode {
     if let Err(error) = logging::start(None) {
         return fail(error);
     }
-    let shown = startup::read_config(&options.config, &here).and_then(|config| {
+    let shown = prepare::read_config(&options.config, &here).and_then(|config| {
         logging::follow(options.log_level, config.debug);
-        startup::warn(&config);
-        startup::prepare(&options, config)
+        prepare::warn(&config);
+        prepare::prepare(&options, config)
     });
     let code = match shown.map(|setup| dry_run::run(&setup)) {
         Ok(Ok(true)) => ExitCode::SUCCESS,
@@ -141,7 +144,7 @@ fn ready(watching: &[u8], background: Option<Background>) {
     }
 }
 
-fn refuse(error: &startup::Error) -> ExitCode {
+fn refuse(error: &prepare::Error) -> ExitCode {
     fail(error.told(Language::of(|name| std::env::var_os(name))));
     ExitCode::from(error.exit_code())
 }

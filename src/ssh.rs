@@ -3,7 +3,7 @@
 //! Owns where the sockets of the connections are, and their end. A connection is made by the first run
 //! that finds none (`rsync::remote_shell` has the options), and stays for a while after each run: so a
 //! single change does not pay for a handshake. Nothing depends on it: without a socket, or with one
-//! behind which nobody answers, ssh makes a new connection. `startup` asks for the client, the loop
+//! behind which nobody answers, ssh makes a new connection. `prepare` asks for the client, the loop
 //! keeps the sockets, and a worker closes a connection over which a run has failed.
 
 use crate::config::{Remote, Rsync, Transport};

@@ -105,12 +105,12 @@ fn the_dependencies_are_the_agreed_ones() {
 fn each_rule_sees_what_breaks_it() {
     let long = format!("//! Long.\n{}", "// line\n".repeat(LINES_MAX));
     let cases = [
-        ("src/cli.rs", "//! What it owns.\nfn f() {}\n", 0),
-        ("src/cli.rs", "fn f() {}\n", 1),
-        ("src/cli.rs", "/// About an item, not the file.\nfn f() {}\n", 1),
-        ("src/cli.rs", long.as_str(), 1),
-        ("src/cli.rs", "//! Owns.\nfn f() { unsafe { g() } }\n", 1),
-        ("src/cli.rs", "//! Owns.\n// Not a word of unsafe { code }.\n", 0),
+        ("src/start/cli.rs", "//! What it owns.\nfn f() {}\n", 0),
+        ("src/start/cli.rs", "fn f() {}\n", 1),
+        ("src/start/cli.rs", "/// About an item, not the file.\nfn f() {}\n", 1),
+        ("src/start/cli.rs", long.as_str(), 1),
+        ("src/start/cli.rs", "//! Owns.\nfn f() { unsafe { g() } }\n", 1),
+        ("src/start/cli.rs", "//! Owns.\n// Not a word of unsafe { code }.\n", 0),
         ("src/sys/poll.rs", "//! Owns.\nfn f() { unsafe { g() } }\n", 0),
         ("src/engine/mod.rs", "//! Owns.\nuse std::fs::File;\n", 1),
         ("src/engine/mod.rs", "//! Owns.\nfn f() { fs::read(path); }\n", 1),

@@ -3,7 +3,7 @@
 //! Owns the values that are kept, and their limits. `text` writes and reads them, `store` has the
 //! file. After a start, the walk compares the times of files and directories with the time up to
 //! which a remote is known to be complete. Deletions leave no trace that a walk could find, and what
-//! did not get through has no new time: those are kept by name. The loop saves, `startup` loads.
+//! did not get through has no new time: those are kept by name. The loop saves, `prepare` loads.
 
 pub mod resume;
 pub mod saver;

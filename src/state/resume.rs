@@ -1,6 +1,6 @@
 //! What a remote's state of the last run means for this one.
 //!
-//! Pure; `startup` calls it for each remote.
+//! Pure; `prepare` calls it for each remote.
 
 use super::Known as Kept;
 use crate::engine::standing::Known;

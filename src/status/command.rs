@@ -7,11 +7,11 @@
 use super::ask::{ask, Answered};
 use super::json::Object;
 use super::{url, view};
-use crate::cli::StatusView;
 use crate::config::Config;
 use crate::faillog::script::count_commands;
 use crate::logging::complain;
-use crate::startup;
+use crate::start::cli::StatusView;
+use crate::start::prepare;
 use crate::state::store::Store;
 use crate::state::{beside, number, State};
 use crate::sys::{clock, lock};
@@ -41,8 +41,8 @@ struct Shown {
 /// Shows how the instance is; gives the exit code.
 pub fn run(view: &StatusView) -> u8 {
     let here = std::env::current_dir().unwrap_or_default();
-    let found = startup::read_config(&view.config, &here)
-        .and_then(|config| startup::resolved(&config).map(|resolved| (config, resolved)));
+    let found = prepare::read_config(&view.config, &here)
+        .and_then(|config| prepare::resolved(&config).map(|resolved| (config, resolved)));
     let (config, resolved) = match found {
         Ok(found) => found,
         Err(error) => {

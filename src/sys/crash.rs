@@ -6,7 +6,7 @@
 //! and by `output`, which knows where the log is.
 #![allow(unsafe_code)]
 
-use crate::cli::BUILD;
+use crate::start::cli::BUILD;
 use nix::sys::signal::{sigaction, SaFlags, SigAction, SigHandler, SigSet, Signal};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicI32, Ordering};

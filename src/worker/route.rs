@@ -1,6 +1,6 @@
 //! From where to where, and how: all that a worker needs to know of a remote.
 //!
-//! `startup` makes the routes, the loop keeps them, and each job takes one along.
+//! `prepare` makes the routes, the loop keeps them, and each job takes one along.
 
 use super::looker::Looker;
 use super::{Footing, Identity};

@@ -13,10 +13,11 @@ use crate::rsync::login::Login;
 use crate::rsync::outcome::{classify, reason, Class, Ended, MAKE_DIRECTORY};
 use crate::rsync::plan::{probe, Run};
 use crate::rsync::rehearsal::rehearsed;
+use crate::ssh;
+use crate::start::prepare;
 use crate::sys::channel::{channel, Receiver};
 use crate::sys::process;
 use crate::worker::{command, ended};
-use crate::{ssh, startup};
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use std::io;
 use std::os::fd::AsFd;
@@ -49,7 +50,7 @@ enum Answer {
 /// Asks all remotes, at most `workers` at the same time.
 pub(super) fn findings(config: &Config, workers: usize) -> Vec<Finding> {
     // Without an rsync, `programs` says so.
-    let Ok(local) = startup::local_rsync() else { return Vec::new() };
+    let Ok(local) = prepare::local_rsync() else { return Vec::new() };
     let mut clients = ssh::Clients::default();
     let mut questions = Vec::new();
     let mut found = Vec::new();

@@ -7,7 +7,7 @@ use crate::engine::filter::Filter;
 use crate::engine::watches::join;
 use crate::language::Language;
 use crate::report::count;
-use crate::startup;
+use crate::start::prepare;
 use crate::sys::sysctl::WATCHES;
 use crate::walk::below;
 use crate::worker::is_empty;
@@ -46,7 +46,7 @@ pub(super) fn findings(config: &Config, filter: &Filter, language: Language) -> 
     let mut found = Vec::new();
     let mut counted = Counted::default();
     for root in &config.roots {
-        if let Err(fault) = startup::check_root(config, root) {
+        if let Err(fault) = prepare::check_root(config, root) {
             found.push(Finding::of_fault(&fault, language));
             continue;
         }

@@ -3,7 +3,6 @@
 //! Every fault is one line that says what to do, and ends the start; `main` prints it. The
 //! configuration itself has been checked by then.
 
-use crate::cli::{Options, CONFIG_DEFAULT};
 use crate::config::{units, Config, Destination, EmptyRoot, Error as ConfigError, Events, Hint};
 use crate::config::{PluginKind, Root, Schedule, Standby, Written, FILE_BYTES_MAX};
 use crate::engine::filter::Filter;
@@ -11,11 +10,12 @@ use crate::engine::standing::Known;
 use crate::event_loop::{ReadAgain, Setup};
 use crate::language::Language;
 use crate::logging;
-use crate::password_file::{self, Fault};
 use crate::rsync::capability::Capability;
 use crate::rsync::pattern;
 use crate::rsync::plan::Deletes;
 use crate::ssh;
+use crate::start::cli::{Options, CONFIG_DEFAULT};
+use crate::start::password_file::{self, Fault};
 use crate::state::beside;
 use crate::state::resume::Resume;
 use crate::state::store::Store;

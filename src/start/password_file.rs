@@ -1,7 +1,7 @@
 //! Looks at a password file as rsync will, before any rsync does.
 //!
 //! Owns what rsync refuses: then every run would end with 1, and only its standard error would say
-//! why. The password itself goes nowhere. `startup` calls it for each file that a remote uses.
+//! why. The password itself goes nowhere. `prepare` calls it for each file that a remote uses.
 
 use crate::config::Hint;
 use crate::sys::user;

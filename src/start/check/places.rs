@@ -1,7 +1,7 @@
 //! The files that the command line names: whether they could be made, without making them.
 
 use super::finding::Finding;
-use crate::cli::Options;
+use crate::start::cli::Options;
 use nix::unistd::{access, AccessFlags};
 use std::io;
 use std::path::Path;

@@ -6,7 +6,8 @@ use crate::config::{Config, Transport};
 use crate::rsync::capability::{Capability, Version};
 use crate::rsync::remote_shell::{can_share, RemoteShell, SSH};
 use crate::sorted::SortedSet;
-use crate::{ssh, startup};
+use crate::ssh;
+use crate::start::prepare;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -18,7 +19,7 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
     if remotes().next().is_none() {
         return Vec::new();
     }
-    let mut found = vec![match startup::local_rsync() {
+    let mut found = vec![match prepare::local_rsync() {
         Ok(local) => rsync(local),
         Err(error) => Finding::error("rsync", error.to_string()),
     }];

@@ -4,7 +4,7 @@
 use super::finding::Finding;
 use crate::config::Config;
 use crate::language::Language;
-use crate::startup::{check_password_file, PasswordFault};
+use crate::start::prepare::{check_password_file, PasswordFault};
 
 pub(super) fn findings(config: &Config, language: Language) -> Vec<Finding> {
     let mut found = Vec::new();

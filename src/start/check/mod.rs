@@ -19,12 +19,12 @@ mod programs;
 mod remotes;
 mod roots;
 
-use crate::cli::Options;
 use crate::config::{Config, Error as ConfigError};
 use crate::engine::filter::Filter;
 use crate::language::Language;
 use crate::logging::print;
-use crate::startup;
+use crate::start::cli::Options;
+use crate::start::prepare;
 use finding::Finding;
 use log::LevelFilter;
 use std::path::Path;
@@ -32,12 +32,12 @@ use std::path::Path;
 /// Prints one line for each finding; gives the exit code: 0 for a clean set-up, 1 for errors, 2 for
 /// warnings alone. Relative paths start at `here`, the working directory.
 pub fn run(options: &Options, here: &Path, language: Language) -> u8 {
-    let mut found = match startup::read_config(&options.config, here) {
+    let mut found = match prepare::read_config(&options.config, here) {
         // Lines are shorter with the name that the user typed.
         Ok(config) => {
             all(options, Config { file: options.config.clone(), ..config }, here, language)
         }
-        Err(startup::Error::Config(fault)) => {
+        Err(prepare::Error::Config(fault)) => {
             let fault = ConfigError { file: options.config.clone(), ..fault };
             vec![Finding::of_fault(&fault, language)]
         }
@@ -52,7 +52,7 @@ pub fn run(options: &Options, here: &Path, language: Language) -> u8 {
 fn all(options: &Options, mut config: Config, here: &Path, language: Language) -> Vec<Finding> {
     let mut found = params::findings(&config);
     if let Some(kind) = options.plugin_only {
-        match startup::roots_of_plugin(kind, &config) {
+        match prepare::roots_of_plugin(kind, &config) {
             Ok(roots) => config.roots = roots,
             Err(error) => found.push(Finding::error("", error.told(language))),
         }

@@ -3,7 +3,7 @@
 
 use super::finding::Finding;
 use crate::config::Config;
-use crate::startup::resolved;
+use crate::start::prepare::resolved;
 use crate::state::beside;
 use nix::sys::stat::{major, minor};
 use std::fs;

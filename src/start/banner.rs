@@ -5,8 +5,8 @@
 //! prints them on standard output, [`starting`] before the configuration is read, [`configured`]
 //! after it, and [`watching`] when everything is watched.
 
-use crate::cli::{Options, CONFIG_DEFAULT, WORKERS_DEFAULT};
 use crate::config::{Config, Rsync};
+use crate::start::cli::{Options, CONFIG_DEFAULT, WORKERS_DEFAULT};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -121,7 +121,7 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{self, Invocation};
+    use crate::start::cli::{self, Invocation};
     use std::ffi::OsString;
 
     /// The start as a guide to sersync 2.5.4 prints it, but for `-artz` and the order of the words

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::faillog::script::records;
 use crate::faillog::store::{look, Refused};
 use crate::report::count;
-use crate::startup::resolved;
+use crate::start::prepare::resolved;
 use crate::state::beside;
 use crate::state::store::Store;
 

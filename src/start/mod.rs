@@ -1,0 +1,13 @@
+//! What happens before anything runs: the command line, the look at the system, the lines at start, and the
+//! commands that only look (`--check`, `--dry-run`).
+//!
+//! May name every other wing, since it puts the program together. None of them names it: what runs has
+//! forgotten how it was started. Nothing here changes a file of the user's or talks to a remote, but for a
+//! rehearsal.
+
+pub mod banner;
+pub mod check;
+pub mod cli;
+pub mod dry_run;
+pub mod password_file;
+pub mod prepare;
