@@ -18,23 +18,18 @@
 
 pub mod alert;
 pub mod config;
-pub mod crontab;
 pub mod engine;
-pub mod event_loop;
 pub mod faillog;
 pub mod language;
 pub mod logging;
 pub mod plugin;
 pub mod report;
 pub mod rsync;
+pub mod run;
 pub mod sorted;
-pub mod ssh;
-pub mod standbys;
 pub mod start;
 pub mod state;
 pub mod status;
 pub mod sys;
 pub mod temporary;
 pub mod user_command;
-pub mod walk;
-pub mod worker;

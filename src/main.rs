@@ -1,10 +1,10 @@
 //! Reads the command line, loads the configuration, goes to the background, runs; the only place that
 //! ends the process.
 
-use sersync::event_loop;
 use sersync::language::Language;
 use sersync::logging;
 use sersync::logging::print;
+use sersync::run::event_loop;
 use sersync::start::cli::{self, Invocation, Options};
 use sersync::start::{banner, check, dry_run, prepare};
 use sersync::status;

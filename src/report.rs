@@ -6,10 +6,10 @@ use crate::engine::unwatched::POLL_MS;
 use crate::engine::{Engine, Halt, JobEnd, RemoteId, Report, RootId};
 use crate::rsync::login::Login;
 use crate::rsync::outcome::{advice, reason, Ended, Status};
+use crate::run::walk::{Ground, Trouble};
+use crate::run::worker::Route;
 use crate::sorted::SortedSet;
 use crate::sys::sysctl;
-use crate::walk::{Ground, Trouble};
-use crate::worker::Route;
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -123,7 +123,7 @@ fn each_rule_sees_what_breaks_it() {
             0,
         ),
         ("src/engine/mod.rs", "//! Owns.\n#[cfg(test)]\nmod model;\nuse std::fs::File;\n", 1),
-        ("src/worker.rs", "//! Owns.\nuse std::process::Command;\n", 0),
+        ("src/run/worker.rs", "//! Owns.\nuse std::process::Command;\n", 0),
         ("src/state/text.rs", "//! Owns.\nuse std::fs::File;\n", 1),
         ("src/state/store.rs", "//! Owns.\nuse std::fs::File;\n", 0),
     ];

@@ -8,7 +8,7 @@ use super::script::{count_commands, parse, render, Address, Found, Mode, Owed};
 use super::store::Store;
 use crate::engine::time::Time;
 use crate::rsync::plan::Deletes;
-use crate::worker::Route;
+use crate::run::worker::Route;
 use std::path::Path;
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 
 use crate::engine::pending::Path as PathBytes;
 use crate::rsync::plan::{Gone, Now};
-use crate::walk::below;
+use crate::run::walk::below;
 use nix::fcntl::{openat, AtFlags, OFlag};
 use nix::sys::stat::{fstatat, FileStat, Mode, SFlag};
 use std::fs::File;

@@ -3,9 +3,9 @@
 use super::{Loop, MOUNTS};
 use crate::config::Standby as Kept;
 use crate::engine::RemoteId;
+use crate::run::worker::{Route, Standby};
 use crate::sys::epoll::Epoll;
 use crate::sys::mounts::Mounts;
-use crate::worker::{Route, Standby};
 use std::sync::Arc;
 
 impl Loop {

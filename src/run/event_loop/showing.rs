@@ -4,10 +4,10 @@ use super::{Loop, Setup, STATUS};
 use crate::engine::JobId;
 use crate::logging;
 use crate::rsync::progress::Sample;
+use crate::run::worker::Route;
 use crate::status::snapshot::Facts;
 use crate::status::{Named, Names, Status};
 use crate::sys::{clock, memory, sysctl};
-use crate::worker::Route;
 use std::io;
 use std::sync::Arc;
 

@@ -4,8 +4,8 @@
 //! (strace of 3.5.0); to read the same names from their directories costs it nothing to speak of.
 
 use crate::rsync::plan::{Looked, Now};
+use crate::run::walk::below;
 use crate::sys::directory::{Buffer, Directory};
-use crate::walk::below;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;

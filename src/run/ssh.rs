@@ -10,9 +10,9 @@ use crate::config::{Remote, Rsync, Transport};
 use crate::rsync::remote_shell::{
     can_share, may_name_socket, openssh_version, RemoteShell, Version, SSH,
 };
+use crate::run::worker::Route;
 use crate::sorted::SortedMap;
 use crate::sys::private_directory::{self, PrivateDirectory};
-use crate::worker::Route;
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use std::ffi::{OsStr, OsString};
 use std::os::fd::AsFd;

@@ -3,8 +3,8 @@
 use super::Loop;
 use crate::engine::RemoteId;
 use crate::faillog::script::{wait_status, Owed};
+use crate::run::worker::Route;
 use crate::state::{Known, State};
-use crate::worker::Route;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 

@@ -8,7 +8,7 @@ use crate::engine::pending::Path as PathBytes;
 use crate::engine::settle::Stamp;
 use crate::rsync;
 use crate::rsync::plan::{self, Deletes, Gone, Looked, Now, Run};
-use crate::walk::below;
+use crate::run::walk::below;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
