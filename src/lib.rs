@@ -16,20 +16,15 @@
 //! through pipes. `unsafe` is only in `sys`, and paths are bytes everywhere.
 #![deny(unsafe_code)]
 
-pub mod alert;
 pub mod config;
 pub mod engine;
 pub mod faillog;
 pub mod language;
-pub mod logging;
-pub mod plugin;
-pub mod report;
 pub mod rsync;
 pub mod run;
 pub mod sorted;
 pub mod start;
 pub mod state;
-pub mod status;
 pub mod sys;
+pub mod tell;
 pub mod temporary;
-pub mod user_command;

@@ -2,17 +2,17 @@
 //! ends the process.
 
 use sersync::language::Language;
-use sersync::logging;
-use sersync::logging::print;
 use sersync::run::event_loop;
 use sersync::start::cli::{self, Invocation, Options};
 use sersync::start::{banner, check, dry_run, prepare};
-use sersync::status;
 use sersync::sys::crash;
 use sersync::sys::daemon::{self, Background, Side, Unready, Waiting};
 use sersync::sys::lock::Error as LockError;
 use sersync::sys::pid_file::PidFile;
 use sersync::sys::sysctl;
+use sersync::tell::logging;
+use sersync::tell::logging::print;
+use sersync::tell::status;
 use std::fmt::Display;
 use std::process::ExitCode;
 

@@ -5,14 +5,14 @@
 //! the numbers, where nobody overlooks them. Watches nothing, locks nothing, writes no file. `main`
 //! calls it with what a start would use.
 
-use crate::logging::{self, print};
-use crate::report::{self, count};
 use crate::rsync::command::shown;
 use crate::rsync::outcome::{classify, Class};
 use crate::rsync::rehearsal::{rehearsed, Change};
 use crate::run::event_loop::Setup;
 use crate::run::worker::{command, ended, Route};
 use crate::sys::process;
+use crate::tell::logging::{self, print};
+use crate::tell::report::{self, count};
 use std::fmt;
 use std::io::{self, IsTerminal};
 use std::ops::AddAssign;

@@ -8,7 +8,6 @@ use crate::config::{PluginKind, Root, Schedule, Standby, Written, FILE_BYTES_MAX
 use crate::engine::filter::Filter;
 use crate::engine::standing::Known;
 use crate::language::Language;
-use crate::logging;
 use crate::rsync::capability::Capability;
 use crate::rsync::pattern;
 use crate::rsync::plan::Deletes;
@@ -23,6 +22,7 @@ use crate::state::store::Store;
 use crate::sys::clock;
 use crate::sys::lock::{Error as LockError, Lock};
 use crate::sys::orphans;
+use crate::tell::logging;
 use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Read};

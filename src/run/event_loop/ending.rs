@@ -1,13 +1,13 @@
 //! Signals, and how the loop ends: for good, or for one with another configuration.
 
 use super::{Heirloom, Loop, Setup, STOP_MS};
-use crate::alert::Alerts;
-use crate::logging;
-use crate::plugin::Plugins;
 use crate::run::worker::Route;
 use crate::state::resume::Resume;
 use crate::state::State;
 use crate::sys::clock;
+use crate::tell::alert::Alerts;
+use crate::tell::logging;
+use crate::tell::plugin::Plugins;
 use nix::sys::signal::Signal;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;

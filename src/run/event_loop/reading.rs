@@ -2,8 +2,8 @@
 
 use super::Loop;
 use crate::engine::{event, Input, RootId};
-use crate::logging;
 use crate::sys::clock;
+use crate::tell::logging;
 use std::io;
 use std::thread;
 use std::time::{Duration, Instant};

@@ -2,12 +2,12 @@
 
 use super::{Loop, Setup, STATUS};
 use crate::engine::JobId;
-use crate::logging;
 use crate::rsync::progress::Sample;
 use crate::run::worker::Route;
-use crate::status::snapshot::Facts;
-use crate::status::{Named, Names, Status};
 use crate::sys::{clock, memory, sysctl};
+use crate::tell::logging;
+use crate::tell::status::snapshot::Facts;
+use crate::tell::status::{Named, Names, Status};
 use std::io;
 use std::sync::Arc;
 

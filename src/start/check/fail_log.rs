@@ -4,10 +4,10 @@ use super::finding::Finding;
 use crate::config::Config;
 use crate::faillog::script::records;
 use crate::faillog::store::{look, Refused};
-use crate::report::count;
 use crate::start::prepare::resolved;
 use crate::state::beside;
 use crate::state::store::Store;
+use crate::tell::report::count;
 
 pub(super) fn findings(config: &Config) -> Vec<Finding> {
     let path = &config.fail_log.path;

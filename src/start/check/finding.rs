@@ -5,7 +5,7 @@
 
 use crate::config::Error as ConfigError;
 use crate::language::Language;
-use crate::report::count;
+use crate::tell::report::count;
 
 /// How much it matters, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,7 +3,7 @@
 
 use super::finding::Finding;
 use crate::config::{Config, Plugin, PluginKind};
-use crate::plugin::connection::reach;
+use crate::tell::plugin::connection::reach;
 
 pub(super) fn findings(config: &Config, plugin: Option<PluginKind>) -> Vec<Finding> {
     let Some(block) = plugin.and_then(|kind| config.plugin_block(kind)) else { return Vec::new() };

@@ -7,7 +7,6 @@
 use super::finding::Finding;
 use super::places::may_write;
 use crate::config::{Config, Destination, Root, Transport};
-use crate::report;
 use crate::rsync::command::Target;
 use crate::rsync::login::Login;
 use crate::rsync::outcome::{classify, reason, Class, Ended, MAKE_DIRECTORY};
@@ -18,6 +17,7 @@ use crate::run::worker::{command, ended};
 use crate::start::prepare;
 use crate::sys::channel::{channel, Receiver};
 use crate::sys::process;
+use crate::tell::report;
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use std::io;
 use std::os::fd::AsFd;

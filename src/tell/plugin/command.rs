@@ -6,7 +6,7 @@
 use super::told::{Event, Told};
 use crate::config;
 use crate::rsync::shell::in_double_quotes;
-use crate::user_command::{self, Failure, Output, LIMIT};
+use crate::tell::user_command::{self, Failure, Output, LIMIT};
 use regex_lite::Regex;
 use std::io::PipeReader;
 use std::os::unix::ffi::OsStrExt;

@@ -11,7 +11,7 @@ use crate::config;
 use crate::engine::time::Time;
 use crate::engine::{JobEnd, Report};
 use crate::sys::channel::{channel, Receiver, Sender};
-use crate::user_command::{self, Failure, Output, LIMIT};
+use crate::tell::user_command::{self, Failure, Output, LIMIT};
 use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -174,7 +174,7 @@ fn work(
 }
 
 fn failure(end: &JobEnd) -> String {
-    let text = crate::report::failure(end, None);
+    let text = crate::tell::report::failure(end, None);
     // A NUL would keep the command from being started, and the rest of the control characters from
     // being sent by mail.
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()

@@ -11,7 +11,7 @@ use super::refresh_cdn::RefreshCdn;
 use super::socket::Socket;
 use super::told::Told;
 use crate::sys::channel::{Receiver, Sender};
-use crate::user_command::is_stopped_within;
+use crate::tell::user_command::is_stopped_within;
 use std::io::PipeReader;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -98,7 +98,7 @@ fn tried(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugin::answer::Error;
+    use crate::tell::plugin::answer::Error;
     use std::io;
 
     #[test]

@@ -5,7 +5,7 @@
 
 use super::snapshot::{RemoteView, RootView, Snapshot};
 use crate::engine::tally::Load;
-use crate::report::size;
+use crate::tell::report::size;
 
 /// Columns of a line.
 const WIDTH: usize = 80;
@@ -167,8 +167,8 @@ mod tests {
     use crate::engine::snapshot::RootState;
     use crate::engine::tally::Tally;
     use crate::engine::Halt;
-    use crate::status::progress::Course;
-    use crate::status::snapshot::{Facts, Word};
+    use crate::tell::status::progress::Course;
+    use crate::tell::status::snapshot::{Facts, Word};
 
     fn remote(name: &str, word: Word) -> RemoteView {
         RemoteView {

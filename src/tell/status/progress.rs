@@ -3,8 +3,8 @@
 
 use super::view::age;
 use crate::engine::time::Time;
-use crate::report::size;
 use crate::rsync::progress::Sample;
+use crate::tell::report::size;
 use std::fmt;
 
 /// Between two lines in the log about the same work.

@@ -2,9 +2,9 @@
 //! of each remote, as the log had it. Pure; the loop tells it of every report.
 
 use crate::engine::{RemoteId, Report};
-use crate::report::{advised, failure};
 use crate::rsync::login::Login;
 use crate::rsync::outcome::reason;
+use crate::tell::report::{advised, failure};
 
 /// Paths that are named with an error; the others are counted.
 const PATHS_SHOWN_MAX: usize = 3;
