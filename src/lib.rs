@@ -18,13 +18,12 @@
 
 pub mod config;
 pub mod engine;
-pub mod faillog;
+pub mod keep;
 pub mod language;
 pub mod rsync;
 pub mod run;
 pub mod sorted;
 pub mod start;
-pub mod state;
 pub mod sys;
 pub mod tell;
 pub mod temporary;

@@ -18,13 +18,13 @@ const PURE: [&str; 19] = [
     "src/rsync/",
     "src/config/",
     "src/tell/alert/state.rs",
-    "src/faillog/original.rs",
-    "src/faillog/script.rs",
+    "src/keep/faillog/original.rs",
+    "src/keep/faillog/script.rs",
     "src/tell/plugin/answer.rs",
     "src/tell/plugin/queue.rs",
     "src/tell/plugin/request.rs",
     "src/tell/plugin/trouble.rs",
-    "src/state/text.rs",
+    "src/keep/state/text.rs",
     "src/tell/status/board.rs",
     "src/tell/status/history.rs",
     "src/tell/status/http.rs",
@@ -124,8 +124,8 @@ fn each_rule_sees_what_breaks_it() {
         ),
         ("src/engine/mod.rs", "//! Owns.\n#[cfg(test)]\nmod model;\nuse std::fs::File;\n", 1),
         ("src/run/worker.rs", "//! Owns.\nuse std::process::Command;\n", 0),
-        ("src/state/text.rs", "//! Owns.\nuse std::fs::File;\n", 1),
-        ("src/state/store.rs", "//! Owns.\nuse std::fs::File;\n", 0),
+        ("src/keep/state/text.rs", "//! Owns.\nuse std::fs::File;\n", 1),
+        ("src/keep/state/store.rs", "//! Owns.\nuse std::fs::File;\n", 0),
     ];
     for (name, text, expected) in cases {
         let found = offences(name, text, false);

@@ -1,9 +1,9 @@
 //! Signals, and how the loop ends: for good, or for one with another configuration.
 
 use super::{Heirloom, Loop, Setup, STOP_MS};
+use crate::keep::state::resume::Resume;
+use crate::keep::state::State;
 use crate::run::worker::Route;
-use crate::state::resume::Resume;
-use crate::state::State;
 use crate::sys::clock;
 use crate::tell::alert::Alerts;
 use crate::tell::logging;

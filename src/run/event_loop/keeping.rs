@@ -2,9 +2,9 @@
 
 use super::Loop;
 use crate::engine::RemoteId;
-use crate::faillog::script::{wait_status, Owed};
+use crate::keep::faillog::script::{wait_status, Owed};
+use crate::keep::state::{Known, State};
 use crate::run::worker::Route;
-use crate::state::{Known, State};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 

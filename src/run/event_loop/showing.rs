@@ -18,7 +18,7 @@ pub(super) fn status(setup: &Setup, routes: &[Arc<Route>]) -> io::Result<Status>
     let fail_log =
         if routes.is_empty() { String::new() } else { config.fail_log.path.display().to_string() };
     let names = Names {
-        instance: crate::state::number(&resolved),
+        instance: crate::keep::state::number(&resolved),
         config: resolved.display().to_string(),
         pid: std::process::id(),
         roots: config.roots.iter().map(|root| root.watch.display().to_string()).collect(),

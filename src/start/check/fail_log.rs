@@ -2,11 +2,11 @@
 
 use super::finding::Finding;
 use crate::config::Config;
-use crate::faillog::script::records;
-use crate::faillog::store::{look, Refused};
+use crate::keep::faillog::script::records;
+use crate::keep::faillog::store::{look, Refused};
+use crate::keep::state::beside;
+use crate::keep::state::store::Store;
 use crate::start::prepare::resolved;
-use crate::state::beside;
-use crate::state::store::Store;
 use crate::tell::report::count;
 
 pub(super) fn findings(config: &Config) -> Vec<Finding> {
@@ -39,7 +39,7 @@ fn fail_log(looked: Result<Vec<u8>, Refused>) -> Finding {
 mod tests {
     use super::super::finding::Severity::{Error, Fine, Note, Warning};
     use super::*;
-    use crate::faillog::store::Why;
+    use crate::keep::faillog::store::Why;
 
     #[test]
     fn what_waits_in_the_fail_log_is_counted() {

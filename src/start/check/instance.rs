@@ -3,8 +3,8 @@
 
 use super::finding::Finding;
 use crate::config::Config;
+use crate::keep::state::beside;
 use crate::start::prepare::resolved;
-use crate::state::beside;
 use nix::sys::stat::{major, minor};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
