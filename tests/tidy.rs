@@ -146,7 +146,7 @@ fn files_of_tests_are_known_by_their_declaration() {
         ("src/engine/model.rs", true),
         ("src/engine/model/mod.rs", true),
         ("src/engine/models.rs", false),
-        ("src/engine/root.rs", false),
+        ("src/engine/watching/root.rs", false),
     ] {
         assert_eq!(is_of_tests(name, &modules), expected, "{name}");
     }

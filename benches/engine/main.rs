@@ -5,11 +5,11 @@
 
 use nix::sys::resource::{getrusage, UsageWho};
 use sersync::config::{Batch, Events};
-use sersync::engine::event::{mask, parse, RawEvent, Wd};
-use sersync::engine::remote::Manner;
-use sersync::engine::scan::{Listing, Place, Reached, Scan};
-use sersync::engine::standing::Known;
+use sersync::engine::sending::remote::Manner;
+use sersync::engine::sending::standing::Known;
 use sersync::engine::time::Time;
+use sersync::engine::watching::event::{mask, parse, RawEvent, Wd};
+use sersync::engine::watching::scan::{Listing, Place, Reached, Scan};
 use sersync::engine::{Action, Engine, Input, RootId, RootSettings, Settings};
 use sersync::rsync::plan::Deletes;
 use std::process::Command;

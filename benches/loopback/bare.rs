@@ -16,7 +16,7 @@ use nix::fcntl::AtFlags;
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use nix::sys::stat::fstatat;
 use nix::time::{clock_gettime, ClockId};
-use sersync::engine::event::{mask, parse, Wd};
+use sersync::engine::watching::event::{mask, parse, Wd};
 use sersync::sys::inotify::{Inotify, DIRECTORY};
 
 use super::figures::median;

@@ -1,13 +1,13 @@
 //! What goes into the engine and what comes out: the words that it shares with its owner.
 
-use super::event::{RawEvent, Wd};
-use super::filter::Filter;
-use super::pending::Path;
-use super::remote::{Manner, Next, Sent};
-use super::renames::Rename;
-use super::scan::{Listing, Scan, ScanId};
-use super::settle::{Seen, Stamp};
-use super::standing::Known;
+use super::sending::pending::Path;
+use super::sending::remote::{Manner, Next, Sent};
+use super::sending::standing::Known;
+use super::watching::event::{RawEvent, Wd};
+use super::watching::filter::Filter;
+use super::watching::renames::Rename;
+use super::watching::scan::{Listing, Scan, ScanId};
+use super::watching::settle::{Seen, Stamp};
 use crate::config;
 use crate::rsync::level::Depth;
 use crate::rsync::outcome::Ended;

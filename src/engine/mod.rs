@@ -6,44 +6,28 @@
 //! [`Engine::poll_timeout`] gives, whichever is first. Time only goes forward, and every call that
 //! takes it may be given the same time again.
 
-pub mod arrivals;
-pub mod backoff;
-pub mod bulk;
-pub mod event;
-pub mod filter;
-pub mod flight;
 mod interface;
 #[cfg(test)]
 mod model;
-pub mod numbers;
-pub mod pending;
-pub mod remote;
-pub mod renames;
-pub mod root;
-pub mod scan;
-pub mod schedule;
-pub mod settle;
+pub mod sending;
 pub mod snapshot;
-pub mod standing;
 pub mod tally;
 pub mod time;
-pub mod tree;
-pub mod unwatched;
-pub mod watches;
+pub mod watching;
 
 pub use self::interface::{
     Action, Halt, Input, Job, JobEnd, JobId, RemoteId, Report, RootId, RootSettings, Settings, Work,
 };
 
-use self::arrivals::Arrivals;
-use self::flight::Lane;
-use self::pending::Path;
-use self::remote::{Remote, Verdict};
-use self::root::{Fate, Root};
-use self::scan::Origin;
-use self::standing::Known;
+use self::sending::arrivals::Arrivals;
+use self::sending::flight::Lane;
+use self::sending::pending::Path;
+use self::sending::remote::{Remote, Verdict};
+use self::sending::standing::Known;
 use self::time::Time;
-use self::watches::Order;
+use self::watching::root::{Fate, Root};
+use self::watching::scan::Origin;
+use self::watching::watches::Order;
 use crate::rsync::outcome::{classify, reason, Class, Ended, Status};
 use crate::rsync::plan::Gone;
 use std::collections::VecDeque;

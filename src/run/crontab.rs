@@ -1,7 +1,7 @@
 //! The scheduled full syncs, one schedule for each remote. The event loop asks after every round.
 
 use crate::config;
-use crate::engine::schedule::{Schedule, Wall};
+use crate::engine::sending::schedule::{Schedule, Wall};
 use crate::engine::time::Time;
 use crate::engine::RemoteId;
 use crate::sys::clock;

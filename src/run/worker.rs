@@ -20,8 +20,8 @@ pub use self::standby::Standby;
 use self::hearing::Hearing;
 use self::load::{halves, Load};
 use crate::config::Transport;
-use crate::engine::pending::Path as PathBytes;
-use crate::engine::settle::Stamp;
+use crate::engine::sending::pending::Path as PathBytes;
+use crate::engine::watching::settle::Stamp;
 use crate::engine::{Job, JobEnd, JobId, RemoteId, Work};
 use crate::rsync::outcome::{
     classify, connections_used_up, failed_paths, option_unknown, Class, Ended, Status,

@@ -5,8 +5,8 @@
 
 use crate::config::{units, Config, Destination, EmptyRoot, Error as ConfigError, Events, Hint};
 use crate::config::{PluginKind, Root, Schedule, Standby, Written, FILE_BYTES_MAX};
-use crate::engine::filter::Filter;
-use crate::engine::standing::Known;
+use crate::engine::sending::standing::Known;
+use crate::engine::watching::filter::Filter;
 use crate::keep::state::beside;
 use crate::keep::state::resume::Resume;
 use crate::keep::state::store::Store;

@@ -4,7 +4,7 @@
 //! by the log for its lines.
 #![allow(unsafe_code)]
 
-use crate::engine::schedule::{Wall, Zone};
+use crate::engine::sending::schedule::{Wall, Zone};
 use nix::time::{clock_gettime, ClockId};
 use std::time::{Duration, SystemTime};
 

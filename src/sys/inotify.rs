@@ -1,7 +1,7 @@
 //! inotify(7): one instance for each root, so that one root's overflow is no other's.
 #![allow(unsafe_code)]
 
-use crate::engine::event::{mask, Wd};
+use crate::engine::watching::event::{mask, Wd};
 use nix::NixPath;
 use std::fs::File;
 use std::io::{self, Read};

@@ -1,8 +1,8 @@
 //! What the user reads in the log: one line for each thing that happened.
 
 use crate::config::units;
-use crate::engine::remote::{Next, Sent};
-use crate::engine::unwatched::POLL_MS;
+use crate::engine::sending::remote::{Next, Sent};
+use crate::engine::watching::unwatched::POLL_MS;
 use crate::engine::{Engine, Halt, JobEnd, RemoteId, Report, RootId};
 use crate::rsync::login::Login;
 use crate::rsync::outcome::{advice, reason, Ended, Status};

@@ -1,10 +1,10 @@
 //! The model's jobs: what rsync does on the far side, one path at a time, while everything else goes on.
 
-use super::super::pending::{above, lies_in, Path};
-use super::super::settle::{Seen, Stamp};
 use super::super::{Input, Job, JobEnd, JobId, Work};
 use super::file_system::{trace, Kind};
 use super::World;
+use crate::engine::sending::pending::{above, lies_in, Path};
+use crate::engine::watching::settle::{Seen, Stamp};
 use crate::rsync::level::Depth;
 use crate::rsync::outcome::{Ended, Status};
 use crate::rsync::plan::Gone;

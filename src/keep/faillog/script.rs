@@ -19,7 +19,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::original;
-use crate::engine::pending::Path as PathBytes;
+use crate::engine::sending::pending::Path as PathBytes;
 use crate::rsync::command::Target;
 use crate::rsync::outcome::Status;
 use crate::rsync::plan::Gone;

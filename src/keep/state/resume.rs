@@ -3,7 +3,7 @@
 //! Pure; `prepare` calls it for each remote.
 
 use super::Known as Kept;
-use crate::engine::standing::Known;
+use crate::engine::sending::standing::Known;
 use crate::rsync::plan::Gone;
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
 //! How the kernel's events are read: in large pieces, and not one by one while they come thick.
 
 use super::Loop;
-use crate::engine::{event, Input, RootId};
+use crate::engine::watching::event;
+use crate::engine::{Input, RootId};
 use crate::sys::clock;
 use crate::tell::logging;
 use std::io;

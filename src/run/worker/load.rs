@@ -3,9 +3,9 @@
 use super::looker::Looker;
 use super::whole;
 use super::Route;
-use crate::engine::bulk::LARGE_BYTES_MIN;
-use crate::engine::pending::Path as PathBytes;
-use crate::engine::settle::Stamp;
+use crate::engine::sending::bulk::LARGE_BYTES_MIN;
+use crate::engine::sending::pending::Path as PathBytes;
+use crate::engine::watching::settle::Stamp;
 use crate::rsync;
 use crate::rsync::plan::{self, Deletes, Gone, Looked, Now, Run};
 use crate::run::walk::below;

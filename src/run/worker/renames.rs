@@ -2,8 +2,8 @@
 
 use super::looker::Looker;
 use super::Route;
-use crate::engine::pending::{above, lies_in};
-use crate::engine::renames::{far_names, Rename};
+use crate::engine::sending::pending::{above, lies_in};
+use crate::engine::watching::renames::{far_names, Rename};
 use crate::rsync::plan::{self, Deletes, Gone, Looked, Now, Run};
 use crate::rsync::rename;
 use crate::sorted::SortedMap;

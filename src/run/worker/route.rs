@@ -5,8 +5,8 @@
 use super::looker::Looker;
 use super::{Footing, Identity};
 use crate::config;
-use crate::engine::filter::Filter;
-use crate::engine::pending::Path as PathBytes;
+use crate::engine::sending::pending::Path as PathBytes;
+use crate::engine::watching::filter::Filter;
 use crate::rsync::capability::Capability;
 use crate::rsync::command::Target;
 use crate::rsync::level::{self, Depth, Level};

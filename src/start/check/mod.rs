@@ -20,7 +20,7 @@ mod remotes;
 mod roots;
 
 use crate::config::{Config, Error as ConfigError};
-use crate::engine::filter::Filter;
+use crate::engine::watching::filter::Filter;
 use crate::language::Language;
 use crate::start::cli::Options;
 use crate::start::prepare;

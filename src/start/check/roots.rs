@@ -3,8 +3,8 @@
 
 use super::finding::Finding;
 use crate::config::{Config, EmptyRoot, Root};
-use crate::engine::filter::Filter;
-use crate::engine::watches::join;
+use crate::engine::watching::filter::Filter;
+use crate::engine::watching::watches::join;
 use crate::language::Language;
 use crate::run::walk::below;
 use crate::run::worker::is_empty;

@@ -183,7 +183,7 @@ fn failure(end: &JobEnd) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::remote::Sent;
+    use crate::engine::sending::remote::Sent;
     use crate::engine::{Halt, RemoteId, RootId};
     use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
     use std::fs;

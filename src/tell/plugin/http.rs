@@ -5,7 +5,7 @@
 use super::connection::{self, Failure};
 use super::request;
 use super::told::{Event, Told};
-use crate::engine::event::mask;
+use crate::engine::watching::event::mask;
 use std::os::unix::ffi::OsStrExt;
 
 /// Where the forms go.

@@ -30,7 +30,7 @@ use self::socket::Socket;
 use self::trouble::Trouble;
 use self::worker::{work, End, Shared, Target};
 use crate::config::{self, Config, PluginKind};
-use crate::engine::pending::{lies_in, Path as PathBytes};
+use crate::engine::sending::pending::{lies_in, Path as PathBytes};
 use crate::engine::time::Time;
 use crate::rsync::plan::Gone;
 use crate::sys::channel::{channel, Receiver, Sender};

@@ -107,7 +107,7 @@ fn harmless(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::remote::Next;
+    use crate::engine::sending::remote::Next;
     use crate::engine::JobEnd;
     use crate::rsync::outcome::{Ended, Status};
 

@@ -56,8 +56,8 @@ impl Arrivals {
 mod tests {
     use super::*;
     use crate::config::Batch;
-    use crate::engine::remote::Manner;
-    use crate::engine::standing::Known;
+    use crate::engine::sending::remote::Manner;
+    use crate::engine::sending::standing::Known;
     use crate::engine::time::Time;
     use crate::engine::JobId;
     use crate::rsync::outcome::{Class, Ended, Status};

@@ -10,7 +10,7 @@
 //! - `gone` only grows: a directory that was deleted and made again still has its old content on
 //!   the far side.
 
-use super::time::Time;
+use crate::engine::time::Time;
 use crate::rsync::plan::Gone;
 use std::collections::BTreeMap;
 use std::ops::Bound;

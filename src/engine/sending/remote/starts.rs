@@ -1,9 +1,9 @@
 //! When the next job of a remote starts, and what it carries.
 
 use super::super::flight::{Cargo, Flight, Lane};
-use super::super::time::Time;
-use super::super::{JobId, Work};
 use super::{state, Remote};
+use crate::engine::time::Time;
+use crate::engine::{JobId, Work};
 use crate::rsync::plan::Deletes;
 
 /// Paths in one job: bounds what has to be done again when it fails, and the memory of its list.

@@ -22,11 +22,11 @@ mod reconcile;
 
 use super::event::{RawEvent, Wd};
 use super::numbers::{NumberMap, NumberSet};
-use super::pending::lies_in;
 use super::scan::{Listing, Origin, Place, Reached, Scan, ScanId};
-use super::time::Time;
 use super::tree::{NodeId, Tree};
 use super::unwatched::Unwatched;
+use crate::engine::sending::pending::lies_in;
+use crate::engine::time::Time;
 use crate::sorted::SortedMap;
 use std::collections::{HashMap, VecDeque};
 

@@ -9,8 +9,8 @@
 //! events do not count by themselves, they still count for a path that changed a moment ago.
 
 use super::numbers::NumberMap;
-use super::pending::Path;
-use super::time::Time;
+use crate::engine::sending::pending::Path;
+use crate::engine::time::Time;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hasher, RandomState};
 

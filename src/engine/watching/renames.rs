@@ -4,7 +4,7 @@
 //! Nothing rests on them: the batch has the old and the new paths as if there had been no rename. So
 //! whatever is odd is left out, and forgotten with the program.
 
-use super::pending::{lies_in, Path};
+use crate::engine::sending::pending::{lies_in, Path};
 use std::collections::VecDeque;
 
 /// Halves that wait for the other one. The kernel tells both in a row, seldom with others between.

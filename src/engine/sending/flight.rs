@@ -1,10 +1,10 @@
 //! A job that is on its way: what it carries, and what the far side may have because of it.
 
 use super::pending::{above, lies_in, Change, Path};
-use super::renames::Rename;
-use super::settle::Stamp;
-use super::time::Time;
-use super::JobId;
+use crate::engine::time::Time;
+use crate::engine::watching::renames::Rename;
+use crate::engine::watching::settle::Stamp;
+use crate::engine::JobId;
 use crate::rsync::level::Depth;
 use crate::rsync::plan::{Deletes, Gone};
 use crate::sorted::SortedMap;

@@ -4,7 +4,7 @@
 //! engine knows them as of the last event that it has read. `watches` reconciles the two.
 
 use super::event::Wd;
-use super::time::Time;
+use crate::engine::time::Time;
 
 /// Numbers the scans of a root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -1,6 +1,6 @@
 //! How long to wait before a failed remote is tried again.
 
-use super::time::Time;
+use crate::engine::time::Time;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The pause after the first failure.

@@ -1,11 +1,11 @@
 //! A remote as it is shown.
 
 use super::super::flight::{Cargo, Flight};
-use super::super::snapshot::RemoteState;
-use super::super::tally::{Load, Outcome};
-use super::super::time::Time;
-use super::super::RootId;
 use super::{Remote, Verdict};
+use crate::engine::snapshot::RemoteState;
+use crate::engine::tally::{Load, Outcome};
+use crate::engine::time::Time;
+use crate::engine::RootId;
 
 impl Remote {
     /// What there is to be seen of it.

@@ -7,8 +7,8 @@
 
 use super::flight::Flight;
 use super::pending::{lies_in, Change, Path, Pending, What};
-use super::settle::Stamp;
-use super::time::Time;
+use crate::engine::time::Time;
+use crate::engine::watching::settle::Stamp;
 use crate::rsync::plan::Gone;
 use crate::sorted::{SortedMap, SortedSet};
 

@@ -5,14 +5,14 @@
 
 use super::event::{mask, RawEvent};
 use super::filter::Filter;
-use super::pending::{Path, What};
 use super::renames::{Halves, Rename};
 use super::scan::{Listing, Origin, Reached, ScanId};
 use super::settle::{Creations, Recent, Seen};
-use super::time::Time;
 use super::tree::NodeId;
 use super::watches::{join, Order, Watches, Whose};
 use crate::config::Events;
+use crate::engine::sending::pending::{Path, What};
+use crate::engine::time::Time;
 use crate::rsync::plan::Gone;
 use crate::temporary::is_receivers;
 use std::sync::Arc;

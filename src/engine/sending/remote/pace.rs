@@ -5,7 +5,7 @@
 //! on either side. So there is an allowance of batches that may leave as they come, which comes back with
 //! time; who has spent it has his changes collected for a moment.
 
-use super::super::time::Time;
+use crate::engine::time::Time;
 
 /// Without an interval of the user's, batches of steady work leave so far apart: nobody sees it, and
 /// their number is a fifth of what it would be.

@@ -4,9 +4,9 @@
 
 use super::super::event::Wd;
 use super::super::scan::{Listing, Origin, Place, ScanId};
-use super::super::time::Time;
 use super::super::tree::NodeId;
 use super::{join, Watches, AGAIN_DOUBLINGS_MAX, AGAIN_MS, CONTRADICTIONS_MAX, DOUBT_MS};
+use crate::engine::time::Time;
 
 impl Watches {
     /// Puts the directory of a listing into the tree; `false` if the listing is not believed.

@@ -2,9 +2,9 @@
 
 use super::super::flight::{Cargo, Flight, Lane};
 use super::super::pending::{lies_in, Change, Path};
-use super::super::time::Time;
-use super::super::JobId;
 use super::{state, Remote};
+use crate::engine::time::Time;
+use crate::engine::JobId;
 use crate::rsync::outcome::{combined_unsupported, cut_short, option_unknown, Class, Ended};
 use crate::rsync::plan::{Deletes, Gone};
 
@@ -281,8 +281,8 @@ mod tests {
     use super::super::Manner;
     use super::*;
     use crate::config::Batch;
-    use crate::engine::pending::What;
-    use crate::engine::standing::Known;
+    use crate::engine::sending::pending::What;
+    use crate::engine::sending::standing::Known;
     use crate::engine::JobId;
     use crate::rsync::outcome::{classify, Status};
 

@@ -4,7 +4,7 @@
 //! watching them is tried again. `watches` keeps them here, `root` says what that means for paths.
 
 use super::scan::Place;
-use super::time::Time;
+use crate::engine::time::Time;
 use crate::sorted::SortedSet;
 
 /// The time between two attempts.

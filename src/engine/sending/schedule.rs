@@ -5,8 +5,8 @@
 //! summer time set: a day's time comes once, whatever they do. The clock is not read here: it comes
 //! in as a [`Wall`], with the part of the time zone's rules that matters now.
 
-use super::time::Time;
 use crate::config;
+use crate::engine::time::Time;
 
 /// The clock on the wall is looked at so often at least, while a time of day is waited for: nobody
 /// tells a program that the clock was set, or that the machine has slept.

@@ -2,11 +2,11 @@
 
 use super::super::flight::{Cargo, Flight, Lane};
 use super::super::pending::{above, Change, Path, What};
-use super::super::settle::Stamp;
-use super::super::tally::Outcome;
-use super::super::time::Time;
-use super::super::{JobId, Work};
 use super::{state, Remote, Verdict};
+use crate::engine::tally::Outcome;
+use crate::engine::time::Time;
+use crate::engine::watching::settle::Stamp;
+use crate::engine::{JobId, Work};
 use crate::rsync::plan::Deletes;
 
 impl Remote {
