@@ -26,4 +26,3 @@ pub mod sorted;
 pub mod start;
 pub mod sys;
 pub mod tell;
-pub mod temporary;

@@ -91,7 +91,7 @@ fn start(options: &Options, background: Option<Background>) -> ExitCode {
     };
     let shown = setup.routes.first().filter(|_| options.full_sync).map(|route| {
         let first = route.full_sync(false, setup.mirror);
-        sersync::rsync::command::shown(&route.root, &first)
+        sersync::rsync::asked::command::shown(&route.root, &first)
     });
     print(&banner::configured(options, &setup.config, &shown.unwrap_or_default()));
     prepare::say_intervals(&setup.config);

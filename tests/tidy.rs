@@ -139,7 +139,7 @@ fn files_of_tests_are_known_by_their_declaration() {
     let text =
         "//! Owns.\nmod real;\n#[cfg(test)]\npub(super) mod model;\n#[cfg(test)]\nmod tests {\n";
     assert_eq!(files_of_tests("src/engine/mod.rs", text), ["src/engine/model.rs"]);
-    assert_eq!(files_of_tests("src/rsync/plan.rs", text), ["src/rsync/plan/model.rs"]);
+    assert_eq!(files_of_tests("src/rsync/asked/plan.rs", text), ["src/rsync/asked/plan/model.rs"]);
     assert_eq!(files_of_tests("src/lib.rs", text), ["src/model.rs"]);
     let modules = ["src/engine/model.rs".to_owned()];
     for (name, expected) in [

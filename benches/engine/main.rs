@@ -11,7 +11,7 @@ use sersync::engine::time::Time;
 use sersync::engine::watching::event::{mask, parse, RawEvent, Wd};
 use sersync::engine::watching::scan::{Listing, Place, Reached, Scan};
 use sersync::engine::{Action, Engine, Input, RootId, RootSettings, Settings};
-use sersync::rsync::plan::Deletes;
+use sersync::rsync::asked::plan::Deletes;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;

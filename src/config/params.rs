@@ -6,7 +6,7 @@
 
 use super::text;
 use super::xml::shown;
-use crate::rsync::params::{LONG_WITH_VALUE, SHORT_WITH_VALUE};
+use crate::rsync::asked::params::{LONG_WITH_VALUE, SHORT_WITH_VALUE};
 
 /// What there is to say about an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

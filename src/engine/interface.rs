@@ -9,9 +9,9 @@ use super::watching::renames::Rename;
 use super::watching::scan::{Listing, Scan, ScanId};
 use super::watching::settle::{Seen, Stamp};
 use crate::config;
-use crate::rsync::level::Depth;
-use crate::rsync::outcome::Ended;
-use crate::rsync::plan::{Deletes, Gone};
+use crate::rsync::asked::level::Depth;
+use crate::rsync::asked::plan::{Deletes, Gone};
+use crate::rsync::told::outcome::Ended;
 use std::sync::Arc;
 
 /// A root, by its place in the configuration.

@@ -28,8 +28,8 @@ use self::time::Time;
 use self::watching::root::{Fate, Root};
 use self::watching::scan::Origin;
 use self::watching::watches::Order;
-use crate::rsync::outcome::{classify, reason, Class, Ended, Status};
-use crate::rsync::plan::Gone;
+use crate::rsync::asked::plan::Gone;
+use crate::rsync::told::outcome::{classify, reason, Class, Ended, Status};
 use std::collections::VecDeque;
 
 /// How often a halted root is looked at.

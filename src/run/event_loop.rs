@@ -24,7 +24,7 @@ use crate::keep::faillog::ledger::Ledger;
 use crate::keep::state::resume::Resume;
 use crate::keep::state::saver::Saver;
 use crate::keep::state::store::Store;
-use crate::rsync::outcome::{Ended, Status};
+use crate::rsync::told::outcome::{Ended, Status};
 use crate::run::crontab::Crontab;
 use crate::run::ssh::Sockets;
 use crate::run::standbys::Standbys;
@@ -80,7 +80,7 @@ pub struct Setup {
     /// Each remote, in the order of the configuration; none if the plugin runs alone.
     pub routes: Vec<Arc<Route>>,
     /// How deletions are tried first.
-    pub deletes: crate::rsync::plan::Deletes,
+    pub deletes: crate::rsync::asked::plan::Deletes,
     /// Full syncs delete what only the far side has.
     pub mirror: bool,
     /// `-r`: what is new gets everything.

@@ -7,7 +7,7 @@
 //! keeps the sockets, and a worker closes a connection over which a run has failed.
 
 use crate::config::{Remote, Rsync, Transport};
-use crate::rsync::remote_shell::{
+use crate::rsync::asked::remote_shell::{
     can_share, may_name_socket, openssh_version, RemoteShell, Version, SSH,
 };
 use crate::run::worker::Route;

@@ -6,7 +6,7 @@
 use crate::config::Standby as Kept;
 use crate::engine::time::Time;
 use crate::engine::RemoteId;
-use crate::rsync::plan::Deletes;
+use crate::rsync::asked::plan::Deletes;
 use crate::sorted::SortedMap;
 
 /// So many live at a time, those of the remotes that changed last: each is a process here, and another

@@ -23,12 +23,12 @@ use crate::config::Transport;
 use crate::engine::sending::pending::Path as PathBytes;
 use crate::engine::watching::settle::Stamp;
 use crate::engine::{Job, JobEnd, JobId, RemoteId, Work};
-use crate::rsync::outcome::{
+use crate::rsync::asked::plan::{Deletes, Purpose, Run};
+use crate::rsync::told::outcome::{
     classify, connections_used_up, failed_paths, option_unknown, Class, Ended, Status,
     STDERR_BYTES_MAX,
 };
-use crate::rsync::plan::{Deletes, Purpose, Run};
-use crate::rsync::progress::{self, Sample};
+use crate::rsync::told::progress::{self, Sample};
 use crate::sys::channel::{channel, Receiver, Sender};
 use crate::sys::orphans;
 use crate::sys::process::{self, Exit, Started};
@@ -384,7 +384,7 @@ impl<'a> Runner<'a> {
     }
 
     fn say(&self, run: &Run) {
-        let shown = crate::rsync::command::shown(&self.route.root, run);
+        let shown = crate::rsync::asked::command::shown(&self.route.root, run);
         log::debug!("{}", String::from_utf8_lossy(&shown));
     }
 }

@@ -5,9 +5,9 @@
 //! the numbers, where nobody overlooks them. Watches nothing, locks nothing, writes no file. `main`
 //! calls it with what a start would use.
 
-use crate::rsync::command::shown;
-use crate::rsync::outcome::{classify, Class};
-use crate::rsync::rehearsal::{rehearsed, Change};
+use crate::rsync::asked::command::shown;
+use crate::rsync::asked::rehearsal::{rehearsed, Change};
+use crate::rsync::told::outcome::{classify, Class};
 use crate::run::event_loop::Setup;
 use crate::run::worker::{command, ended, Route};
 use crate::sys::process;

@@ -13,7 +13,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
 use super::quick_ack::QuickAck;
-use crate::rsync::outcome::STDERR_BYTES_MAX;
+use crate::rsync::told::outcome::STDERR_BYTES_MAX;
 
 /// Written to standard input at once. Pipes take this many bytes in one piece or not at all
 /// (PIPE_BUF), so a list whose pieces end between two paths is never read with half a path at its

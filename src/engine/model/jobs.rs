@@ -5,9 +5,9 @@ use super::file_system::{trace, Kind};
 use super::World;
 use crate::engine::sending::pending::{above, lies_in, Path};
 use crate::engine::watching::settle::{Seen, Stamp};
-use crate::rsync::level::Depth;
-use crate::rsync::outcome::{Ended, Status};
-use crate::rsync::plan::Gone;
+use crate::rsync::asked::level::Depth;
+use crate::rsync::asked::plan::Gone;
+use crate::rsync::told::outcome::{Ended, Status};
 use std::collections::VecDeque;
 
 /// One file in so many is large.

@@ -20,7 +20,7 @@ use super::watching::watches::join;
 use super::{Action, Engine, Input, RemoteId};
 use super::{RootId, RootSettings, Settings};
 use crate::config::{Batch, Events};
-use crate::rsync::plan::{Deletes, Gone};
+use crate::rsync::asked::plan::{Deletes, Gone};
 use std::collections::VecDeque;
 use std::sync::Arc;
 

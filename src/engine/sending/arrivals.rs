@@ -6,7 +6,7 @@
 
 use super::pending::{Path, Pending, What};
 use super::remote::Remote;
-use crate::rsync::plan::Gone;
+use crate::rsync::asked::plan::Gone;
 
 /// Paths that wait for their arrival. Beyond it they become the root itself, as one path: the plugin
 /// then hears that something in it has changed.
@@ -60,8 +60,8 @@ mod tests {
     use crate::engine::sending::standing::Known;
     use crate::engine::time::Time;
     use crate::engine::JobId;
-    use crate::rsync::outcome::{Class, Ended, Status};
-    use crate::rsync::plan::Deletes;
+    use crate::rsync::asked::plan::Deletes;
+    use crate::rsync::told::outcome::{Class, Ended, Status};
 
     const REMOVED_DIR: What = What::Removed { gone: Gone::Directory, unsent: false };
     const REMOVED: What = What::Removed { gone: Gone::Entry, unsent: false };

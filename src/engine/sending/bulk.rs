@@ -9,7 +9,7 @@ use super::flight::Flight;
 use super::pending::{lies_in, Change, Path, Pending, What};
 use crate::engine::time::Time;
 use crate::engine::watching::settle::Stamp;
-use crate::rsync::plan::Gone;
+use crate::rsync::asked::plan::Gone;
 use crate::sorted::{SortedMap, SortedSet};
 
 /// Files from this size on travel by themselves. Smaller ones are through a local network in less

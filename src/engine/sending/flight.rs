@@ -5,10 +5,10 @@ use crate::engine::time::Time;
 use crate::engine::watching::renames::Rename;
 use crate::engine::watching::settle::Stamp;
 use crate::engine::JobId;
-use crate::rsync::level::Depth;
-use crate::rsync::plan::{Deletes, Gone};
+use crate::rsync::asked::level::Depth;
+use crate::rsync::asked::plan::{Deletes, Gone};
+use crate::rsync::temporary::is_receivers;
 use crate::sorted::SortedMap;
-use crate::temporary::is_receivers;
 
 /// What a job carries.
 #[derive(Debug)]
@@ -129,7 +129,7 @@ impl Flight {
     }
 
     /// Whether it may list the directory of a path in place of what is known to be in there, so that rsync
-    /// may find this path as well: see [`crate::rsync::whole`].
+    /// may find this path as well: see [`crate::rsync::asked::whole`].
     fn may_read_around(&self, path: &[u8]) -> bool {
         let Some(slash) = path.iter().rposition(|&byte| byte == b'/') else { return false };
         let (inside, name) = path.split_at(slash + 1);

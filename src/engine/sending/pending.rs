@@ -11,7 +11,7 @@
 //!   the far side.
 
 use crate::engine::time::Time;
-use crate::rsync::plan::Gone;
+use crate::rsync::asked::plan::Gone;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;

@@ -20,9 +20,9 @@ use crate::config::Batch;
 use crate::engine::tally::Tally;
 use crate::engine::time::Time;
 use crate::engine::watching::renames::{Rename, Renames};
-use crate::rsync::level::Depth;
-use crate::rsync::outcome::Status;
-use crate::rsync::plan::{Deletes, Gone};
+use crate::rsync::asked::level::Depth;
+use crate::rsync::asked::plan::{Deletes, Gone};
+use crate::rsync::told::outcome::Status;
 use crate::sorted::SortedMap;
 use std::collections::HashSet;
 

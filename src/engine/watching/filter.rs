@@ -4,7 +4,7 @@
 //! because that directory is neither watched nor read.
 
 use crate::config;
-use crate::temporary::is_temporary;
+use crate::rsync::temporary::is_temporary;
 use regex_lite::Regex;
 use std::borrow::Cow;
 

@@ -13,8 +13,8 @@ use super::watches::{join, Order, Watches, Whose};
 use crate::config::Events;
 use crate::engine::sending::pending::{Path, What};
 use crate::engine::time::Time;
-use crate::rsync::plan::Gone;
-use crate::temporary::is_receivers;
+use crate::rsync::asked::plan::Gone;
+use crate::rsync::temporary::is_receivers;
 use std::sync::Arc;
 
 /// What became of the root as a whole.

@@ -99,7 +99,7 @@ impl Creations {
         self.wait(path, Look::First, false, since, now)
     }
 
-    /// A file was created that [has a receiver's name](crate::temporary::is_receivers), and perhaps closed at once;
+    /// A file was created that [has a receiver's name](crate::rsync::temporary::is_receivers), and perhaps closed at once;
     /// `false` if no more can wait.
     pub fn receive(&mut self, path: &Path, closed: bool, now: Time) -> bool {
         self.wait(path, if closed { Look::Later } else { Look::Receiving }, closed, now, now)

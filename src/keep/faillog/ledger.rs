@@ -7,7 +7,7 @@
 use super::script::{count_commands, parse, render, Address, Found, Mode, Owed};
 use super::store::Store;
 use crate::engine::time::Time;
-use crate::rsync::plan::Deletes;
+use crate::rsync::asked::plan::Deletes;
 use crate::run::worker::Route;
 use std::path::Path;
 use std::sync::Arc;

@@ -18,9 +18,9 @@
 use std::os::unix::ffi::OsStrExt;
 
 use super::script::{goes_to, start, Address, Record, HEADER};
-use crate::rsync::command::Target;
-use crate::rsync::plan::Gone;
-use crate::rsync::repair::{is_path, Paths};
+use crate::rsync::asked::command::Target;
+use crate::rsync::asked::plan::Gone;
+use crate::rsync::asked::repair::{is_path, Paths};
 
 /// In a full sync, which has no names, these mean that there is something else on the line.
 const MORE_THAN_A_COMMAND: &[u8] = b"\n;|&<>`$#";

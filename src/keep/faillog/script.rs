@@ -20,11 +20,11 @@ use std::path::Path;
 
 use super::original;
 use crate::engine::sending::pending::Path as PathBytes;
-use crate::rsync::command::Target;
-use crate::rsync::outcome::Status;
-use crate::rsync::plan::Gone;
-use crate::rsync::repair::{self, Kind, INCLUDE};
-use crate::rsync::shell;
+use crate::rsync::asked::command::Target;
+use crate::rsync::asked::plan::Gone;
+use crate::rsync::asked::repair::{self, Kind, INCLUDE};
+use crate::rsync::asked::shell;
+use crate::rsync::told::outcome::Status;
 
 /// Paths in one command: what people can still read, and what is done again if one of them fails.
 pub const COMMAND_PATHS_MAX: usize = 100;

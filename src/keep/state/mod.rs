@@ -10,7 +10,7 @@ pub mod saver;
 pub mod store;
 pub mod text;
 
-use crate::rsync::plan::Gone;
+use crate::rsync::asked::plan::Gone;
 use crate::sorted::SortedMap;
 use crate::sys::own_file;
 use std::os::unix::ffi::OsStrExt;

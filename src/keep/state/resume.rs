@@ -4,7 +4,7 @@
 
 use super::Known as Kept;
 use crate::engine::sending::standing::Known;
-use crate::rsync::plan::Gone;
+use crate::rsync::asked::plan::Gone;
 use std::sync::Arc;
 
 /// Where to go on.

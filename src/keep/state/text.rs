@@ -19,7 +19,7 @@
 //! short, or filled with zeros, must not pass for one in which less is owed.
 
 use super::{hash, Known, Paths, State};
-use crate::rsync::plan::Gone;
+use crate::rsync::asked::plan::Gone;
 use std::fmt;
 
 /// The first words of the file; the version is behind them.

@@ -2,7 +2,7 @@
 
 use super::{Loop, Setup, STATUS};
 use crate::engine::JobId;
-use crate::rsync::progress::Sample;
+use crate::rsync::told::progress::Sample;
 use crate::run::worker::Route;
 use crate::sys::{clock, memory, sysctl};
 use crate::tell::logging;

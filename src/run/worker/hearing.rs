@@ -2,8 +2,8 @@
 
 use super::Told;
 use crate::engine::JobId;
-use crate::rsync::plan::Purpose;
-use crate::rsync::progress::{self, Sample};
+use crate::rsync::asked::plan::Purpose;
+use crate::rsync::told::progress::{self, Sample};
 use crate::sys::channel::Sender;
 use std::time::{Duration, Instant};
 

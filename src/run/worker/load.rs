@@ -7,7 +7,7 @@ use crate::engine::sending::bulk::LARGE_BYTES_MIN;
 use crate::engine::sending::pending::Path as PathBytes;
 use crate::engine::watching::settle::Stamp;
 use crate::rsync;
-use crate::rsync::plan::{self, Deletes, Gone, Looked, Now, Run};
+use crate::rsync::asked::plan::{self, Deletes, Gone, Looked, Now, Run};
 use crate::run::walk::below;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -46,7 +46,7 @@ impl Load {
                 looked.now = Now::Apart;
             }
         }
-        if !route.filters && rsync::whole::is_possible(&route.target(), paths) {
+        if !route.filters && rsync::asked::whole::is_possible(&route.target(), paths) {
             *whole = whole::directories(&route.root, paths);
         }
         load

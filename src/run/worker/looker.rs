@@ -1,7 +1,7 @@
 //! What a path of a job is at this moment, and what is in its way.
 
 use crate::engine::sending::pending::Path as PathBytes;
-use crate::rsync::plan::{Gone, Now};
+use crate::rsync::asked::plan::{Gone, Now};
 use crate::run::walk::below;
 use nix::fcntl::{openat, AtFlags, OFlag};
 use nix::sys::stat::{fstatat, FileStat, Mode, SFlag};

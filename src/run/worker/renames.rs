@@ -4,8 +4,8 @@ use super::looker::Looker;
 use super::Route;
 use crate::engine::sending::pending::{above, lies_in};
 use crate::engine::watching::renames::{far_names, Rename};
-use crate::rsync::plan::{self, Deletes, Gone, Looked, Now, Run};
-use crate::rsync::rename;
+use crate::rsync::asked::plan::{self, Deletes, Gone, Looked, Now, Run};
+use crate::rsync::asked::rename;
 use crate::sorted::SortedMap;
 
 /// What is to be run before the batch with these paths, so that what was renamed need not be sent again.

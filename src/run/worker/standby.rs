@@ -8,7 +8,7 @@
 //! It reads an empty list if this process dies, and then does nothing.
 
 use super::{started, Identity, Route};
-use crate::rsync::plan::{self, Purpose, Run};
+use crate::rsync::asked::plan::{self, Purpose, Run};
 use crate::sys::process::{Exit, Started};
 use std::ffi::OsString;
 use std::io::PipeReader;

@@ -3,7 +3,7 @@
 //! It takes a list byte by byte, with two system calls for each, so that 10,000 names cost it 100 ms
 //! (strace of 3.5.0); to read the same names from their directories costs it nothing to speak of.
 
-use crate::rsync::plan::{Looked, Now};
+use crate::rsync::asked::plan::{Looked, Now};
 use crate::run::walk::below;
 use crate::sys::directory::{Buffer, Directory};
 use std::io;
@@ -70,7 +70,7 @@ fn has_entries(directory: &Path, expected: usize, buffer: &mut Buffer) -> io::Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rsync::plan::Gone;
+    use crate::rsync::asked::plan::Gone;
     use std::fs;
     use std::os::unix::fs::symlink;
 

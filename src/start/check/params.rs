@@ -3,7 +3,7 @@
 
 use super::finding::Finding;
 use crate::config::{Config, Rsync};
-use crate::rsync::params::name_one;
+use crate::rsync::asked::params::name_one;
 
 const DELETES: &[&str] = &[
     "del",

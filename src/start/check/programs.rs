@@ -3,8 +3,8 @@
 use super::commands::is_found;
 use super::finding::Finding;
 use crate::config::{Config, Transport};
-use crate::rsync::capability::{Capability, Version};
-use crate::rsync::remote_shell::{can_share, RemoteShell, SSH};
+use crate::rsync::asked::capability::{Capability, Version};
+use crate::rsync::asked::remote_shell::{can_share, RemoteShell, SSH};
 use crate::run::ssh;
 use crate::sorted::SortedSet;
 use crate::start::prepare;

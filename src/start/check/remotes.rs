@@ -7,11 +7,11 @@
 use super::finding::Finding;
 use super::places::may_write;
 use crate::config::{Config, Destination, Root, Transport};
-use crate::rsync::command::Target;
-use crate::rsync::login::Login;
-use crate::rsync::outcome::{classify, reason, Class, Ended, MAKE_DIRECTORY};
-use crate::rsync::plan::{probe, Run};
-use crate::rsync::rehearsal::rehearsed;
+use crate::rsync::asked::command::Target;
+use crate::rsync::asked::plan::{probe, Run};
+use crate::rsync::asked::rehearsal::rehearsed;
+use crate::rsync::told::login::Login;
+use crate::rsync::told::outcome::{classify, reason, Class, Ended, MAKE_DIRECTORY};
 use crate::run::ssh;
 use crate::run::worker::{command, ended};
 use crate::start::prepare;
@@ -186,8 +186,8 @@ fn gather(ends: &Receiver<(usize, Ended)>, time: Duration, mut take: impl FnMut(
 mod tests {
     use super::super::finding::Severity::{Error, Fine, Warning};
     use super::*;
-    use crate::rsync::outcome::Status;
-    use crate::rsync::plan::Purpose;
+    use crate::rsync::asked::plan::Purpose;
+    use crate::rsync::told::outcome::Status;
 
     #[test]
     fn each_answer_has_its_finding() {

@@ -32,7 +32,7 @@ use self::worker::{work, End, Shared, Target};
 use crate::config::{self, Config, PluginKind};
 use crate::engine::sending::pending::{lies_in, Path as PathBytes};
 use crate::engine::time::Time;
-use crate::rsync::plan::Gone;
+use crate::rsync::asked::plan::Gone;
 use crate::sys::channel::{channel, Receiver, Sender};
 use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, BorrowedFd};

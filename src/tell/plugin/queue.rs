@@ -5,7 +5,7 @@
 //! lie: the plugin learns less, but of every place. `Plugins` owns it.
 
 use super::is_within;
-use crate::rsync::plan::Gone;
+use crate::rsync::asked::plan::Gone;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 

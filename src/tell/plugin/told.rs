@@ -3,7 +3,7 @@
 //! `worker` makes it; each plugin puts it into its own words.
 
 use super::queue::Entry;
-use crate::rsync::plan::Gone;
+use crate::rsync::asked::plan::Gone;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;

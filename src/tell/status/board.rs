@@ -2,8 +2,8 @@
 //! of each remote, as the log had it. Pure; the loop tells it of every report.
 
 use crate::engine::{RemoteId, Report};
-use crate::rsync::login::Login;
-use crate::rsync::outcome::reason;
+use crate::rsync::told::login::Login;
+use crate::rsync::told::outcome::reason;
 use crate::tell::report::{advised, failure};
 
 /// Paths that are named with an error; the others are counted.
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
     use crate::engine::sending::remote::Next;
     use crate::engine::JobEnd;
-    use crate::rsync::outcome::{Ended, Status};
+    use crate::rsync::told::outcome::{Ended, Status};
 
     #[test]
     fn the_last_error_stays_and_is_one_harmless_line() {

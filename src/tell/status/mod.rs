@@ -30,7 +30,7 @@ use self::snapshot::{Facts, Snapshot};
 use crate::config::StatusAddress;
 use crate::engine::time::Time;
 use crate::engine::{Engine, RemoteId, Report, RootId};
-use crate::rsync::progress::Sample;
+use crate::rsync::told::progress::Sample;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 

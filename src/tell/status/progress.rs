@@ -3,7 +3,7 @@
 
 use super::view::age;
 use crate::engine::time::Time;
-use crate::rsync::progress::Sample;
+use crate::rsync::told::progress::Sample;
 use crate::tell::report::size;
 use std::fmt;
 

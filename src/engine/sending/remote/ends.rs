@@ -5,8 +5,8 @@ use super::super::pending::{lies_in, Change, Path};
 use super::{state, Remote};
 use crate::engine::time::Time;
 use crate::engine::JobId;
-use crate::rsync::outcome::{combined_unsupported, cut_short, option_unknown, Class, Ended};
-use crate::rsync::plan::{Deletes, Gone};
+use crate::rsync::asked::plan::{Deletes, Gone};
+use crate::rsync::told::outcome::{combined_unsupported, cut_short, option_unknown, Class, Ended};
 
 /// Combined deletes that failed where the portable way worked, so many in a row, are taken for
 /// something that this remote cannot do. Fewer are races.
@@ -284,7 +284,7 @@ mod tests {
     use crate::engine::sending::pending::What;
     use crate::engine::sending::standing::Known;
     use crate::engine::JobId;
-    use crate::rsync::outcome::{classify, Status};
+    use crate::rsync::told::outcome::{classify, Status};
 
     const PUT_ASIDE_MS: u64 = 3_600_000;
 

@@ -7,7 +7,7 @@ use crate::engine::tally::Outcome;
 use crate::engine::time::Time;
 use crate::engine::watching::settle::Stamp;
 use crate::engine::{JobId, Work};
-use crate::rsync::plan::Deletes;
+use crate::rsync::asked::plan::Deletes;
 
 impl Remote {
     /// The jobs on their way.

@@ -4,7 +4,7 @@ use super::super::flight::{Cargo, Flight, Lane};
 use super::{state, Remote};
 use crate::engine::time::Time;
 use crate::engine::{JobId, Work};
-use crate::rsync::plan::Deletes;
+use crate::rsync::asked::plan::Deletes;
 
 /// Paths in one job: bounds what has to be done again when it fails, and the memory of its list.
 const BATCH_PATHS_MAX: usize = 50_000;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::{Remote, Rsync, Transport};
-use crate::rsync::capability::{Capability, Version};
+use crate::rsync::asked::capability::{Capability, Version};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;

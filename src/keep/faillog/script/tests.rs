@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::{Remote, Rsync, Transport};
-use crate::rsync::capability::{Capability, Version};
+use crate::rsync::asked::capability::{Capability, Version};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 

@@ -10,12 +10,12 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use super::capability::Capability;
-use super::login::Login;
 use super::params::{self, Found};
 use super::plan::Run;
 use super::remote_shell::{self, port_words, RemoteShell};
 use super::shell;
 use crate::config::{Remote, Rsync, Transport};
+use crate::rsync::told::login::Login;
 
 /// The I/O timeout of a run whose configuration has none: without one, rsync waits for ever.
 pub const TIMEOUT_S: u32 = 600;

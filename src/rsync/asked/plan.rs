@@ -7,8 +7,8 @@
 //! what is in it, unless all that is in it is listed as well: then its name alone, with a slash, stands
 //! for them. A *prune* run only deletes. A *full sync* is rsync on the whole root.
 
+use crate::rsync::temporary;
 use crate::sorted::{SortedMap, SortedSet};
-use crate::temporary;
 use std::ffi::OsString;
 use std::sync::Arc;
 

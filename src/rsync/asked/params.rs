@@ -78,7 +78,7 @@ pub(crate) const LONG_WITH_VALUE: &[&str] = &[
 
 /// What one option of the words is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Name<'a> {
+pub(crate) enum Name<'a> {
     /// The `z` of `-artz`.
     Short(u8),
     /// The `delete` of `--delete`.
@@ -89,7 +89,7 @@ pub(super) enum Name<'a> {
 
 /// One option as it was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Found<'a> {
+pub(crate) struct Found<'a> {
     pub name: Name<'a>,
     /// Its value, if it takes one and has one.
     pub value: Option<&'a [u8]>,
@@ -111,7 +111,7 @@ impl Found<'_> {
 }
 
 /// The options of the words, in their order.
-pub(super) fn read(words: &[Vec<u8>]) -> Vec<Found<'_>> {
+pub(crate) fn read(words: &[Vec<u8>]) -> Vec<Found<'_>> {
     let mut found = Vec::new();
     let mut next = 0;
     while next < words.len() {
@@ -163,7 +163,7 @@ fn with_next_word<'a>(
 
 /// The words without the options that `dropped` names: letters leave their cluster, values leave
 /// with their option, everything else stays as it was written.
-pub(super) fn without(words: &[Vec<u8>], dropped: impl Fn(&Found) -> bool) -> Vec<Vec<u8>> {
+pub(crate) fn without(words: &[Vec<u8>], dropped: impl Fn(&Found) -> bool) -> Vec<Vec<u8>> {
     let found = read(words);
     let mut left = Vec::with_capacity(words.len());
     for options in found.chunk_by(|one, other| one.word == other.word) {
@@ -196,7 +196,7 @@ pub(super) fn without(words: &[Vec<u8>], dropped: impl Fn(&Found) -> bool) -> Ve
 }
 
 /// The last option of that name, which is the one that counts for rsync.
-pub(super) fn last<'a>(found: &[Found<'a>], short: Option<u8>, long: &str) -> Option<Found<'a>> {
+pub(crate) fn last<'a>(found: &[Found<'a>], short: Option<u8>, long: &str) -> Option<Found<'a>> {
     found.iter().rev().find(|option| option.is(short, long)).copied()
 }
 
@@ -206,7 +206,7 @@ pub(crate) fn name_one(words: &[Vec<u8>], short: Option<u8>, long: &[&str]) -> b
 }
 
 /// Do the words make rsync descend into directories?
-pub(super) fn recursive(found: &[Found]) -> bool {
+pub(crate) fn recursive(found: &[Found]) -> bool {
     found.iter().fold(false, |so_far, option| {
         let on = option.is(Some(b'r'), "recursive") || option.is(Some(b'a'), "archive");
         let off = option.is(None, "no-recursive") || option.is(None, "no-r");
@@ -215,13 +215,13 @@ pub(super) fn recursive(found: &[Found]) -> bool {
 }
 
 /// Does it make rsync delete what the source does not have?
-pub(super) fn deletes(option: &Found) -> bool {
+pub(crate) fn deletes(option: &Found) -> bool {
     let Name::Long(name) = option.name else { return false };
     name == b"del" || name.starts_with(b"delete")
 }
 
 /// Is it a filter rule of any kind?
-pub(super) fn is_filter(option: &Found) -> bool {
+pub(crate) fn is_filter(option: &Found) -> bool {
     ["include", "include-from", "exclude", "exclude-from"].iter().any(|name| option.is(None, name))
         || option.is(Some(b'f'), "filter")
         || option.is(Some(b'F'), "")
@@ -230,7 +230,7 @@ pub(super) fn is_filter(option: &Found) -> bool {
 
 /// Can this filter rule take something in, and not only out? Rules in files are not read here, so
 /// they may; `+ x` as the pattern of an exclude is an include.
-pub(super) fn may_include(option: &Found) -> bool {
+pub(crate) fn may_include(option: &Found) -> bool {
     let value = option.value.unwrap_or_default();
     if option.is(None, "exclude") {
         return value.starts_with(b"+ ");

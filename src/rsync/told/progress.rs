@@ -4,9 +4,9 @@
 //! to what it runs and hands over what it hears, in pieces of any length. The words are in no command
 //! that is shown or kept: they change nothing of what a run does.
 
-use super::capability::Capability;
-use super::params::{self, Found};
-use super::plan::Purpose;
+use crate::rsync::asked::capability::Capability;
+use crate::rsync::asked::params::{self, Found};
+use crate::rsync::asked::plan::Purpose;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
@@ -141,8 +141,8 @@ fn number(text: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::capability::Version;
     use super::*;
+    use crate::rsync::asked::capability::Version;
 
     fn capability(minor: u16) -> Capability {
         Capability { version: Version { major: 3, minor, patch: 0 } }

@@ -9,7 +9,7 @@
 use super::command::Target;
 use super::params;
 use super::plan::Looked;
-use crate::temporary::matches_pattern;
+use crate::rsync::temporary::matches_pattern;
 
 /// Whether a list of these paths may name whole directories. All must be new to the far side; and the
 /// user's own parameters must neither delete, for then a slash is what it takes to delete in that directory,
@@ -20,7 +20,7 @@ pub fn is_possible(target: &Target, paths: &[Looked]) -> bool {
         && !params::read(&target.rsync.params).iter().any(does_more)
 }
 
-/// Whether one of the [patterns](crate::temporary::PATTERNS) matches a path or a directory above it.
+/// Whether one of the [patterns](crate::rsync::temporary::PATTERNS) matches a path or a directory above it.
 fn has_temporary_name(path: &[u8]) -> bool {
     path.split(|&byte| byte == b'/').any(matches_pattern)
 }

@@ -3,7 +3,7 @@
 //! Owns what ssh says about host keys and logins, and the commands that mend it, with the user, host and port of the
 //! remote in them. Pure. `outcome` asks it about the end of a run, `command` says who logs in where.
 
-use super::shell::quoted;
+use crate::rsync::asked::shell::quoted;
 
 /// Who logs in where.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,17 @@
+//! What we say to rsync: command lines, lists, patterns, and what a version understands.
+//!
+//! Pure. `run::worker` looks at the paths of a job, asks [`plan`] for the runs, and starts them.
+
+pub mod capability;
+pub mod command;
+mod expression;
+pub mod level;
+pub(crate) mod params;
+pub mod pattern;
+pub mod plan;
+pub mod rehearsal;
+pub mod remote_shell;
+pub mod rename;
+pub mod repair;
+pub mod shell;
+pub mod whole;
