@@ -19,7 +19,6 @@
 pub mod config;
 pub mod engine;
 pub mod keep;
-pub mod language;
 pub mod rsync;
 pub mod run;
 pub mod sorted;

@@ -1,7 +1,7 @@
 //! Reads the command line, loads the configuration, goes to the background, runs; the only place that
 //! ends the process.
 
-use sersync::language::Language;
+use sersync::config::language::Language;
 use sersync::run::event_loop;
 use sersync::start::cli::{self, Invocation, Options};
 use sersync::start::{banner, check, dry_run, prepare};

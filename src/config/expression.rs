@@ -3,7 +3,7 @@
 //! Owns how an expression of the configuration becomes a matcher; does not know what a path is.
 //! The configuration compiles each once to check it, the engine's filter to use it.
 
-use super::hint::Hint;
+use super::diagnosis::hint::Hint;
 use regex_lite::Regex;
 
 /// Compiles an expression so that it matches only the whole of a text.

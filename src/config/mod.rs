@@ -7,33 +7,28 @@
 //! `read` turns them into the types of this file; `damage`, `repair` and `excerpt` explain what is
 //! broken. `main` calls [`Config::parse`]; everybody else reads the types.
 
-mod damage;
-mod error;
-mod excerpt;
+mod diagnosis;
 pub mod expression;
-mod hint;
+pub mod language;
 mod params;
 mod plugins;
 mod read;
 mod remote;
-mod repair;
 mod schema;
 mod settings;
-mod source;
 #[cfg(test)]
 mod tests;
 pub mod text;
 pub mod units;
 mod url;
-mod warnings;
 mod words;
 mod xml;
 
-pub use error::{Complaint, Error, Problem};
-pub use excerpt::Excerpt;
-pub use hint::Hint;
+pub use diagnosis::error::{Complaint, Error, Problem};
+pub use diagnosis::excerpt::Excerpt;
+pub use diagnosis::hint::Hint;
 
-use source::Source;
+use diagnosis::source::Source;
 use std::fmt;
 use std::path::{Path, PathBuf};
 

@@ -4,15 +4,15 @@
 //! values), and what contradicts what. What is turned off with `start="false"` is not looked into:
 //! files in the field keep half-filled elements for later. `Config::parse` calls it.
 
-use super::error::Problem;
-use super::hint::Hint;
+use super::diagnosis::error::Problem;
+use super::diagnosis::hint::Hint;
+use super::diagnosis::source::Source;
+use super::diagnosis::warnings::Warnings;
 use super::plugins::{self, compiled};
 use super::remote::{self, plain};
 use super::schema;
 use super::settings::Common;
-use super::source::Source;
 use super::units::{self, Unit};
-use super::warnings::Warnings;
 use super::xml::{self, shown, shown_path, Attribute, Element};
 use super::{
     Alert, Batch, Config, Crontab, EmptyRoot, Events, FailLog, Filter, Plugin, PluginKind,

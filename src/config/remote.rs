@@ -3,8 +3,8 @@
 //! Owns what makes a destination that rsync can be given, and the destinations that would make it
 //! eat its own source. `read` calls it for each root; the command lines are built elsewhere.
 
-use super::error::Problem;
-use super::hint::Hint;
+use super::diagnosis::error::Problem;
+use super::diagnosis::hint::Hint;
 use super::xml::{shown_path, Attribute, Element};
 use super::{Remote, Transport};
 use std::net::Ipv6Addr;

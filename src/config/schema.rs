@@ -3,7 +3,7 @@
 //! Owns the names: the warnings about unknown ones, and the guess at what a misspelt one was to be.
 //! What the values may be is not here but in `read`, which also decides what is missing.
 
-use super::warnings::Warnings;
+use super::diagnosis::warnings::Warnings;
 use super::xml::{shown, Element};
 use super::Problem;
 

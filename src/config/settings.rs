@@ -3,11 +3,11 @@
 //! Owns the settings, their checks, and what contradicts what. Every remote gets settings of its own
 //! here, and nobody else has to know which of the two said so. `read` calls it.
 
-use super::error::Problem;
-use super::hint::Hint;
+use super::diagnosis::error::Problem;
+use super::diagnosis::hint::Hint;
+use super::diagnosis::warnings::Warnings;
 use super::read::{started, switch, time};
 use super::units::Unit;
-use super::warnings::Warnings;
 use super::xml::{Attribute, Element};
 use super::{params, remote, words, Rsync};
 
@@ -165,7 +165,7 @@ fn user(attribute: &Attribute<'_>) -> Result<String, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::source::Source;
+    use super::super::diagnosis::source::Source;
     use super::super::{read, Config, Transport};
     use super::*;
     use std::path::Path;

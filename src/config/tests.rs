@@ -347,7 +347,7 @@ fn a_file_full_of_nonsense_is_read_in_no_time() {
         let source =
             with("").replace("<remote ip='h' name='m'/>", &(many + "<remote ip='h' name='m'/>"));
         let config = parse(source.as_bytes()).unwrap();
-        assert_eq!(config.warnings.len(), warnings::WARNINGS_MAX + 1, "{text}");
+        assert_eq!(config.warnings.len(), diagnosis::warnings::WARNINGS_MAX + 1, "{text}");
     }
 }
 

@@ -3,11 +3,11 @@
 //! Owns how an element or attribute is found, what its value is as a switch, number, path or text,
 //! and how a complaint about it reads. Knows nothing of what any of them means: that is `read`.
 
-use super::damage;
-use super::error::Problem;
-use super::excerpt::visible;
-use super::hint::Hint;
-use super::repair::Edit;
+use super::diagnosis::damage;
+use super::diagnosis::error::Problem;
+use super::diagnosis::excerpt::visible;
+use super::diagnosis::hint::Hint;
+use super::diagnosis::repair::Edit;
 use super::schema;
 use super::text::Encoding;
 use super::Written;

@@ -7,8 +7,8 @@
 
 mod chinese;
 
+use crate::config::language::Language;
 use crate::config::PluginKind;
-use crate::language::Language;
 use argh::FromArgs;
 use log::LevelFilter;
 use std::ffi::OsString;

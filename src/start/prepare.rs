@@ -3,6 +3,7 @@
 //! Every fault is one line that says what to do, and ends the start; `main` prints it. The
 //! configuration itself has been checked by then.
 
+use crate::config::language::Language;
 use crate::config::{units, Config, Destination, EmptyRoot, Error as ConfigError, Events, Hint};
 use crate::config::{PluginKind, Root, Schedule, Standby, Written, FILE_BYTES_MAX};
 use crate::engine::sending::standing::Known;
@@ -10,7 +11,6 @@ use crate::engine::watching::filter::Filter;
 use crate::keep::state::beside;
 use crate::keep::state::resume::Resume;
 use crate::keep::state::store::Store;
-use crate::language::Language;
 use crate::rsync::asked::capability::Capability;
 use crate::rsync::asked::pattern;
 use crate::rsync::asked::plan::Deletes;

@@ -3,8 +3,8 @@
 //! Owns the four kinds of findings, the lines that people read, and the exit code. Pure. The other
 //! files of `check` make findings, `mod` prints them.
 
+use crate::config::language::Language;
 use crate::config::Error as ConfigError;
-use crate::language::Language;
 use crate::tell::report::count;
 
 /// How much it matters, the worst first.

@@ -19,9 +19,9 @@ mod programs;
 mod remotes;
 mod roots;
 
+use crate::config::language::Language;
 use crate::config::{Config, Error as ConfigError};
 use crate::engine::watching::filter::Filter;
-use crate::language::Language;
 use crate::start::cli::Options;
 use crate::start::prepare;
 use crate::tell::logging::print;

@@ -2,8 +2,8 @@
 //! likely not the password a warning.
 
 use super::finding::Finding;
+use crate::config::language::Language;
 use crate::config::Config;
-use crate::language::Language;
 use crate::start::prepare::{check_password_file, PasswordFault};
 
 pub(super) fn findings(config: &Config, language: Language) -> Vec<Finding> {

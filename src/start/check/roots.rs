@@ -2,10 +2,10 @@
 //! system hides from inotify.
 
 use super::finding::Finding;
+use crate::config::language::Language;
 use crate::config::{Config, EmptyRoot, Root};
 use crate::engine::watching::filter::Filter;
 use crate::engine::watching::watches::join;
-use crate::language::Language;
 use crate::run::walk::below;
 use crate::run::worker::is_empty;
 use crate::start::prepare;

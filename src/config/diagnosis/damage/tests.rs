@@ -2,9 +2,9 @@
 
 use super::super::repair::mended_line;
 use super::super::source::Source;
-use super::super::text::Encoding;
-use super::super::{xml, Config, Error, FILE_BYTES_MAX};
-use crate::language::Language;
+use crate::config::language::Language;
+use crate::config::text::Encoding;
+use crate::config::{xml, Config, Error, FILE_BYTES_MAX};
 use std::path::Path;
 
 /// A right file, line by line. Each case replaces one line of it.

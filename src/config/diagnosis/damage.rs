@@ -13,13 +13,13 @@ mod tests;
 use super::error::Problem;
 use super::hint::Hint;
 use super::repair::Edit;
-use super::schema;
-use super::xml::{problem_at, shown};
+use crate::config::schema;
+use crate::config::xml::{problem_at, shown};
 use look_alike::Plain;
 use roxmltree::Error;
 
 /// Explains why `source` did not parse: the known damage if there is any, else the parser's error.
-pub(super) fn explain(source: &str, error: &Error) -> Problem {
+pub(in crate::config) fn explain(source: &str, error: &Error) -> Problem {
     scan(source).err().unwrap_or_else(|| from_parser(source, error))
 }
 

@@ -5,8 +5,8 @@
 
 use super::error::Problem;
 use super::hint::Hint;
-use super::text::{self, Encoding};
-use super::FILE_BYTES_MAX;
+use crate::config::text::{self, Encoding};
+use crate::config::FILE_BYTES_MAX;
 
 const MARK_UTF8: &[u8] = b"\xef\xbb\xbf";
 /// How a file in UTF-16 begins: with its byte order mark, or with a `<` of two bytes.
@@ -14,7 +14,7 @@ const STARTS_UTF16: [&[u8]; 4] = [b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<"];
 
 /// The characters of a configuration file.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(in crate::config) struct Source {
     /// Everything that was written, without a byte order mark.
     pub text: String,
     /// How the characters stand for bytes.
@@ -22,7 +22,7 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(bytes: &[u8]) -> Result<Source, Problem> {
+    pub(in crate::config) fn new(bytes: &[u8]) -> Result<Source, Problem> {
         if bytes.len() > FILE_BYTES_MAX {
             let text = format!("found more than {FILE_BYTES_MAX} bytes, expected a configuration");
             return Err(Problem::whole_file(text).hint(Hint::NAME_FILE));
@@ -68,7 +68,7 @@ impl Source {
 
     /// The text for the parser: with blanks in place of the declaration, so that byte offsets stay
     /// what they were.
-    pub(super) fn undeclared(&self) -> String {
+    pub(in crate::config) fn undeclared(&self) -> String {
         let text = self.text.as_str();
         let start = text.len() - text.trim_start().len();
         let declaration = text[start..]

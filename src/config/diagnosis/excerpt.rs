@@ -6,8 +6,8 @@
 use super::error::Problem;
 use super::repair::{line_of, mended_line};
 use super::source::Source;
-use super::text::Encoding;
-use crate::language::Language;
+use crate::config::language::Language;
+use crate::config::text::Encoding;
 
 /// In front of each line that is shown.
 const INDENT: &str = "    ";
@@ -33,7 +33,7 @@ pub struct Excerpt {
 
 impl Excerpt {
     /// The line of a complaint about a place.
-    pub(super) fn of(source: &Source, problem: &Problem) -> Option<Excerpt> {
+    pub(in crate::config) fn of(source: &Source, problem: &Problem) -> Option<Excerpt> {
         let line = line_of(&source.text, problem.line)?;
         Some(Excerpt {
             line: line.to_owned(),
@@ -104,7 +104,7 @@ impl Excerpt {
 
 /// The character, or a question mark for one that would move the cursor, turn the direction of the
 /// text, or not be seen at all.
-pub(super) fn visible(c: char) -> char {
+pub(in crate::config) fn visible(c: char) -> char {
     let unseen = matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
         | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
         | '\u{e0000}'..='\u{e0fff}');

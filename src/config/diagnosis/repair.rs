@@ -6,7 +6,7 @@
 
 use super::error::Problem;
 use super::source::Source;
-use super::{read, Config};
+use crate::config::{read, Config};
 use std::path::Path;
 
 /// So many mistakes in one line are mended; each takes a look at the whole file.
@@ -14,7 +14,7 @@ const EDITS_MAX: usize = 16;
 
 /// What would mend a mistake: other characters in place of some within a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Edit {
+pub(in crate::config) struct Edit {
     /// Where, as a byte offset of the file's text.
     pub at: usize,
     /// How many bytes are replaced.
@@ -42,7 +42,7 @@ impl Edit {
 }
 
 /// The line of `problem` as it should be, whole, without its end; `None` if that is not known.
-pub(super) fn mended_line(source: &Source, problem: &Problem) -> Option<String> {
+pub(in crate::config) fn mended_line(source: &Source, problem: &Problem) -> Option<String> {
     let line = problem.line;
     let mut mended = Source { text: source.text.clone(), encoding: source.encoding };
     let mut problem = problem.clone();
@@ -61,7 +61,7 @@ fn config(source: &Source) -> Result<Config, Problem> {
 }
 
 /// A line by its number from 1, without its end.
-pub(super) fn line_of(text: &str, number: u32) -> Option<&str> {
+pub(in crate::config) fn line_of(text: &str, number: u32) -> Option<&str> {
     let index = usize::try_from(number).ok()?.checked_sub(1)?;
     text.split('\n').nth(index).map(|line| line.strip_suffix('\r').unwrap_or(line))
 }

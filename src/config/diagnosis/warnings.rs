@@ -3,19 +3,19 @@
 //! Owns how many warnings are kept, and their order. `schema` and `read` add to them; what deserves
 //! a warning is theirs to know.
 
-use super::Problem;
+use crate::config::Problem;
 
 /// At most this many warnings are kept; the one behind them says that there are more.
-pub(super) const WARNINGS_MAX: usize = 50;
+pub(in crate::config) const WARNINGS_MAX: usize = 50;
 
 /// The warnings of one file.
 #[derive(Debug, Default)]
-pub(super) struct Warnings(Vec<Problem>);
+pub(in crate::config) struct Warnings(Vec<Problem>);
 
 impl Warnings {
     /// Adds a warning while there is room. It is only made if it is kept: finding the place of
     /// each means counting lines, which for a file full of nonsense would take for ever.
-    pub(super) fn add(&mut self, warning: impl FnOnce() -> Problem) {
+    pub(in crate::config) fn add(&mut self, warning: impl FnOnce() -> Problem) {
         if self.0.len() < WARNINGS_MAX {
             self.0.push(warning());
         } else if self.0.len() == WARNINGS_MAX {
@@ -25,7 +25,7 @@ impl Warnings {
     }
 
     /// Sorted by place, since people read them beside the file; what has no place comes last.
-    pub(super) fn in_file_order(mut self) -> Vec<Problem> {
+    pub(in crate::config) fn in_file_order(mut self) -> Vec<Problem> {
         self.0.sort_by_key(|warning| (warning.line == 0, warning.line, warning.column));
         self.0
     }

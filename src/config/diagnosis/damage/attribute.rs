@@ -6,10 +6,10 @@
 use super::super::error::Problem;
 use super::super::hint::Hint;
 use super::super::repair::Edit;
-use super::super::schema::{self, split_glued};
-use super::super::xml::shown;
 use super::look_alike::Plain;
 use super::{is_blank, Open, Scan};
+use crate::config::schema::{self, split_glued};
+use crate::config::xml::shown;
 
 #[derive(Clone, Copy)]
 struct WrittenAttribute<'a> {

@@ -3,7 +3,7 @@
 //! Owns the words, side by side. What was found is said in English by whoever found it, so that the
 //! message can be searched for; only what to do is also said in Chinese.
 
-use crate::language::Language;
+use crate::config::language::Language;
 
 /// What to do: the end of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,8 +7,8 @@
 use super::excerpt::Excerpt;
 use super::hint::Hint;
 use super::repair::Edit;
-use super::Written;
-use crate::language::Language;
+use crate::config::language::Language;
+use crate::config::Written;
 use std::fmt;
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -32,13 +32,17 @@ pub struct Error {
 }
 
 impl Error {
-    pub(super) fn new(file: PathBuf, problem: Problem, excerpt: Option<Excerpt>) -> Error {
+    pub(in crate::config) fn new(
+        file: PathBuf,
+        problem: Problem,
+        excerpt: Option<Excerpt>,
+    ) -> Error {
         let Complaint { line, column, text, hint, edit: _ } = *problem.0;
         Error { file, line, column, text, hint, excerpt: excerpt.map(Box::new) }
     }
 
     /// A complaint about what stands at a place of the file, with what to do.
-    pub(super) fn at(file: PathBuf, at: Written, text: String) -> Error {
+    pub(in crate::config) fn at(file: PathBuf, at: Written, text: String) -> Error {
         let (line, column) = (at.line, at.column);
         Error { file, line, column, text, hint: None, excerpt: None }
     }
@@ -94,28 +98,28 @@ pub struct Complaint {
     /// What to do, if `text` does not say it.
     pub hint: Option<Hint>,
     /// What would mend it, where that is known.
-    pub(super) edit: Option<Box<Edit>>,
+    pub(in crate::config) edit: Option<Box<Edit>>,
 }
 
 impl Problem {
-    pub(super) fn new(line: u32, column: u32, text: impl Into<String>) -> Problem {
+    pub(in crate::config) fn new(line: u32, column: u32, text: impl Into<String>) -> Problem {
         let text = text.into();
         Problem(Box::new(Complaint { line, column, text, hint: None, edit: None }))
     }
 
     /// A complaint about the file as a whole.
-    pub(super) fn whole_file(text: impl Into<String>) -> Problem {
+    pub(in crate::config) fn whole_file(text: impl Into<String>) -> Problem {
         Problem::new(0, 0, text)
     }
 
     /// Adds what to do.
-    pub(super) fn hint(mut self, hint: Hint) -> Problem {
+    pub(in crate::config) fn hint(mut self, hint: Hint) -> Problem {
         self.0.hint = Some(hint);
         self
     }
 
     /// Adds what would mend it.
-    pub(super) fn edit(mut self, edit: Edit) -> Problem {
+    pub(in crate::config) fn edit(mut self, edit: Edit) -> Problem {
         self.0.edit = Some(Box::new(edit));
         self
     }
