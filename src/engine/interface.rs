@@ -1,6 +1,5 @@
 //! What goes into the engine and what comes out: the words that it shares with its owner.
 
-use super::sending::pending::Path;
 use super::sending::remote::{Manner, Next, Sent};
 use super::sending::standing::Known;
 use super::watching::event::{RawEvent, Wd};
@@ -9,6 +8,7 @@ use super::watching::renames::Rename;
 use super::watching::scan::{Listing, Scan, ScanId};
 use super::watching::settle::{Seen, Stamp};
 use crate::config;
+use crate::engine::rel_path::RelPath;
 use crate::rsync::asked::level::Depth;
 use crate::rsync::asked::plan::{Deletes, Gone};
 use crate::rsync::told::outcome::Ended;
@@ -64,15 +64,15 @@ pub enum Input {
     /// nanoseconds since 1970, on the clock that stamps files) has been handed in.
     ReadUpTo(RootId, u64),
     /// The answer to [`Action::Look`].
-    Seen(RootId, Path, Seen),
+    Seen(RootId, RelPath, Seen),
     /// The answer to [`Action::CheckRoot`], if it can be synced again.
     RootBack(RootId),
     /// What a job on its way has found to be large files, as they were then. Of a batch, these are
     /// left out, to travel by themselves.
-    Large(JobId, Vec<(Path, Stamp)>),
+    Large(JobId, Vec<(RelPath, Stamp)>),
     /// The directories, sorted, that a job on its way is about to list in place of what is in them. Told of
     /// each [`Work::Batch`] that is `fresh`, before anything is run.
-    Whole(JobId, Vec<Path>),
+    Whole(JobId, Vec<RelPath>),
     /// A job has ended. Events that the kernel had told before are to be handed in first: then
     /// whatever the job can have seen is known to have been there.
     JobEnded(JobId, JobEnd),
@@ -107,7 +107,7 @@ pub enum Action {
     /// Take a watch back.
     RemoveWatch(RootId, Wd),
     /// Look what a created file is, at once.
-    Look(RootId, Path),
+    Look(RootId, RelPath),
     /// Look whether a root that is gone is back, with something in it.
     CheckRoot(RootId),
     /// Have a job run.
@@ -116,7 +116,7 @@ pub enum Action {
     Report(Report),
     /// Paths of a root have arrived, in order, with what disappeared there: for a plugin, after
     /// [`Engine::tell_arrivals`](super::Engine::tell_arrivals).
-    Arrived(RootId, Vec<(Path, Gone)>),
+    Arrived(RootId, Vec<(RelPath, Gone)>),
 }
 
 /// One piece of work for a worker: one rsync run, or two where deletions need their own.
@@ -144,7 +144,7 @@ pub enum Work {
         /// Run it as two processes at the same time, each with one half.
         split: bool,
         /// The paths, sorted, and what disappeared under each name.
-        paths: Vec<(Path, Gone)>,
+        paths: Vec<(RelPath, Gone)>,
         /// What the far side has under another name, so that it need not be sent again.
         renames: Vec<Rename>,
     },
@@ -157,12 +157,12 @@ pub enum Work {
         /// As the far side got it last, if that is known.
         sent: Option<Stamp>,
         /// The path, and what disappeared under its name.
-        path: (Path, Gone),
+        path: (RelPath, Gone),
     },
     /// Make whole directories equal.
     Level {
         /// Which.
-        directories: Vec<(Path, Depth)>,
+        directories: Vec<(RelPath, Depth)>,
         /// Delete what only the far side has.
         delete: bool,
     },

@@ -9,6 +9,7 @@
 mod interface;
 #[cfg(test)]
 mod model;
+pub mod rel_path;
 pub mod sending;
 pub mod snapshot;
 pub mod tally;
@@ -21,13 +22,13 @@ pub use self::interface::{
 
 use self::sending::arrivals::Arrivals;
 use self::sending::flight::Lane;
-use self::sending::pending::Path;
 use self::sending::remote::{Remote, Verdict};
 use self::sending::standing::Known;
 use self::time::Time;
 use self::watching::root::{Fate, Root};
 use self::watching::scan::Origin;
 use self::watching::watches::Order;
+use crate::engine::rel_path::RelPath;
 use crate::rsync::asked::plan::Gone;
 use crate::rsync::told::outcome::{classify, reason, Class, Ended, Status};
 use std::collections::VecDeque;
@@ -244,7 +245,7 @@ impl Engine {
         &mut self,
         id: RemoteId,
         full: bool,
-        paths: impl IntoIterator<Item = (Path, Gone)>,
+        paths: impl IntoIterator<Item = (RelPath, Gone)>,
         logged: bool,
     ) {
         self.remotes[id.0].remote.owe(full, paths, logged);
@@ -253,7 +254,7 @@ impl Engine {
     /// What the next run of the program has to know of a remote: up to which time everything has
     /// arrived, whether a full sync is owed, and what else has to be looked at, as far as no look at
     /// the times of files would find it.
-    pub fn standing(&self, id: RemoteId) -> (Option<u64>, bool, Vec<(Path, Gone)>) {
+    pub fn standing(&self, id: RemoteId) -> (Option<u64>, bool, Vec<(RelPath, Gone)>) {
         let served = &self.remotes[id.0];
         let (complete_ns, full, paths) = served.remote.standing();
         let created = self.roots[served.root].root.created().map(|path| (path, Gone::No));
@@ -288,7 +289,7 @@ impl Engine {
 
     /// What a remote is owed, as far as it belongs into the fail log, or at the `end` all of it: a
     /// full sync, paths, and how the last failed job ended.
-    pub fn owed(&self, id: RemoteId, end: bool) -> (bool, Vec<(Path, Gone)>, Option<Status>) {
+    pub fn owed(&self, id: RemoteId, end: bool) -> (bool, Vec<(RelPath, Gone)>, Option<Status>) {
         let remote = &self.remotes[id.0].remote;
         let (full, paths) = remote.owed(end);
         (full, paths, remote.last_failure())

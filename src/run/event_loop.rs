@@ -11,7 +11,7 @@ mod standing_by;
 
 use self::reading::Reading;
 use crate::config::{self, Config, PluginKind};
-use crate::engine::sending::pending::Path as PathBytes;
+use crate::engine::rel_path::RelPath;
 use crate::engine::sending::remote::Manner;
 use crate::engine::sending::standing::Known;
 use crate::engine::time::Time;
@@ -509,7 +509,7 @@ fn alerts(setup: &Setup, stop: &PipeReader) -> io::Result<Option<Alerts>> {
 }
 
 /// What a created file is now.
-fn look(ground: &Ground, path: &PathBytes) -> Seen {
+fn look(ground: &Ground, path: &RelPath) -> Seen {
     let Ok(found) = below(&ground.path, path).symlink_metadata() else { return Seen::Missing };
     if found.is_dir() {
         return Seen::Directory;

@@ -4,10 +4,10 @@
 //! has ended. A directory is watched before it is read, so that nothing can happen in between
 //! unseen. Whether a listing is still true when it arrives is for the engine to judge.
 
+use crate::engine::rel_path::join;
 use crate::engine::watching::event::Wd;
 use crate::engine::watching::filter::Filter;
 use crate::engine::watching::scan::{Entry, Listing, Origin, Place, Reached, Scan, ScanId, Stamps};
-use crate::engine::watching::watches::join;
 use crate::engine::RootId;
 use crate::sys::channel::{channel, Sender};
 use crate::sys::directory::{Buffer, Directory, Kind};

@@ -20,7 +20,7 @@ pub use self::standby::Standby;
 use self::hearing::Hearing;
 use self::load::{halves, Load};
 use crate::config::Transport;
-use crate::engine::sending::pending::Path as PathBytes;
+use crate::engine::rel_path::RelPath;
 use crate::engine::watching::settle::Stamp;
 use crate::engine::{Job, JobEnd, JobId, RemoteId, Work};
 use crate::rsync::asked::plan::{Deletes, Purpose, Run};
@@ -68,10 +68,10 @@ enum Order {
 #[derive(Debug)]
 pub enum Told {
     /// What a job has found to be large, before it runs anything.
-    Large(JobId, Vec<(PathBytes, Stamp)>),
+    Large(JobId, Vec<(RelPath, Stamp)>),
     /// The directories, sorted, that a job of new paths lists in place of what is in them, before it runs
     /// anything.
-    Whole(JobId, Vec<PathBytes>),
+    Whole(JobId, Vec<RelPath>),
     /// A job has ended.
     Ended(RemoteId, JobId, Ending),
     /// How far the full sync of a job has come.
@@ -269,13 +269,13 @@ impl<'a> Runner<'a> {
         Ending { end, used_up, standby, stand }
     }
 
-    fn tell_large(&self, files: Vec<(PathBytes, Stamp)>) {
+    fn tell_large(&self, files: Vec<(RelPath, Stamp)>) {
         if !files.is_empty() {
             let _ = self.shared.tell.send(Told::Large(self.job, files));
         }
     }
 
-    fn tell_whole(&self, fresh: bool, mut directories: Vec<PathBytes>) {
+    fn tell_whole(&self, fresh: bool, mut directories: Vec<RelPath>) {
         directories.sort();
         if fresh {
             let _ = self.shared.tell.send(Told::Whole(self.job, directories));

@@ -1,7 +1,7 @@
 //! The model's file system: inodes, names, watches, and the queue of the kernel.
 
+use crate::engine::rel_path::join;
 use crate::engine::watching::event::{mask, RawEvent, Wd};
-use crate::engine::watching::watches::join;
 use std::collections::{BTreeMap, VecDeque};
 
 pub(super) const ROOT: usize = 0;

@@ -3,7 +3,7 @@
 use super::super::{Input, Job, JobEnd, JobId, Work};
 use super::file_system::{trace, Kind};
 use super::World;
-use crate::engine::sending::pending::{above, lies_in, Path};
+use crate::engine::rel_path::{above, lies_in, RelPath};
 use crate::engine::watching::settle::{Seen, Stamp};
 use crate::rsync::asked::level::Depth;
 use crate::rsync::asked::plan::Gone;
@@ -17,11 +17,11 @@ const LARGE_ONE_IN: u64 = 4;
 pub(super) struct Sending {
     id: JobId,
     remote: usize,
-    paths: VecDeque<(Path, Gone)>,
+    paths: VecDeque<(RelPath, Gone)>,
     /// There were none, and nothing is run.
     nothing: bool,
     /// What it has found to be large and has not told yet.
-    large: Vec<(Path, Stamp)>,
+    large: Vec<(RelPath, Stamp)>,
     /// It sends a large file: as that was when it was opened, once it has been, and what the
     /// directories above it were then.
     bulk: bool,
@@ -40,7 +40,7 @@ impl World {
         let paths: VecDeque<_> = match job.work {
             Work::Batch { paths, .. } => {
                 large = paths.iter().filter_map(|(path, _)| self.large(path)).collect();
-                let is_large = |path: &Path| large.iter().any(|(file, _)| file == path);
+                let is_large = |path: &RelPath| large.iter().any(|(file, _)| file == path);
                 paths.into_iter().filter(|(path, _)| !is_large(path)).collect()
             }
             Work::Bulk { path, .. } => {
@@ -55,7 +55,7 @@ impl World {
                 if delete {
                     self.remotes[remote].retain(|path, _| here.contains_key(path));
                 }
-                here.into_keys().map(|path| (Path::from(path), Gone::No)).collect()
+                here.into_keys().map(|path| (RelPath::from(path), Gone::No)).collect()
             }
         };
         let fails = (self.failures && self.random.one_in(4)).then(|| {
@@ -69,7 +69,7 @@ impl World {
     }
 
     /// Of a file, by its content, whether it is a large one.
-    fn large(&self, path: &Path) -> Option<(Path, Stamp)> {
+    fn large(&self, path: &RelPath) -> Option<(RelPath, Stamp)> {
         match self.look(path) {
             Seen::Regular { stamp, .. } if stamp.size % LARGE_ONE_IN == 0 => {
                 Some((path.clone(), stamp))
@@ -83,9 +83,9 @@ impl World {
     fn level(
         &mut self,
         remote: usize,
-        (directory, depth): &(Path, Depth),
+        (directory, depth): &(RelPath, Depth),
         delete: bool,
-    ) -> Vec<(Path, Gone)> {
+    ) -> Vec<(RelPath, Gone)> {
         if !self.fs.find(directory).is_some_and(|ino| self.fs.is_dir(ino)) {
             return Vec::new();
         }
@@ -102,7 +102,7 @@ impl World {
         let extra: Vec<_> = far.keys().filter(extra).cloned().collect();
         far.retain(|path, _| !extra.iter().any(|above| lies_in(path, above)));
         let itself = (!directory.is_empty()).then(|| directory.clone());
-        let inside = here.into_keys().filter(|path| inside(path)).map(Path::from);
+        let inside = here.into_keys().filter(|path| inside(path)).map(RelPath::from);
         itself.into_iter().chain(inside).map(|path| (path, Gone::No)).collect()
     }
 

@@ -9,17 +9,17 @@ mod jobs;
 
 use self::file_system::{trace, FileSystem, Image, Kind, Random, ROOT};
 use self::jobs::Sending;
-use super::sending::pending::Path;
 use super::sending::remote::Manner;
 use super::sending::standing::Known;
 use super::time::Time;
 use super::watching::event::{mask, RawEvent, Wd};
 use super::watching::scan::{Entry, Listing, Origin, Place, Reached, Scan, ScanId, Stamps};
 use super::watching::settle::{Seen, Stamp};
-use super::watching::watches::join;
 use super::{Action, Engine, Input, RemoteId};
 use super::{RootId, RootSettings, Settings};
 use crate::config::{Batch, Events};
+use crate::engine::rel_path::join;
+use crate::engine::rel_path::RelPath;
 use crate::rsync::asked::plan::{Deletes, Gone};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -127,7 +127,7 @@ struct World {
 }
 
 /// Of one remote: complete up to when, whether a full sync is owed, and paths.
-type Saved = (Option<u64>, bool, Vec<(Path, Gone)>);
+type Saved = (Option<u64>, bool, Vec<(RelPath, Gone)>);
 
 impl World {
     fn handle(&mut self, input: Input) {

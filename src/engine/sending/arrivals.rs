@@ -4,8 +4,9 @@
 //! for; when it is back and gets the path too, the path is not told again. As long as no remote works,
 //! nothing has arrived. The engine asks after each job; without a plugin it keeps none of this.
 
-use super::pending::{Path, Pending, What};
+use super::pending::{Pending, What};
 use super::remote::Remote;
+use crate::engine::rel_path::RelPath;
 use crate::rsync::asked::plan::Gone;
 
 /// Paths that wait for their arrival. Beyond it they become the root itself, as one path: the plugin
@@ -23,7 +24,7 @@ impl Arrivals {
     /// anybody had it, or deletions are not passed on) is no news for a plugin either.
     pub fn change<'a>(
         &mut self,
-        path: &Path,
+        path: &RelPath,
         what: What,
         mut remotes: impl Iterator<Item = &'a Remote>,
     ) {
@@ -33,12 +34,12 @@ impl Arrivals {
         }
         if self.waiting.len() > WAITING_PATHS_MAX {
             self.waiting.clear(false);
-            self.waiting.apply(&Path::from([]), What::Changed, |_| false);
+            self.waiting.apply(&RelPath::from([]), What::Changed, |_| false);
         }
     }
 
     /// Takes out what has arrived, in the order of the paths.
-    pub fn take<'a>(&mut self, remotes: impl Iterator<Item = &'a Remote>) -> Vec<(Path, Gone)> {
+    pub fn take<'a>(&mut self, remotes: impl Iterator<Item = &'a Remote>) -> Vec<(RelPath, Gone)> {
         let working: Vec<_> = remotes.filter(|remote| !remote.is_failing()).collect();
         if working.is_empty() {
             return Vec::new();
@@ -83,7 +84,7 @@ mod tests {
         }
 
         fn change(&mut self, path: &str, what: What) {
-            let path = Path::from(path.as_bytes());
+            let path = RelPath::from(path.as_bytes());
             for remote in &mut self.remotes {
                 remote.change(&path, what, Time(9));
             }
@@ -103,7 +104,7 @@ mod tests {
             let flying = (1..=self.jobs).map(JobId).find(|job| remote.is_flying(*job)).unwrap();
             remote.finish(flying, Some(class), &ended, &[], now).unwrap();
             let taken = self.arrivals.take(self.remotes.iter());
-            let text = |path: &Path| String::from_utf8_lossy(path).into_owned();
+            let text = |path: &RelPath| String::from_utf8_lossy(path).into_owned();
             taken.iter().map(|(path, gone)| (text(path), *gone)).collect()
         }
 

@@ -6,7 +6,8 @@
 //! same path. After a restart everything here is known by name.
 
 use super::flight::Flight;
-use super::pending::{lies_in, Change, Path, Pending, What};
+use super::pending::{Change, Pending, What};
+use crate::engine::rel_path::{lies_in, RelPath};
 use crate::engine::time::Time;
 use crate::engine::watching::settle::Stamp;
 use crate::rsync::asked::plan::Gone;
@@ -24,16 +25,16 @@ const SENT_MAX: usize = 1_000;
 pub struct Bulk {
     waiting: Pending,
     /// Since when each of them waits, and the one on its way.
-    since: SortedMap<Path, Time>,
+    since: SortedMap<RelPath, Time>,
     /// The one on its way.
     pub flight: Option<Flight>,
     /// The one that left last. They take turns, so that one that changes all the time holds up no
     /// other.
-    last: Option<Path>,
+    last: Option<RelPath>,
     /// What the far side got last.
-    sent: SortedMap<Path, Stamp>,
+    sent: SortedMap<RelPath, Stamp>,
     /// Directories that disappeared over the head of the file on its way.
-    crossed: SortedSet<Path>,
+    crossed: SortedSet<RelPath>,
     /// Something else has been sent while the one on its way was.
     pub had_company: bool,
     /// Some of them had been stuck, and it is not known yet whether they get through now.
@@ -52,7 +53,7 @@ impl Bulk {
     }
 
     /// What waits, and what disappeared under each name.
-    pub fn iter(&self) -> impl Iterator<Item = (&Path, Gone)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&RelPath, Gone)> {
         self.waiting.iter()
     }
 
@@ -67,13 +68,13 @@ impl Bulk {
     }
 
     /// A file is large, and was owed `since` then.
-    pub fn put(&mut self, path: Path, change: Change, since: Time) {
+    pub fn put(&mut self, path: RelPath, change: Change, since: Time) {
         self.since.get_or_insert(path.clone(), since);
         self.waiting.put(path, change.known_by_name());
     }
 
     /// The file that is on its way.
-    fn flying(&self) -> Option<&Path> {
+    fn flying(&self) -> Option<&RelPath> {
         self.flight.as_ref()?.batch().first().map(|(path, _)| path)
     }
 
@@ -82,7 +83,7 @@ impl Bulk {
     ///
     /// # Errors
     /// It is for the small lane.
-    pub fn change(&mut self, path: &Path, what: What, now: Time) -> Result<(), Option<Change>> {
+    pub fn change(&mut self, path: &RelPath, what: What, now: Time) -> Result<(), Option<Change>> {
         // What comes by another name, or is not known, may be anything.
         if !matches!(what, What::Created(_) | What::Settled(_) | What::Changed) {
             self.sent.remove(path);
@@ -112,7 +113,7 @@ impl Bulk {
     }
 
     /// Forgets what is below a directory that disappeared.
-    fn forget_below(&mut self, directory: &Path) {
+    fn forget_below(&mut self, directory: &RelPath) {
         let before = self.waiting.len();
         self.waiting.absorb_below(directory);
         let Bulk { waiting, since, flight, .. } = self;
@@ -132,7 +133,7 @@ impl Bulk {
     }
 
     /// Takes the one out whose turn it is, with what the far side got of it last.
-    pub fn take(&mut self) -> Option<(Path, Change, Option<Stamp>)> {
+    pub fn take(&mut self) -> Option<(RelPath, Change, Option<Stamp>)> {
         let path = self.waiting.next_after(self.last.as_ref())?.clone();
         let change = self.waiting.forget(&path)?;
         self.last = Some(path.clone());
@@ -154,12 +155,12 @@ impl Bulk {
     }
 
     /// The job on its way has been taken out, and has not got through: its file waits again.
-    pub fn restore(&mut self, batch: Vec<(Path, Change)>) {
+    pub fn restore(&mut self, batch: Vec<(RelPath, Change)>) {
         self.waiting.restore(batch);
     }
 
     /// The job with this file has ended. Gives since when the file had been owed.
-    pub fn landed(&mut self, path: &Path) -> Option<Time> {
+    pub fn landed(&mut self, path: &RelPath) -> Option<Time> {
         match self.waiting.contains(path) {
             true => self.since.get(path).copied(),
             false => self.since.remove(path),
@@ -167,7 +168,7 @@ impl Bulk {
     }
 
     /// The file has arrived as the worker saw it, unless it has changed since.
-    pub fn has_sent(&mut self, path: &Path, stamp: Option<Stamp>) {
+    pub fn has_sent(&mut self, path: &RelPath, stamp: Option<Stamp>) {
         let Some(stamp) = stamp.filter(|_| !self.waiting.contains(path)) else { return };
         self.sent.insert(path.clone(), stamp);
         if self.sent.len() > SENT_MAX {
@@ -177,9 +178,13 @@ impl Bulk {
 
     /// What changed under its name while it was on its way, to be looked at with the rest; without
     /// the file itself if it has to be sent again in any case.
-    pub fn take_changed_meanwhile(&mut self, file: &Path, again: bool) -> Vec<(Path, Change)> {
+    pub fn take_changed_meanwhile(
+        &mut self,
+        file: &RelPath,
+        again: bool,
+    ) -> Vec<(RelPath, Change)> {
         let meant = |path: &[u8]| lies_in(path, file) && !(again && *path == **file);
-        let paths: Vec<Path> =
+        let paths: Vec<RelPath> =
             self.waiting.iter().map(|(path, _)| path).filter(|path| meant(path)).cloned().collect();
         let taken = paths.into_iter();
         taken.filter_map(|path| self.forget(&path).map(|change| (path, change))).collect()
@@ -187,7 +192,7 @@ impl Bulk {
 
     /// Directories that disappeared while something was on its way into them. Its run may have made
     /// them again over there.
-    pub fn take_crossed(&mut self) -> SortedSet<Path> {
+    pub fn take_crossed(&mut self) -> SortedSet<RelPath> {
         std::mem::take(&mut self.crossed)
     }
 }

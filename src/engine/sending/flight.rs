@@ -1,6 +1,7 @@
 //! A job that is on its way: what it carries, and what the far side may have because of it.
 
-use super::pending::{above, lies_in, Change, Path};
+use super::pending::Change;
+use crate::engine::rel_path::{above, lies_in, RelPath};
 use crate::engine::time::Time;
 use crate::engine::watching::renames::Rename;
 use crate::engine::watching::settle::Stamp;
@@ -14,9 +15,9 @@ use crate::sorted::SortedMap;
 #[derive(Debug)]
 pub enum Cargo {
     /// Changed paths, sorted.
-    Batch(Vec<(Path, Change)>),
+    Batch(Vec<(RelPath, Change)>),
     /// Whole directories.
-    Levels(SortedMap<Path, Depth>),
+    Levels(SortedMap<RelPath, Depth>),
     /// The whole root; `scheduled` if the schedule wants it and nothing else.
     Everything {
         /// It is nothing that is owed.
@@ -78,12 +79,12 @@ pub struct Flight {
     pub renames: Vec<Rename>,
     /// Directories, sorted, that it lists in place of what is in them; none are known before the worker
     /// has looked.
-    pub whole: Option<Vec<Path>>,
+    pub whole: Option<Vec<RelPath>>,
 }
 
 impl Flight {
     /// The paths of a batch; none for anything else.
-    pub fn batch(&self) -> &[(Path, Change)] {
+    pub fn batch(&self) -> &[(RelPath, Change)] {
         match &self.cargo {
             Cargo::Batch(batch) => batch,
             Cargo::Levels(_) | Cargo::Everything { .. } => &[],
@@ -91,7 +92,10 @@ impl Flight {
     }
 
     /// Takes some paths out of a batch.
-    pub fn set_apart(&mut self, mut is_apart: impl FnMut(&Path) -> bool) -> Vec<(Path, Change)> {
+    pub fn set_apart(
+        &mut self,
+        mut is_apart: impl FnMut(&RelPath) -> bool,
+    ) -> Vec<(RelPath, Change)> {
         let Cargo::Batch(batch) = &mut self.cargo else { return Vec::new() };
         batch.extract_if(.., |(path, _)| is_apart(path)).collect()
     }
@@ -173,7 +177,7 @@ mod tests {
     use super::*;
 
     fn flight(paths: &[&str], whole: Option<&[&str]>) -> Flight {
-        let path = |path: &&str| Path::from(path.as_bytes());
+        let path = |path: &&str| RelPath::from(path.as_bytes());
         Flight {
             job: JobId(1),
             lane: Lane::Small,

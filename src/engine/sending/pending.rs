@@ -10,15 +10,11 @@
 //! - `gone` only grows: a directory that was deleted and made again still has its old content on
 //!   the far side.
 
+use crate::engine::rel_path::{above, lies_in, RelPath};
 use crate::engine::time::Time;
 use crate::rsync::asked::plan::Gone;
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::Arc;
-
-/// A path relative to its root, without a leading slash. Shared by the remotes of the root and the
-/// jobs on their way.
-pub type Path = Arc<[u8]>;
 
 /// What happened to a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +103,7 @@ impl Change {
 /// The changed paths of one remote, sorted by their bytes.
 #[derive(Debug, Default)]
 pub struct Pending {
-    changes: BTreeMap<Path, Change>,
+    changes: BTreeMap<RelPath, Change>,
 }
 
 impl Pending {
@@ -122,13 +118,13 @@ impl Pending {
     }
 
     /// The paths that have to be known by name after a restart, with what disappeared under each.
-    pub fn by_name(&self) -> impl Iterator<Item = (&Path, Gone)> {
+    pub fn by_name(&self) -> impl Iterator<Item = (&RelPath, Gone)> {
         let changes = self.changes.iter().filter(|(_, change)| change.is_by_name());
         changes.map(|(path, change)| (path, change.gone))
     }
 
     /// The paths and what disappeared under each, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&Path, Gone)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&RelPath, Gone)> {
         self.changes.iter().map(|(path, change)| (path, change.gone))
     }
 
@@ -143,7 +139,7 @@ impl Pending {
     }
 
     /// Remembers a path as another set has remembered it, beside what is known of it here.
-    pub fn put(&mut self, path: Path, change: Change) {
+    pub fn put(&mut self, path: RelPath, change: Change) {
         let known = self.changes.entry(path).or_insert(change);
         *known = known.and(change);
     }
@@ -160,7 +156,7 @@ impl Pending {
     }
 
     /// The first path after another one, in order; after the last follows the first.
-    pub fn next_after(&self, path: Option<&Path>) -> Option<&Path> {
+    pub fn next_after(&self, path: Option<&RelPath>) -> Option<&RelPath> {
         let after = path.and_then(|path| {
             let after = (Bound::Excluded(path.clone()), Bound::Unbounded);
             self.changes.range(after).next()
@@ -169,7 +165,7 @@ impl Pending {
     }
 
     /// Takes out the paths that are `wanted`, in order.
-    pub fn extract(&mut self, wanted: impl Fn(&[u8]) -> bool) -> Vec<(Path, Gone)> {
+    pub fn extract(&mut self, wanted: impl Fn(&[u8]) -> bool) -> Vec<(RelPath, Gone)> {
         let mut taken = Vec::new();
         self.changes.retain(|path, change| {
             let stays = !wanted(path);
@@ -186,7 +182,7 @@ impl Pending {
     /// because it is gone again.
     pub fn apply(
         &mut self,
-        path: &Path,
+        path: &RelPath,
         what: What,
         is_unsent: impl Fn(Option<Time>) -> bool,
     ) -> bool {
@@ -233,7 +229,7 @@ impl Pending {
 
     /// A path of which something had disappeared before: whether that has been deleted over there is
     /// not known.
-    pub fn doubt_deletion(&mut self, path: &Path, gone: Gone) {
+    pub fn doubt_deletion(&mut self, path: &RelPath, gone: Gone) {
         let change = self.changes.get_mut(path).filter(|_| gone != Gone::No);
         if let Some(change) = change {
             change.gone = change.gone.max(gone);
@@ -242,7 +238,7 @@ impl Pending {
     }
 
     /// Takes at most `paths_max` paths out, in order, for a job that starts now.
-    pub fn take(&mut self, paths_max: usize) -> Vec<(Path, Change)> {
+    pub fn take(&mut self, paths_max: usize) -> Vec<(RelPath, Change)> {
         if self.changes.len() <= paths_max {
             return std::mem::take(&mut self.changes).into_iter().collect();
         }
@@ -257,8 +253,8 @@ impl Pending {
     /// Takes out the paths that the far side cannot have, if there are at least `paths_min`, and at
     /// most `paths_max` of them. What lies in a directory that is still to be emptied over there may
     /// be there under its name.
-    pub fn take_fresh(&mut self, paths_min: usize, paths_max: usize) -> Vec<(Path, Change)> {
-        let mut emptied: Option<&Path> = None;
+    pub fn take_fresh(&mut self, paths_min: usize, paths_max: usize) -> Vec<(RelPath, Change)> {
+        let mut emptied: Option<&RelPath> = None;
         let mut fresh = Vec::with_capacity(self.changes.len());
         for (path, change) in &self.changes {
             let inside = emptied.is_some_and(|above| lies_in(path, above));
@@ -287,14 +283,14 @@ impl Pending {
     }
 
     /// Adds what an earlier run of the program was owed.
-    pub fn owe(&mut self, paths: impl IntoIterator<Item = (Path, Gone)>) {
+    pub fn owe(&mut self, paths: impl IntoIterator<Item = (RelPath, Gone)>) {
         let owed = |gone| Change { gone, by_name: true, ..Change::SEEN };
         self.restore(paths.into_iter().map(|(path, gone)| (path, owed(gone))));
     }
 
     /// Puts back what did not get through. What has happened since stays; and since nobody knows
     /// how far the failed job got, nothing of it counts as unseen by the far side.
-    pub fn restore(&mut self, paths: impl IntoIterator<Item = (Path, Change)>) {
+    pub fn restore(&mut self, paths: impl IntoIterator<Item = (RelPath, Change)>) {
         for (path, failed) in paths {
             self.put(path, failed.not_fresh());
         }
@@ -307,29 +303,18 @@ impl Pending {
     }
 
     /// Forgets what is below a directory that disappeared.
-    pub fn absorb_below(&mut self, path: &Path) {
+    pub fn absorb_below(&mut self, path: &RelPath) {
         // What lies below `a` sorts from `a/` up to, but not including, `a0`: 0 follows the slash.
         let [mut from, mut to] = [path.to_vec(), path.to_vec()];
         from.push(b'/');
         to.push(b'/' + 1);
-        let below = (Bound::Included(Path::from(from)), Bound::Excluded(Path::from(to)));
+        let below = (Bound::Included(RelPath::from(from)), Bound::Excluded(RelPath::from(to)));
         // A loop, since std has no stable way to remove a range from a map.
         while let Some((first, _)) = self.changes.range(below.clone()).next() {
             let first = first.clone();
             self.changes.remove(&first);
         }
     }
-}
-
-/// The directories above a path, the root left out.
-pub fn above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let slashes = path.iter().enumerate().filter(|(_, &byte)| byte == b'/');
-    slashes.map(|(at, _)| &path[..at])
-}
-
-/// Whether `path` is `directory` or lies below it.
-pub fn lies_in(path: &[u8], directory: &[u8]) -> bool {
-    path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
 }
 
 #[cfg(test)]
@@ -347,9 +332,9 @@ mod tests {
     ) -> Vec<(String, Gone)> {
         let mut pending = Pending::default();
         for (path, what) in history {
-            pending.apply(&Path::from(path.as_bytes()), *what, is_unsent);
+            pending.apply(&RelPath::from(path.as_bytes()), *what, is_unsent);
         }
-        let text = |path: Path| String::from_utf8(path.to_vec()).unwrap();
+        let text = |path: RelPath| String::from_utf8(path.to_vec()).unwrap();
         pending.take(usize::MAX).into_iter().map(|(p, c)| (text(p), c.gone)).collect()
     }
 
@@ -414,7 +399,7 @@ mod tests {
 
     #[test]
     fn a_failed_batch_comes_back_with_what_it_knew() {
-        let path = |name: &str| Path::from(name.as_bytes());
+        let path = |name: &str| RelPath::from(name.as_bytes());
         let mut pending = Pending::default();
         pending.apply(&path("gone"), REMOVED_DIR, IDLE);
         pending.apply(&path("new"), BORN, IDLE);
@@ -431,7 +416,7 @@ mod tests {
     fn a_batch_has_a_limit_and_the_rest_stays() {
         let mut pending = Pending::default();
         for name in ["c", "a", "b"] {
-            pending.apply(&Path::from(name.as_bytes()), What::Changed, IDLE);
+            pending.apply(&RelPath::from(name.as_bytes()), What::Changed, IDLE);
         }
         let first: Vec<_> = pending.take(2).into_iter().map(|(path, _)| path.to_vec()).collect();
         assert_eq!(first, [b"a", b"b"]);
@@ -450,13 +435,13 @@ mod tests {
             ("d", What::Landed),
             ("e", BORN),
         ] {
-            pending.apply(&Path::from(name.as_bytes()), what, IDLE);
+            pending.apply(&RelPath::from(name.as_bytes()), what, IDLE);
         }
         assert_eq!(pending.take_fresh(3, 9), [], "there are two");
         let fresh: Vec<_> = pending.take_fresh(2, 9).into_iter().map(|(p, _)| p.to_vec()).collect();
         assert_eq!(fresh, [b"a", b"e"]);
         assert_eq!(pending.len(), 4);
-        pending.apply(&Path::from(&b"f"[..]), BORN, IDLE);
+        pending.apply(&RelPath::from(&b"f"[..]), BORN, IDLE);
         pending.sweep_starts();
         assert_eq!(pending.take_fresh(1, 9), [], "a full sync may have sent it");
     }
@@ -465,8 +450,8 @@ mod tests {
     fn a_full_sync_that_deletes_nothing_cannot_stand_for_what_disappeared() {
         for (keep_gone, left) in [(true, 1), (false, 0)] {
             let mut pending = Pending::default();
-            pending.apply(&Path::from(&b"a"[..]), What::Changed, IDLE);
-            pending.apply(&Path::from(&b"b"[..]), REMOVED_FILE, IDLE);
+            pending.apply(&RelPath::from(&b"a"[..]), What::Changed, IDLE);
+            pending.apply(&RelPath::from(&b"b"[..]), REMOVED_FILE, IDLE);
             pending.clear(keep_gone);
             assert_eq!(pending.len(), left);
         }

@@ -14,9 +14,10 @@ use self::pace::Pace;
 use super::backoff::Backoff;
 use super::bulk::Bulk;
 use super::flight::{Cargo, Flight};
-use super::pending::{Path, Pending, What};
+use super::pending::{Pending, What};
 use super::standing::{Known, Standing};
 use crate::config::Batch;
+use crate::engine::rel_path::RelPath;
 use crate::engine::tally::Tally;
 use crate::engine::time::Time;
 use crate::engine::watching::renames::{Rename, Renames};
@@ -41,7 +42,7 @@ pub struct Remote {
     deletes: Deletes,
     pending: Pending,
     /// Directories to be made equal as a whole, because nobody saw what happened in them.
-    levels: SortedMap<Path, Depth>,
+    levels: SortedMap<RelPath, Depth>,
     full: bool,
     /// The schedule wants a full sync. If it fails, the next one is tried soon, but it is nothing
     /// that is owed.
@@ -81,7 +82,7 @@ pub struct Remote {
     version: u64,
     last_failure: Option<Status>,
     /// Directories whose scan was under way when a job ended that may have sent what is in them.
-    doubtful: HashSet<Path>,
+    doubtful: HashSet<RelPath>,
     standing: Standing,
     /// Changes with what the next run of the program has to know.
     standing_version: u64,
@@ -144,7 +145,12 @@ impl Remote {
     }
 
     /// What an earlier run of the program was owed; `logged` if that stands in the fail log.
-    pub fn owe(&mut self, full: bool, paths: impl IntoIterator<Item = (Path, Gone)>, logged: bool) {
+    pub fn owe(
+        &mut self,
+        full: bool,
+        paths: impl IntoIterator<Item = (RelPath, Gone)>,
+        logged: bool,
+    ) {
         self.full |= full;
         self.pending.owe(paths);
         if !self.pending.is_empty() {
@@ -156,7 +162,7 @@ impl Remote {
 
     /// Whether a full sync is owed, and which paths, of what stands in the fail log or, at the `end`,
     /// of everything.
-    pub fn owed(&self, end: bool) -> (bool, Vec<(Path, Gone)>) {
+    pub fn owed(&self, end: bool) -> (bool, Vec<(RelPath, Gone)>) {
         if !self.logged && !end {
             return (false, Vec::new());
         }
@@ -178,7 +184,7 @@ impl Remote {
     /// What the next run of the program has to know: up to which time everything has arrived, whether
     /// a full sync is owed, and what no look at the files could find, because it has disappeared or
     /// has not changed since.
-    pub fn standing(&self) -> (Option<u64>, bool, impl Iterator<Item = (&Path, Gone)> + '_) {
+    pub fn standing(&self) -> (Option<u64>, bool, impl Iterator<Item = (&RelPath, Gone)> + '_) {
         let flights = self.flights().flat_map(Flight::batch);
         let flights = flights.filter(|(_, change)| change.is_by_name());
         let flights = flights.map(|(path, change)| (path, change.gone));
@@ -232,7 +238,7 @@ impl Remote {
     }
 
     /// The paths that do not get through by themselves.
-    pub fn stuck(&self) -> impl Iterator<Item = &Path> {
+    pub fn stuck(&self) -> impl Iterator<Item = &RelPath> {
         self.stuck.iter().map(|(path, _)| path)
     }
 
@@ -262,7 +268,7 @@ impl Remote {
 
     /// A path has changed. Gives `true` when that was one too many, so that the paths have become a
     /// full sync.
-    pub fn change(&mut self, path: &Path, what: What, now: Time) -> bool {
+    pub fn change(&mut self, path: &RelPath, what: What, now: Time) -> bool {
         match what {
             // Nothing is ever deleted there, but a file that was replaced is sent by its own event.
             What::Removed { .. } if self.deletes == Deletes::Never => return false,
@@ -359,7 +365,7 @@ impl Remote {
     }
 
     /// Makes a directory equal as a whole. Gives `true` if there are too many of them.
-    fn make_level(&mut self, path: &Path, depth: Depth) -> bool {
+    fn make_level(&mut self, path: &RelPath, depth: Depth) -> bool {
         let whole = path.is_empty() && depth == Depth::All;
         if whole || self.levels.len() >= LEVELS_MAX {
             self.levels.clear();
@@ -378,7 +384,7 @@ impl Remote {
     fn time_of_directory_changed(&mut self, path: &[u8], now: Time) -> bool {
         // The root's own time goes with every batch.
         if let Some(slash) = path.iter().rposition(|&byte| byte == b'/') {
-            self.pending.apply(&Path::from(&path[..slash]), What::Touched, |_| false);
+            self.pending.apply(&RelPath::from(&path[..slash]), What::Touched, |_| false);
             self.may_wait(now);
         }
         if self.pending.is_empty() {
@@ -397,14 +403,14 @@ impl Remote {
 
     /// The directory at `path` is being scanned while the job on its way ends. What the job has sent
     /// of it may be gone before the directory is watched, and nobody would tell.
-    pub fn unseen_when_job_ends(&mut self, path: Path) {
+    pub fn unseen_when_job_ends(&mut self, path: RelPath) {
         if self.flight_reaches(&path) {
             self.doubtful.insert(path);
         }
     }
 
     /// The directory at `path` has been scanned: from now on nothing in it changes unseen.
-    pub fn seen(&mut self, path: &Path, now: Time) {
+    pub fn seen(&mut self, path: &RelPath, now: Time) {
         if self.doubtful.remove(path) || self.flight_reaches(path) {
             self.change(path, What::Doubted, now);
         }

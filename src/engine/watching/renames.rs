@@ -4,7 +4,7 @@
 //! Nothing rests on them: the batch has the old and the new paths as if there had been no rename. So
 //! whatever is odd is left out, and forgotten with the program.
 
-use crate::engine::sending::pending::{lies_in, Path};
+use crate::engine::rel_path::{lies_in, RelPath};
 use std::collections::VecDeque;
 
 /// Halves that wait for the other one. The kernel tells both in a row, seldom with others between.
@@ -18,9 +18,9 @@ const FILES_MAX: usize = 10_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rename {
     /// Where it was, and where the far side has it.
-    pub from: Path,
+    pub from: RelPath,
     /// Where it went. It may have gone on from there, by another rename.
-    pub to: Path,
+    pub to: RelPath,
     /// A directory, or a file.
     pub is_dir: bool,
 }
@@ -28,19 +28,19 @@ pub struct Rename {
 /// Pairs what left a name with what came to one.
 #[derive(Debug, Default)]
 pub struct Halves {
-    departed: VecDeque<(u32, Path)>,
+    departed: VecDeque<(u32, RelPath)>,
 }
 
 impl Halves {
     /// Something left its name.
-    pub fn left(&mut self, cookie: u32, path: &Path) {
+    pub fn left(&mut self, cookie: u32, path: &RelPath) {
         self.departed.truncate(DEPARTED_MAX - 1);
         self.departed.push_front((cookie, path.clone()));
     }
 
     /// Something came to a name; from where, if that was seen. Only what keeps the last part of its
     /// name counts for a file: rsync looks for nothing else in the other directory.
-    pub fn came(&mut self, cookie: u32, to: &Path, is_dir: bool) -> Option<Rename> {
+    pub fn came(&mut self, cookie: u32, to: &RelPath, is_dir: bool) -> Option<Rename> {
         let at = self.departed.iter().position(|(other, _)| *other == cookie)?;
         let (_, from) = self.departed.remove(at)?;
         let keeps_name = last_part(&from) == last_part(to);
@@ -107,8 +107,8 @@ fn last_part(path: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
 
-    fn path(name: &str) -> Path {
-        Path::from(name.as_bytes())
+    fn path(name: &str) -> RelPath {
+        RelPath::from(name.as_bytes())
     }
 
     fn directory(from: &str, to: &str) -> Rename {

@@ -9,9 +9,11 @@ use super::renames::{Halves, Rename};
 use super::scan::{Listing, Origin, Reached, ScanId};
 use super::settle::{Creations, Recent, Seen};
 use super::tree::NodeId;
-use super::watches::{join, Order, Watches, Whose};
+use super::watches::{Order, Watches, Whose};
 use crate::config::Events;
-use crate::engine::sending::pending::{Path, What};
+use crate::engine::rel_path::join;
+use crate::engine::rel_path::RelPath;
+use crate::engine::sending::pending::What;
 use crate::engine::time::Time;
 use crate::rsync::asked::plan::Gone;
 use crate::rsync::temporary::is_receivers;
@@ -38,7 +40,7 @@ pub struct Root {
     watches: Watches,
     creations: Creations,
     recent: Recent,
-    changes: Vec<(Path, What)>,
+    changes: Vec<(RelPath, What)>,
     halves: Halves,
     renames: Vec<Rename>,
     /// Where paths are put together.
@@ -84,7 +86,7 @@ impl Root {
     }
 
     /// Files that were created and are no changes yet.
-    pub fn created(&self) -> impl Iterator<Item = &Path> {
+    pub fn created(&self) -> impl Iterator<Item = &RelPath> {
         self.creations.paths()
     }
 
@@ -94,7 +96,7 @@ impl Root {
     }
 
     /// The changes since the last call, in order.
-    pub fn take_changes(&mut self) -> Vec<(Path, What)> {
+    pub fn take_changes(&mut self) -> Vec<(RelPath, What)> {
         std::mem::take(&mut self.changes)
     }
 
@@ -109,7 +111,7 @@ impl Root {
     }
 
     /// A created file to look at now; the answer goes to [`Root::handle_seen`].
-    pub fn take_look(&mut self, now: Time) -> Option<Path> {
+    pub fn take_look(&mut self, now: Time) -> Option<RelPath> {
         self.creations.take_look(now)
     }
 
@@ -125,7 +127,7 @@ impl Root {
         }
         let lost_count = self.watches.has_lost_count();
         if lost_count && self.watches.poll_is_due(now) {
-            self.changes.push((Path::from([]), What::Unwatched));
+            self.changes.push((RelPath::from([]), What::Unwatched));
         }
         self.watches.expire(now);
         // As soon as those that are remembered could be watched, there may be room for all.
@@ -177,7 +179,7 @@ impl Root {
             ),
             Origin::Moved => (self.switches.move_to, self.switches.move_to),
         };
-        let directory = || Path::from(&*listing.path);
+        let directory = || RelPath::from(&*listing.path);
         if matches!(listing.reached, Reached::Unwatched { .. }) {
             if listing.origin != Origin::Start && !self.watches.is_retry(listing.scan) {
                 self.changes.push((directory(), What::Unwatched));
@@ -202,7 +204,7 @@ impl Root {
                 Origin::Moved if if entry.is_dir { folders } else { files } => What::Changed,
                 Origin::Start | Origin::Created(_) | Origin::Moved => continue,
             };
-            let path = Path::from(join(&listing.path, &entry.name));
+            let path = RelPath::from(join(&listing.path, &entry.name));
             if let (What::Created(since), false, true) =
                 (what, entry.is_dir, is_receivers(&entry.name))
             {
@@ -223,9 +225,9 @@ impl Root {
     }
 
     /// A scan has ended; gives its path, unless it was the whole root's.
-    pub fn handle_scan_ended(&mut self, id: ScanId) -> Option<Path> {
+    pub fn handle_scan_ended(&mut self, id: ScanId) -> Option<RelPath> {
         let retried = self.watches.is_retry(id);
-        let path = self.watches.scan_ended(id).map(Path::from);
+        let path = self.watches.scan_ended(id).map(RelPath::from);
         if let Some(path) = path.as_ref().filter(|_| retried) {
             // Watched now or not: what has disappeared from it so far, nobody has told.
             self.changes.push((path.clone(), What::Unwatched));
@@ -234,12 +236,12 @@ impl Root {
     }
 
     /// The directories below which things may change unseen, because they are being scanned.
-    pub fn unseen(&self) -> impl Iterator<Item = Path> + '_ {
-        self.watches.unseen().map(Path::from)
+    pub fn unseen(&self) -> impl Iterator<Item = RelPath> + '_ {
+        self.watches.unseen().map(RelPath::from)
     }
 
     /// What a look at a created file saw.
-    pub fn handle_seen(&mut self, path: &Path, seen: Seen, now: Time) {
+    pub fn handle_seen(&mut self, path: &RelPath, seen: Seen, now: Time) {
         let if_regular = self.switches.close_write || self.switches.create_file;
         if let Some(created) = self.creations.seen(path, seen, if_regular, now) {
             self.recent.note(path, now);
@@ -253,14 +255,14 @@ impl Root {
     }
 
     /// The path of an entry, if its directory has one.
-    fn path_of(&mut self, node: NodeId, name: &[u8]) -> Option<Path> {
+    fn path_of(&mut self, node: NodeId, name: &[u8]) -> Option<RelPath> {
         self.scratch.clear();
         self.watches.write_path(node, &mut self.scratch)?;
         if !self.scratch.is_empty() {
             self.scratch.push(b'/');
         }
         self.scratch.extend_from_slice(name);
-        Some(Path::from(&*self.scratch))
+        Some(RelPath::from(&*self.scratch))
     }
 
     fn handle_root(&mut self, event: &RawEvent, now: Time) -> Fate {
@@ -268,7 +270,7 @@ impl Root {
             return Fate::Lost;
         }
         if event.has(mask::ATTRIB) {
-            self.attributes_changed(Some(Path::from([])), true, now);
+            self.attributes_changed(Some(RelPath::from([])), true, now);
         }
         Fate::Fine
     }
@@ -277,7 +279,7 @@ impl Root {
         &mut self,
         parent: NodeId,
         event: &RawEvent,
-        path: Option<Path>,
+        path: Option<RelPath>,
         excluded: bool,
         now: Time,
     ) {
@@ -319,7 +321,7 @@ impl Root {
         }
     }
 
-    fn handle_file(&mut self, path: Path, event: &RawEvent, now: Time) {
+    fn handle_file(&mut self, path: RelPath, event: &RawEvent, now: Time) {
         if is_receivers(&event.name) && self.handle_received(&path, event, now) {
             return;
         }
@@ -361,7 +363,7 @@ impl Root {
     /// What another rsync receives here has a name of its own until it is complete, and is no change
     /// before; `false` if it is to be handled as any other. Nothing rests on the name: what keeps it is
     /// a change a little later.
-    fn handle_received(&mut self, path: &Path, event: &RawEvent, now: Time) -> bool {
+    fn handle_received(&mut self, path: &RelPath, event: &RawEvent, now: Time) -> bool {
         if event.has(mask::CREATE) {
             return self.creations.receive(path, event.has(mask::CLOSE_WRITE), now);
         }
@@ -375,14 +377,14 @@ impl Root {
 
     /// Something left its name, perhaps for another one. With a filter, what a directory holds and is
     /// not to be seen depends on where it lies.
-    fn left(&mut self, path: Option<&Path>, event: &RawEvent) {
+    fn left(&mut self, path: Option<&RelPath>, event: &RawEvent) {
         let may = self.removes_what_moves() && self.switches.move_to && !self.filter.is_active();
         if let Some(path) = path.filter(|_| may) {
             self.halves.left(event.cookie, path);
         }
     }
 
-    fn came(&mut self, path: &Path, event: &RawEvent) {
+    fn came(&mut self, path: &RelPath, event: &RawEvent) {
         self.renames.extend(self.halves.came(event.cookie, path, event.is_dir()));
     }
 
@@ -390,7 +392,7 @@ impl Root {
         self.switches.delete && self.switches.move_from
     }
 
-    fn attributes_changed(&mut self, path: Option<Path>, is_dir: bool, now: Time) {
+    fn attributes_changed(&mut self, path: Option<RelPath>, is_dir: bool, now: Time) {
         let Some(path) = path else { return };
         let itself = self.recent.contains(&path, false, now);
         if is_dir && !itself && self.recent.contains(&path, true, now) {
@@ -400,12 +402,12 @@ impl Root {
         }
     }
 
-    fn changed(&mut self, path: &Path, now: Time) {
+    fn changed(&mut self, path: &RelPath, now: Time) {
         self.recent.note(path, now);
         self.changes.push((path.clone(), What::Changed));
     }
 
-    fn removed(&mut self, path: Option<Path>, gone: Gone) {
+    fn removed(&mut self, path: Option<RelPath>, gone: Gone) {
         if let Some(path) = path {
             let unsent = self.creations.removed(&path);
             self.changes.push((path, What::Removed { gone, unsent }));

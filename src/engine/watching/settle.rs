@@ -9,7 +9,7 @@
 //! events do not count by themselves, they still count for a path that changed a moment ago.
 
 use super::numbers::NumberMap;
-use crate::engine::sending::pending::Path;
+use crate::engine::rel_path::RelPath;
 use crate::engine::time::Time;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -81,38 +81,38 @@ struct Creation {
 /// Files that were created and not closed by their writer yet, or not renamed to what they shall be.
 #[derive(Debug, Default)]
 pub struct Creations {
-    waiting: HashMap<Path, Creation>,
+    waiting: HashMap<RelPath, Creation>,
     /// One for each of [`LOOKS_MS`], in the order of time. Files that do not wait any more, or not for
     /// this look, stay in until they come to the front: whoever is first is always wanted.
-    looks: [VecDeque<(Time, Path)>; LOOKS_MS.len()],
+    looks: [VecDeque<(Time, RelPath)>; LOOKS_MS.len()],
 }
 
 impl Creations {
     /// A file was created; `false` if no more can wait.
-    pub fn insert(&mut self, path: &Path, now: Time) -> bool {
+    pub fn insert(&mut self, path: &RelPath, now: Time) -> bool {
         self.wait(path, Look::First, false, now, now)
     }
 
     /// A file was found that has a receiver's name and was created at `since` or later; `false` if no
     /// more can wait.
-    pub fn find(&mut self, path: &Path, since: Time, now: Time) -> bool {
+    pub fn find(&mut self, path: &RelPath, since: Time, now: Time) -> bool {
         self.wait(path, Look::First, false, since, now)
     }
 
     /// A file was created that [has a receiver's name](crate::rsync::temporary::is_receivers), and perhaps closed at once;
     /// `false` if no more can wait.
-    pub fn receive(&mut self, path: &Path, closed: bool, now: Time) -> bool {
+    pub fn receive(&mut self, path: &RelPath, closed: bool, now: Time) -> bool {
         self.wait(path, if closed { Look::Later } else { Look::Receiving }, closed, now, now)
     }
 
     /// The writer of a file that waits and has a receiver's name is done.
-    pub fn received(&mut self, path: &Path, now: Time) {
+    pub fn received(&mut self, path: &RelPath, now: Time) {
         let Some(creation) = self.waiting.get_mut(path) else { return };
         creation.closed = true;
         self.look(path, Look::Later, now);
     }
 
-    fn wait(&mut self, path: &Path, look: Look, closed: bool, since: Time, now: Time) -> bool {
+    fn wait(&mut self, path: &RelPath, look: Look, closed: bool, since: Time, now: Time) -> bool {
         self.remove(path);
         if self.waiting.len() >= CREATIONS_MAX {
             return false;
@@ -149,7 +149,7 @@ impl Creations {
     }
 
     /// The files that wait.
-    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+    pub fn paths(&self) -> impl Iterator<Item = &RelPath> {
         self.waiting.keys()
     }
 
@@ -159,8 +159,8 @@ impl Creations {
     }
 
     /// A file to look at now; the answer goes to [`Creations::seen`].
-    pub fn take_look(&mut self, now: Time) -> Option<Path> {
-        let is_due = |looks: &&mut VecDeque<(Time, Path)>| {
+    pub fn take_look(&mut self, now: Time) -> Option<RelPath> {
+        let is_due = |looks: &&mut VecDeque<(Time, RelPath)>| {
             looks.front().is_some_and(|(time, _)| *time <= now)
         };
         let (_, path) = self.looks.iter_mut().find(is_due)?.pop_front()?;
@@ -170,7 +170,13 @@ impl Creations {
 
     /// What the look saw. Gives the time of creation if the file is a change now. A regular file
     /// with one link counts only `if_regular`: its user may have turned off what tells of content.
-    pub fn seen(&mut self, path: &Path, seen: Seen, if_regular: bool, now: Time) -> Option<Time> {
+    pub fn seen(
+        &mut self,
+        path: &RelPath,
+        seen: Seen,
+        if_regular: bool,
+        now: Time,
+    ) -> Option<Time> {
         let creation = self.waiting.get_mut(path)?;
         let complete = match seen {
             Seen::Missing | Seen::Directory => false,
@@ -195,7 +201,7 @@ impl Creations {
     }
 
     /// Puts a look at a file that waits at the end of its queue.
-    fn look(&mut self, path: &Path, look: Look, now: Time) {
+    fn look(&mut self, path: &RelPath, look: Look, now: Time) {
         let look_at = now + LOOKS_MS[look as usize];
         if let Some(creation) = self.waiting.get_mut(path) {
             creation.look_at = look_at;
@@ -218,7 +224,7 @@ impl Creations {
     }
 }
 
-fn is_wanted(waiting: &HashMap<Path, Creation>, (time, path): &(Time, Path)) -> bool {
+fn is_wanted(waiting: &HashMap<RelPath, Creation>, (time, path): &(Time, RelPath)) -> bool {
     waiting.get(path).is_some_and(|creation| creation.look_at == *time)
 }
 
@@ -301,8 +307,8 @@ fn below(hash: u64) -> u64 {
 mod tests {
     use super::*;
 
-    fn path(name: &str) -> Path {
-        Path::from(name.as_bytes())
+    fn path(name: &str) -> RelPath {
+        RelPath::from(name.as_bytes())
     }
 
     fn regular(links: u64, size: u64) -> Seen {

@@ -25,7 +25,7 @@ use super::numbers::{NumberMap, NumberSet};
 use super::scan::{Listing, Origin, Place, Reached, Scan, ScanId};
 use super::tree::{NodeId, Tree};
 use super::unwatched::Unwatched;
-use crate::engine::sending::pending::lies_in;
+use crate::engine::rel_path::{join, lies_in};
 use crate::engine::time::Time;
 use crate::sorted::SortedMap;
 use std::collections::{HashMap, VecDeque};
@@ -502,16 +502,4 @@ impl Watches {
         self.touched.clear();
         self.forgotten.clear();
     }
-}
-
-/// `name` below the directory `above`, both relative to the root.
-pub fn join(above: &[u8], name: &[u8]) -> Vec<u8> {
-    if above.is_empty() {
-        return name.to_vec();
-    }
-    let mut path = Vec::with_capacity(above.len() + 1 + name.len());
-    path.extend_from_slice(above);
-    path.push(b'/');
-    path.extend_from_slice(name);
-    path
 }

@@ -19,7 +19,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::original;
-use crate::engine::sending::pending::Path as PathBytes;
+use crate::engine::rel_path::RelPath;
 use crate::rsync::asked::command::Target;
 use crate::rsync::asked::plan::Gone;
 use crate::rsync::asked::repair::{self, Kind, INCLUDE};
@@ -89,7 +89,7 @@ pub struct Owed {
     /// The whole root. Whether that deletes anything is for the [`Mode`] to say, never for a file.
     pub full_sync: bool,
     /// Relative to the root, and what disappeared there. Empty for the root's own attributes.
-    pub paths: SortedMap<PathBytes, Gone>,
+    pub paths: SortedMap<RelPath, Gone>,
 }
 
 impl Owed {
@@ -100,7 +100,7 @@ impl Owed {
 
     /// Adds paths. With more than [`PATHS_MAX`] a full sync stands for those where nothing
     /// disappeared, as it does in the script: half a million need not be kept a second time.
-    pub fn add_all(&mut self, paths: Vec<(PathBytes, Gone)>) {
+    pub fn add_all(&mut self, paths: Vec<(RelPath, Gone)>) {
         let many = paths.len() > PATHS_MAX;
         self.full_sync |= many;
         for (path, gone) in paths {
@@ -111,7 +111,7 @@ impl Owed {
     }
 
     /// Adds a path; of two things that disappeared there, the larger counts.
-    pub fn add(&mut self, path: PathBytes, gone: Gone) {
+    pub fn add(&mut self, path: RelPath, gone: Gone) {
         let known = self.paths.get_or_insert(path, gone);
         *known = gone.max(*known);
     }

@@ -3,8 +3,8 @@
 use super::looker::Looker;
 use super::whole;
 use super::Route;
+use crate::engine::rel_path::RelPath;
 use crate::engine::sending::bulk::LARGE_BYTES_MIN;
-use crate::engine::sending::pending::Path as PathBytes;
 use crate::engine::watching::settle::Stamp;
 use crate::rsync;
 use crate::rsync::asked::plan::{self, Deletes, Gone, Looked, Now, Run};
@@ -13,7 +13,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// A path of a batch, and what disappeared under its name.
-pub(super) type Listed = (PathBytes, Gone);
+pub(super) type Listed = (RelPath, Gone);
 
 /// Two halves, between two directories if there is such a place near the middle.
 pub(super) fn halves(paths: &[Listed]) -> (&[Listed], &[Listed]) {
@@ -31,9 +31,9 @@ pub(super) fn halves(paths: &[Listed]) -> (&[Listed], &[Listed]) {
 pub(super) struct Load {
     pub(super) paths: Vec<Looked>,
     /// The large files among them, in order.
-    pub(super) large: Vec<(PathBytes, Stamp)>,
+    pub(super) large: Vec<(RelPath, Stamp)>,
     /// The directories, sorted, that are listed in place of what is in them.
-    pub(super) whole: Vec<PathBytes>,
+    pub(super) whole: Vec<RelPath>,
 }
 
 impl Load {
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn halves_meet_between_two_directories() {
         let paths = |names: &[&str]| -> Vec<Listed> {
-            names.iter().map(|name| (PathBytes::from(name.as_bytes()), Gone::No)).collect()
+            names.iter().map(|name| (RelPath::from(name.as_bytes()), Gone::No)).collect()
         };
         for (names, first) in [
             (&["a/1", "a/2", "a/3", "a/4", "a/5", "b/1", "b/2", "b/3"][..], 5),

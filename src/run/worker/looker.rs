@@ -1,6 +1,6 @@
 //! What a path of a job is at this moment, and what is in its way.
 
-use crate::engine::sending::pending::Path as PathBytes;
+use crate::engine::rel_path::RelPath;
 use crate::rsync::asked::plan::{Gone, Now};
 use crate::run::walk::below;
 use nix::fcntl::{openat, AtFlags, OFlag};
@@ -65,7 +65,7 @@ impl<'a> Looker<'a> {
     /// Of a path just looked at: the topmost thing above it that is no directory any more, to be
     /// listed in its place. Listed itself, rsync would take the way to it along: where that is a
     /// symlink now, it would make a directory of it over there (`-R` follows it; measured).
-    pub(super) fn in_the_way(&self, path: &[u8]) -> Option<(PathBytes, Gone, Now)> {
+    pub(super) fn in_the_way(&self, path: &[u8]) -> Option<(RelPath, Gone, Now)> {
         if self.parent_is_real {
             return None;
         }
@@ -77,7 +77,7 @@ impl<'a> Looker<'a> {
                 None => Now::Missing,
             };
             // There was something in it, so it was a directory.
-            Some((PathBytes::from(above), Gone::Directory, now))
+            Some((RelPath::from(above), Gone::Directory, now))
         })
     }
 
@@ -129,7 +129,7 @@ mod tests {
         ] {
             looker.look(path.as_bytes());
             let expected = expected
-                .map(|(above, now)| (PathBytes::from(above.as_bytes()), Gone::Directory, now));
+                .map(|(above, now)| (RelPath::from(above.as_bytes()), Gone::Directory, now));
             assert_eq!(looker.in_the_way(path.as_bytes()), expected, "{path}");
         }
     }

@@ -2,7 +2,7 @@
 
 use super::looker::Looker;
 use super::Route;
-use crate::engine::sending::pending::{above, lies_in};
+use crate::engine::rel_path::{above, lies_in};
 use crate::engine::watching::renames::{far_names, Rename};
 use crate::rsync::asked::plan::{self, Deletes, Gone, Looked, Now, Run};
 use crate::rsync::asked::rename;

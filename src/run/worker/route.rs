@@ -5,7 +5,7 @@
 use super::looker::Looker;
 use super::{Footing, Identity};
 use crate::config;
-use crate::engine::sending::pending::Path as PathBytes;
+use crate::engine::rel_path::RelPath;
 use crate::engine::watching::filter::Filter;
 use crate::rsync::asked::capability::Capability;
 use crate::rsync::asked::command::Target;
@@ -103,7 +103,7 @@ impl Route {
     }
 
     /// The runs that make whole directories equal, of those that are still there.
-    pub(super) fn levels(&self, directories: &[(PathBytes, Depth)], delete: bool) -> Vec<Run> {
+    pub(super) fn levels(&self, directories: &[(RelPath, Depth)], delete: bool) -> Vec<Run> {
         let mut looker = Looker::new(&self.root);
         let mut real = [Vec::new(), Vec::new()];
         for (path, depth) in directories {
@@ -112,7 +112,7 @@ impl Route {
             }
         }
         let left_out = self.excludes.one_by_one.as_ref().map(|filter| left_out(&self.root, filter));
-        let runs = |depth, directories: &[PathBytes]| {
+        let runs = |depth, directories: &[RelPath]| {
             let (target, excludes) = (&self.target(), self.excludes.patterns.as_slice());
             let level = Level { target, depth, delete, excludes };
             level::runs(level, left_out.as_deref(), directories)

@@ -4,8 +4,8 @@
 use super::finding::Finding;
 use crate::config::language::Language;
 use crate::config::{Config, EmptyRoot, Root};
+use crate::engine::rel_path::join;
 use crate::engine::watching::filter::Filter;
-use crate::engine::watching::watches::join;
 use crate::run::walk::below;
 use crate::run::worker::is_empty;
 use crate::start::prepare;

@@ -30,7 +30,7 @@ use self::socket::Socket;
 use self::trouble::Trouble;
 use self::worker::{work, End, Shared, Target};
 use crate::config::{self, Config, PluginKind};
-use crate::engine::sending::pending::{lies_in, Path as PathBytes};
+use crate::engine::rel_path::{lies_in, RelPath};
 use crate::engine::time::Time;
 use crate::rsync::asked::plan::Gone;
 use crate::sys::channel::{channel, Receiver, Sender};
@@ -110,7 +110,7 @@ impl Plugins {
     }
 
     /// Paths of a root have arrived; in order, relative to the root, with what disappeared there.
-    pub fn give(&mut self, root: usize, paths: impl IntoIterator<Item = (PathBytes, Gone)>) {
+    pub fn give(&mut self, root: usize, paths: impl IntoIterator<Item = (RelPath, Gone)>) {
         if self.is_stopping {
             return;
         }

@@ -24,7 +24,7 @@ fn start(kind: PluginKind, block: &str, root: &Path, workers: usize) -> (Plugins
 }
 
 fn give(plugins: &mut Plugins, paths: &[&str]) {
-    plugins.give(0, paths.iter().map(|path| (PathBytes::from(path.as_bytes()), Gone::No)));
+    plugins.give(0, paths.iter().map(|path| (RelPath::from(path.as_bytes()), Gone::No)));
 }
 
 /// Does the loop's part until everything has come back.

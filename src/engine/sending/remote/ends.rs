@@ -1,8 +1,9 @@
 //! What the end of a job means for what its remote is owed.
 
 use super::super::flight::{Cargo, Flight, Lane};
-use super::super::pending::{lies_in, Change, Path};
+use super::super::pending::Change;
 use super::{state, Remote};
+use crate::engine::rel_path::{lies_in, RelPath};
 use crate::engine::time::Time;
 use crate::engine::JobId;
 use crate::rsync::asked::plan::{Deletes, Gone};
@@ -189,7 +190,7 @@ impl Remote {
             }
             // One that deletes leaves the rest of its deletions out once it has met an error.
             Cargo::Levels(_) if !named.is_empty() && !self.deletes_unseen() => {
-                let named = named.iter().map(|path| (Path::from(&path[..]), Gone::No));
+                let named = named.iter().map(|path| (RelPath::from(&path[..]), Gone::No));
                 self.stuck.owe(named);
             }
             Cargo::Levels(_) | Cargo::Everything { .. } => {
@@ -198,7 +199,7 @@ impl Remote {
                 if !self.stuck_full {
                     self.partial_full_syncs = 0;
                     next = Next::Alone;
-                    self.stuck.owe(named.iter().map(|path| (Path::from(&path[..]), Gone::No)));
+                    self.stuck.owe(named.iter().map(|path| (RelPath::from(&path[..]), Gone::No)));
                 }
             }
         }
@@ -210,7 +211,7 @@ impl Remote {
     /// and the rest leaves again.
     fn cut_short(&mut self, mut flight: Flight, named: &[Vec<u8>], now: Time) -> Verdict {
         let next = self.more_is_stuck(&flight, now);
-        let is_named = |path: &Path| named.iter().any(|name| **name == **path);
+        let is_named = |path: &RelPath| named.iter().any(|name| **name == **path);
         let all = flight.batch().to_vec();
         let (stuck, rest) = all.into_iter().partition::<Vec<_>, _>(|(path, _)| is_named(path));
         flight.cargo = Cargo::Batch(rest);
@@ -237,7 +238,7 @@ impl Remote {
         Next::After(self.put_aside_ms)
     }
 
-    fn keep_stuck(&mut self, mut batch: Vec<(Path, Change)>) {
+    fn keep_stuck(&mut self, mut batch: Vec<(RelPath, Change)>) {
         batch.iter_mut().for_each(|(_, change)| change.by_name = true);
         self.stuck.restore(batch);
     }
@@ -265,7 +266,7 @@ impl Remote {
 }
 
 /// The paths of a batch that did not get through, going by the names that rsync told.
-fn stuck_of(mut batch: Vec<(Path, Change)>, named: &[Vec<u8>]) -> Vec<(Path, Change)> {
+fn stuck_of(mut batch: Vec<(RelPath, Change)>, named: &[Vec<u8>]) -> Vec<(RelPath, Change)> {
     if batch.iter().any(|(path, _)| named.iter().any(|name| lies_in(name, path))) {
         batch.retain(|(path, change)| {
             let meant = |name: &Vec<u8>| lies_in(name, path) || lies_in(path, name);
@@ -312,7 +313,7 @@ mod tests {
     #[test]
     fn what_does_not_get_through_is_tried_often_and_then_put_aside() {
         let mut remote = remote(Known::From(0));
-        let path = Path::from(b"stuck".as_slice());
+        let path = RelPath::from(b"stuck".as_slice());
         remote.change(&path, What::Changed, Time(1));
         for job in 1..STUCK_TRIES_MAX {
             assert_eq!(fail(&mut remote, "stuck", job.into()).0, Verdict::Partial(Next::Soon));
@@ -337,7 +338,7 @@ mod tests {
         }
         assert_eq!(fail(&mut remote, "stuck", 100).0, Verdict::Partial(Next::Alone));
         assert!(!remote.owes_full_sync());
-        assert_eq!(remote.owed(false).1, [(Path::from(b"stuck".as_slice()), Gone::No)]);
+        assert_eq!(remote.owed(false).1, [(RelPath::from(b"stuck".as_slice()), Gone::No)]);
     }
 
     /// What a server before 3.1 says.
@@ -349,7 +350,7 @@ mod tests {
         let (deletes, standby) = (Deletes::Combined, true);
         let manner = Manner { timing, deletes, mirror: false, standby, put_aside_ms: 0 };
         let mut remote = Remote::new(manner, Known::From(0), 0);
-        remote.change(&Path::from(&b"path"[..]), what, Time(1));
+        remote.change(&RelPath::from(&b"path"[..]), what, Time(1));
         remote.start(JobId(1), true, 1, Time(10));
         let ended = Ended { status: Status::Exited(code), stderr: stderr.to_vec() };
         remote.finish(JobId(1), Some(classify(&ended)), &ended, &[], Time(20)).unwrap()

@@ -1,8 +1,9 @@
 //! The two lanes of a remote: which job is in which, and how large files get from one to the other.
 
 use super::super::flight::{Cargo, Flight, Lane};
-use super::super::pending::{above, Change, Path, What};
+use super::super::pending::{Change, What};
 use super::{state, Remote, Verdict};
+use crate::engine::rel_path::{above, RelPath};
 use crate::engine::tally::Outcome;
 use crate::engine::time::Time;
 use crate::engine::watching::settle::Stamp;
@@ -60,13 +61,13 @@ impl Remote {
 
     /// A job on its way has found large files. Of a batch, they are no part any more; of a job in the
     /// bulk lane, it is what it is about to send.
-    pub fn set_apart(&mut self, job: JobId, files: &[(Path, Stamp)]) {
+    pub fn set_apart(&mut self, job: JobId, files: &[(RelPath, Stamp)]) {
         let Some(flight) = self.flight_mut(job) else { return };
         if flight.lane == Lane::Bulk {
             flight.stamp = files.first().map(|(_, stamp)| *stamp);
             return;
         }
-        let is_large = |path: &Path| files.binary_search_by(|(file, _)| file.cmp(path)).is_ok();
+        let is_large = |path: &RelPath| files.binary_search_by(|(file, _)| file.cmp(path)).is_ok();
         let mut apart = flight.set_apart(is_large);
         let (retries, started) = (flight.retries, flight.started);
         // What is in a directory that is emptied without it may stay there, and be another one's.
@@ -90,7 +91,7 @@ impl Remote {
     }
 
     /// A job on its way lists these directories, sorted, in place of what is in them.
-    pub fn set_whole(&mut self, job: JobId, whole: Vec<Path>) {
+    pub fn set_whole(&mut self, job: JobId, whole: Vec<RelPath>) {
         if let Some(flight) = self.flight_mut(job) {
             flight.whole = Some(whole);
         }
@@ -98,7 +99,7 @@ impl Remote {
 
     /// What a batch carries waits nowhere else. Gives whether the far side can have nothing of what
     /// waited.
-    pub(super) fn take_back(&mut self, batch: &mut [(Path, Change)]) -> bool {
+    pub(super) fn take_back(&mut self, batch: &mut [(RelPath, Change)]) -> bool {
         let mut fresh = true;
         if self.bulk.waiting() == 0 {
             return fresh;
@@ -154,7 +155,7 @@ impl Remote {
     }
 
     /// The job with a large file has ended: what happened under its name meanwhile is looked at now.
-    pub(super) fn landed(&mut self, file: &Path, started: Time, verdict: &Verdict, now: Time) {
+    pub(super) fn landed(&mut self, file: &RelPath, started: Time, verdict: &Verdict, now: Time) {
         let outcome = state::outcome(verdict);
         let since = self.bulk.landed(file).unwrap_or(started);
         self.tally.bulk_ends(outcome, since, started, now);
@@ -163,9 +164,9 @@ impl Remote {
         }
         if std::mem::take(&mut self.bulk.had_company) || self.flight.is_some() {
             // rsync sets the attributes of the directories above at its end, as they were when it began.
-            self.pending.put(Path::from([]), Change::SEEN);
+            self.pending.put(RelPath::from([]), Change::SEEN);
             for directory in above(file) {
-                self.pending.put(Path::from(directory), Change::SEEN);
+                self.pending.put(RelPath::from(directory), Change::SEEN);
             }
             self.first_change.get_or_insert(now);
         }

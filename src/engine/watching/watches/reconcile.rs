@@ -5,7 +5,8 @@
 use super::super::event::Wd;
 use super::super::scan::{Listing, Origin, Place, ScanId};
 use super::super::tree::NodeId;
-use super::{join, Watches, AGAIN_DOUBLINGS_MAX, AGAIN_MS, CONTRADICTIONS_MAX, DOUBT_MS};
+use super::{Watches, AGAIN_DOUBLINGS_MAX, AGAIN_MS, CONTRADICTIONS_MAX, DOUBT_MS};
+use crate::engine::rel_path::join;
 use crate::engine::time::Time;
 
 impl Watches {

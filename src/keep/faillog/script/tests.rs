@@ -61,7 +61,7 @@ impl Setting {
 }
 
 pub(super) fn owed(full_sync: bool, paths: &[(&[u8], Gone)]) -> Owed {
-    let paths = paths.iter().map(|(path, gone)| (PathBytes::from(*path), *gone)).collect();
+    let paths = paths.iter().map(|(path, gone)| (RelPath::from(*path), *gone)).collect();
     Owed { status: 2560, full_sync, paths }
 }
 
@@ -448,7 +448,7 @@ fn a_record_finds_its_remote_by_the_remotes_own_settings() {
 
 #[test]
 fn of_too_many_paths_only_those_that_disappeared_are_kept() {
-    let mut paths: Vec<(PathBytes, Gone)> =
+    let mut paths: Vec<(RelPath, Gone)> =
         (0..PATHS_MAX).map(|n| (n.to_string().into_bytes().into(), Gone::No)).collect();
     let mut all = Owed::default();
     all.add_all(paths.clone());
