@@ -16,7 +16,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::{fmt, process};
 
-use super::own_file;
+use super::own_file::{self, Fault};
 use nix::sys::stat::{major, minor};
 
 /// How often the file beside the fail log is opened again that was deleted at the same moment.
@@ -156,9 +156,15 @@ fn listed(line: &str) -> Option<Listed> {
 
 fn lock_beside(config: &Path, path: &Path) -> Result<File, Error> {
     for _ in 0..ATTEMPTS_MAX {
-        let file = own_file::open_or_make(path).map_err(|error| match error {
-            own_file::Error::Io(..) => Error::Unlockable(error),
-            own_file::Error::Refused(..) => Error::Refused(error),
+        let file = own_file::open_or_make(path).map_err(|error| match error.fault {
+            // Whoever can delete the lock file can undo the lock; the other one has to do.
+            Fault::Failed(_) | Fault::Directory(_) => Error::Unlockable(error),
+            Fault::SymbolicLink
+            | Fault::HardLink
+            | Fault::NotPlain
+            | Fault::Owner(_)
+            | Fault::Writable(_)
+            | Fault::TooLarge(_) => Error::Refused(error),
         })?;
         match flock(&file) {
             // Deleted between the two steps: then another instance may lock a new one.
@@ -167,13 +173,14 @@ fn lock_beside(config: &Path, path: &Path) -> Result<File, Error> {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 return Err(Error::Running(config.into(), told_pid(&file)));
             }
-            Err(error) => {
-                return Err(Error::Unlockable(own_file::Error::Io(path.into(), error)));
-            }
+            Err(error) => return Err(unlockable(path, error)),
         }
     }
-    let error = io::Error::other("is deleted again and again");
-    Err(Error::Unlockable(own_file::Error::Io(path.into(), error)))
+    Err(unlockable(path, io::Error::other("is deleted again and again")))
+}
+
+fn unlockable(path: &Path, error: io::Error) -> Error {
+    Error::Unlockable(own_file::Error { path: path.into(), fault: error.into() })
 }
 
 /// `None` where the file cannot be locked: over NFS that takes a descriptor which can write.
@@ -220,6 +227,7 @@ mod tests {
     use nix::sys::signal::{kill, Signal};
     use nix::sys::wait::waitpid;
     use nix::unistd::{fork, pause, ForkResult};
+    use std::os::unix::fs::PermissionsExt;
     use std::process::Command;
     use std::time::{Duration, Instant};
 
@@ -315,6 +323,20 @@ mod tests {
         std::os::unix::fs::symlink(lab.config(), lab.beside()).unwrap();
         assert!(matches!(lab.take(), Err(Error::Refused(_))));
         assert_eq!(fs::read(lab.config()).unwrap(), b"<head/>");
+    }
+
+    #[test]
+    fn where_everybody_can_delete_it_the_configuration_alone_is_locked() {
+        let lab = Lab::new();
+        let open = lab.home.path().join("open");
+        fs::create_dir(&open).unwrap();
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+        let take = |config: &Path| Lock::take(config, &open.join("lock"));
+        let _first = take(&lab.config()).unwrap();
+        assert_eq!(running(take(&lab.config())), Some(None));
+        assert_eq!(fs::read_dir(&open).unwrap().count(), 0);
+        let neither = take(&lab.home.path().join("missing.xml")).unwrap_err();
+        assert!(matches!(neither, Error::Unlockable(_)), "{neither}");
     }
 
     #[test]

@@ -3,10 +3,11 @@
 //! Owns whether the file may be written, and that it goes when the program ends. It is never the
 //! lock: that a number stands in it says only who wrote it. `main` writes it when it has the lock.
 
-use super::own_file::{self, Error};
+use super::own_file;
 use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::{sysconf, Pid, SysconfVar};
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -18,6 +19,43 @@ const BYTES_MAX: u64 = 32;
 const MODE: u32 = 0o644;
 /// How exactly the times of a process and of a file can be compared.
 const SLACK: Duration = Duration::from_secs(2);
+
+/// Why the number is not written.
+#[derive(Debug)]
+pub enum Error {
+    /// The file is not safe to use, or cannot be written.
+    File(own_file::Error),
+    /// It belongs to this process, which runs.
+    Running(PathBuf, i32),
+    /// There is something else in it.
+    Foreign(PathBuf),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::File(error) => error.fmt(f),
+            Error::Running(path, pid) => write!(
+                f,
+                "{}: belongs to process {pid}, which runs; name another file",
+                path.display()
+            ),
+            Error::Foreign(path) => write!(
+                f,
+                "{}: is not a file with a process number; name another one",
+                path.display()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<own_file::Error> for Error {
+    fn from(error: own_file::Error) -> Error {
+        Error::File(error)
+    }
+}
 
 /// The file; it is deleted with this value, unless somebody has put something else there.
 #[derive(Debug)]
@@ -34,17 +72,12 @@ impl PidFile {
         let found = own_file::read(path, BYTES_MAX)?;
         let text = found.as_deref().map(|bytes| String::from_utf8_lossy(bytes).trim().to_owned());
         if let Some(text) = text.filter(|text| !text.is_empty()) {
-            let refused = |why: String| Err(Error::Refused(path.into(), why));
             match text.parse() {
                 Ok(pid) if pid > 0 && has_written(pid, path) => {
-                    return refused(format!(
-                        "belongs to process {pid}, which runs; name another file"
-                    ));
+                    return Err(Error::Running(path.into(), pid));
                 }
                 Ok(pid) if pid > 0 => {}
-                Ok(_) | Err(_) => {
-                    return refused("is not a file with a process number; name another one".into());
-                }
+                Ok(_) | Err(_) => return Err(Error::Foreign(path.into())),
             }
         }
         own_file::replace(path, line().as_bytes(), MODE)?;
@@ -136,7 +169,7 @@ mod tests {
         let later = PidFile::write(&path).map(drop);
         other.kill().unwrap();
         other.wait().unwrap();
-        assert!(matches!(now, Err(Error::Refused(..))), "{now:?}");
+        assert!(matches!(now, Err(Error::Running(..))), "{now:?}");
         later.unwrap();
     }
 
@@ -145,7 +178,8 @@ mod tests {
         for content in ["root:x:0:0", "-1\n", "0\n", "12 13\n", &"1".repeat(33)] {
             let (_home, path) = place();
             fs::write(&path, content).unwrap();
-            assert!(matches!(PidFile::write(&path), Err(Error::Refused(..))), "{content}");
+            let written = PidFile::write(&path);
+            assert!(matches!(written, Err(Error::Foreign(_) | Error::File(_))), "{content}");
             assert_eq!(fs::read_to_string(&path).unwrap(), content);
         }
     }
@@ -156,7 +190,7 @@ mod tests {
         let victim = home.path().join("victim");
         fs::write(&victim, "").unwrap();
         symlink(&victim, &path).unwrap();
-        assert!(matches!(PidFile::write(&path), Err(Error::Refused(..))));
+        assert!(matches!(PidFile::write(&path), Err(Error::File(_))));
         assert_eq!(fs::read_to_string(&victim).unwrap(), "");
     }
 

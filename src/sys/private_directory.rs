@@ -86,7 +86,7 @@ pub fn is_ours(path: &Path) -> bool {
 }
 
 fn make(path: &Path) -> io::Result<File> {
-    own_file::check_directory(path).map_err(io::Error::other)?;
+    own_file::check_directory(path).map_err(|fault| io::Error::other(fault.to_string()))?;
     DirBuilder::new().mode(0o700).create(path)?;
     let locked = open_locked(path)?;
     // Another start may have taken it for left behind, between the two steps.

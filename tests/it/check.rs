@@ -126,7 +126,12 @@ fn each_fault_of_this_machine_is_found() {
             "warning",
             "begins with the user and a colon",
         ),
-        (|plan| symlink("/etc/x", &plan.conf.fail_log).unwrap(), 1, "error", " is a link, and "),
+        (
+            |plan| symlink("/etc/x", &plan.conf.fail_log).unwrap(),
+            1,
+            "error",
+            " is a symbolic link; ",
+        ),
         (
             |plan| fs::write(&plan.conf.fail_log, "#errno 256\ncd /w && rsync x\n\n").unwrap(),
             0,

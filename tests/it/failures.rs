@@ -117,8 +117,11 @@ fn a_fail_log_that_is_not_safe_is_left_alone_and_said() {
         std::os::unix::fs::chown(path, Some(65534), None).unwrap();
     };
     type Make = fn(&Path, &Path);
-    let cases: [(&str, Make); 3] =
-        [("is a link", link), ("others can write", writable), ("belongs to", foreign)];
+    let cases: [(&str, Make); 3] = [
+        ("is a symbolic link", link),
+        ("can be written by others", writable),
+        ("belongs to", foreign),
+    ];
     for (words, make) in cases {
         let plan = Plan::new();
         let path = plan.conf.fail_log.clone();
@@ -134,6 +137,29 @@ fn a_fail_log_that_is_not_safe_is_left_alone_and_said() {
         mirror.equal();
         assert_eq!(fs::read(&path).unwrap(), before, "{words}");
     }
+}
+
+#[test]
+fn a_directory_in_which_everybody_deletes_costs_the_fail_log_and_nothing_else() {
+    let mut plan = Plan::new();
+    let open = plan.directory("open");
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+    plan.conf.fail_log = open.join("rsync_fail_log.sh");
+    let mut mirror = plan.start();
+    let said = "everybody can replace the fail log";
+    assert!(mirror.log().contains(said), "{}", mirror.log());
+    mirror.daemon.stop();
+    fs::write(mirror.root.join("new"), "").unwrap();
+    eventually("the remote fails", || mirror.log().contains("everything is kept"));
+    mirror.daemon.start();
+    mirror.equal();
+    let conf = mirror.dir().join("confxml.xml");
+    let second = run_to_end(mirror.dir(), &["-o".into(), conf.into_os_string()], &[]);
+    assert_eq!(second.code, Some(3), "{}", second.stderr);
+    mirror.kill_program();
+    mirror.start_again(&[]);
+    mirror.equal();
+    assert_eq!(fs::read_dir(&open).unwrap().count(), 0, "something was put there");
 }
 
 #[test]

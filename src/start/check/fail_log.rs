@@ -40,16 +40,17 @@ mod tests {
     use super::super::finding::Severity::{Error, Fine, Note, Warning};
     use super::*;
     use crate::keep::faillog::store::Why;
+    use crate::sys::own_file::Fault;
 
     #[test]
     fn what_waits_in_the_fail_log_is_counted() {
-        let refused = Refused { path: "/x".into(), why: Why::Link };
+        let refused = Refused { path: "/x".into(), why: Why::File(Fault::SymbolicLink) };
         let two = b"#errno 2560\ncd /w && rsync a\n\n#errno 256\ncd /w && rsync b\n\n".to_vec();
         for (looked, severity, text) in [
             (Ok(Vec::new()), Fine, "can be used"),
             (Ok(two), Note, "2 records in it; "),
             (Ok(b"rm -rf /\n".to_vec()), Warning, "what stands in it is no record"),
-            (Err(refused), Error, "the fail log /x is a link"),
+            (Err(refused), Error, "the fail log /x is a symbolic link"),
         ] {
             let finding = fail_log(looked);
             assert_eq!(finding.severity, severity);

@@ -1,6 +1,7 @@
 //! The file in good hands and in bad ones.
 
 use super::*;
+use crate::sys::user;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{chown, symlink, PermissionsExt};
 use std::os::unix::net::UnixListener;
@@ -68,15 +69,15 @@ type Trap = (fn(&Path), &'static str);
 fn what_somebody_else_may_have_written_is_refused() {
     const TEXT: &str = "#errno 256\n";
     let traps: [Trap; 12] = [
-        (|at| symlink(at.with_extension("victim"), at).unwrap(), "is a link"),
-        (|at| symlink("nowhere", at).unwrap(), "is a link"),
-        (|at| fs::hard_link(at.with_extension("victim"), at).unwrap(), "is a link"),
-        (|at| fs::create_dir(at).unwrap(), "is no regular file"),
+        (|at| symlink(at.with_extension("victim"), at).unwrap(), "is a symbolic link"),
+        (|at| symlink("nowhere", at).unwrap(), "is a symbolic link"),
+        (|at| fs::hard_link(at.with_extension("victim"), at).unwrap(), "is a hard link"),
+        (|at| fs::create_dir(at).unwrap(), "is not a plain file"),
         (
             |at| nix::unistd::mkfifo(at, nix::sys::stat::Mode::S_IRWXU).unwrap(),
-            "is no regular file",
+            "is not a plain file",
         ),
-        (|at| drop(UnixListener::bind(at).unwrap()), "is no regular file"),
+        (|at| drop(UnixListener::bind(at).unwrap()), "is not a plain file"),
         (
             |at| {
                 fs::write(at, TEXT).unwrap();
@@ -96,7 +97,7 @@ fn what_somebody_else_may_have_written_is_refused() {
                 fs::write(at, "").unwrap();
                 chown(at, Some(NOBODY), None).unwrap();
             },
-            "belongs to the user with the number 65534, not to 0",
+            "belongs to user 65534, not to 0",
         ),
         (|at| chmod(at.parent().unwrap(), 0o777), "its directory has mode 0777"),
         (
@@ -113,7 +114,7 @@ fn what_somebody_else_may_have_written_is_refused() {
                 fs::create_dir(at).unwrap();
                 chmod(at, 0o000);
             },
-            "is no regular file",
+            "is not a plain file",
         ),
     ];
     for (trap, expected) in traps {
