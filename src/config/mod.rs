@@ -7,13 +7,13 @@
 //! `read` turns them into the types of this file; `damage`, `repair` and `excerpt` explain what is
 //! broken. `main` calls [`Config::parse`]; everybody else reads the types.
 
+mod address;
 mod diagnosis;
 pub mod expression;
 pub mod language;
 mod params;
 mod plugins;
 mod read;
-mod remote;
 mod schema;
 mod settings;
 #[cfg(test)]
@@ -62,7 +62,7 @@ pub struct Config {
     /// `sersync/batch` (an extension).
     pub batch: Batch,
     /// `sersync/standby` (an extension).
-    pub standby: Standby,
+    pub standby: StandbyMode,
     /// `sersync/safety` (an extension).
     pub safety: Safety,
     /// `sersync/alert` (an extension), if there is one.
@@ -155,7 +155,7 @@ pub struct Root {
     /// The directory, without trailing slashes (but `/` itself stays).
     pub watch: PathBuf,
     /// At least one.
-    pub remotes: Vec<Destination>,
+    pub remotes: Vec<RemoteSettings>,
     /// Where `watch` stands.
     pub written: Written,
 }
@@ -178,27 +178,20 @@ impl PartialEq for Written {
 
 impl Eq for Written {}
 
-/// `remote`: a destination of a root, and how rsync is called for it.
+/// `remote`: where a root is pushed, and how rsync is called for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Destination {
+pub struct RemoteSettings {
     /// Where it is.
-    pub remote: Remote,
+    pub address: Address,
     /// `sersync/rsync`, but for what the remote says otherwise.
     pub rsync: Rsync,
     /// Where `ip` stands.
     pub written: Written,
 }
 
-/// `remote ip name`: where a root is pushed.
+/// Where a remote is, from `ip`, `name` and `ssh`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Remote {
-    /// How it is reached, from `ip`, `name` and `ssh start`.
-    pub transport: Transport,
-}
-
-/// How a remote is reached.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Transport {
+pub enum Address {
     /// An rsync daemon: `host::module`, or `host::module/below`.
     Daemon {
         /// Host name or address; an IPv6 address without its brackets.
@@ -220,12 +213,12 @@ pub enum Transport {
     },
 }
 
-impl Transport {
+impl Address {
     /// The host on the other side; none if it is this machine.
     pub fn host(&self) -> Option<&str> {
         match self {
-            Transport::Daemon { host, .. } | Transport::Ssh { host, .. } => Some(host),
-            Transport::Local { .. } => None,
+            Address::Daemon { host, .. } | Address::Ssh { host, .. } => Some(host),
+            Address::Local { .. } => None,
         }
     }
 }
@@ -294,7 +287,7 @@ impl fmt::Display for TimeOfDay {
 /// `standby start seconds` (an extension): whether the next rsync of a remote is started ahead of time,
 /// and waits for its list; a change then arrives without the time that connecting takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standby {
+pub enum StandbyMode {
     /// There is none.
     Off,
     /// After the last change one waits for so many seconds.
@@ -303,9 +296,9 @@ pub enum Standby {
     Always,
 }
 
-impl Default for Standby {
+impl Default for StandbyMode {
     fn default() -> Self {
-        Standby::For(60)
+        StandbyMode::For(60)
     }
 }
 

@@ -3,10 +3,10 @@
 //! Owns what each of the four blocks must hold. A block is read and checked even if no plugin is
 //! turned on, since `-m` can ask for any of them. `read` calls it; running plugins is done elsewhere.
 
+use super::address::host;
 use super::diagnosis::error::Problem;
 use super::diagnosis::hint::Hint;
 use super::read::{expressions, watched_directory};
-use super::remote::host;
 use super::schema::nearest_index;
 use super::url::{self, Url};
 use super::xml::{Attribute, Element};

@@ -4,12 +4,12 @@
 //! values), and what contradicts what. What is turned off with `start="false"` is not looked into:
 //! files in the field keep half-filled elements for later. `Config::parse` calls it.
 
+use super::address::{self, plain};
 use super::diagnosis::error::Problem;
 use super::diagnosis::hint::Hint;
 use super::diagnosis::source::Source;
 use super::diagnosis::warnings::Warnings;
 use super::plugins::{self, compiled};
-use super::remote::{self, plain};
 use super::schema;
 use super::settings::Common;
 use super::units::{self, Unit};
@@ -17,7 +17,7 @@ use super::xml::{self, shown, shown_path, Attribute, Element};
 use super::{
     Alert, Batch, Config, Crontab, EmptyRoot, Events, FailLog, Filter, Plugin, PluginKind,
 };
-use super::{Destination, Root, Safety, Schedule, Standby, StatusAddress, TimeOfDay};
+use super::{RemoteSettings, Root, Safety, Schedule, StandbyMode, StatusAddress, TimeOfDay};
 use crate::sorted::SortedSet;
 use std::ffi::OsStr;
 use std::ops::RangeInclusive;
@@ -97,7 +97,7 @@ fn status(head: Element<'_>) -> Result<StatusAddress, Problem> {
     let hostip = host.and_then(|host| host.attribute("hostip"));
     let port = host.and_then(|host| host.attribute("port"));
     Ok(StatusAddress {
-        host: hostip.map_or(Ok("localhost".into()), |ip| remote::host(&ip))?,
+        host: hostip.map_or(Ok("localhost".into()), |ip| address::host(&ip))?,
         port: port.map_or(Ok(8008), |port| port.port_or_none())?,
     })
 }
@@ -163,16 +163,16 @@ fn roots(sersync: Element<'_>, warnings: &mut Warnings) -> Result<Vec<Root>, Pro
         let mut remotes = Vec::new();
         for child in element.children_named("remote") {
             let (rsync, ssh) = common.of(child, warnings)?;
-            let remote = remote::remote(child, &watch, ssh)?;
+            let address = address::address(child, &watch, ssh)?;
             // Two ports of a host are two daemons.
-            let place = (remote.clone(), rsync.port);
+            let place = (address.clone(), rsync.port);
             let before = destinations.iter().rev().find(|(other, _)| *other == place);
             if let Some((_, other)) = before {
                 warnings.add(|| shared_remote(child, &watch, other));
             }
             destinations.push((place, watch.clone()));
             let written = child.attribute("ip").map(|ip| ip.written()).unwrap_or_default();
-            remotes.push(Destination { remote, rsync, written });
+            remotes.push(RemoteSettings { address, rsync, written });
         }
         let written = element.attribute("watch").map(|watch| watch.written()).unwrap_or_default();
         roots.push(Root { watch, remotes, written });
@@ -248,17 +248,17 @@ fn times_of_day(attribute: &Attribute<'_>) -> Result<Vec<TimeOfDay>, Problem> {
     Ok(times)
 }
 
-fn standby(sersync: Element<'_>) -> Result<Standby, Problem> {
-    let Some(element) = sersync.child("standby") else { return Ok(Standby::default()) };
+fn standby(sersync: Element<'_>) -> Result<StandbyMode, Problem> {
+    let Some(element) = sersync.child("standby") else { return Ok(StandbyMode::default()) };
     // Whoever writes the element alone wants it.
     if element.attribute("start").is_some() && !element.start()? {
-        return Ok(Standby::Off);
+        return Ok(StandbyMode::Off);
     }
     match element.attribute("seconds") {
-        None => Ok(Standby::default()),
-        Some(written) if written.value() == "always" => Ok(Standby::Always),
+        None => Ok(StandbyMode::default()),
+        Some(written) if written.value() == "always" => Ok(StandbyMode::Always),
         Some(written) => {
-            Ok(Standby::For(time(&written, Unit::Seconds, 1..=INTERVAL_S_MAX)?.as_secs()))
+            Ok(StandbyMode::For(time(&written, Unit::Seconds, 1..=INTERVAL_S_MAX)?.as_secs()))
         }
     }
 }

@@ -9,7 +9,7 @@ use super::diagnosis::warnings::Warnings;
 use super::read::{started, switch, time};
 use super::units::Unit;
 use super::xml::{Attribute, Element};
-use super::{params, remote, words, Rsync};
+use super::{address, params, words, Rsync};
 
 /// The longest I/O timeout in seconds: rsync reads it into a C `int`.
 const TIMEOUT_S_MAX: u64 = i32::MAX as u64;
@@ -121,7 +121,7 @@ fn filled<'w, 'a>(attribute: &'w Attribute<'a>) -> Option<&'w Attribute<'a>> {
 }
 
 fn is_local(remote: Element<'_>) -> bool {
-    remote.attribute("ip").is_some_and(|ip| ip.value().trim() == remote::LOCAL)
+    remote.attribute("ip").is_some_and(|ip| ip.value().trim() == address::LOCAL)
 }
 
 fn without_effect(remote: Element<'_>, names: &[&str], when: &str, warnings: &mut Warnings) {
@@ -166,7 +166,7 @@ fn user(attribute: &Attribute<'_>) -> Result<String, Problem> {
 #[cfg(test)]
 mod tests {
     use super::super::diagnosis::source::Source;
-    use super::super::{read, Config, Transport};
+    use super::super::{read, Address, Config};
     use super::*;
     use std::path::Path;
 
@@ -187,10 +187,10 @@ mod tests {
         let config = config(rsync, remote).unwrap_or_else(|problem| panic!("{remote}: {problem}"));
         let to = &config.roots[0].remotes[0];
         let rsync = &to.rsync;
-        let ssh = match to.remote.transport {
-            Transport::Ssh { .. } => "ssh ",
-            Transport::Local { .. } => "local ",
-            Transport::Daemon { .. } => "",
+        let ssh = match to.address {
+            Address::Ssh { .. } => "ssh ",
+            Address::Local { .. } => "local ",
+            Address::Daemon { .. } => "",
         };
         let file = rsync.password_file.as_deref().map(|file| format!("({})", file.display()));
         let port = rsync.port.map(|port| format!(":{port}"));

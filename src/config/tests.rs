@@ -12,9 +12,10 @@ fn parse(source: &[u8]) -> Result<Config, Error> {
 }
 
 /// A root whose remotes have no settings of their own.
-fn root(watch: &str, remotes: Vec<Remote>) -> Root {
+fn root(watch: &str, remotes: Vec<Address>) -> Root {
     let rsync = Rsync { params: vec![b"-artz".into()], ..Rsync::default() };
-    let to = |remote| Destination { remote, rsync: rsync.clone(), written: Written::default() };
+    let to =
+        |address| RemoteSettings { address, rsync: rsync.clone(), written: Written::default() };
     let remotes = remotes.into_iter().map(to).collect();
     Root { watch: watch.into(), remotes, written: Written::default() }
 }
@@ -24,8 +25,8 @@ fn first_rsync(config: &Config) -> &Rsync {
     &config.roots[0].remotes[0].rsync
 }
 
-fn daemon(host: &str, module: &str) -> Remote {
-    Remote { transport: Transport::Daemon { host: host.into(), module: module.into() } }
+fn daemon(host: &str, module: &str) -> Address {
+    Address::Daemon { host: host.into(), module: module.into() }
 }
 
 /// A file with nothing but what must be there, and `more` within `sersync`.
@@ -86,8 +87,8 @@ fn the_official_template_means_what_it_always_meant() {
         events: Events::default(),
         roots: vec![Root {
             watch: "/opt/tongbu".into(),
-            remotes: vec![Destination {
-                remote: daemon("127.0.0.1", "tongbu1"),
+            remotes: vec![RemoteSettings {
+                address: daemon("127.0.0.1", "tongbu1"),
                 rsync: Rsync { params: vec![b"-artuz".into()], ..Rsync::default() },
                 written: Written::default(),
             }],
@@ -98,7 +99,7 @@ fn the_official_template_means_what_it_always_meant() {
         plugin: None,
         plugins: Vec::new(),
         batch: Batch::default(),
-        standby: Standby::For(60),
+        standby: StandbyMode::For(60),
         safety: Safety { empty_root: EmptyRoot::Halt },
         alert: None,
         warnings: Vec::new(),
@@ -116,8 +117,8 @@ fn the_templates_switches_turn_each_thing_on() {
     assert_eq!(config.filter.excludes, [r"(.*)\.svn", r"(.*)\.gz", "^info/*", "^static/*"]);
     let all = Events { create_file: true, attrib: true, modify: true, ..Events::default() };
     assert_eq!(config.events, all);
-    let ssh = Transport::Ssh { host: "127.0.0.1".into(), path: b"/x".into() };
-    assert_eq!(config.roots[0].remotes[0].remote.transport, ssh);
+    let ssh = Address::Ssh { host: "127.0.0.1".into(), path: b"/x".into() };
+    assert_eq!(config.roots[0].remotes[0].address, ssh);
     let rsync = Rsync {
         params: vec![b"-artuz".into()],
         user: Some("root".into()),
@@ -141,7 +142,7 @@ fn the_examples_parse_without_a_warning() {
     let example = parse(include_bytes!("../../conf/confxml-daemon.xml")).unwrap();
     assert_eq!(texts(&example.warnings), [""; 0]);
     assert_eq!(first_rsync(&example).password_file, Some("/etc/rsync.pass".into()));
-    assert_eq!(example.roots[0].remotes[0].remote, daemon("10.0.5.41", "backup"));
+    assert_eq!(example.roots[0].remotes[0].address, daemon("10.0.5.41", "backup"));
 
     let example = parse(include_bytes!("../../conf/confxml-ssh.xml")).unwrap();
     assert_eq!(texts(&example.warnings), [""; 0]);
@@ -219,7 +220,7 @@ fn bytes_come_back_as_they_were_written() {
         let config = parse(&source).unwrap();
         use std::os::unix::ffi::OsStrExt;
         assert_eq!(config.roots[0].watch.as_os_str().as_bytes(), [b"/", word].concat());
-        let Transport::Daemon { module, .. } = &config.roots[0].remotes[0].remote.transport else {
+        let Address::Daemon { module, .. } = &config.roots[0].remotes[0].address else {
             panic!("{config:?}");
         };
         assert_eq!(module, word);
@@ -293,14 +294,14 @@ fn batches_have_limits() {
 #[test]
 fn a_standby_is_kept_for_a_while_for_ever_or_not_at_all() {
     let cases = [
-        ("", Standby::For(60)),
-        ("<standby/>", Standby::For(60)),
-        ("<standby start='true'/>", Standby::For(60)),
-        ("<standby seconds='5'/>", Standby::For(5)),
-        ("<standby start='true' seconds='2m'/>", Standby::For(120)),
-        ("<standby seconds='always'/>", Standby::Always),
-        ("<standby start='false'/>", Standby::Off),
-        ("<standby start='false' seconds='always'/>", Standby::Off),
+        ("", StandbyMode::For(60)),
+        ("<standby/>", StandbyMode::For(60)),
+        ("<standby start='true'/>", StandbyMode::For(60)),
+        ("<standby seconds='5'/>", StandbyMode::For(5)),
+        ("<standby start='true' seconds='2m'/>", StandbyMode::For(120)),
+        ("<standby seconds='always'/>", StandbyMode::Always),
+        ("<standby start='false'/>", StandbyMode::Off),
+        ("<standby start='false' seconds='always'/>", StandbyMode::Off),
     ];
     for (written, expected) in cases {
         let config = parse(with(written).as_bytes()).unwrap();

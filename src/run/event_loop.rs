@@ -220,7 +220,7 @@ impl Loop {
                 timing: setup.config.batch,
                 deletes: setup.deletes,
                 mirror: setup.mirror,
-                standby: setup.config.standby != config::Standby::Off,
+                standby: setup.config.standby != config::StandbyMode::Off,
                 put_aside_ms: setup.config.fail_log.every_s.saturating_mul(1000),
             },
             roots,

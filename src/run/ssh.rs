@@ -6,7 +6,7 @@
 //! behind which nobody answers, ssh makes a new connection. `prepare` asks for the client, the loop
 //! keeps the sockets, and a worker closes a connection over which a run has failed.
 
-use crate::config::{Remote, Rsync, Transport};
+use crate::config::{Address, Rsync};
 use crate::rsync::asked::remote_shell::{
     can_share, may_name_socket, openssh_version, RemoteShell, Version, SSH,
 };
@@ -45,8 +45,8 @@ impl Clients {
     ///
     /// A user who named no remote shell gets one that suits the client here: what is not OpenSSH does
     /// not know OpenSSH's options.
-    pub fn suit(&mut self, remote: &Remote, rsync: &mut Rsync) -> Option<OsString> {
-        if !matches!(remote.transport, Transport::Ssh { .. }) {
+    pub fn suit(&mut self, address: &Address, rsync: &mut Rsync) -> Option<OsString> {
+        if !matches!(address, Address::Ssh { .. }) {
             return None;
         }
         let shell = RemoteShell::of_params(&rsync.params);

@@ -3,7 +3,7 @@
 //! After each batch that got through its remote is to have one. The loop gives it to the worker that
 //! gets the next job.
 
-use crate::config::Standby as Kept;
+use crate::config::StandbyMode;
 use crate::engine::time::Time;
 use crate::engine::RemoteId;
 use crate::rsync::asked::plan::Deletes;
@@ -22,7 +22,7 @@ const PUT_OFF_MS: u64 = 200;
 /// ends it.
 #[derive(Debug)]
 pub struct Standbys<Standby> {
-    kept: Kept,
+    kept: StandbyMode,
     waiting: SortedMap<RemoteId, (Time, Standby)>,
     /// With the time since when, and how it is to delete.
     wanted: SortedMap<RemoteId, (Time, Deletes)>,
@@ -30,13 +30,13 @@ pub struct Standbys<Standby> {
 
 impl<Standby> Standbys<Standby> {
     /// None yet.
-    pub fn new(kept: Kept) -> Standbys<Standby> {
+    pub fn new(kept: StandbyMode) -> Standbys<Standby> {
         Standbys { kept, waiting: SortedMap::new(), wanted: SortedMap::new() }
     }
 
     /// A remote is to have one, unless it has.
     pub fn want(&mut self, remote: RemoteId, deletes: Deletes, now: Time) {
-        if self.kept == Kept::Off || self.waiting.get(&remote).is_some() {
+        if self.kept == StandbyMode::Off || self.waiting.get(&remote).is_some() {
             return;
         }
         self.wanted.insert(remote, (now, deletes));
@@ -57,7 +57,7 @@ impl<Standby> Standbys<Standby> {
 
     /// Keeps one until it is taken, or has waited for long enough.
     pub fn keep(&mut self, remote: RemoteId, standby: Standby, now: Time) {
-        if self.kept == Kept::Off {
+        if self.kept == StandbyMode::Off {
             return;
         }
         self.waiting.insert(remote, (now, standby));
@@ -79,7 +79,7 @@ impl<Standby> Standbys<Standby> {
     /// When [`Standbys::to_start`] or [`Standbys::expire`] has something to do.
     pub fn due(&self) -> Option<Time> {
         let start = oldest(&self.wanted).map(|(_, (since, _))| *since + PUT_OFF_MS);
-        let Kept::For(seconds) = self.kept else { return start };
+        let StandbyMode::For(seconds) = self.kept else { return start };
         let expire = oldest(&self.waiting).map(|(_, (since, _))| *since);
         let expire = expire.map(|since| since + seconds.saturating_mul(1000));
         start.into_iter().chain(expire).min()
@@ -87,7 +87,7 @@ impl<Standby> Standbys<Standby> {
 
     /// Lets those go that have waited for long enough.
     pub fn expire(&mut self, now: Time) {
-        let Kept::For(seconds) = self.kept else { return };
+        let StandbyMode::For(seconds) = self.kept else { return };
         self.waiting.retain(|_, (since, _)| now < *since + seconds.saturating_mul(1000));
     }
 }
@@ -116,10 +116,10 @@ mod tests {
     #[test]
     fn each_waits_for_as_long_as_it_should() {
         for (kept, due, before, after) in [
-            (Kept::Off, None, &[][..], &[][..]),
-            (Kept::For(1), Some(Time(1_010)), &[1, 2], &[2]),
-            (Kept::For(u64::MAX), Some(Time(u64::MAX)), &[1, 2], &[1, 2]),
-            (Kept::Always, None, &[1, 2], &[1, 2]),
+            (StandbyMode::Off, None, &[][..], &[][..]),
+            (StandbyMode::For(1), Some(Time(1_010)), &[1, 2], &[2]),
+            (StandbyMode::For(u64::MAX), Some(Time(u64::MAX)), &[1, 2], &[1, 2]),
+            (StandbyMode::Always, None, &[1, 2], &[1, 2]),
         ] {
             let mut standbys = Standbys::new(kept);
             standbys.keep(RemoteId(1), 1, Time(10));
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_remote_has_one_at_most_and_it_is_handed_out_once() {
-        let mut standbys = Standbys::new(Kept::default());
+        let mut standbys = Standbys::new(StandbyMode::default());
         standbys.keep(RemoteId(1), 1, Time(1));
         standbys.keep(RemoteId(1), 2, Time(2));
         assert_eq!(standbys.take(RemoteId(1)), Some(2));
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn those_of_the_remotes_that_changed_last_are_kept() {
-        let mut standbys = Standbys::new(Kept::Always);
+        let mut standbys = Standbys::new(StandbyMode::Always);
         for number in 0..STANDBYS_MAX {
             standbys.keep(RemoteId(number), number, Time(number as u64));
         }
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn one_is_started_when_a_processor_is_free_or_has_been_waited_for() {
-        let mut standbys: Standbys<usize> = Standbys::new(Kept::Always);
+        let mut standbys: Standbys<usize> = Standbys::new(StandbyMode::Always);
         let to_start = |standbys: &mut Standbys<usize>, busy, now| {
             standbys.to_start(busy, Time(now)).map(|(remote, _)| remote.0)
         };
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn what_is_to_be_done_first_is_due() {
-        let mut standbys = Standbys::new(Kept::For(1));
+        let mut standbys = Standbys::new(StandbyMode::For(1));
         standbys.keep(RemoteId(1), 1, Time(10));
         standbys.want(RemoteId(2), Deletes::Never, Time(1_000));
         assert_eq!(standbys.due(), Some(Time(1_010)));
@@ -186,21 +186,21 @@ mod tests {
     #[test]
     fn none_is_wanted_for_who_has_one_or_a_job_and_none_where_none_is_kept() {
         let deletes = Deletes::Combined;
-        let mut standbys = Standbys::new(Kept::Always);
+        let mut standbys = Standbys::new(StandbyMode::Always);
         standbys.keep(RemoteId(1), 1, Time(1));
         standbys.want(RemoteId(1), deletes, Time(2));
         assert_eq!(standbys.to_start(false, Time(2)), None);
         standbys.want(RemoteId(2), deletes, Time(2));
         assert_eq!(standbys.take(RemoteId(2)), None);
         assert_eq!(standbys.to_start(false, Time(2)), None);
-        let mut off: Standbys<usize> = Standbys::new(Kept::Off);
+        let mut off: Standbys<usize> = Standbys::new(StandbyMode::Off);
         off.want(RemoteId(1), deletes, Time(1));
         assert_eq!(off.to_start(false, Time(1)), None);
     }
 
     #[test]
     fn of_many_that_are_wanted_the_last_are_started() {
-        let mut standbys: Standbys<usize> = Standbys::new(Kept::Always);
+        let mut standbys: Standbys<usize> = Standbys::new(StandbyMode::Always);
         for number in 0..=STANDBYS_MAX {
             standbys.want(RemoteId(number), Deletes::Never, Time(number as u64));
         }

@@ -19,7 +19,7 @@ pub use self::standby::Standby;
 
 use self::hearing::Hearing;
 use self::load::{halves, Load};
-use crate::config::Transport;
+use crate::config::Address;
 use crate::engine::rel_path::RelPath;
 use crate::engine::watching::settle::Stamp;
 use crate::engine::{Job, JobEnd, JobId, RemoteId, Work};
@@ -393,7 +393,7 @@ impl<'a> Runner<'a> {
 fn started(route: &Route, args: &[OsString], purpose: Purpose) -> io::Result<Started> {
     let mut command = command(&progress::told(args, purpose, route.local), &route.root);
     command.env(orphans::MARK, &route.mark);
-    let over_tcp = matches!(route.remote.transport, Transport::Daemon { .. });
+    let over_tcp = matches!(route.address, Address::Daemon { .. });
     Ok(Started::new(command)?.over_tcp(over_tcp))
 }
 
@@ -470,7 +470,7 @@ fn named(route: &Route, ended: &Ended) -> Vec<Vec<u8>> {
     if ended.stderr.len() >= STDERR_BYTES_MAX {
         return Vec::new();
     }
-    failed_paths(&ended.stderr, &route.root, &route.remote)
+    failed_paths(&ended.stderr, &route.root, &route.address)
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@
 //! configuration itself has been checked by then.
 
 use crate::config::language::Language;
-use crate::config::{units, Config, Destination, EmptyRoot, Error as ConfigError, Events, Hint};
-use crate::config::{PluginKind, Root, Schedule, Standby, Written, FILE_BYTES_MAX};
+use crate::config::{units, Config, EmptyRoot, Error as ConfigError, Events, Hint, RemoteSettings};
+use crate::config::{PluginKind, Root, Schedule, StandbyMode, Written, FILE_BYTES_MAX};
 use crate::engine::sending::standing::Known;
 use crate::engine::watching::filter::Filter;
 use crate::keep::state::beside;
@@ -356,7 +356,7 @@ pub enum PasswordFault {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn check_password_file(config: &Config, to: &Destination) -> Result<(), PasswordFault> {
+pub fn check_password_file(config: &Config, to: &RemoteSettings) -> Result<(), PasswordFault> {
     let Some(file) = &to.rsync.password_file else { return Ok(()) };
     let fault = |text| {
         let text = format!("passwordfile=\"{}\" {text}", file.display());
@@ -406,13 +406,13 @@ fn routes_of(
         Error::from(config.fault(root.written, text))
     })?;
     let mark = resolved(config)?;
-    let route = |to: &Destination| {
+    let route = |to: &RemoteSettings| {
         let mut rsync = to.rsync.clone();
-        let ssh_client = clients.suit(&to.remote, &mut rsync);
+        let ssh_client = clients.suit(&to.address, &mut rsync);
         Arc::new(Route {
             root: root.watch.clone(),
             footing,
-            remote: to.remote.clone(),
+            address: to.address.clone(),
             rsync,
             local,
             excludes: excludes(config, filter),
@@ -421,7 +421,7 @@ fn routes_of(
             ssh_client,
             connection: None,
             mirror,
-            standby: config.standby != Standby::Off,
+            standby: config.standby != StandbyMode::Off,
         })
     };
     Ok(root.remotes.iter().map(route).collect())

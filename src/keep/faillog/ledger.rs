@@ -4,7 +4,7 @@
 //! often than a disk can bear. That the file cannot be written never ends anything: everything owed
 //! is in memory as well, and the next round tries again.
 
-use super::script::{count_commands, parse, render, Address, Found, Mode, Owed};
+use super::script::{count_commands, parse, render, Creditor, Found, Mode, Owed};
 use super::store::Store;
 use crate::engine::time::Time;
 use crate::rsync::asked::plan::Deletes;
@@ -55,7 +55,7 @@ impl Ledger {
             }
         };
         let modes = vec![mode; routes.len()];
-        let Found { owed, unread } = parse(&text, &addresses(routes, &modes));
+        let Found { owed, unread } = parse(&text, &creditors(routes, &modes));
         if !unread.is_empty() {
             log::warn!(
                 "{}: {} of its records are none of this configuration's; they stay in it as comments",
@@ -87,8 +87,8 @@ impl Ledger {
     /// Writes what is owed to each route.
     pub fn write(&mut self, routes: &[Arc<Route>], owed: &[Owed], version: u64, now: Time) {
         let Some(store) = &mut self.store else { return };
-        let addresses = addresses(routes, &self.modes);
-        let all: Vec<_> = addresses.into_iter().zip(owed).collect();
+        let creditors = creditors(routes, &self.modes);
+        let all: Vec<_> = creditors.into_iter().zip(owed).collect();
         let script = render(&all, &self.unread);
         let paths: usize = owed.iter().map(|owed| owed.paths.len()).sum();
         self.next_write = now + if paths < LARGE_PATHS_MIN { WRITE_MS } else { WRITE_LARGE_MS };
@@ -112,13 +112,13 @@ impl Ledger {
     }
 }
 
-fn addresses<'a>(routes: &'a [Arc<Route>], modes: &[Mode]) -> Vec<Address<'a>> {
-    let address = |(route, mode): (&'a Arc<Route>, &Mode)| Address {
+fn creditors<'a>(routes: &'a [Arc<Route>], modes: &[Mode]) -> Vec<Creditor<'a>> {
+    let creditor = |(route, mode): (&'a Arc<Route>, &Mode)| Creditor {
         root: &route.root,
         inode: route.footing.identity.inode(),
         target: route.target(),
         mode: *mode,
         excludes: route.excludes.one_by_one.is_none().then_some(&route.excludes.patterns),
     };
-    routes.iter().zip(modes).map(address).collect()
+    routes.iter().zip(modes).map(creditor).collect()
 }

@@ -17,7 +17,7 @@
 
 use std::os::unix::ffi::OsStrExt;
 
-use super::script::{goes_to, start, Address, Record, HEADER};
+use super::script::{goes_to, start, Creditor, Record, HEADER};
 use crate::rsync::asked::command::Target;
 use crate::rsync::asked::plan::Gone;
 use crate::rsync::asked::repair::{is_path, Paths};
@@ -36,20 +36,20 @@ const NEXT_INCLUDE: &[u8] = b"\" --include=\"";
 
 /// Reads the command at the start of `body`, which ends before the next record; gives it with the
 /// number of bytes that it takes.
-pub(super) fn read(body: &[u8], addresses: &[Address]) -> Option<(Record, usize)> {
+pub(super) fn read(body: &[u8], creditors: &[Creditor]) -> Option<(Record, usize)> {
     let ends = body.windows(2).enumerate().filter(|(_, two)| *two == b"\n\n").map(|(at, _)| at);
     ends.take(ENDS_MAX).find_map(|end| {
         // Appended right behind half a record, a whole one would look like part of a name.
         let command = Some(&body[..end]).filter(|command| find(command, HEADER).is_none())?;
-        Some((read_command(command, addresses)?, end + 2))
+        Some((read_command(command, creditors)?, end + 2))
     })
 }
 
-fn read_command(command: &[u8], addresses: &[Address]) -> Option<Record> {
-    addresses.iter().enumerate().find_map(|(address, at)| {
+fn read_command(command: &[u8], creditors: &[Creditor]) -> Option<Record> {
+    creditors.iter().enumerate().find_map(|(creditor, at)| {
         let options = command.strip_prefix(start(at.root.as_os_str().as_bytes()).as_slice())?;
         let paths = read_options(options.strip_suffix(SILENCED).unwrap_or(options), &at.target)?;
-        Some(Record { address, paths })
+        Some(Record { creditor, paths })
     })
 }
 

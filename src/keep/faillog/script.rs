@@ -67,7 +67,7 @@ pub enum Mode {
 
 /// A root and a remote, as the records name them.
 #[derive(Debug, Clone, Copy)]
-pub struct Address<'a> {
+pub struct Creditor<'a> {
     /// The root.
     pub root: &'a Path,
     /// The inode number of the root, as long as it is itself.
@@ -134,9 +134,9 @@ pub fn count_commands(script: &[u8]) -> usize {
 /// What [`parse`] gives.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
-    /// For each address what it is owed.
+    /// For each creditor what it is owed.
     pub owed: Vec<Owed>,
-    /// What is no record of any address, byte for byte: half a record after a crash, a remote that
+    /// What is no record of any creditor, byte for byte: half a record after a crash, a remote that
     /// is not configured any more, other people's commands. To be handed to [`render`] and reported,
     /// never to be run.
     pub unread: Vec<Vec<u8>>,
@@ -152,13 +152,13 @@ pub fn wait_status(status: Status) -> i32 {
     }
 }
 
-/// The script for what each address is owed: in the order of the addresses, the paths in the order of
+/// The script for what each creditor is owed: in the order of the creditors, the paths in the order of
 /// their bytes, deletions before what takes their place. Behind that the unread, as comments.
-pub fn render(all: &[(Address, &Owed)], unread: &[Vec<u8>]) -> Script {
+pub fn render(all: &[(Creditor, &Owed)], unread: &[Vec<u8>]) -> Script {
     let mut script = Script::default();
-    for (address, owed) in all.iter().filter(|(_, owed)| !owed.is_nothing()) {
+    for (creditor, owed) in all.iter().filter(|(_, owed)| !owed.is_nothing()) {
         let room = SCRIPT_BYTES_MAX.saturating_sub(script.text.len()).min(REMOTE_BYTES_MAX);
-        let (lines, forgotten) = commands(address, owed, room);
+        let (lines, forgotten) = commands(creditor, owed, room);
         script.forgotten += forgotten;
         for line in lines {
             script.text.extend_from_slice(HEADER);
@@ -178,34 +178,34 @@ pub fn render(all: &[(Address, &Owed)], unread: &[Vec<u8>]) -> Script {
     script
 }
 
-/// The commands of one address, and how many deletions they leave out.
-fn commands(address: &Address, owed: &Owed, room: usize) -> (Vec<Vec<u8>>, usize) {
+/// The commands of one creditor, and how many deletions they leave out.
+fn commands(creditor: &Creditor, owed: &Owed, room: usize) -> (Vec<Vec<u8>>, usize) {
     let changed = || owed.paths.iter().map(|(path, gone)| (&**path, *gone));
     let gone = || changed().filter(|(_, gone)| *gone != Gone::No);
     if owed.paths.len() <= PATHS_MAX {
-        let mut all = Lines::new(address, room);
-        if address.mode != Mode::Keep {
+        let mut all = Lines::new(creditor, room);
+        if creditor.mode != Mode::Keep {
             all.list(gone(), true);
         }
         all.list(changed(), false);
         if all.left_out == 0 {
-            all.lines.extend(owed.full_sync.then(|| full_sync(address)));
+            all.lines.extend(owed.full_sync.then(|| full_sync(creditor)));
             return (all.lines, 0);
         }
     }
     // A full sync that deletes stands for everything; one that does not, for all but the deletions.
-    let mut few = Lines::new(address, room);
-    if address.mode == Mode::Push {
+    let mut few = Lines::new(creditor, room);
+    if creditor.mode == Mode::Push {
         few.list(gone().take(PATHS_MAX), true);
         few.left_out += gone().skip(PATHS_MAX).count();
     }
-    few.lines.push(full_sync(address));
+    few.lines.push(full_sync(creditor));
     (few.lines, few.left_out)
 }
 
 /// Fills commands with paths.
 struct Lines<'a> {
-    address: &'a Address<'a>,
+    creditor: &'a Creditor<'a>,
     lines: Vec<Vec<u8>>,
     room: usize,
     /// Paths that found none.
@@ -213,8 +213,8 @@ struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    fn new(address: &'a Address<'a>, room: usize) -> Lines<'a> {
-        Lines { address, lines: Vec::new(), room, left_out: 0 }
+    fn new(creditor: &'a Creditor<'a>, room: usize) -> Lines<'a> {
+        Lines { creditor, lines: Vec::new(), room, left_out: 0 }
     }
 
     fn list<'p>(&mut self, paths: impl Iterator<Item = (&'p [u8], Gone)>, prune: bool) {
@@ -252,8 +252,8 @@ impl<'a> Lines<'a> {
             return;
         }
         let kind = if prune { Kind::Prune } else { Kind::Send };
-        let args = repair::listed(&self.address.target, kind, list.words);
-        let line = line(self.address, &repair::bytes(args));
+        let args = repair::listed(&self.creditor.target, kind, list.words);
+        let line = line(self.creditor, &repair::bytes(args));
         self.room = self.room.saturating_sub(line.len());
         self.lines.push(line);
     }
@@ -275,29 +275,29 @@ impl List {
     }
 }
 
-fn full_sync(address: &Address) -> Vec<u8> {
-    let delete = address.mode == Mode::Mirror;
-    let whole = address.excludes.map(|excludes| {
-        line(address, &repair::bytes(repair::full_sync(&address.target, delete, excludes)))
+fn full_sync(creditor: &Creditor) -> Vec<u8> {
+    let delete = creditor.mode == Mode::Mirror;
+    let whole = creditor.excludes.map(|excludes| {
+        line(creditor, &repair::bytes(repair::full_sync(&creditor.target, delete, excludes)))
     });
     whole.filter(|line| line.len() <= ALONE_BYTES_MAX).unwrap_or_else(|| {
-        let args = repair::bytes(repair::full_sync(&address.target, delete, &[]));
+        let args = repair::bytes(repair::full_sync(&creditor.target, delete, &[]));
         // Nothing of it may be a line of its own, which a shell would run.
-        let mut line = line(address, &args);
+        let mut line = line(creditor, &args);
         line.iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b' ');
         [NO_COMMAND, &line].concat()
     })
 }
 
 /// The command line, without its end.
-fn line(address: &Address, args: &[Vec<u8>]) -> Vec<u8> {
-    let mut line = start(&shell::quoted(address.root.as_os_str().as_bytes()));
+fn line(creditor: &Creditor, args: &[Vec<u8>]) -> Vec<u8> {
+    let mut line = start(&shell::quoted(creditor.root.as_os_str().as_bytes()));
     for (number, arg) in args.iter().enumerate() {
         if number > 0 {
             line.push(b' ');
         }
         if repair::makes_delete(arg) {
-            let inode = address.inode.to_string();
+            let inode = creditor.inode.to_string();
             line.extend([GUARD[0], inode.as_bytes(), GUARD[1], arg, GUARD[2]].concat());
         } else {
             line.extend(written(arg));
@@ -324,8 +324,8 @@ fn written(word: &[u8]) -> Vec<u8> {
 
 /// Reads a script back: our own, and that of sersync 2.5.4. Never fails: what cannot be read is
 /// given back as it is.
-pub fn parse(text: &[u8], addresses: &[Address]) -> Found {
-    let mut found = Found { owed: vec![Owed::default(); addresses.len()], unread: Vec::new() };
+pub fn parse(text: &[u8], creditors: &[Creditor]) -> Found {
+    let mut found = Found { owed: vec![Owed::default(); creditors.len()], unread: Vec::new() };
     let mut rest = text;
     let mut records = 0;
     while !rest.is_empty() {
@@ -345,14 +345,14 @@ pub fn parse(text: &[u8], addresses: &[Address]) -> Found {
         }
         let record = header(rest).and_then(|(status, body)| {
             let original = || {
-                let (record, bytes) = original::read(&body[..next_start(body)], addresses)?;
+                let (record, bytes) = original::read(&body[..next_start(body)], creditors)?;
                 Some((record, &body[bytes..]))
             };
-            let (record, behind) = read_own(body, addresses).or_else(original)?;
+            let (record, behind) = read_own(body, creditors).or_else(original)?;
             Some((status, record, behind))
         });
         if let Some((status, record, behind)) = record {
-            found.take(status, record, addresses);
+            found.take(status, record, creditors);
             rest = behind;
         } else {
             let (unread, behind) = rest.split_at(next_start(rest));
@@ -363,19 +363,19 @@ pub fn parse(text: &[u8], addresses: &[Address]) -> Found {
     found
 }
 
-/// One record, and of which address.
+/// One record, and of which creditor.
 pub(super) struct Record {
-    pub address: usize,
+    pub creditor: usize,
     pub paths: repair::Paths,
 }
 
 impl Found {
-    fn take(&mut self, status: i32, record: Record, addresses: &[Address]) {
-        let owed = &mut self.owed[record.address];
+    fn take(&mut self, status: i32, record: Record, creditors: &[Creditor]) {
+        let owed = &mut self.owed[record.creditor];
         owed.status = status;
         owed.full_sync |= record.paths.is_none();
         for (path, gone) in record.paths.unwrap_or_default() {
-            let keep = addresses[record.address].mode == Mode::Keep;
+            let keep = creditors[record.creditor].mode == Mode::Keep;
             owed.add(path.into(), if keep { Gone::No } else { gone });
         }
     }
@@ -417,13 +417,13 @@ fn read_unread(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
 
 /// Reads a command of our own, to the end of its line. Every word must be written just as we write
 /// it: a name in a record of sersync, whatever is in it, cannot pass for one.
-fn read_own<'t>(body: &'t [u8], addresses: &[Address]) -> Option<(Record, &'t [u8])> {
+fn read_own<'t>(body: &'t [u8], creditors: &[Creditor]) -> Option<(Record, &'t [u8])> {
     let body = body.strip_prefix(NO_COMMAND).unwrap_or(body);
-    let same_root = |address: &Address| {
-        let root = shell::quoted(address.root.as_os_str().as_bytes());
+    let same_root = |creditor: &Creditor| {
+        let root = shell::quoted(creditor.root.as_os_str().as_bytes());
         body.strip_prefix(start(&root).as_slice())
     };
-    let (mut rest, mut args) = (addresses.iter().find_map(same_root)?, Vec::new());
+    let (mut rest, mut args) = (creditors.iter().find_map(same_root)?, Vec::new());
     loop {
         let (word, behind) = read_word(rest)?;
         args.push(word);
@@ -436,16 +436,16 @@ fn read_own<'t>(body: &'t [u8], addresses: &[Address]) -> Option<(Record, &'t [u
         }
     }
     let read = repair::read(&args)?;
-    let fits = |address: &Address| {
-        same_root(address).is_some() && goes_to(&read.destination, &address.target)
+    let fits = |creditor: &Creditor| {
+        same_root(creditor).is_some() && goes_to(&read.destination, &creditor.target)
     };
-    let mut fitting = (0..addresses.len()).filter(|&number| fits(&addresses[number]));
+    let mut fitting = (0..creditors.len()).filter(|&number| fits(&creditors[number]));
     let first = fitting.next()?;
     // Ports, users and parameters may have changed since, so they only choose among several.
-    let difference = |number: usize| addresses[number].target.difference(&args);
+    let difference = |number: usize| creditors[number].target.difference(&args);
     let nearer = |best, other| if difference(other) < difference(best) { other } else { best };
-    let address = fitting.fold(first, nearer);
-    Some((Record { address, paths: read.paths }, rest))
+    let creditor = fitting.fold(first, nearer);
+    Some((Record { creditor, paths: read.paths }, rest))
 }
 
 /// The word at the start of the text, and what is behind it.

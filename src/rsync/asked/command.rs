@@ -14,7 +14,7 @@ use super::params::{self, Found};
 use super::plan::Run;
 use super::remote_shell::{self, port_words, RemoteShell};
 use super::shell;
-use crate::config::{Remote, Rsync, Transport};
+use crate::config::{Address, Rsync};
 use crate::rsync::told::login::Login;
 
 /// The I/O timeout of a run whose configuration has none: without one, rsync waits for ever.
@@ -28,7 +28,7 @@ pub const CONNECT_TIMEOUT_S: u32 = 30;
 #[derive(Debug, Clone, Copy)]
 #[allow(missing_docs)] // The fields are their types.
 pub struct Target<'a> {
-    pub remote: &'a Remote,
+    pub address: &'a Address,
     pub rsync: &'a Rsync,
     pub local: Capability,
 }
@@ -49,12 +49,10 @@ impl Target<'_> {
                 below => [path, between, below, b"/"].concat(),
             }
         };
-        let destination = match &self.remote.transport {
-            Transport::Daemon { host, module } => self.at_host(host, b"::", &inside(module)),
-            Transport::Ssh { host, path } => {
-                self.at_host(host, b":", &self.ssh_path(&inside(path)))
-            }
-            Transport::Local { path } => {
+        let destination = match &self.address {
+            Address::Daemon { host, module } => self.at_host(host, b"::", &inside(module)),
+            Address::Ssh { host, path } => self.at_host(host, b":", &self.ssh_path(&inside(path))),
+            Address::Local { path } => {
                 not_an_option(&inside(path.as_os_str().as_bytes())).into_owned()
             }
         };
@@ -63,19 +61,19 @@ impl Target<'_> {
 
     /// The destination for logs, without the user: `host::module`. Odd bytes are replaced.
     pub fn label(&self) -> String {
-        let label = match &self.remote.transport {
-            Transport::Daemon { host, module } => {
+        let label = match &self.address {
+            Address::Daemon { host, module } => {
                 [bracketed(host).as_bytes(), b"::", module].concat()
             }
-            Transport::Ssh { host, path } => [bracketed(host).as_bytes(), b":", path].concat(),
-            Transport::Local { path } => path.as_os_str().as_bytes().to_vec(),
+            Address::Ssh { host, path } => [bracketed(host).as_bytes(), b":", path].concat(),
+            Address::Local { path } => path.as_os_str().as_bytes().to_vec(),
         };
         String::from_utf8_lossy(&label).into_owned()
     }
 
     /// Who logs in where, if the remote is reached over SSH.
     pub fn login(&self) -> Option<Login> {
-        let Transport::Ssh { host, .. } = &self.remote.transport else { return None };
+        let Address::Ssh { host, .. } = &self.address else { return None };
         let (user, host) = match host.split_once('@') {
             Some((user, host)) => (Some(user.to_string()), host),
             None => (self.rsync.user.clone(), host.as_str()),
@@ -92,10 +90,10 @@ impl Target<'_> {
     /// change how the daemon's socket works, but it can keep the daemon from having a timeout; its
     /// own stays.
     pub(super) fn far_side_timeout_costs(&self) -> bool {
-        matches!(self.remote.transport, Transport::Daemon { .. }) && self.local.remote_option()
+        matches!(self.address, Address::Daemon { .. }) && self.local.remote_option()
     }
 
-    /// All arguments of a run: the user's parameters (as `params` has them), what the transport
+    /// All arguments of a run: the user's parameters (as `params` has them), what the address
     /// needs, `flags`, `./`, the network's words, the destination, the password file.
     // COMPAT: sersync's order, which the banner and the fail log show.
     pub(super) fn arguments(&self, params: Vec<Vec<u8>>, flags: Vec<Vec<u8>>) -> Vec<OsString> {
@@ -126,9 +124,7 @@ impl Target<'_> {
         words.extend(self.network());
         let mut words: Vec<OsString> = words.into_iter().map(OsString::from_vec).collect();
         words.push(self.destination_below(below));
-        if let (Transport::Daemon { .. }, Some(file)) =
-            (&self.remote.transport, &self.rsync.password_file)
-        {
+        if let (Address::Daemon { .. }, Some(file)) = (&self.address, &self.rsync.password_file) {
             let mut word = OsString::from("--password-file=");
             word.push(file);
             words.push(word);
@@ -183,7 +179,7 @@ impl Target<'_> {
 
     /// The user's parameters, with the remote shell where this remote needs it.
     fn with_shell(&self, mut params: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
-        let Transport::Ssh { path, .. } = &self.remote.transport else { return params };
+        let Address::Ssh { path, .. } = &self.address else { return params };
         if RemoteShell::of_params(&params).is_none() {
             params.extend([b"-e".to_vec(), remote_shell::default_command()]);
         }
@@ -205,10 +201,10 @@ impl Target<'_> {
         let found = params::read(&self.rsync.params);
         let lacks =
             |name: &str| !has(&found, None, name) && !has(&found, None, &format!("no-{name}"));
-        let daemon = match &self.remote.transport {
-            Transport::Daemon { .. } => true,
-            Transport::Ssh { .. } => false,
-            Transport::Local { .. } => return Vec::new(),
+        let daemon = match &self.address {
+            Address::Daemon { .. } => true,
+            Address::Ssh { .. } => false,
+            Address::Local { .. } => return Vec::new(),
         };
         let mut words = Vec::new();
         if daemon && self.local.sockopts() && lacks("sockopts") {
@@ -289,20 +285,20 @@ mod tests {
     const V3_0: Capability = Capability { version: Version { major: 3, minor: 0, patch: 9 } };
     const V2_6: Capability = Capability { version: Version { major: 2, minor: 6, patch: 9 } };
 
-    fn daemon(host: &str) -> Remote {
-        Remote { transport: Transport::Daemon { host: host.into(), module: b"backup".to_vec() } }
+    fn daemon(host: &str) -> Address {
+        Address::Daemon { host: host.into(), module: b"backup".to_vec() }
     }
 
-    fn ssh(path: &str) -> Remote {
+    fn ssh(path: &str) -> Address {
         ssh_to("far", path)
     }
 
-    fn ssh_to(host: &str, path: &str) -> Remote {
-        Remote { transport: Transport::Ssh { host: host.into(), path: path.into() } }
+    fn ssh_to(host: &str, path: &str) -> Address {
+        Address::Ssh { host: host.into(), path: path.into() }
     }
 
-    fn local(path: &str) -> Remote {
-        Remote { transport: Transport::Local { path: path.into() } }
+    fn local(path: &str) -> Address {
+        Address::Local { path: path.into() }
     }
 
     fn params(words: &[&str]) -> Rsync {
@@ -312,8 +308,8 @@ mod tests {
         }
     }
 
-    fn line(remote: &Remote, rsync: &Rsync, local: Capability) -> String {
-        let run = full_sync(&Target { remote, rsync, local }, true, &[], None);
+    fn line(address: &Address, rsync: &Rsync, local: Capability) -> String {
+        let run = full_sync(&Target { address, rsync, local }, true, &[], None);
         assert_eq!(run.purpose, Purpose::FullSync);
         let shown = String::from_utf8(shown(Path::new("/w"), &run)).unwrap();
         shown["cd /w && rsync ".len()..shown.len() - " >/dev/null 2>&1".len()].to_string()
@@ -329,8 +325,8 @@ mod tests {
             timeout_s: Some(100),
             ..params(&["-artuz", "--sockopts=", "--contimeout", "5"])
         };
-        let remote = daemon("192.168.6.22");
-        let target = Target { remote: &remote, rsync: &rsync, local: NEW };
+        let address = daemon("192.168.6.22");
+        let target = Target { address: &address, rsync: &rsync, local: NEW };
         let run = full_sync(&target, true, &[], None);
         assert_eq!(
             String::from_utf8(shown(Path::new("/my backup"), &run)).unwrap(),
@@ -438,19 +434,19 @@ mod tests {
         ] {
             let words: Vec<&str> = words.splitn(2, ' ').collect();
             let rsync = Rsync { user: Some("u".into()), port, ..params(&words) };
-            let remote = ssh_to(host, "/p");
-            let login = Target { remote: &remote, rsync: &rsync, local: NEW }.login().unwrap();
+            let address = ssh_to(host, "/p");
+            let login = Target { address: &address, rsync: &rsync, local: NEW }.login().unwrap();
             let (user, port) = (login.user.unwrap(), login.port.unwrap_or("-".into()));
             assert_eq!(format!("{user} {} {port}", login.host), expected);
         }
-        let target = Target { remote: &daemon("far"), rsync: &params(&["-a"]), local: NEW };
+        let target = Target { address: &daemon("far"), rsync: &params(&["-a"]), local: NEW };
         assert_eq!(target.login(), None);
     }
 
     #[test]
     fn destinations_and_labels() {
         let rsync = Rsync { user: Some("u".into()), ..params(&["-a"]) };
-        for (remote, destination, label) in [
+        for (address, destination, label) in [
             (daemon("h"), "u@h::backup", "h::backup"),
             (daemon("::1"), "u@[::1]::backup", "[::1]::backup"),
             (ssh("/p q"), "u@far:/p q", "far:/p q"),
@@ -458,7 +454,7 @@ mod tests {
             (ssh_to("v@far", "/p"), "v@far:/p", "v@far:/p"),
             (local("/p"), "/p", "/p"),
         ] {
-            let target = Target { remote: &remote, rsync: &rsync, local: NEW };
+            let target = Target { address: &address, rsync: &rsync, local: NEW };
             assert_eq!(target.destination(), destination);
             assert_eq!(target.label(), label);
         }

@@ -10,7 +10,7 @@ use super::params::{self, Found};
 use super::pattern;
 use super::plan::{ancestors, words, Purpose, Run};
 use super::shell;
-use crate::config::Transport;
+use crate::config::Address;
 
 /// A file is worth a run from this size on; below, sending it again costs no more.
 pub const FILE_BYTES_MIN: u64 = 64 * 1024;
@@ -46,8 +46,8 @@ pub fn is_possible(target: &Target) -> bool {
 /// Whether a name gets to the far side as it is, in a destination and as the value of an option. A
 /// daemon expands patterns in both, and before 3.2.4 the shell of an SSH server reads both.
 pub fn is_plain(target: &Target, path: &[u8]) -> bool {
-    let read_by_a_shell = matches!(target.remote.transport, Transport::Ssh { .. })
-        && !target.local.protects_args_itself();
+    let read_by_a_shell =
+        matches!(target.address, Address::Ssh { .. }) && !target.local.protects_args_itself();
     let plain = |&byte: &u8| shell::is_plain(byte) || byte == b' ' && !read_by_a_shell;
     !path.is_empty() && path.iter().all(plain)
 }
@@ -116,26 +116,26 @@ mod tests {
     use super::super::capability::{Capability, Version};
     use super::super::plan::tests::{rsync, NEW};
     use super::*;
-    use crate::config::{Remote, Rsync};
+    use crate::config::{Address, Rsync};
     use std::ffi::OsStr;
 
     const V3_1: Capability = Capability { version: Version { major: 3, minor: 1, patch: 2 } };
 
-    fn ssh() -> Remote {
-        Remote { transport: Transport::Ssh { host: "far".into(), path: "/d".into() } }
+    fn ssh() -> Address {
+        Address::Ssh { host: "far".into(), path: "/d".into() }
     }
 
-    fn line(transport: Transport, params: &[&str], run: impl Fn(&Target) -> Run) -> String {
-        let (remote, rsync) = (Remote { transport }, Rsync { timeout_s: Some(9), ..rsync(params) });
-        let run = run(&Target { remote: &remote, rsync: &rsync, local: NEW });
+    fn line(address: Address, params: &[&str], run: impl Fn(&Target) -> Run) -> String {
+        let rsync = Rsync { timeout_s: Some(9), ..rsync(params) };
+        let run = run(&Target { address: &address, rsync: &rsync, local: NEW });
         let input = String::from_utf8(run.input).unwrap().replace('\0', " ");
         format!("{} < {input}", run.args.join(OsStr::new(" ")).into_string().unwrap())
     }
 
     #[test]
     fn each_kind_of_rename_has_its_words() {
-        let daemon = || Transport::Daemon { host: "h".into(), module: b"m".to_vec() };
-        let local = || Transport::Local { path: "/d".into() };
+        let daemon = || Address::Daemon { host: "h".into(), module: b"m".to_vec() };
+        let local = || Address::Local { path: "/d".into() };
         let old = [b"old".to_vec(), b"older/one".to_vec()];
         let directory = |target: &Target| directory(target, b"x/new", &old, &[b"x/new/y"]);
         let tail = "--sockopts=TCP_NODELAY --timeout=9 --contimeout=30 h::m/x/new/ < ";
@@ -173,16 +173,15 @@ mod tests {
             (&["-aC"], false),
             (&["-a", "--iconv=gbk,utf8"], false),
         ] {
-            let (remote, rsync) = (ssh(), rsync(params));
-            let target = Target { remote: &remote, rsync: &rsync, local: NEW };
+            let (address, rsync) = (ssh(), rsync(params));
+            let target = Target { address: &address, rsync: &rsync, local: NEW };
             assert_eq!(is_possible(&target), possible, "{params:?}");
         }
     }
 
     #[test]
     fn no_name_is_read_as_a_pattern_or_by_a_shell() {
-        let daemon =
-            Remote { transport: Transport::Daemon { host: "h".into(), module: b"m".to_vec() } };
+        let daemon = Address::Daemon { host: "h".into(), module: b"m".to_vec() };
         let rsync = rsync(&["-a"]);
         for (name, by_daemon, by_ssh, by_old_ssh) in [
             ("a/b-c_d.e", true, true, true),
@@ -198,10 +197,10 @@ mod tests {
             ("a\nb", false, false, false),
             ("", false, false, false),
         ] {
-            for (remote, local, expected) in
+            for (address, local, expected) in
                 [(&daemon, NEW, by_daemon), (&ssh(), NEW, by_ssh), (&ssh(), V3_1, by_old_ssh)]
             {
-                let target = Target { remote, rsync: &rsync, local };
+                let target = Target { address, rsync: &rsync, local };
                 assert_eq!(is_plain(&target, name.as_bytes()), expected, "{name:?}");
             }
         }

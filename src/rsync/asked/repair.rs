@@ -158,18 +158,18 @@ pub fn bytes(args: Vec<OsString>) -> Vec<Vec<u8>> {
 mod tests {
     use super::super::capability::{Capability, Version};
     use super::*;
-    use crate::config::{Remote, Rsync, Transport};
+    use crate::config::{Address, Rsync};
 
     const PATHS: &[&str] = &[
         "a", "a/b", "-x", "a b/c\"d", "a*/b\\c", "a\\b/c", "a[1]?", "***", "a/***", "\\\\", "é\n",
     ];
 
     fn with_target<T>(params: &[&str], use_it: impl Fn(&Target) -> T) -> T {
-        let remote = Remote { transport: Transport::Local { path: "/far".into() } };
+        let address = Address::Local { path: "/far".into() };
         let params = params.iter().map(|word| word.as_bytes().to_vec()).collect();
         let rsync = Rsync { params, ..Rsync::default() };
         let local = Capability { version: Version { major: 3, minor: 5, patch: 0 } };
-        use_it(&Target { remote: &remote, rsync: &rsync, local })
+        use_it(&Target { address: &address, rsync: &rsync, local })
     }
 
     fn written(params: &[&str], kind: Kind, path: &str, gone: Gone) -> Vec<Vec<u8>> {

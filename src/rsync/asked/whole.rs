@@ -30,15 +30,15 @@ mod tests {
     use super::super::plan::tests::{looked, rsync, NEW};
     use super::super::plan::{Gone, Now};
     use super::*;
-    use crate::config::{Remote, Transport};
+    use crate::config::Address;
 
     fn new(path: &[u8]) -> Looked {
         Looked { fresh: true, ..looked(path, Gone::No, Now::Other) }
     }
 
     fn possible(params: &[&str], paths: &[Looked]) -> bool {
-        let remote = Remote { transport: Transport::Local { path: "/d".into() } };
-        is_possible(&Target { remote: &remote, rsync: &rsync(params), local: NEW }, paths)
+        let address = Address::Local { path: "/d".into() };
+        is_possible(&Target { address: &address, rsync: &rsync(params), local: NEW }, paths)
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::outcome::STDERR_BYTES_MAX;
-use crate::config::{Remote, Transport};
+use crate::config::Address;
 
 /// No more paths than this are collected from one run; the rest fails again and is named then.
 const PATHS_MAX: usize = 10_000;
@@ -28,11 +28,11 @@ const BARE: &[(&[u8], &[u8])] = &[
 const HARMLESS: &[&[u8]] = &[b"file has vanished", b"skipping non-regular file", b"rsync error:"];
 
 /// The paths, relative to the root, sorted, each once.
-pub fn failed_paths(stderr: &[u8], root: &Path, remote: &Remote) -> Vec<Vec<u8>> {
+pub fn failed_paths(stderr: &[u8], root: &Path, address: &Address) -> Vec<Vec<u8>> {
     let stderr = &stderr[..stderr.len().min(STDERR_BYTES_MAX)];
     let lines = stderr.split(|&byte| byte == b'\n');
     let mut paths: Vec<Vec<u8>> = lines
-        .filter_map(|line| named(line, root, remote))
+        .filter_map(|line| named(line, root, address))
         .filter(|path| !path.is_empty())
         .take(PATHS_MAX)
         .collect();
@@ -41,7 +41,7 @@ pub fn failed_paths(stderr: &[u8], root: &Path, remote: &Remote) -> Vec<Vec<u8>>
     paths
 }
 
-fn named(line: &[u8], root: &Path, remote: &Remote) -> Option<Vec<u8>> {
+fn named(line: &[u8], root: &Path, address: &Address) -> Option<Vec<u8>> {
     if HARMLESS.iter().any(|words| find(line, words).is_some()) {
         return None;
     }
@@ -53,9 +53,9 @@ fn named(line: &[u8], root: &Path, remote: &Remote) -> Option<Vec<u8>> {
     let (name, in_module) = quoted(line)?;
     let name = unescaped(name);
     let name = if in_module {
-        below(name.strip_prefix(b"/").unwrap_or(&name), far_directory(remote))?
+        below(name.strip_prefix(b"/").unwrap_or(&name), far_directory(address))?
     } else if name.starts_with(b"/") {
-        let far = far_directory(remote);
+        let far = far_directory(address);
         below(&name, root.as_os_str().as_bytes())
             .or_else(|| below(&name, far).filter(|_| far.starts_with(b"/")))?
     } else {
@@ -65,14 +65,14 @@ fn named(line: &[u8], root: &Path, remote: &Remote) -> Option<Vec<u8>> {
 }
 
 /// The directory that a far side's names begin with: below the module, or absolute.
-fn far_directory(remote: &Remote) -> &[u8] {
-    match &remote.transport {
-        Transport::Daemon { module, .. } => {
+fn far_directory(address: &Address) -> &[u8] {
+    match &address {
+        Address::Daemon { module, .. } => {
             let slash = module.iter().position(|&byte| byte == b'/');
             slash.map_or(&[], |slash| &module[slash + 1..])
         }
-        Transport::Ssh { path, .. } => path,
-        Transport::Local { path } => path.as_os_str().as_bytes(),
+        Address::Ssh { path, .. } => path,
+        Address::Local { path } => path.as_os_str().as_bytes(),
     }
 }
 
@@ -172,16 +172,16 @@ fn find_last(text: &[u8], words: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn daemon(module: &str) -> Remote {
-        Remote { transport: Transport::Daemon { host: "h".into(), module: module.into() } }
+    fn daemon(module: &str) -> Address {
+        Address::Daemon { host: "h".into(), module: module.into() }
     }
 
-    fn ssh(path: &str) -> Remote {
-        Remote { transport: Transport::Ssh { host: "h".into(), path: path.into() } }
+    fn ssh(path: &str) -> Address {
+        Address::Ssh { host: "h".into(), path: path.into() }
     }
 
-    fn failed(stderr: &str, remote: &Remote) -> Vec<String> {
-        let paths = failed_paths(stderr.as_bytes(), Path::new("/w/root"), remote);
+    fn failed(stderr: &str, address: &Address) -> Vec<String> {
+        let paths = failed_paths(stderr.as_bytes(), Path::new("/w/root"), address);
         paths.iter().map(|path| path.escape_ascii().to_string()).collect()
     }
 
@@ -258,7 +258,7 @@ mod tests {
         let mkdir = |name: &str| {
             format!("rsync: recv_generator: mkdir {name} failed: Permission denied (13)\n")
         };
-        for (line, remote, expected) in [
+        for (line, address, expected) in [
             (mkdir(r#""below/x" (in m)"#), daemon("m/below"), &["x"][..]),
             (mkdir(r#""other/x" (in m)"#), daemon("m/below"), &[]),
             (mkdir(r#""/data/x""#), ssh("/data/"), &["x"]),
@@ -266,7 +266,7 @@ mod tests {
             (mkdir(r#""/home/u/data/x""#), ssh("data"), &[]),
             (mkdir(r#""/data""#), ssh("/data"), &[]),
         ] {
-            assert_eq!(failed(&line, &remote), expected, "{line}");
+            assert_eq!(failed(&line, &address), expected, "{line}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! When standbys are started, and what becomes of those that workers hand back.
 
 use super::{Loop, MOUNTS};
-use crate::config::Standby as Kept;
+use crate::config::StandbyMode;
 use crate::engine::RemoteId;
 use crate::run::worker::{Route, Standby};
 use crate::sys::epoll::Epoll;
@@ -62,12 +62,12 @@ impl Loop {
 
 /// What tells of unmounted disks, if standbys may be in them. Without it, it is noticed when they are let
 /// go, or at the next change.
-pub(super) fn mounts(kept: Kept, epoll: &Epoll) -> Option<Mounts> {
-    let mounts = Mounts::new().ok().filter(|_| kept != Kept::Off)?;
+pub(super) fn mounts(kept: StandbyMode, epoll: &Epoll) -> Option<Mounts> {
+    let mounts = Mounts::new().ok().filter(|_| kept != StandbyMode::Off)?;
     epoll.add_exceptional(&mounts, MOUNTS).ok()?;
     Some(mounts)
 }
 
 fn host_of(route: &Route) -> Option<&str> {
-    route.remote.transport.host()
+    route.address.host()
 }

@@ -26,8 +26,8 @@ pub struct Route {
     pub root: PathBuf,
     /// Which directory that is.
     pub footing: Footing,
-    /// The remote.
-    pub remote: config::Remote,
+    /// Where the remote is.
+    pub address: config::Address,
     /// How rsync is called.
     pub rsync: config::Rsync,
     /// What the local rsync can do.
@@ -62,7 +62,7 @@ pub struct Excludes {
 impl Route {
     /// The remote as `rsync` takes it.
     pub fn target(&self) -> Target<'_> {
-        Target { remote: &self.remote, rsync: &self.rsync, local: self.local }
+        Target { address: &self.address, rsync: &self.rsync, local: self.local }
     }
 
     /// The remote as the state knows it: two daemons on one host may have a module of the same name.

@@ -2,7 +2,7 @@
 
 use super::commands::is_found;
 use super::finding::Finding;
-use crate::config::{Config, Transport};
+use crate::config::{Address, Config};
 use crate::rsync::asked::capability::{Capability, Version};
 use crate::rsync::asked::remote_shell::{can_share, RemoteShell, SSH};
 use crate::run::ssh;
@@ -23,7 +23,7 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
         Ok(local) => rsync(local),
         Err(error) => Finding::error("rsync", error.to_string()),
     }];
-    let over_ssh = remotes().filter(|to| matches!(to.remote.transport, Transport::Ssh { .. }));
+    let over_ssh = remotes().filter(|to| matches!(to.address, Address::Ssh { .. }));
     let client = |params: &[Vec<u8>]| match RemoteShell::of_params(params) {
         Some(shell) => shell.program().to_vec(),
         None => SSH.as_bytes().to_vec(),

@@ -6,7 +6,7 @@
 
 use super::finding::Finding;
 use super::places::may_write;
-use crate::config::{Config, Destination, Root, Transport};
+use crate::config::{Address, Config, RemoteSettings, Root};
 use crate::rsync::asked::command::Target;
 use crate::rsync::asked::plan::{probe, Run};
 use crate::rsync::asked::rehearsal::rehearsed;
@@ -57,10 +57,10 @@ pub(super) fn findings(config: &Config, workers: usize) -> Vec<Finding> {
     for root in &config.roots {
         for to in &root.remotes {
             let mut rsync = to.rsync.clone();
-            clients.suit(&to.remote, &mut rsync);
-            let target = Target { remote: &to.remote, rsync: &rsync, local };
+            clients.suit(&to.address, &mut rsync);
+            let target = Target { address: &to.address, rsync: &rsync, local };
             let place = place(config, to);
-            if let Transport::Local { path } = &to.remote.transport {
+            if let Address::Local { path } = &to.address {
                 found.extend(unwritable(&place, path));
             }
             questions.push(Question {
@@ -91,10 +91,10 @@ pub(super) fn findings(config: &Config, workers: usize) -> Vec<Finding> {
 
 fn is_daemon(config: &Config) -> bool {
     let mut remotes = config.roots.iter().flat_map(|root| &root.remotes);
-    remotes.any(|to| matches!(to.remote.transport, Transport::Daemon { .. }))
+    remotes.any(|to| matches!(to.address, Address::Daemon { .. }))
 }
 
-fn place(config: &Config, to: &Destination) -> String {
+fn place(config: &Config, to: &RemoteSettings) -> String {
     format!("{}:{}:{}", config.file.display(), to.written.line, to.written.column)
 }
 

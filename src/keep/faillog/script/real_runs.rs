@@ -1,7 +1,7 @@
 //! What the script does when people run it: real shells, a real daemon, names that bite.
 
 use super::*;
-use crate::config::{Remote, Rsync, Transport};
+use crate::config::{Address, Rsync};
 use crate::rsync::asked::capability::{Capability, Version};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -90,9 +90,9 @@ impl Lab {
     }
 
     /// Both ways to reach the far tree.
-    fn transports(&self) -> [Transport; 2] {
-        let daemon = Transport::Daemon { host: "127.0.0.1".into(), module: b"m".to_vec() };
-        [daemon, Transport::Local { path: self.far() }]
+    fn addresses(&self) -> [Address; 2] {
+        let daemon = Address::Daemon { host: "127.0.0.1".into(), module: b"m".to_vec() };
+        [daemon, Address::Local { path: self.far() }]
     }
 
     fn empty(&self) {
@@ -102,23 +102,22 @@ impl Lab {
         }
     }
 
-    /// The script for what is owed over a transport, with the root as it is now.
-    fn script(&self, transport: &Transport, mode: Mode, owed: &Owed) -> Vec<u8> {
-        let remote = Remote { transport: transport.clone() };
+    /// The script for what is owed of the remote at an address, with the root as it is now.
+    fn script(&self, address: &Address, mode: Mode, owed: &Owed) -> Vec<u8> {
         let params = vec![b"-artz".to_vec()];
         let rsync = Rsync { params, port: Some(self.port), ..Rsync::default() };
         let local = Capability { version: Version { major: 2, minor: 6, patch: 9 } };
         let near = self.near();
-        let address = Address {
+        let creditor = Creditor {
             root: &near,
             inode: near.metadata().unwrap().ino(),
-            target: Target { remote: &remote, rsync: &rsync, local },
+            target: Target { address, rsync: &rsync, local },
             mode,
             excludes: Some(&[]),
         };
-        let script = render(&[(address, owed)], &[b"half\n\"; touch pwned".to_vec()]);
+        let script = render(&[(creditor, owed)], &[b"half\n\"; touch pwned".to_vec()]);
         assert_eq!(script.forgotten, 0);
-        let found = parse(&script.text, &[address]);
+        let found = parse(&script.text, &[creditor]);
         assert_eq!(found.owed, std::slice::from_ref(owed));
         script.text
     }
@@ -186,7 +185,7 @@ fn names_that_bite_arrive_and_go_alone() {
     sent.iter().for_each(|path| due.add(path.as_slice().into(), Gone::No));
     gone.iter().for_each(|path| due.add(path.as_slice().into(), Gone::Entry));
     dirs.iter().for_each(|path| due.add(path.as_slice().into(), Gone::Directory));
-    for transport in lab.transports() {
+    for address in lab.addresses() {
         for shell in SHELLS {
             lab.empty();
             let slices = |paths: &[Vec<u8>], side: &Path, text: &str| {
@@ -205,10 +204,10 @@ fn names_that_bite_arrive_and_go_alone() {
             for path in gone.iter().chain(&dirs).chain(&inside) {
                 expected.remove(&format!("/{}", path.escape_ascii())).unwrap();
             }
-            let script = lab.script(&transport, Mode::Push, &due);
+            let script = lab.script(&address, Mode::Push, &due);
             for time in ["first", "second"] {
                 assert_eq!(lab.run(shell, &script), "", "{shell:?}");
-                assert_eq!(tree(&lab.far()), expected, "{shell:?} {transport:?} {time}");
+                assert_eq!(tree(&lab.far()), expected, "{shell:?} {address:?} {time}");
             }
         }
     }
@@ -228,8 +227,8 @@ fn each_name_becomes_what_it_is_now() {
         ("directory", |at| write(at, &[b"deep/f", b"g"], "old")),
     ];
     let lab = Lab::new();
-    let [daemon, local] = lab.transports();
-    for transport in [daemon, local] {
+    let [daemon, local] = lab.addresses();
+    for address in [daemon, local] {
         for (was, make_far) in KINDS {
             for (is, make_near) in KINDS {
                 lab.empty();
@@ -240,7 +239,7 @@ fn each_name_becomes_what_it_is_now() {
                 make_near(&lab.near().join("d/x"));
                 let gone = if was.ends_with("directory") { Gone::Directory } else { Gone::Entry };
                 let due = owed(false, &[(b"d/x", gone)]);
-                let script = lab.script(&transport, Mode::Push, &due);
+                let script = lab.script(&address, Mode::Push, &due);
                 let mut expected = tree(&lab.near());
                 if is == "directory" {
                     // What is in it has its own changes.
@@ -267,15 +266,15 @@ fn each_name_becomes_what_it_is_now() {
 #[test]
 fn no_deletion_follows_a_link_of_the_far_side() {
     let lab = Lab::new();
-    for transport in lab.transports() {
+    for address in lab.addresses() {
         lab.empty();
         write(&lab.near(), &[b"d/stays"], "same");
         write(&lab.at("cwd"), &[b"gone", b"dir/in"], "precious");
         symlink(lab.at("cwd"), lab.far().join("d")).unwrap();
         let due = owed(false, &[(b"d/dir", Gone::Directory), (b"d/gone", Gone::Entry)]);
-        let script = lab.script(&transport, Mode::Push, &due);
+        let script = lab.script(&address, Mode::Push, &due);
         assert_eq!(lab.run(&["sh"], &script), "");
-        assert_eq!(tree(&lab.at("cwd")).len(), 3, "{transport:?}");
+        assert_eq!(tree(&lab.at("cwd")).len(), 3, "{address:?}");
         assert_eq!(tree(&lab.far()), BTreeMap::from([("/d".into(), "directory".into())]));
     }
 }
@@ -284,7 +283,7 @@ fn no_deletion_follows_a_link_of_the_far_side() {
 #[test]
 fn what_only_changed_is_sent_and_never_deleted() {
     let lab = Lab::new();
-    for transport in lab.transports() {
+    for address in lab.addresses() {
         lab.empty();
         write(&lab.near(), &[b"a/new", b"a/same size"], "2");
         write(&lab.far(), &[b"missing here", b"a/same size", b"a/others'", b"link/in"], "1");
@@ -313,9 +312,9 @@ fn what_only_changed_is_sent_and_never_deleted() {
         let mut expected = tree(&lab.far());
         expected.insert("/a/new".into(), "2".into());
         expected.insert("/a/same size".into(), "2".into());
-        let script = lab.script(&transport, Mode::Push, &due);
+        let script = lab.script(&address, Mode::Push, &due);
         assert_eq!(lab.run(&["sh"], &script), "");
-        assert_eq!(tree(&lab.far()), expected, "{transport:?}");
+        assert_eq!(tree(&lab.far()), expected, "{address:?}");
     }
 }
 
@@ -323,11 +322,11 @@ fn what_only_changed_is_sent_and_never_deleted() {
 fn the_roots_own_mode_goes_alone() {
     use std::os::unix::fs::PermissionsExt;
     let lab = Lab::new();
-    for transport in lab.transports() {
+    for address in lab.addresses() {
         lab.empty();
         write(&lab.near(), &[b"f"], "");
         fs::set_permissions(lab.near(), fs::Permissions::from_mode(0o711)).unwrap();
-        let script = lab.script(&transport, Mode::Push, &owed(false, &[(b"", Gone::No)]));
+        let script = lab.script(&address, Mode::Push, &owed(false, &[(b"", Gone::No)]));
         assert_eq!(lab.run(&["sh"], &script), "");
         assert_eq!(lab.far().metadata().unwrap().mode() & 0o777, 0o711);
         assert!(tree(&lab.far()).is_empty());
@@ -337,12 +336,12 @@ fn the_roots_own_mode_goes_alone() {
 #[test]
 fn a_full_sync_deletes_in_mirror_mode_only() {
     let lab = Lab::new();
-    for transport in lab.transports() {
+    for address in lab.addresses() {
         for (mode, stays) in [(Mode::Keep, true), (Mode::Push, true), (Mode::Mirror, false)] {
             lab.empty();
             write(&lab.near(), &[b"new/deep/f"], "2");
             write(&lab.far(), &[b"extra/f"], "1");
-            let script = lab.script(&transport, mode, &owed(true, &[]));
+            let script = lab.script(&address, mode, &owed(true, &[]));
             assert_eq!(lab.run(&["sh"], &script), "");
             let far = tree(&lab.far());
             assert_eq!(far.get("/new/deep/f").map(String::as_str), Some("2"));
@@ -357,13 +356,13 @@ fn a_root_that_is_another_one_loses_nothing_over_there() {
     let lab = Lab::new();
     let full = owed(true, &[]);
     let paths = owed(false, &[(b"a", Gone::Entry), (b"d", Gone::Directory)]);
-    for transport in lab.transports() {
+    for address in lab.addresses() {
         for shell in SHELLS {
             for (due, left) in [(&full, 0), (&paths, 1)] {
                 lab.empty();
                 write(&lab.far(), &[b"a", b"d/e", b"z"], "precious");
                 let before = tree(&lab.far());
-                let script = lab.script(&transport, Mode::Mirror, due);
+                let script = lab.script(&address, Mode::Mirror, due);
                 let away = lab.at("away");
                 fs::rename(lab.near(), &away).unwrap();
                 lab.run(shell, &script);

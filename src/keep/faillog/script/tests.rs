@@ -1,14 +1,14 @@
 //! What records look like, and what is read back.
 
 use super::*;
-use crate::config::{Remote, Rsync, Transport};
+use crate::config::{Address, Rsync};
 use crate::rsync::asked::capability::{Capability, Version};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
 /// The remotes of a root, as long as they are needed.
 struct Setting {
-    remotes: Vec<Remote>,
+    remotes: Vec<Address>,
     rsync: Rsync,
     root: &'static str,
     mode: Mode,
@@ -17,34 +17,32 @@ struct Setting {
 
 impl Setting {
     fn new(mode: Mode) -> Setting {
-        let daemon = |host: &str| Remote {
-            transport: Transport::Daemon { host: host.into(), module: b"m".to_vec() },
-        };
-        let ssh = Transport::Ssh { host: "far".into(), path: b"/a b".to_vec() };
+        let daemon = |host: &str| Address::Daemon { host: host.into(), module: b"m".to_vec() };
+        let ssh = Address::Ssh { host: "far".into(), path: b"/a b".to_vec() };
         let rsync = Rsync {
             params: vec![b"-artz".to_vec()],
             user: Some("u".into()),
             timeout_s: Some(9),
             ..Rsync::default()
         };
-        let remotes = vec![daemon("h"), daemon("::1"), Remote { transport: ssh }];
+        let remotes = vec![daemon("h"), daemon("::1"), ssh];
         Setting { remotes, rsync, root: "/w", mode, excludes: Some(Vec::new()) }
     }
 
-    fn addresses(&self) -> Vec<Address<'_>> {
+    fn creditors(&self) -> Vec<Creditor<'_>> {
         let local = Capability { version: Version { major: 2, minor: 6, patch: 9 } };
-        let address = |remote| Address {
+        let creditor = |address| Creditor {
             root: Path::new(self.root),
             inode: 7,
-            target: Target { remote, rsync: &self.rsync, local },
+            target: Target { address, rsync: &self.rsync, local },
             mode: self.mode,
             excludes: self.excludes.as_deref(),
         };
-        self.remotes.iter().map(address).collect()
+        self.remotes.iter().map(creditor).collect()
     }
 
     fn render(&self, owed: &[Owed], unread: &[Vec<u8>]) -> Script {
-        let all: Vec<_> = self.addresses().into_iter().zip(owed).collect();
+        let all: Vec<_> = self.creditors().into_iter().zip(owed).collect();
         render(&all, unread)
     }
 
@@ -53,9 +51,9 @@ impl Setting {
         String::from_utf8_lossy(&script.text).into_owned()
     }
 
-    /// What the text says of the first address, and what could not be read.
+    /// What the text says of the first creditor, and what could not be read.
     fn parse(&self, text: &[u8]) -> (Owed, Vec<Vec<u8>>) {
-        let mut found = parse(text, &self.addresses());
+        let mut found = parse(text, &self.creditors());
         (found.owed.swap_remove(0), found.unread)
     }
 }
@@ -242,7 +240,7 @@ fn what_is_written_is_read_back() {
         let owed = vec![numbers.owed(), numbers.owed(), numbers.owed()];
         let unread: Vec<_> = (0..numbers.below(3)).map(|_| numbers.name()).collect();
         let script = setting.render(&owed, &unread);
-        let found = parse(&script.text, &setting.addresses());
+        let found = parse(&script.text, &setting.creditors());
         assert_eq!(found, Found { owed: owed.clone(), unread: unread.clone() }, "round {round}");
         assert_eq!(setting.render(&found.owed, &found.unread), script, "another order");
     }
@@ -427,13 +425,13 @@ fn a_record_finds_its_remote_by_the_remotes_own_settings() {
     };
     let settings =
         [rsync("u", Some(1)), rsync("u", Some(2)), rsync("v", Some(1)), rsync("v", None)];
-    let base = setting.addresses()[0];
-    let address = |rsync| Address { target: Target { rsync, ..base.target }, ..base };
-    let all: Vec<_> = settings.iter().map(address).collect();
+    let base = setting.creditors()[0];
+    let creditor = |rsync| Creditor { target: Target { rsync, ..base.target }, ..base };
+    let all: Vec<_> = settings.iter().map(creditor).collect();
     let mut owed = Owed::default();
     owed.add(Arc::from(b"a".as_slice()), Gone::No);
-    for (number, address) in all.iter().enumerate() {
-        let text = render(&[(*address, &owed)], &[]).text;
+    for (number, creditor) in all.iter().enumerate() {
+        let text = render(&[(*creditor, &owed)], &[]).text;
         let found = parse(&text, &all);
         let with_paths: Vec<_> =
             (0..all.len()).filter(|&other| !found.owed[other].paths.is_empty()).collect();
@@ -441,7 +439,7 @@ fn a_record_finds_its_remote_by_the_remotes_own_settings() {
         assert_eq!(found.unread.len(), 0);
 
         let changed = Rsync { params: vec![b"-a".to_vec()], ..rsync("w", Some(9)) };
-        let changed = [Address { target: Target { rsync: &changed, ..base.target }, ..base }];
+        let changed = [Creditor { target: Target { rsync: &changed, ..base.target }, ..base }];
         assert_eq!(parse(&text, &changed).owed[0].paths.len(), 1);
     }
 }

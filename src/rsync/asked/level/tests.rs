@@ -3,7 +3,7 @@
 use super::super::plan::real_runs::{make, tree, Lab};
 use super::super::plan::tests::{rsync, NEW};
 use super::*;
-use crate::config::{Remote, Transport};
+use crate::config::Address;
 use std::ffi::OsStr;
 
 fn paths(written: &[&str]) -> Vec<Arc<[u8]>> {
@@ -16,9 +16,9 @@ fn bytes(written: &[&str]) -> Vec<Vec<u8>> {
 
 /// Each run as its words and its list with NULs as spaces.
 fn planned(depth: Depth, left_out: &[&str], directories: &[&str]) -> Vec<String> {
-    let remote = Remote { transport: Transport::Local { path: "/d".into() } };
+    let address = Address::Local { path: "/d".into() };
     let rsync = rsync(&["-am", "--delete-excluded"]);
-    let target = Target { remote: &remote, rsync: &rsync, local: NEW };
+    let target = Target { address: &address, rsync: &rsync, local: NEW };
     let (left_out, directories) = (bytes(left_out), paths(directories));
     let excludes = bytes(&["*.o"]);
     let level = Level { target: &target, depth, delete: true, excludes: &excludes };
@@ -103,7 +103,7 @@ const FAR: &[&str] = &[
 
 fn run_all(lab: &Lab, depth: Depth, params: &[&str], left_out: &[Vec<u8>], directories: &[&str]) {
     let rsync = lab.rsync(params);
-    let target = Target { remote: &lab.remote, rsync: &rsync, local: NEW };
+    let target = Target { address: &lab.address, rsync: &rsync, local: NEW };
     let excludes = bytes(&["*.o"]);
     let level = Level { target: &target, depth, delete: true, excludes: &excludes };
     for run in runs(level, Some(left_out), &paths(directories)) {

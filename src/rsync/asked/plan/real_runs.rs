@@ -2,7 +2,7 @@
 
 use super::tests::{cold, disappeared, looked, rsync, NEW};
 use super::*;
-use crate::config::{Remote, Rsync, Transport};
+use crate::config::{Address, Rsync};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 /// A daemon with one module on a port of its own; it ends with this value.
 pub(in crate::rsync) struct Lab {
     home: tempfile::TempDir,
-    pub(in crate::rsync) remote: Remote,
+    pub(in crate::rsync) address: Address,
     port: u16,
     daemon: Child,
 }
@@ -52,8 +52,8 @@ impl Lab {
             assert!(Instant::now() < deadline, "the daemon does not listen");
             std::thread::yield_now();
         }
-        let transport = Transport::Daemon { host: "127.0.0.1".into(), module: b"m".to_vec() };
-        let lab = Lab { home, remote: Remote { transport }, port, daemon };
+        let address = Address::Daemon { host: "127.0.0.1".into(), module: b"m".to_vec() };
+        let lab = Lab { home, address, port, daemon };
         lab.clear();
         lab
     }
@@ -85,7 +85,7 @@ impl Lab {
     /// The same with whole directories.
     fn batch_with(&self, params: &[&str], deletes: Deletes, paths: &[Looked], whole: &[Arc<[u8]>]) {
         let rsync = self.rsync(params);
-        let target = Target { remote: &self.remote, rsync: &rsync, local: NEW };
+        let target = Target { address: &self.address, rsync: &rsync, local: NEW };
         for run in batch(&target, cold(deletes), paths, whole) {
             self.run(&run);
         }
@@ -219,7 +219,7 @@ fn odd_parameters_neither_stop_nor_widen_a_prune() {
         make(&lab.near(), NEAR);
         make(&lab.far(), FAR);
         let rsync = lab.rsync(params);
-        let target = Target { remote: &lab.remote, rsync: &rsync, local: NEW };
+        let target = Target { address: &lab.address, rsync: &rsync, local: NEW };
         let runs = batch(&target, cold(Deletes::Portable), &disappeared(), &[]);
         lab.run(&runs[0]);
         assert_eq!(tree(&lab.far()), PRUNED, "{params:?}");
@@ -452,7 +452,7 @@ fn full_sync_leaves_out_what_it_is_told() {
     );
     make(&lab.far(), &["a/extra=far", "a/b=older", "q[1]/own=far", "a/far.php=far"]);
     let rsync = lab.rsync(&["-ltz"]);
-    let target = Target { remote: &lab.remote, rsync: &rsync, local: NEW };
+    let target = Target { address: &lab.address, rsync: &rsync, local: NEW };
     let left_out = ["q[1]", "w\\z/p\\q", "w\\z/a\\b*c", "a/k"].map(|path| path.as_bytes().to_vec());
     let excludes = [b"*.php".to_vec()];
     lab.run(&full_sync(&target, true, &excludes, Some(&left_out)));

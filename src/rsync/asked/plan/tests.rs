@@ -2,7 +2,7 @@
 
 use super::super::capability::{Capability, Version};
 use super::*;
-use crate::config::{Remote, Rsync, Transport};
+use crate::config::{Address, Rsync};
 use std::ffi::OsStr;
 
 const OLD: Capability = Capability { version: Version { major: 2, minor: 6, patch: 9 } };
@@ -34,9 +34,9 @@ pub(super) fn disappeared() -> [Looked; 4] {
 
 /// The runs to a local directory, each as its words and its list with NULs as spaces.
 fn planned(params: &[&str], local: Capability, deletes: Deletes, paths: &[Looked]) -> Vec<String> {
-    let (remote, rsync) =
-        (Remote { transport: Transport::Local { path: "/d".into() } }, rsync(params));
-    let runs = batch(&Target { remote: &remote, rsync: &rsync, local }, cold(deletes), paths, &[]);
+    let (address, rsync) = (Address::Local { path: "/d".into() }, rsync(params));
+    let runs =
+        batch(&Target { address: &address, rsync: &rsync, local }, cold(deletes), paths, &[]);
     let line = |run: &Run| {
         let args = run.args.join(OsStr::new(" ")).into_string().unwrap();
         let input = String::from_utf8(run.input.clone()).unwrap();
@@ -151,9 +151,8 @@ fn a_whole_directory_stands_for_all_that_is_in_it() {
         looked(b"dd/f", No, Now::Other),
         looked(b"f", No, Now::Other),
     ];
-    let (remote, rsync) =
-        (Remote { transport: Transport::Local { path: "/d".into() } }, rsync(&["-a"]));
-    let target = Target { remote: &remote, rsync: &rsync, local: NEW };
+    let (address, rsync) = (Address::Local { path: "/d".into() }, rsync(&["-a"]));
+    let target = Target { address: &address, rsync: &rsync, local: NEW };
     for (deletes, input) in [
         (Deletes::Combined, "./d/gone d/part/f dd/f f d/ d/whole/ "),
         (Deletes::Never, "./d/part/f dd/f f d/ d/whole/ "),
@@ -183,9 +182,8 @@ fn no_run_of_a_batch_deletes_what_the_users_filter_hides() {
 
 #[test]
 fn lists_end_every_entry_with_a_nul() {
-    let (remote, rsync) =
-        (Remote { transport: Transport::Local { path: "/d".into() } }, rsync(&["-a"]));
-    let target = Target { remote: &remote, rsync: &rsync, local: NEW };
+    let (address, rsync) = (Address::Local { path: "/d".into() }, rsync(&["-a"]));
+    let target = Target { address: &address, rsync: &rsync, local: NEW };
     for run in batch(&target, cold(Deletes::Portable), &disappeared(), &[]) {
         assert_eq!(run.input.last(), Some(&0));
         assert!(!run.input.windows(2).any(|pair| pair == [0, 0]), "an empty entry");
@@ -195,22 +193,22 @@ fn lists_end_every_entry_with_a_nul() {
 }
 
 /// The words of the flat run to a daemon.
-fn flat_words(local: Capability, transport: Transport, path: Looked) -> String {
-    let (remote, rsync) = (Remote { transport }, rsync(&["-a"]));
-    let target = Target { remote: &remote, rsync: &rsync, local };
+fn flat_words(local: Capability, address: Address, path: Looked) -> String {
+    let rsync = rsync(&["-a"]);
+    let target = Target { address: &address, rsync: &rsync, local };
     let runs = batch(&target, cold(Deletes::Combined), &[path], &[]);
     runs[0].args.join(OsStr::new(" ")).into_string().unwrap()
 }
 
 #[test]
 fn a_daemon_has_no_timeout_of_its_own_unless_it_may_be_silent_for_long() {
-    let daemon = || Transport::Daemon { host: "h".into(), module: b"m".to_vec() };
-    let ssh = Transport::Ssh { host: "h".into(), path: b"/p".to_vec() };
+    let daemon = || Address::Daemon { host: "h".into(), module: b"m".to_vec() };
+    let ssh = Address::Ssh { host: "h".into(), path: b"/p".to_vec() };
     let small = looked(b"a", Gone::No, Now::Other);
     let large = Looked { bytes: SILENT_WORK_BYTES_MIN, ..small.clone() };
     let directory = looked(b"a", Gone::Directory, Now::Missing);
     let file = looked(b"a", Gone::Entry, Now::Missing);
-    for (local, transport, path, without) in [
+    for (local, address, path, without) in [
         (NEW, daemon(), small.clone(), true),
         (NEW, daemon(), file, true),
         (NEW, daemon(), large, false),
@@ -218,7 +216,7 @@ fn a_daemon_has_no_timeout_of_its_own_unless_it_may_be_silent_for_long() {
         (OLD, daemon(), small.clone(), false),
         (NEW, ssh, small, false),
     ] {
-        let words = flat_words(local, transport, path);
+        let words = flat_words(local, address, path);
         assert_eq!(words.contains(" -M--timeout=0 "), without, "{words}");
         assert!(words.contains("--timeout=600"), "{words}");
     }
@@ -226,9 +224,9 @@ fn a_daemon_has_no_timeout_of_its_own_unless_it_may_be_silent_for_long() {
 
 /// The words of a standby.
 fn standby_words(local: Capability, deletes: Deletes, mirror: bool) -> Vec<OsString> {
-    let transport = Transport::Daemon { host: "h".into(), module: b"m".to_vec() };
-    let (remote, rsync) = (Remote { transport }, rsync(&["-artz"]));
-    let target = Target { remote: &remote, rsync: &rsync, local };
+    let address = Address::Daemon { host: "h".into(), module: b"m".to_vec() };
+    let rsync = rsync(&["-artz"]);
+    let target = Target { address: &address, rsync: &rsync, local };
     standby(&target, Manner { deletes, mirror, standby: true })
 }
 
@@ -262,9 +260,9 @@ fn a_standby_does_every_flat_run_that_has_nothing_special_to_do() {
         (NEW, Combined, false, &tree_gone, 1, false),
         (OLD, Portable, true, &replaced, 1, false),
     ] {
-        let transport = Transport::Daemon { host: "h".into(), module: b"m".to_vec() };
-        let (remote, rsync) = (Remote { transport }, rsync(&["-artz"]));
-        let target = Target { remote: &remote, rsync: &rsync, local };
+        let address = Address::Daemon { host: "h".into(), module: b"m".to_vec() };
+        let rsync = rsync(&["-artz"]);
+        let target = Target { address: &address, rsync: &rsync, local };
         let manner = Manner { deletes, mirror, standby: true };
         let planned = batch(&target, manner, std::slice::from_ref(path), &[]);
         let what = format!("{deletes:?} {mirror} {path:?}");

@@ -1,4 +1,4 @@
-//! Where a root is pushed: `remote ip name`.
+//! Where a remote is: `remote ip name`.
 //!
 //! Owns what makes a destination that rsync can be given, and the destinations that would make it
 //! eat its own source. `read` calls it for each root; the command lines are built elsewhere.
@@ -6,23 +6,22 @@
 use super::diagnosis::error::Problem;
 use super::diagnosis::hint::Hint;
 use super::xml::{shown_path, Attribute, Element};
-use super::{Remote, Transport};
+use super::Address;
 use std::net::Ipv6Addr;
 use std::path::{Component, Path, PathBuf};
 
 /// The word that stands in `ip` for this machine.
 pub(super) const LOCAL: &str = "local";
 
-/// Reads one `remote` of the root that watches `watch`; `ssh` is whether it is reached by ssh.
-pub(super) fn remote(element: Element<'_>, watch: &Path, ssh: bool) -> Result<Remote, Problem> {
+/// Reads where one `remote` is, of the root that watches `watch`; `ssh` is whether it is reached by ssh.
+pub(super) fn address(element: Element<'_>, watch: &Path, ssh: bool) -> Result<Address, Problem> {
     let ip = element.required("ip", "a host name or an address")?;
     let name = element.required("name", "the rsync module, or with ssh the directory")?;
-    let transport = match ip.value().trim() {
-        LOCAL => Transport::Local { path: local_path(&name, watch)? },
-        _ if ssh => Transport::Ssh { host: host(&ip)?, path: name.bytes() },
-        _ => Transport::Daemon { host: host(&ip)?, module: module(&name)? },
-    };
-    Ok(Remote { transport })
+    Ok(match ip.value().trim() {
+        LOCAL => Address::Local { path: local_path(&name, watch)? },
+        _ if ssh => Address::Ssh { host: host(&ip)?, path: name.bytes() },
+        _ => Address::Daemon { host: host(&ip)?, module: module(&name)? },
+    })
 }
 
 /// A host name or address as rsync's command line can take it; the brackets of an IPv6 address,
@@ -91,20 +90,19 @@ mod tests {
     use super::super::xml;
     use super::*;
 
-    fn read(ip: &str, name: &str, ssh: bool) -> Result<Transport, String> {
+    fn read(ip: &str, name: &str, ssh: bool) -> Result<Address, String> {
         let source = format!("<remote ip='{ip}' name='{name}'/>");
         let document = xml::parse(&source).unwrap();
         let element = Element::root(&document, Encoding::Utf8);
-        let remote = remote(element, Path::new("/data"), ssh);
-        remote.map(|remote| remote.transport).map_err(|problem| problem.text.clone())
+        address(element, Path::new("/data"), ssh).map_err(|problem| problem.text.clone())
     }
 
     #[test]
-    fn the_host_and_the_switch_choose_the_transport() {
+    fn the_host_and_the_switch_choose_the_kind_of_address() {
         let host = |host: &str| host.to_owned();
         let daemon =
-            |h: &str, m: &str| Transport::Daemon { host: host(h), module: m.as_bytes().into() };
-        let ssh = |h: &str, p: &str| Transport::Ssh { host: host(h), path: p.as_bytes().into() };
+            |h: &str, m: &str| Address::Daemon { host: host(h), module: m.as_bytes().into() };
+        let ssh = |h: &str, p: &str| Address::Ssh { host: host(h), path: p.as_bytes().into() };
         let cases = [
             ("127.0.0.1", "tongbu1", false, daemon("127.0.0.1", "tongbu1")),
             (" backup ", "my module/below", false, daemon("backup", "my module/below")),
@@ -112,8 +110,8 @@ mod tests {
             ("fe80::1%eth0", "m", false, daemon("fe80::1%eth0", "m")),
             ("backup", "/data/backup", true, ssh("backup", "/data/backup")),
             ("root@backup", "below/home", true, ssh("root@backup", "below/home")),
-            ("local", "/mnt/x", false, Transport::Local { path: "/mnt/x".into() }),
-            ("local", "/data2", true, Transport::Local { path: "/data2".into() }),
+            ("local", "/mnt/x", false, Address::Local { path: "/mnt/x".into() }),
+            ("local", "/data2", true, Address::Local { path: "/data2".into() }),
         ];
         for (ip, name, with_ssh, expected) in cases {
             assert_eq!(read(ip, name, with_ssh), Ok(expected), "{ip} {name}");
