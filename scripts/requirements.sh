@@ -90,6 +90,7 @@ package_of() {
         *:cmp | *:diff) printf 'diffutils' ;;
         apk:prlimit | apk:unshare) printf 'util-linux-misc' ;;
         *:prlimit | *:unshare) printf 'util-linux' ;;
+        *:mkfs.ext4) printf 'e2fsprogs' ;;
         *:readelf) printf 'binutils' ;;
         *:llvm-objcopy) printf 'llvm' ;;
         apt-get:qemu-*-static) printf 'qemu-user-static' ;;

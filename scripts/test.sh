@@ -7,7 +7,7 @@
 #     SERSYNC_IT_RSYNC=2.6.9 scripts/test.sh           with that rsync on this side (or 3.0.9, 3.1.1)
 #     SERSYNC_IT_RSYNC_THERE=2.6.9 scripts/test.sh     with that rsync on the far side
 #
-# The integration tests compare owners and run a real sshd, so they want root. POSIX sh, for BusyBox ash as well.
+# The integration tests compare owners, mount disks and run a real sshd, so they want root. POSIX sh, for BusyBox ash as well.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/requirements.sh
@@ -20,7 +20,7 @@ fi
 # The integration tests talk to a real rsync daemon and a real sshd on loopback; the fail log's commands are run by
 # each shell that an administrator may use; small systems have dropbear's ssh client; some tests take processes or
 # watches away; what is installed runs on a machine of its own, with either kind of ps.
-need rsync ssh ssh-keygen sshd dbclient dropbearkey bash busybox prlimit unshare nsenter ps
+need rsync ssh ssh-keygen sshd dbclient dropbearkey bash busybox prlimit unshare nsenter ps mkfs.ext4
 # systemd's check of the units; Alpine has no systemd, and the test says that it has not been done.
 [ -e /etc/alpine-release ] || need systemd-analyze
 # The status page is looked at in a real browser.

@@ -123,24 +123,6 @@ fn a_chain_of_renames_may_come_back_to_the_first_name() {
     });
 }
 
-/// `renameat2` with `RENAME_EXCHANGE`, which nix offers for glibc only; the kernel's part, which
-/// is what is tested, is the same for every target.
-#[cfg(target_env = "gnu")]
-#[test]
-fn two_directories_that_are_swapped_arrive_swapped() {
-    use nix::fcntl::{renameat2, RenameFlags, AT_FDCWD};
-    let before = |root: &Path| {
-        full_directory(&root.join("one"));
-        fs::create_dir_all(root.join("two/other")).unwrap();
-        fs::write(root.join("two/other/file"), "content").unwrap();
-    };
-    change_arrives(before, |root| {
-        let (one, two) = (root.join("one"), root.join("two"));
-        renameat2(AT_FDCWD, &one, AT_FDCWD, &two, RenameFlags::RENAME_EXCHANGE).unwrap();
-        fs::write(root.join("two/below/new"), "after the swap").unwrap();
-    });
-}
-
 #[test]
 fn a_directory_moved_into_a_new_directory_arrives() {
     let before = |root: &Path| full_directory(&root.join("dir"));

@@ -1,21 +1,8 @@
 //! A root that is not what it was empties no mirror, and is in step again when it is back.
 
-use crate::harness::{eventually, Mirror, Plan};
-use nix::mount::{mount, umount2, MntFlags, MsFlags};
+use crate::harness::{eventually, Image, Mirror, Plan};
 use std::fs;
 use std::path::Path;
-
-fn bind(from: &Path, to: &Path) {
-    mount(Some(from), to, None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
-}
-
-fn unmount(at: &Path) {
-    umount2(at, MntFlags::MNT_DETACH).unwrap();
-}
-
-fn mount_tmpfs(at: &Path) {
-    mount(Some("tmpfs"), at, Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
-}
 
 fn halts(mirror: &Mirror) {
     eventually("the root halts", || mirror.log().contains("until it is back"));
@@ -31,61 +18,42 @@ fn fill(root: &Path) {
     }
 }
 
-/// A disk: a file system of its own, kept by a second mount while the root has none.
-struct Disk {
-    keeper: std::path::PathBuf,
-    root: std::path::PathBuf,
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = umount2(&self.root, MntFlags::MNT_DETACH);
-        let _ = umount2(&self.keeper, MntFlags::MNT_DETACH);
-    }
-}
-
 #[test]
 fn an_unmounted_disk_empties_no_mirror_and_is_in_step_when_it_is_back() {
-    let plan = Plan::new();
+    let mut plan = Plan::new().apart();
     let keeper = plan.directory("keeper");
     fs::remove_file(plan.root.join("anchor")).unwrap();
-    mount_tmpfs(&keeper);
-    bind(&keeper, &plan.root);
-    let disk = Disk { keeper: keeper.clone(), root: plan.root.clone() };
+    plan.mounts.tmpfs(&keeper);
+    plan.mounts.bind(&keeper, &plan.root);
     fill(&plan.root);
-    let mirror = plan.start();
+    let mut mirror = plan.start();
     mirror.equal();
-    unmount(&mirror.root);
+    mirror.mounts.detach(&mirror.root);
     // The file system lives on, so that the kernel still tells of what happens in it; but what is at
     // the root's path now is an empty directory.
     fs::write(keeper.join("new"), "content").unwrap();
     fs::remove_file(keeper.join("kept")).unwrap();
     halts(&mirror);
-    bind(&keeper, &mirror.root);
+    mirror.mounts.bind(&keeper, &mirror.root);
     mirror.equal();
     fs::write(mirror.root.join("later"), "content").unwrap();
     mirror.equal();
-    drop(mirror);
-    drop(disk);
 }
 
 #[test]
 fn another_disk_in_the_place_of_one_that_was_unmounted_is_synced() {
-    let plan = Plan::new();
+    let mut plan = Plan::new().apart();
+    let disks = ["first", "other"].map(|name| Image::new(&plan.directory("disks").join(name)));
     fs::remove_file(plan.root.join("anchor")).unwrap();
-    mount_tmpfs(&plan.root);
-    let disk = Disk { keeper: plan.root.clone(), root: plan.root.clone() };
+    plan.mounts.disk(&disks[0], &plan.root);
     fill(&plan.root);
-    let mirror = plan.start();
+    let mut mirror = plan.start();
     mirror.equal();
-    // Nothing keeps this one: the kernel tells that it is gone.
-    unmount(&mirror.root);
+    mirror.mounts.unmount(&mirror.root);
     halts(&mirror);
-    mount_tmpfs(&mirror.root);
+    mirror.mounts.disk(&disks[1], &mirror.root);
     fs::write(mirror.root.join("only"), "content").unwrap();
     mirror.equal();
-    drop(mirror);
-    drop(disk);
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod exit_codes;
 mod failures;
 mod filters;
 mod first_start;
+mod ground;
 mod halts;
 mod harness_itself;
 mod idle;

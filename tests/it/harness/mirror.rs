@@ -1,7 +1,7 @@
 //! A watched root, its remotes, and the program that runs between them: what most tests need.
 
 use super::sersync::{end_of, How, Sersync};
-use super::{scratch, until, ConfXml, Daemon, Disk, Tree, DEADLINE, KEEP};
+use super::{scratch, until, ConfXml, Daemon, Disk, Mounts, Tree, DEADLINE, KEEP};
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::chown;
@@ -37,6 +37,8 @@ pub struct Plan {
     pub as_saved: Box<dyn Fn(String) -> Vec<u8>>,
     /// In which surroundings the program is run.
     pub how: How,
+    /// What the test has mounted, until the mirror ends.
+    pub mounts: Mounts,
     disks: Vec<Disk>,
     dir: TempDir,
 }
@@ -51,6 +53,8 @@ pub struct Mirror {
     pub daemon: Daemon,
     /// Those of [`Plan::mount`].
     pub disks: Vec<Disk>,
+    /// What the test has mounted, until the mirror ends.
+    pub mounts: Mounts,
     sersync: Sersync,
     variables: Vec<(String, String)>,
     how: How,
@@ -102,9 +106,16 @@ impl Plan {
             variables: Vec::new(),
             as_saved: Box::new(String::into_bytes),
             how: How::default(),
+            mounts: Mounts::default(),
             disks: Vec::new(),
             dir,
         }
+    }
+
+    /// The same, with a mount namespace of its own for this test: see [`Mounts::apart`].
+    pub fn apart(self) -> Plan {
+        Mounts::apart();
+        self
     }
 
     /// A new empty directory beside the root.
@@ -167,6 +178,7 @@ impl Plan {
             sersync,
             variables: self.variables,
             how: self.how,
+            mounts: self.mounts,
             disks: self.disks,
             fences: AtomicU32::new(0),
             dir: self.dir,
