@@ -6,10 +6,15 @@
 //! the fail log, where the process number is written; one on the configuration file itself. Either
 //! alone has a gap: editors put a new file in the place of the configuration, where the old lock
 //! does not count; and whoever edits the fail log's path, or starts elsewhere with a relative one,
-//! finds no lock beside it. `main` takes the lock before anything else that leaves traces.
+//! finds no lock beside it. `main` takes the lock before anything else that leaves traces; `holder`
+//! only looks who has it.
 #![allow(unsafe_code)]
 
-use std::fs::{self, File};
+mod holder;
+
+pub use holder::{holder, Holder};
+
+use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
@@ -17,7 +22,6 @@ use std::path::{Path, PathBuf};
 use std::{fmt, process};
 
 use super::own_file::{self, Fault};
-use nix::sys::stat::{major, minor};
 
 /// How often the file beside the fail log is opened again that was deleted at the same moment.
 const ATTEMPTS_MAX: usize = 3;
@@ -117,43 +121,6 @@ impl Lock {
     }
 }
 
-/// Whether an instance has one of the locks, and the number of its process, where it can be known.
-/// It only looks: to try to lock would keep an instance from starting at this moment.
-pub fn holder(config: &Path, beside: &Path) -> Option<Option<u32>> {
-    let table = fs::read_to_string("/proc/locks").unwrap_or_default();
-    let told = File::open(beside).ok().and_then(|file| told_pid(&file));
-    let held = |path: &Path| {
-        let found = path.metadata().ok()?;
-        let number = (major(found.dev()), minor(found.dev()), found.ino());
-        let mut locks = table.lines().filter_map(listed);
-        // Some file systems have other device numbers there than in stat(2).
-        locks.find(|lock| lock.number == number || lock.number.2 == number.2 && lock.pid == told)
-    };
-    let lock = held(beside).or_else(|| held(config))?;
-    Some(lock.pid.or(told))
-}
-
-/// A line of `/proc/locks`.
-struct Listed {
-    pid: Option<u32>,
-    /// Device, in two parts, and inode.
-    number: (u64, u64, u64),
-}
-
-/// `1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF`.
-fn listed(line: &str) -> Option<Listed> {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let (&[_, "FLOCK", _, "WRITE", pid, number], _) = words.split_first_chunk()? else {
-        return None;
-    };
-    let mut parts = number.split(':');
-    let mut hex = || u64::from_str_radix(parts.next()?, 16).ok();
-    let (major, minor) = (hex()?, hex()?);
-    // A process of another container has no number here.
-    let pid = pid.parse().ok().filter(|pid| *pid != 0);
-    Some(Listed { pid, number: (major, minor, parts.next()?.parse().ok()?) })
-}
-
 fn lock_beside(config: &Path, path: &Path) -> Result<File, Error> {
     for _ in 0..ATTEMPTS_MAX {
         let file = own_file::open_or_make(path).map_err(|error| match error.fault {
@@ -227,6 +194,7 @@ mod tests {
     use nix::sys::signal::{kill, Signal};
     use nix::sys::wait::waitpid;
     use nix::unistd::{fork, pause, ForkResult};
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
     use std::process::Command;
     use std::time::{Duration, Instant};
@@ -378,43 +346,6 @@ mod tests {
         rsync.kill().unwrap();
         rsync.wait().unwrap();
         again.unwrap();
-    }
-
-    #[test]
-    fn who_has_it_can_be_seen_without_taking_it() {
-        let lab = Lab::new();
-        let holder = || holder(&lab.config(), &lab.beside());
-        assert_eq!(holder(), None);
-        let first = lab.take().unwrap();
-        assert_eq!(holder(), Some(Some(process::id())));
-        fs::remove_file(lab.beside()).unwrap();
-        assert_eq!(holder(), Some(Some(process::id())), "the configuration is locked as well");
-        drop(first);
-        drop(lab.take_in_the_end().unwrap());
-        // As there, a process that another test is just starting may have a copy.
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while holder().is_some() && Instant::now() < deadline {
-            std::thread::yield_now();
-        }
-        assert_eq!(holder(), None);
-    }
-
-    #[test]
-    fn what_stands_in_the_table_of_locks() {
-        for (line, expected) in [
-            (
-                "1: FLOCK  ADVISORY  WRITE 1362 fe:00:753935 0 EOF",
-                Some((Some(1362), (254, 0, 753_935))),
-            ),
-            ("1: FLOCK  ADVISORY  WRITE 0 00:2d:7 0 EOF", Some((None, (0, 45, 7)))),
-            ("1: FLOCK  ADVISORY  READ 1362 fe:00:753935 0 EOF", None),
-            ("1: -> FLOCK  ADVISORY  WRITE 1362 fe:00:753935 0 EOF", None),
-            ("9: OFDLCK ADVISORY  WRITE -1 00:06:3 0 EOF", None),
-            ("", None),
-        ] {
-            let found = listed(line).map(|lock| (lock.pid, lock.number));
-            assert_eq!(found, expected, "{line}");
-        }
     }
 
     #[test]

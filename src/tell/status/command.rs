@@ -13,7 +13,8 @@ use crate::keep::state::store::Store;
 use crate::keep::state::{beside, number, State};
 use crate::start::cli::StatusView;
 use crate::start::prepare;
-use crate::sys::{clock, lock};
+use crate::sys::clock;
+use crate::sys::lock::{self, Holder};
 use crate::tell::logging::complain;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -88,8 +89,8 @@ fn look(config: &Config, resolved: &Path, json: bool) -> Shown {
 /// What the files say.
 struct Files {
     config: PathBuf,
-    /// Whether somebody has the lock, and which process that is.
-    holder: Option<Option<u32>>,
+    /// The instance that runs.
+    holder: Option<Holder>,
     fail_log: PathBuf,
     /// Commands in the fail log, or why they cannot be counted.
     commands: Result<usize, String>,
@@ -125,7 +126,7 @@ impl Files {
         let file = self.config.display();
         let mut text = match self.holder {
             None => format!("sersync is not running with {file}\n"),
-            Some(pid) => {
+            Some(Holder { pid }) => {
                 let pid = pid.map_or("sersync".into(), |pid| format!("sersync, process {pid},"));
                 let why = match config.status.port {
                     0 => "its status port is off (<host port=\"0\"/>)".to_string(),
@@ -161,7 +162,7 @@ impl Files {
         let mut object = Object::new();
         object.plain("format", super::json::FORMAT);
         object.plain("running", self.holder.is_some());
-        object.optional("pid", self.holder.flatten());
+        object.optional("pid", self.holder.and_then(|holder| holder.pid));
         object.text("config", &self.config.to_string_lossy());
         object.plain("healthy", code == HEALTHY);
         let mut fail_log = Object::new();
