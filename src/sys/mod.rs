@@ -23,7 +23,6 @@ pub mod private_directory;
 pub mod process;
 mod quick_ack;
 pub mod signal;
-mod sort;
 pub mod sysctl;
 mod thread_name;
 pub mod user;
