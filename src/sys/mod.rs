@@ -24,7 +24,6 @@ pub mod process;
 mod quick_ack;
 pub mod signal;
 pub mod sysctl;
-mod thread_name;
 pub mod user;
 
 use nix::fcntl::{fcntl, FcntlArg, OFlag};
