@@ -1,6 +1,7 @@
 //! What goes into the engine and what comes out: the words that it shares with its owner.
 
-use super::sending::remote::{Manner, Next, Sent};
+use super::sending::next::{Retry, Sent};
+use super::sending::remote::Manner;
 use super::sending::standing::Known;
 use super::watching::event::{RawEvent, Wd};
 use super::watching::filter::Filter;
@@ -11,7 +12,7 @@ use crate::config;
 use crate::engine::rel_path::RelPath;
 use crate::rsync::asked::level::Depth;
 use crate::rsync::asked::plan::{Deletes, Gone};
-use crate::rsync::told::outcome::Ended;
+use crate::rsync::told::outcome::{Failure, Outcome};
 use std::sync::Arc;
 
 /// A root, by its place in the configuration.
@@ -73,30 +74,12 @@ pub enum Input {
     /// The directories, sorted, that a job on its way is about to list in place of what is in them. Told of
     /// each [`Work::Batch`] that is `fresh`, before anything is run.
     Whole(JobId, Vec<RelPath>),
-    /// A job has ended. Events that the kernel had told before are to be handed in first: then
-    /// whatever the job can have seen is known to have been there.
-    JobEnded(JobId, JobEnd),
+    /// A job has ended, and has sent so many bytes of files because the remote did not have them, if
+    /// rsync said so. Events that the kernel had told before are to be handed in first: then whatever
+    /// the job can have seen is known to have been there.
+    JobEnded(JobId, Outcome, Option<u64>),
     /// Time has passed.
     Time,
-}
-
-/// How a job ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum JobEnd {
-    /// rsync ran, or could not be started.
-    Ran {
-        /// How it ended.
-        ended: Ended,
-        /// The paths, relative to the root, that it said did not get through; empty if it did not
-        /// say, or not reliably.
-        named: Vec<Vec<u8>>,
-        /// Bytes of files that it sent because the remote did not have them, if it said so.
-        literal: Option<u64>,
-    },
-    /// There was nothing to do: of the paths that should have been sent, none is there any more.
-    Nothing,
-    /// The root is not the directory that it was at start, so nothing was run.
-    RootChanged,
 }
 
 /// What is to be done.
@@ -186,9 +169,9 @@ pub enum Report {
     /// A remote that had failed works again.
     Back(RemoteId),
     /// A job failed as a whole; said once until the remote is back or fails for another reason.
-    Failed(RemoteId, JobEnd, u64),
-    /// Some paths of a job did not get through, these if rsync named them.
-    Partial(RemoteId, Ended, Vec<Vec<u8>>, Next),
+    Failed(RemoteId, Failure, u64),
+    /// Some paths of a job did not get through.
+    Partial(RemoteId, Failure, Retry),
     /// A remote's rsync does not know combined deletes.
     PortableDeletes(RemoteId),
     /// More paths were pending than fit; they became a full sync.

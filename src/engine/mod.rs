@@ -17,12 +17,13 @@ pub mod time;
 pub mod watching;
 
 pub use self::interface::{
-    Action, Halt, Input, Job, JobEnd, JobId, RemoteId, Report, RootId, RootSettings, Settings, Work,
+    Action, Halt, Input, Job, JobId, RemoteId, Report, RootId, RootSettings, Settings, Work,
 };
 
 use self::sending::arrivals::Arrivals;
 use self::sending::flight::Lane;
-use self::sending::remote::{Remote, Verdict};
+use self::sending::next::Next;
+use self::sending::remote::Remote;
 use self::sending::standing::Known;
 use self::time::Time;
 use self::watching::root::{Fate, Root};
@@ -30,7 +31,8 @@ use self::watching::scan::Origin;
 use self::watching::watches::Order;
 use crate::engine::rel_path::RelPath;
 use crate::rsync::asked::plan::Gone;
-use crate::rsync::told::outcome::{classify, reason, Class, Ended, Status};
+use crate::rsync::told::exit::ExitStatus;
+use crate::rsync::told::outcome::Outcome;
 use std::collections::VecDeque;
 
 /// How often a halted root is looked at.
@@ -157,7 +159,7 @@ impl Engine {
                     served.remote.set_whole(job, directories);
                 }
             }
-            Input::JobEnded(job, end) => self.job_ended(job, end, now),
+            Input::JobEnded(job, outcome, literal) => self.job_ended(job, outcome, literal, now),
             Input::Time => {
                 for number in 0..self.roots.len() {
                     let fate = self.roots[number].root.handle_time(now);
@@ -289,7 +291,11 @@ impl Engine {
 
     /// What a remote is owed, as far as it belongs into the fail log, or at the `end` all of it: a
     /// full sync, paths, and how the last failed job ended.
-    pub fn owed(&self, id: RemoteId, end: bool) -> (bool, Vec<(RelPath, Gone)>, Option<Status>) {
+    pub fn owed(
+        &self,
+        id: RemoteId,
+        end: bool,
+    ) -> (bool, Vec<(RelPath, Gone)>, Option<ExitStatus>) {
         let remote = &self.remotes[id.0].remote;
         let (full, paths) = remote.owed(end);
         (full, paths, remote.last_failure())
@@ -385,10 +391,10 @@ impl Engine {
         self.report(Report::Resumed(id));
     }
 
-    fn job_ended(&mut self, job: JobId, end: JobEnd, now: Time) {
+    fn job_ended(&mut self, job: JobId, outcome: Outcome, literal: Option<u64>, now: Time) {
         let flying = self.remotes.iter().position(|served| served.remote.is_flying(job));
         let Some(number) = flying else { return };
-        self.remote_is_free(RemoteId(number), job, end, now);
+        self.remote_is_free(RemoteId(number), job, outcome, literal, now);
         let id = self.remotes[number].root;
         let watched = &mut self.roots[id];
         if let Some(arrivals) = &mut watched.arrivals {
@@ -400,19 +406,16 @@ impl Engine {
         }
     }
 
-    /// The job of a remote has ended: what that means for the remote.
-    fn remote_is_free(&mut self, id: RemoteId, job: JobId, end: JobEnd, now: Time) {
+    /// The job of a remote has ended: what follows from that for the remote.
+    fn remote_is_free(
+        &mut self,
+        id: RemoteId,
+        job: JobId,
+        outcome: Outcome,
+        literal: Option<u64>,
+        now: Time,
+    ) {
         let number = id.0;
-        let (class, ended, named, literal) = match &end {
-            JobEnd::Ran { ended, named, literal } => {
-                // The worker has looked: the root is there, so it is the remote that fails.
-                let class = Some(classify(ended)).filter(|class| *class != Class::SourceGone);
-                let class = Some(class.unwrap_or(Class::Unreachable));
-                (class, ended.clone(), named.as_slice(), *literal)
-            }
-            JobEnd::Nothing => (None, nothing_ran(), &[][..], None),
-            JobEnd::RootChanged => (Some(Class::SourceGone), nothing_ran(), &[][..], None),
-        };
         let served = &mut self.remotes[number];
         served.remote.sent(literal.unwrap_or(0));
         let root = &mut self.roots[served.root].root;
@@ -420,41 +423,44 @@ impl Engine {
             served.remote.unseen_when_job_ends(path);
         }
         root.may_be_sent(|path| served.remote.reaches(job, path));
-        let Some(verdict) = served.remote.finish(job, class, &ended, named, now) else { return };
-        match verdict {
-            Verdict::Arrived { sent, took_ms, back, learned } => {
+        let Some(next) = served.remote.finish(job, &outcome, now) else { return };
+        match next {
+            Next::Arrived { sent, took_ms, back, learned } => {
                 if learned {
                     self.report(Report::PortableDeletes(id));
                 }
                 if back {
                     self.report(Report::Back(id));
                 }
-                if end != JobEnd::Nothing {
+                if outcome != Outcome::Nothing {
                     self.report(Report::Arrived(id, sent, took_ms, literal));
                 }
                 self.remotes[number].said = None;
             }
-            Verdict::Again => {
+            Next::Again => {
                 self.last_job += 1;
                 let (again, root) = (JobId(self.last_job), RootId(served.root));
                 if let Some(work) = served.remote.start_again(job, again, now) {
                     self.actions.push_back(Action::Run(Job { id: again, root, remote: id, work }));
                 }
             }
-            Verdict::Partial(next) => {
-                self.report(Report::Partial(id, ended, named.to_vec(), next));
-            }
-            Verdict::Failed { .. } if end == JobEnd::RootChanged => {
-                let root = RootId(served.root);
-                self.halt(root, now);
-            }
-            Verdict::Failed { pause_ms } => {
-                let reason = reason(&ended);
-                if served.said.as_ref() != Some(&reason) {
-                    served.said = Some(reason);
-                    self.report(Report::Failed(id, end, pause_ms));
+            Next::Partial(retry) => {
+                if let Some(failure) = outcome.failure() {
+                    self.report(Report::Partial(id, failure.clone(), retry));
                 }
             }
+            Next::Failed { pause_ms } => match outcome.failure() {
+                Some(failure) if served.said.as_ref() != Some(&failure.reason) => {
+                    served.said = Some(failure.reason.clone());
+                    self.report(Report::Failed(id, failure.clone(), pause_ms));
+                }
+                Some(_) => {}
+                // rsync has not failed: the root has changed.
+                None => {
+                    let root = RootId(served.root);
+                    self.halt(root, now);
+                }
+            },
         }
     }
 
@@ -510,9 +516,4 @@ impl Engine {
 fn origin(remotes: &[Known]) -> Origin {
     let since = remotes.iter().filter_map(|known| known.since_ns());
     since.min().map_or(Origin::Start, Origin::Since)
-}
-
-/// The end of a job for which no process was needed.
-fn nothing_ran() -> Ended {
-    Ended { status: Status::Exited(0), stderr: Vec::new() }
 }

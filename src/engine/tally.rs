@@ -3,6 +3,7 @@
 //! `remote` adds to it as changes come and jobs end; `snapshot` hands it out. Nothing here decides
 //! anything, and each call is a few additions: it stands in the way of every change.
 
+use super::sending::next::Next;
 use super::time::Time;
 
 /// Upper bounds of the buckets of a [`Histogram`], in milliseconds: from less than the fastest rsync
@@ -64,17 +65,6 @@ pub enum Load {
     Everything,
 }
 
-/// How a job ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Everything has arrived.
-    Arrived,
-    /// What did not get through waits by itself.
-    Partial,
-    /// What it carried waits again.
-    Kept,
-}
-
 /// The numbers of one remote.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tally {
@@ -129,24 +119,28 @@ impl Tally {
     }
 
     /// It has ended, which had `started` then.
-    pub fn ends(&mut self, load: Load, outcome: Outcome, started: Time, now: Time) {
+    pub fn ends(&mut self, load: Load, next: &Next, started: Time, now: Time) {
         let since = self.flying.take();
-        match (outcome, load) {
-            (Outcome::Arrived, Load::Paths(paths)) => {
+        match (next, load) {
+            (Next::Arrived { .. }, Load::Paths(paths)) => {
                 self.arrived(paths, since.unwrap_or(started), started, now);
             }
-            (Outcome::Arrived, Load::Levels) => self.counts.level_syncs += 1,
-            (Outcome::Arrived, Load::Everything) => self.counts.full_syncs += 1,
-            (Outcome::Partial, _) => {
+            (Next::Arrived { .. }, Load::Levels) => self.counts.level_syncs += 1,
+            (Next::Arrived { .. }, Load::Everything) => self.counts.full_syncs += 1,
+            (Next::Partial(_), _) => {
                 self.counts.partial += 1;
                 self.stuck = earliest(self.stuck, since);
                 // Where the far side cut the run short, the rest waits as before.
                 self.pending = earliest(self.pending, since);
             }
-            (Outcome::Kept, Load::Paths(_)) => self.pending = earliest(self.pending, since),
-            (Outcome::Kept, Load::Levels | Load::Everything) => self.sweep = since,
+            (Next::Failed { .. } | Next::Again, Load::Paths(_)) => {
+                self.pending = earliest(self.pending, since)
+            }
+            (Next::Failed { .. } | Next::Again, Load::Levels | Load::Everything) => {
+                self.sweep = since
+            }
         }
-        self.ended(outcome, now);
+        self.ended(next, now);
     }
 
     /// Since when the oldest change in the job on its way waits.
@@ -160,16 +154,16 @@ impl Tally {
     }
 
     /// It has ended, whose file had waited `since` then.
-    pub fn bulk_ends(&mut self, outcome: Outcome, since: Time, started: Time, now: Time) {
-        match outcome {
-            Outcome::Arrived => self.arrived(1, since, started, now),
-            Outcome::Partial => {
+    pub fn bulk_ends(&mut self, next: &Next, since: Time, started: Time, now: Time) {
+        match next {
+            Next::Arrived { .. } => self.arrived(1, since, started, now),
+            Next::Partial(_) => {
                 self.counts.partial += 1;
                 self.stuck = earliest(self.stuck, Some(since));
             }
-            Outcome::Kept => {}
+            Next::Failed { .. } | Next::Again => {}
         }
-        self.ended(outcome, now);
+        self.ended(next, now);
     }
 
     fn arrived(&mut self, paths: usize, since: Time, started: Time, now: Time) {
@@ -179,11 +173,14 @@ impl Tally {
         self.lags.add(now.since(since));
     }
 
-    fn ended(&mut self, outcome: Outcome, now: Time) {
-        self.counts.failures += u64::from(outcome == Outcome::Kept);
-        match outcome {
-            Outcome::Arrived => self.last_success = Some(now),
-            Outcome::Partial | Outcome::Kept => self.last_failure = Some(now),
+    fn ended(&mut self, next: &Next, now: Time) {
+        match next {
+            Next::Arrived { .. } => self.last_success = Some(now),
+            Next::Partial(_) => self.last_failure = Some(now),
+            Next::Failed { .. } | Next::Again => {
+                self.counts.failures += 1;
+                self.last_failure = Some(now);
+            }
         }
     }
 
@@ -206,6 +203,10 @@ fn earliest(one: Option<Time>, other: Option<Time>) -> Option<Time> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::sending::next::{Retry, Sent};
+
+    const ARRIVED: Next =
+        Next::Arrived { sent: Sent::Everything, took_ms: 10, back: false, learned: false };
 
     #[test]
     fn buckets_take_what_is_not_above_their_bound() {
@@ -225,10 +226,10 @@ mod tests {
         tally.starts(load, false, Time(40));
         assert_eq!(tally.oldest(false, true, false, false), Some(Time(10)));
         tally.changed(true, true, Time(50));
-        tally.ends(load, Outcome::Kept, Time(40), Time(60));
+        tally.ends(load, &Next::Failed { pause_ms: 0 }, Time(40), Time(60));
         assert_eq!(tally.oldest(true, false, false, false), Some(Time(10)));
         tally.starts(load, true, Time(1000));
-        tally.ends(load, Outcome::Arrived, Time(1000), Time(1010));
+        tally.ends(load, &ARRIVED, Time(1000), Time(1010));
         assert_eq!(tally.oldest(false, false, false, false), None);
         assert_eq!((tally.lags.sum_ms, tally.durations.sum_ms), (1000, 10));
         let counts = &tally.counts;
@@ -242,15 +243,15 @@ mod tests {
         let mut tally = Tally::default();
         tally.changed(true, true, Time(10));
         tally.starts(Load::Paths(1), false, Time(20));
-        tally.ends(Load::Paths(1), Outcome::Partial, Time(20), Time(30));
+        tally.ends(Load::Paths(1), &Next::Partial(Retry::Soon), Time(20), Time(30));
         assert_eq!(tally.oldest(false, false, true, false), Some(Time(10)));
         tally.unstuck(true);
         assert_eq!(tally.oldest(true, false, false, false), Some(Time(10)));
         tally.starts(Load::Everything, false, Time(100));
-        tally.ends(Load::Everything, Outcome::Kept, Time(100), Time(200));
+        tally.ends(Load::Everything, &Next::Failed { pause_ms: 0 }, Time(100), Time(200));
         tally.starts(Load::Everything, true, Time(300));
         assert_eq!(tally.oldest(false, true, false, false), Some(Time(100)));
-        tally.ends(Load::Everything, Outcome::Arrived, Time(300), Time(400));
+        tally.ends(Load::Everything, &ARRIVED, Time(300), Time(400));
         assert_eq!((tally.counts.full_syncs, tally.lags.sum_ms), (1, 0));
     }
 }

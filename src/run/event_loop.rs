@@ -18,18 +18,19 @@ use crate::engine::time::Time;
 use crate::engine::watching::event;
 use crate::engine::watching::filter::Filter;
 use crate::engine::watching::settle::{Seen, Stamp};
-use crate::engine::{Action, Engine, Input, Job, JobEnd, JobId, Report, RootId};
+use crate::engine::{Action, Engine, Input, Job, JobId, Report, RootId};
 use crate::engine::{RemoteId, RootSettings, Settings, Work};
 use crate::keep::faillog::ledger::Ledger;
 use crate::keep::state::resume::Resume;
 use crate::keep::state::saver::Saver;
 use crate::keep::state::store::Store;
-use crate::rsync::told::outcome::{Ended, Status};
+use crate::rsync::told::exit::Exit;
+use crate::rsync::told::outcome::Outcome;
 use crate::run::crontab::Crontab;
 use crate::run::ssh::Sockets;
 use crate::run::standbys::Standbys;
 use crate::run::walk::{below, Ground, Told, Walks};
-use crate::run::worker::{self, is_empty, Ending, Footing, Route, Standby, Workers};
+use crate::run::worker::{self, is_empty, Finished, Footing, Route, Standby, Workers};
 use crate::sys::channel::{channel, Receiver};
 use crate::sys::clock;
 use crate::sys::epoll::Epoll;
@@ -383,15 +384,13 @@ impl Loop {
     fn start(&mut self, job: Job) {
         let id = job.id;
         let Some(route) = self.routes.get(job.remote.0) else {
-            return self.handle(Input::JobEnded(id, JobEnd::Nothing));
+            return self.handle(Input::JobEnded(id, Outcome::Nothing, None));
         };
         let beside = matches!(job.work, Work::Bulk { .. });
         let standby = if beside { None } else { self.standbys.take(job.remote) };
         if let Err(error) = self.workers.run(route.clone(), job, standby) {
-            let status = Status::NotStarted(error.kind());
-            let ended = Ended { status, stderr: Vec::new() };
-            let end = JobEnd::Ran { ended, named: Vec::new(), literal: None };
-            self.handle(Input::JobEnded(id, end));
+            let outcome = Outcome::of(&Exit::not_started(error.kind()), None);
+            self.handle(Input::JobEnded(id, outcome, None));
         }
     }
 
@@ -441,8 +440,8 @@ impl Loop {
 
     fn worker_told(&mut self) -> io::Result<()> {
         match self.told_by_workers.receive() {
-            Some(worker::Told::Ended(remote, job, ending)) => {
-                self.job_ended(remote, job, ending)?;
+            Some(worker::Told::Ended(remote, job, finished)) => {
+                self.job_ended(remote, job, finished)?;
             }
             Some(worker::Told::Standing(remote, standby)) => {
                 self.workers.ended();
@@ -456,8 +455,8 @@ impl Loop {
         Ok(())
     }
 
-    fn job_ended(&mut self, remote: RemoteId, job: JobId, ending: Ending) -> io::Result<()> {
-        let Ending { end, used_up, standby, stand } = ending;
+    fn job_ended(&mut self, remote: RemoteId, job: JobId, finished: Finished) -> io::Result<()> {
+        let Finished { outcome, literal, used_up, standby, stand } = finished;
         self.workers.ended();
         standby.into_iter().for_each(|standby| self.keep_standby(remote, standby));
         if used_up {
@@ -468,7 +467,7 @@ impl Loop {
         }
         // The engine wants to know first of everything that the job can have seen.
         self.read_before_job_end()?;
-        self.handle(Input::JobEnded(job, end));
+        self.handle(Input::JobEnded(job, outcome, literal));
         Ok(())
     }
 

@@ -22,20 +22,19 @@ use self::load::{halves, Load};
 use crate::config::Address;
 use crate::engine::rel_path::RelPath;
 use crate::engine::watching::settle::Stamp;
-use crate::engine::{Job, JobEnd, JobId, RemoteId, Work};
+use crate::engine::{Job, JobId, RemoteId, Work};
 use crate::rsync::asked::plan::{Deletes, Purpose, Run};
-use crate::rsync::told::outcome::{
-    classify, connections_used_up, failed_paths, option_unknown, Class, Ended, Status,
-    STDERR_BYTES_MAX,
-};
+use crate::rsync::told::exit::{Exit, ExitStatus};
+use crate::rsync::told::failed::failed_paths;
+use crate::rsync::told::outcome::{Blame, Outcome};
 use crate::rsync::told::progress::{self, Sample};
 use crate::sys::channel::{channel, Receiver, Sender};
 use crate::sys::orphans;
-use crate::sys::process::{self, Exit, Started};
+use crate::sys::process::{self, Started};
 use std::ffi::OsString;
 use std::io::{self, PipeReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -73,7 +72,7 @@ pub enum Told {
     /// anything.
     Whole(JobId, Vec<RelPath>),
     /// A job has ended.
-    Ended(RemoteId, JobId, Ending),
+    Ended(RemoteId, JobId, Finished),
     /// How far the full sync of a job has come.
     Progress(JobId, Sample),
     /// The next run of a remote is waiting, if it could be started.
@@ -82,9 +81,11 @@ pub enum Told {
 
 /// How a job has ended, and what is to wait for the next one.
 #[derive(Debug)]
-pub struct Ending {
-    /// What has become of its runs.
-    pub end: JobEnd,
+pub struct Finished {
+    /// What its runs mean for it.
+    pub outcome: Outcome,
+    /// Bytes of files that they sent because the remote did not have them, if they said so.
+    pub literal: Option<u64>,
     /// Its remote has refused a run because all of its connections are used up.
     pub used_up: bool,
     /// It was not needed, and still waits.
@@ -177,8 +178,8 @@ fn work(shared: &Arc<Shared>) {
         let told = match order {
             Order::Run(route, job, standby) => {
                 let mut runner = Runner::new(shared, &route, job.id, standby);
-                let end = runner.run_job(&job.work);
-                Told::Ended(job.remote, job.id, runner.ending(end, &job.work))
+                let outcome = runner.run_job(&job.work);
+                Told::Ended(job.remote, job.id, runner.finish(outcome, &job.work))
             }
             Order::Stand(route, remote, deletes) => {
                 Told::Standing(remote, Standby::start(&route, route.manner(deletes)))
@@ -211,7 +212,7 @@ impl<'a> Runner<'a> {
         Runner { shared, route, job, standby, used_up: false, literal: None }
     }
 
-    fn run_job(&mut self, work: &Work) -> JobEnd {
+    fn run_job(&mut self, work: &Work) -> Outcome {
         let route = self.route;
         match work {
             Work::FullSync { scheduled, delete } => {
@@ -247,18 +248,17 @@ impl<'a> Runner<'a> {
     fn rename(&mut self, runs: Vec<Run>) {
         for mut run in runs {
             run.args = self.route.over_connection(run.args);
-            if self.run(&run).is_none_or(|ended| classify(&ended) != Class::Done) {
+            if self.run(&run) != Outcome::Done {
                 return;
             }
         }
     }
 
-    fn ending(self, mut end: JobEnd, work: &Work) -> Ending {
+    fn finish(self, outcome: Outcome, work: &Work) -> Finished {
         let Runner { route, standby, used_up, literal, .. } = self;
-        if let JobEnd::Ran { literal: sent, .. } = &mut end {
-            *sent = literal;
-        }
-        let got_through = !used_up && rank(&end) <= RANK_PARTIAL;
+        let has_run = !matches!(outcome, Outcome::Nothing | Outcome::RootChanged);
+        let literal = literal.filter(|_| has_run);
+        let got_through = !used_up && outcome.gets_through();
         let stand = match work {
             Work::Batch { deletes, .. } if route.standby && got_through => Some(*deletes),
             Work::Batch { .. } | Work::Bulk { .. } => None,
@@ -266,7 +266,7 @@ impl<'a> Runner<'a> {
         };
         let waiting = standby.filter(|_| route.stands_on_its_root());
         let standby = waiting.and_then(|mut standby| standby.is_waiting().then_some(standby));
-        Ending { end, used_up, standby, stand }
+        Finished { outcome, literal, used_up, standby, stand }
     }
 
     fn tell_large(&self, files: Vec<(RelPath, Stamp)>) {
@@ -283,59 +283,57 @@ impl<'a> Runner<'a> {
     }
 
     /// Two processes at the same time.
-    fn run_both(&mut self, first: Vec<Run>, second: Vec<Run>) -> JobEnd {
+    fn run_both(&mut self, first: Vec<Run>, second: Vec<Run>) -> Outcome {
         let (shared, route, job) = (self.shared.clone(), self.route.clone(), self.job);
         let runs = second.clone();
         let other = thread::Builder::new().spawn(move || {
             let mut runner = Runner::new(&shared, &route, job, None);
             (runner.run_all(runs), runner.literal)
         });
-        let end = self.run_all(first);
+        let outcome = self.run_all(first);
         match other {
             Ok(thread) => {
-                let (other, literal) = thread.join().unwrap_or((JobEnd::Nothing, None));
+                let (other, literal) = thread.join().unwrap_or((Outcome::Nothing, None));
                 self.sent(literal);
-                worse(end, other)
+                outcome.and(other)
             }
             // No thread to be had: then one half after the other.
-            Err(_) => worse(end, self.run_all(second)),
+            Err(_) => outcome.and(self.run_all(second)),
         }
     }
 
     /// Runs one after the other, until one cannot get through.
-    fn run_all(&mut self, runs: Vec<Run>) -> JobEnd {
-        let mut end = JobEnd::Nothing;
+    fn run_all(&mut self, runs: Vec<Run>) -> Outcome {
+        let mut all = Outcome::Nothing;
         for mut run in runs {
             run.args = self.route.over_connection(run.args);
-            let Some(ended) = self.run(&run) else { return JobEnd::RootChanged };
-            let class = classify(&ended);
-            if class == Class::SourceGone && !self.route.stands_on_its_root() {
-                return JobEnd::RootChanged;
+            let outcome = self.run(&run);
+            if matches!(outcome, Outcome::NoDirectory(_)) && !self.route.stands_on_its_root() {
+                return Outcome::RootChanged;
             }
-            let named = named(self.route, &ended);
-            end = worse(end, JobEnd::Ran { ended, named, literal: None });
+            all = all.and(outcome);
             // What did not get through must not hold up the rest.
-            if !matches!(class, Class::Done | Class::Partial) {
+            if !all.gets_through() {
                 break;
             }
         }
-        end
+        all
     }
 
-    /// One run, by the best way there is; `None` if the root is not the directory that it should be.
-    fn run(&mut self, run: &Run) -> Option<Ended> {
-        if let Some(ended) = self.by_standby(run)? {
-            return Some(ended);
+    /// One run, by the best way there is.
+    fn run(&mut self, run: &Run) -> Outcome {
+        if let Some(outcome) = self.by_standby(run) {
+            return outcome;
         }
         let connection = self.route.connection.as_ref();
         let stood = connection.filter(|connection| connection.stands());
-        let ended = self.by_itself(run)?;
-        if let Some(connection) = stood.filter(|_| broken(&ended)) {
+        let outcome = self.by_itself(run);
+        if let Some(connection) = stood.filter(|_| is_broken(&outcome)) {
             // The connection has died since the last run; the remote may be all right.
             connection.close();
             return self.by_itself(run);
         }
-        if connections_used_up(&ended) {
+        if outcome.failure().is_some_and(|failure| failure.connections_used_up) {
             self.used_up = true;
             if let Some(standby) = self.standby.take() {
                 // One of them was ours.
@@ -344,39 +342,37 @@ impl<'a> Runner<'a> {
                 return self.by_itself(run);
             }
         }
-        Some(ended)
+        outcome
     }
 
-    /// By the standby, if there is one that fits; nothing if that did not get through, for whatever
+    /// By the standby, if there is one that fits; `None` if that did not get through, for whatever
     /// reason.
-    fn by_standby(&mut self, run: &Run) -> Option<Option<Ended>> {
-        let Some(standby) = self.standby.take_if(|standby| standby.fits(self.route, run)) else {
-            return Some(None);
-        };
+    fn by_standby(&mut self, run: &Run) -> Option<Outcome> {
+        let standby = self.standby.take_if(|standby| standby.fits(self.route, run))?;
         if !self.route.stands_on_its_root() {
-            return None;
+            return Some(Outcome::RootChanged);
         }
         self.say(run);
         let shared = self.shared;
         let mut hearing = Hearing::new(run.purpose, self.job, &shared.tell);
-        let ended = ended(standby.run(run, &shared.stop, &mut |said| hearing.hear(said)));
+        let ran = standby.run(run, &shared.stop, &mut |said| hearing.hear(said));
         self.sent(hearing.literal());
-        Some(Some(ended).filter(|it| matches!(classify(it), Class::Done | Class::Partial)))
+        Some(outcome(self.route, ran)).filter(Outcome::gets_through)
     }
 
     /// By a process of its own.
-    fn by_itself(&mut self, run: &Run) -> Option<Ended> {
+    fn by_itself(&mut self, run: &Run) -> Outcome {
         if !self.route.stands_on_its_root() {
-            return None;
+            return Outcome::RootChanged;
         }
         self.say(run);
         let shared = self.shared;
         let mut hearing = Hearing::new(run.purpose, self.job, &shared.tell);
         let started = started(self.route, &run.args, run.purpose);
         let heard = &mut |said: &[u8]| hearing.hear(said);
-        let exit = process::run_started(started, &run.input, &shared.stop, heard);
+        let ran = process::run_started(started, &run.input, &shared.stop, heard);
         self.sent(hearing.literal());
-        Some(ended(exit))
+        outcome(self.route, ran)
     }
 
     fn sent(&mut self, literal: Option<u64>) {
@@ -414,85 +410,32 @@ pub fn command(args: &[OsString], root: &Path) -> Command {
     command
 }
 
-/// How a run ended, by the end of its process.
-pub fn ended(exit: Exit) -> Ended {
-    let status = match exit.status.map(process::code_or_signal) {
-        Ok(Ok(code)) => Status::Exited(code),
-        Ok(Err(signal)) => Status::Signaled(signal),
-        Err(error) => Status::NotStarted(error.kind()),
+/// What rsync did, by what has come of its process.
+pub fn exit(ran: io::Result<Output>) -> Exit {
+    let output = match ran {
+        Ok(output) => output,
+        Err(error) => return Exit::not_started(error.kind()),
     };
-    Ended { status, stderr: exit.stderr }
+    let status = match process::code_or_signal(output.status) {
+        Ok(code) => ExitStatus::Code(code),
+        Err(signal) => ExitStatus::Signal(signal),
+    };
+    let is_cut = output.stderr.len() >= process::STDERR_BYTES_MAX;
+    Exit { status, stderr: output.stderr, is_cut }
+}
+
+/// What a run of a remote means for its job.
+fn outcome(route: &Route, ran: io::Result<Output>) -> Outcome {
+    let exit = exit(ran);
+    let outcome = Outcome::of(&exit, route.target().login().as_ref());
+    outcome.naming(|| failed_paths(&exit, &route.root, &route.address))
 }
 
 /// Has the way to the remote broken, and not somebody ended the run?
-fn broken(ended: &Ended) -> bool {
+fn is_broken(outcome: &Outcome) -> bool {
+    let Outcome::Unreachable(failure) = outcome else { return false };
     let ended_by_us =
-        matches!(ended.status, Status::Signaled(_) | Status::Exited(RSYNC_INTERRUPTED));
+        matches!(failure.status, ExitStatus::Signal(_) | ExitStatus::Code(RSYNC_INTERRUPTED));
     // An old far side that misses an option has answered.
-    classify(ended) == Class::Unreachable && !ended_by_us && !option_unknown(ended)
-}
-
-/// The end that counts of two.
-fn worse(one: JobEnd, other: JobEnd) -> JobEnd {
-    match (one, other) {
-        (
-            JobEnd::Ran { ended, named: mut names, .. },
-            JobEnd::Ran { ended: other_ended, named: other_names, .. },
-        ) if classify(&ended) == Class::Partial && classify(&other_ended) == Class::Partial => {
-            // One that names nothing may mean anything.
-            let both = !names.is_empty() && !other_names.is_empty();
-            names.extend(other_names);
-            let named = if both { names } else { Vec::new() };
-            JobEnd::Ran { ended, named, literal: None }
-        }
-        (one, other) if rank(&other) > rank(&one) => other,
-        (one, _) => one,
-    }
-}
-
-/// Up to here something got through.
-const RANK_PARTIAL: u8 = 2;
-
-fn rank(end: &JobEnd) -> u8 {
-    match end {
-        JobEnd::Nothing => 0,
-        JobEnd::Ran { ended, .. } => match classify(ended) {
-            Class::Done => 1,
-            Class::Partial => RANK_PARTIAL,
-            Class::Unreachable | Class::Refused | Class::SourceGone => 3,
-        },
-        JobEnd::RootChanged => 4,
-    }
-}
-
-/// The paths that a run named as not got through, unless it may have named more than was kept.
-fn named(route: &Route, ended: &Ended) -> Vec<Vec<u8>> {
-    if ended.stderr.len() >= STDERR_BYTES_MAX {
-        return Vec::new();
-    }
-    failed_paths(&ended.stderr, &route.root, &route.address)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_worse_end_counts_and_partial_ends_add_up() {
-        let ran = |code, names: &[&str]| JobEnd::Ran {
-            ended: Ended { status: Status::Exited(code), stderr: Vec::new() },
-            named: names.iter().map(|name| name.as_bytes().to_vec()).collect(),
-            literal: None,
-        };
-        for (one, other, expected) in [
-            (JobEnd::Nothing, ran(0, &[]), ran(0, &[])),
-            (ran(0, &[]), ran(23, &["a"]), ran(23, &["a"])),
-            (ran(23, &["a"]), ran(23, &["b"]), ran(23, &["a", "b"])),
-            (ran(23, &["a"]), ran(23, &[]), ran(23, &[])),
-            (ran(23, &["a"]), ran(12, &[]), ran(12, &[])),
-            (ran(12, &[]), JobEnd::RootChanged, JobEnd::RootChanged),
-        ] {
-            assert_eq!(worse(one.clone(), other.clone()), expected, "{one:?} and {other:?}");
-        }
-    }
+    !ended_by_us && failure.option != Blame::Certain
 }

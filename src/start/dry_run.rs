@@ -7,9 +7,9 @@
 
 use crate::rsync::asked::command::shown;
 use crate::rsync::asked::rehearsal::{rehearsed, Change};
-use crate::rsync::told::outcome::{classify, Class};
+use crate::rsync::told::outcome::Outcome;
 use crate::run::event_loop::Setup;
-use crate::run::worker::{command, ended, Route};
+use crate::run::worker::{command, exit, Route};
 use crate::sys::process;
 use crate::tell::logging::{self, print};
 use crate::tell::report::{self, count};
@@ -52,7 +52,7 @@ pub fn run(setup: &Setup) -> io::Result<bool> {
         print(&[shown(&route.root, &run), b"\n".to_vec()].concat());
         let mut lines = Lines::new(red);
         let rehearsal = rehearsed(&run);
-        let exit = process::run_heard(
+        let ran = process::run_heard(
             command(&rehearsal.args, &route.root),
             &rehearsal.input,
             &stop,
@@ -60,11 +60,12 @@ pub fn run(setup: &Setup) -> io::Result<bool> {
         );
         print(&lines.end());
         all += lines.numbers;
-        let ended = ended(exit);
-        let label = route.target().label();
-        asked += usize::from(matches!(classify(&ended), Class::Done | Class::Partial));
-        if classify(&ended) != Class::Done {
-            let failure = report::ended(&ended, route.target().login().as_ref());
+        let target = route.target();
+        let outcome = Outcome::of(&exit(ran), target.login().as_ref());
+        let label = target.label();
+        asked += usize::from(outcome.gets_through());
+        if let Some(failure) = outcome.failure() {
+            let failure = report::failure(failure);
             print(format!("{label}: not everything is known: {failure}\n").as_bytes());
         }
         print(format!("{label}: {}\n\n", lines.numbers).as_bytes());

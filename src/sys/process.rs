@@ -4,7 +4,7 @@
 use std::io::{self, ErrorKind, PipeReader, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
@@ -13,7 +13,6 @@ use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
 use super::quick_ack::QuickAck;
-use crate::rsync::told::outcome::STDERR_BYTES_MAX;
 
 /// Written to standard input at once. Pipes take this many bytes in one piece or not at all
 /// (PIPE_BUF), so a list whose pieces end between two paths is never read with half a path at its
@@ -25,6 +24,8 @@ const BUFFER_BYTES: usize = 4096;
 /// What the kernel keeps for a pipe that nobody has made larger: all that a process can have said
 /// before its end.
 const PIPE_BYTES_MAX: usize = 64 * 1024;
+/// So much of what a process says on standard error is kept.
+pub const STDERR_BYTES_MAX: usize = 64 * 1024;
 /// How often the child is looked at that has closed neither of its pipes: a process that it left
 /// behind may hold them open.
 const LOOK: Duration = Duration::from_secs(1);
@@ -46,17 +47,9 @@ const LAST_LINE: &[u8] = b"rsync error: ";
 /// five minutes for each file that finds no room on the far side (seen).
 const DYING: Duration = Duration::from_secs(5);
 
-/// How a process ended.
-#[derive(Debug)]
-pub struct Exit {
-    /// Its status, or why there is none: it could not be started.
-    pub status: io::Result<ExitStatus>,
-    /// The beginning of what it said.
-    pub stderr: Vec<u8>,
-}
-
-/// Starts `command` and runs it until it has ended: see [`Started`].
-pub fn run(command: Command, input: &[u8], stop: &PipeReader) -> Exit {
+/// Starts `command` and runs it until it has ended: see [`Started`]. Its output is what it said on
+/// standard error; an error is that it could not be started.
+pub fn run(command: Command, input: &[u8], stop: &PipeReader) -> io::Result<Output> {
     run_heard(command, input, stop, &mut |_| ())
 }
 
@@ -67,7 +60,7 @@ pub fn run_heard(
     input: &[u8],
     stop: &PipeReader,
     heard: &mut dyn FnMut(&[u8]),
-) -> Exit {
+) -> io::Result<Output> {
     run_started(Started::new(command), input, stop, heard)
 }
 
@@ -77,11 +70,8 @@ pub fn run_started(
     input: &[u8],
     stop: &PipeReader,
     heard: &mut dyn FnMut(&[u8]),
-) -> Exit {
-    match started {
-        Ok(started) => started.feed(input, stop, heard),
-        Err(error) => Exit { status: Err(error), stderr: Vec::new() },
-    }
+) -> io::Result<Output> {
+    started?.feed(input, stop, heard)
 }
 
 /// A process in a group of its own that waits for its standard input. If the value goes before it has
@@ -119,7 +109,12 @@ impl Started {
     /// Runs it to its end. `input` goes to its standard input, in pieces that end behind a NUL; what it
     /// writes to standard output goes to `heard`. When `stop` becomes readable or is closed, the group
     /// is ended.
-    pub fn feed(mut self, input: &[u8], stop: &PipeReader, heard: &mut dyn FnMut(&[u8])) -> Exit {
+    pub fn feed(
+        mut self,
+        input: &[u8],
+        stop: &PipeReader,
+        heard: &mut dyn FnMut(&[u8]),
+    ) -> io::Result<Output> {
         self.is_fed = true;
         let mut stderr = Vec::new();
         let quick = self.over_tcp.then(|| QuickAck::of(self.child.id())).flatten();
@@ -127,7 +122,8 @@ impl Started {
         if talked.is_err() {
             end(&self.child, Signal::SIGKILL);
         }
-        Exit { status: self.child.wait().and_then(|status| talked.map(|()| status)), stderr }
+        let status = self.child.wait()?;
+        talked.map(|()| Output { status, stdout: Vec::new(), stderr })
     }
 }
 
@@ -358,8 +354,8 @@ mod tests {
         let (stop, _running) = io::pipe().unwrap();
         let input: Vec<u8> = (0..60_000).flat_map(|n: u32| format!("{n}\0").into_bytes()).collect();
         let script = "tr '\\0' '\\n' | while read -r n; do echo e$n; done >&2; exit 7";
-        let exit = run(shell(script), &input, &stop);
-        assert_eq!(code_or_signal(exit.status.unwrap()), Ok(7));
+        let exit = run(shell(script), &input, &stop).unwrap();
+        assert_eq!(code_or_signal(exit.status), Ok(7));
         assert_eq!(exit.stderr.len(), STDERR_BYTES_MAX);
         assert!(exit.stderr.starts_with(b"e0\ne1\ne2\n"));
     }
@@ -367,8 +363,8 @@ mod tests {
     #[test]
     fn a_child_that_reads_nothing_ends_the_run() {
         let (stop, _running) = io::pipe().unwrap();
-        let exit = run(shell("exit 3"), &vec![0; 1 << 20], &stop);
-        assert_eq!(code_or_signal(exit.status.unwrap()), Ok(3));
+        let exit = run(shell("exit 3"), &vec![0; 1 << 20], &stop).unwrap();
+        assert_eq!(code_or_signal(exit.status), Ok(3));
     }
 
     #[test]
@@ -376,8 +372,8 @@ mod tests {
         let (stop, running) = io::pipe().unwrap();
         let thread = std::thread::spawn(move || run(shell("sleep 1000 & wait"), b"", &stop));
         drop(running);
-        let exit = thread.join().unwrap();
-        assert_eq!(code_or_signal(exit.status.unwrap()), Err(libc::SIGTERM));
+        let exit = thread.join().unwrap().unwrap();
+        assert_eq!(code_or_signal(exit.status), Err(libc::SIGTERM));
     }
 
     #[test]
@@ -400,8 +396,9 @@ mod tests {
     fn a_process_left_behind_with_our_pipes_does_not_hold_the_run_up() {
         let (stop, _running) = io::pipe().unwrap();
         for holds in ["", ">/dev/null", "2>/dev/null"] {
-            let exit = run(shell(&format!("sleep 1000 {holds} & echo $! >&2; exit 5")), b"", &stop);
-            assert_eq!(code_or_signal(exit.status.unwrap()), Ok(5), "{holds}");
+            let exit = run(shell(&format!("sleep 1000 {holds} & echo $! >&2; exit 5")), b"", &stop)
+                .unwrap();
+            assert_eq!(code_or_signal(exit.status), Ok(5), "{holds}");
             let left = String::from_utf8(exit.stderr).unwrap().trim().parse().unwrap();
             nix::sys::signal::kill(Pid::from_raw(left), Signal::SIGKILL).unwrap();
         }
@@ -411,8 +408,8 @@ mod tests {
     fn what_goes_to_standard_output_is_dropped_and_its_end_ends_nothing_else() {
         let (stop, _running) = io::pipe().unwrap();
         let script = "head -c 1000000 /dev/zero; exec >/dev/null; sleep 0.3; echo last >&2; exit 6";
-        let exit = run(shell(script), b"", &stop);
-        assert_eq!(code_or_signal(exit.status.unwrap()), Ok(6));
+        let exit = run(shell(script), b"", &stop).unwrap();
+        assert_eq!(code_or_signal(exit.status), Ok(6));
         assert_eq!(exit.stderr, b"last\n");
     }
 
@@ -425,8 +422,8 @@ mod tests {
             std::thread::sleep(Duration::from_millis(if bytes == 0 { 200 } else { 0 }));
             bytes += said.len();
         };
-        let exit = run_heard(shell(script), b"", &stop, slow);
-        assert_eq!(code_or_signal(exit.status.unwrap()), Ok(4));
+        let exit = run_heard(shell(script), b"", &stop, slow).unwrap();
+        assert_eq!(code_or_signal(exit.status), Ok(4));
         assert_eq!(bytes, 60_000);
     }
 
@@ -446,7 +443,7 @@ mod tests {
             std::thread::sleep(Duration::from_millis(1));
         }
         drop(running);
-        assert_eq!(code_or_signal(run.join().unwrap().status.unwrap()), Err(libc::SIGTERM));
+        assert_eq!(code_or_signal(run.join().unwrap().unwrap().status), Err(libc::SIGTERM));
     }
 
     #[test]
@@ -457,23 +454,24 @@ mod tests {
             assert_eq!(said, b"");
             running = None;
         });
-        assert_eq!(code_or_signal(exit.status.unwrap()), Err(libc::SIGTERM));
+        let exit = exit.unwrap();
+        assert_eq!(code_or_signal(exit.status), Err(libc::SIGTERM));
     }
 
     #[test]
     fn what_has_said_its_last_word_and_does_not_end_is_ended() {
         let (stop, _running) = io::pipe().unwrap();
         let says = "echo 'rsync: write failed' >&2; echo 'rsync error: file IO (code 11)' >&2";
-        let exit = run(shell(&format!("{says}; exec sleep 1000")), b"", &stop);
-        assert_eq!(code_or_signal(exit.status.unwrap()), Err(libc::SIGTERM));
+        let exit = run(shell(&format!("{says}; exec sleep 1000")), b"", &stop).unwrap();
+        assert_eq!(code_or_signal(exit.status), Err(libc::SIGTERM));
         assert!(exit.stderr.ends_with(b"(code 11)\n"));
     }
 
     #[test]
     fn what_cannot_be_started_says_why() {
         let (stop, _running) = io::pipe().unwrap();
-        let exit = run(Command::new("/nowhere/rsync"), b"", &stop);
-        assert_eq!(exit.status.unwrap_err().kind(), ErrorKind::NotFound);
+        let error = run(Command::new("/nowhere/rsync"), b"", &stop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! What the user reads in the log: one line for each thing that happened.
 
 use crate::config::units;
-use crate::engine::sending::remote::{Next, Sent};
+use crate::engine::sending::next::{Retry, Sent};
 use crate::engine::watching::unwatched::POLL_MS;
-use crate::engine::{Engine, Halt, JobEnd, RemoteId, Report, RootId};
-use crate::rsync::told::login::Login;
-use crate::rsync::told::outcome::{advice, reason, Ended, Status};
+use crate::engine::{Engine, Halt, RemoteId, Report, RootId};
+use crate::rsync::told::exit::ExitStatus;
+use crate::rsync::told::outcome::Failure;
 use crate::run::walk::{Ground, Trouble};
 use crate::run::worker::Route;
 use crate::sorted::SortedSet;
@@ -26,8 +26,6 @@ pub struct Reporter {
     remotes: Vec<String>,
     /// What was said, of each remote, not to get through; or the reason where no path was named.
     said: Vec<SortedSet<Vec<u8>>>,
-    /// Who logs in where, of those that are reached over SSH.
-    logins: Vec<Option<Login>>,
 }
 
 impl Reporter {
@@ -37,7 +35,6 @@ impl Reporter {
             roots: grounds.iter().map(|ground| ground.path.clone()).collect(),
             remotes: routes.iter().map(|route| route.target().label()).collect(),
             said: vec![SortedSet::new(); routes.len()],
-            logins: routes.iter().map(|route| route.target().login()).collect(),
         }
     }
 
@@ -61,13 +58,11 @@ impl Reporter {
                 self.said[remote.0].clear();
                 log::info!("{}: works again", self.remote(*remote));
             }
-            Report::Failed(remote, end, pause_ms) => {
+            Report::Failed(remote, why, pause_ms) => {
                 let again = format!("everything is kept; next try in {} s", pause_ms.div_ceil(1000));
-                log::error!("{}: {}; {again}", self.remote(*remote), failure(end, self.login(*remote)));
+                log::error!("{}: {}; {again}", self.remote(*remote), failure(why));
             }
-            Report::Partial(remote, ended, named, next) => {
-                self.partial(*remote, ended, named, *next);
-            }
+            Report::Partial(remote, failure, retry) => self.partial(*remote, failure, *retry),
             Report::PortableDeletes(remote) => log::info!(
                 "{}: this rsync does not take sending and deleting in one run; two runs from now on",
                 self.remote(*remote)
@@ -102,29 +97,29 @@ impl Reporter {
     }
 
     /// Says of each path once that it did not get through, until the remote has everything again.
-    fn partial(&mut self, remote: RemoteId, ended: &Ended, named: &[Vec<u8>], next: Next) {
+    fn partial(&mut self, remote: RemoteId, failure: &Failure, retry: Retry) {
         let said = &mut self.said[remote.0];
-        let reason = reason(ended);
+        let Failure { reason, named, .. } = failure;
         let about = if named.is_empty() { &[reason.clone().into_bytes()][..] } else { named };
         let room = PATHS_SAID_MAX.saturating_sub(said.len());
         let new: Vec<_> = about.iter().filter(|path| !said.contains(*path)).cloned().collect();
         for path in new.iter().take(room) {
             said.insert(path.clone());
         }
-        if new.is_empty() && next == Next::Soon {
+        if new.is_empty() && retry == Retry::Soon {
             return;
         }
-        let shown = if next == Next::Soon { &new } else { about };
+        let shown = if retry == Retry::Soon { &new } else { about };
         let paths = if named.is_empty() { String::new() } else { listed(shown) };
-        let next = match next {
-            Next::Soon => "tried again later".into(),
-            Next::After(pause_ms) => {
+        let next = match retry {
+            Retry::Soon => "tried again later".into(),
+            Retry::After(pause_ms) => {
                 let pause = units::spoken(pause_ms / 1000);
                 format!("it is in the fail log, and from now on tried again every {pause}")
             }
-            Next::Alone => "gave up the full sync; what it named is tried by itself".into(),
+            Retry::Alone => "gave up the full sync; what it named is tried by itself".into(),
         };
-        let reason = advised(&reason, ended, self.login(remote));
+        let reason = advised(failure);
         log::warn!("{}: not everything got through: {paths}{reason}; {next}", self.remote(remote));
     }
 
@@ -167,35 +162,23 @@ impl Reporter {
         self.roots[id.0].display().to_string()
     }
 
-    fn login(&self, id: RemoteId) -> Option<&Login> {
-        self.logins.get(id.0).and_then(Option::as_ref)
-    }
-
     fn remote(&self, id: RemoteId) -> &str {
         // A plugin that runs alone has no remote.
         self.remotes.get(id.0).map_or("the plugin", String::as_str)
     }
 }
 
-/// Why a job failed as a whole, and what to do about it.
-pub fn failure(end: &JobEnd, login: Option<&Login>) -> String {
-    match end {
-        JobEnd::RootChanged => "the root is not the directory that it was at start".into(),
-        JobEnd::Nothing => "nothing to do".into(),
-        JobEnd::Ran { ended: end, .. } => ended(end, login),
-    }
-}
-
 /// How a run failed, why, and what to do about it.
-pub fn ended(ended: &Ended, login: Option<&Login>) -> String {
-    format!("{}: {}", status(ended), advised(&reason(ended), ended, login))
+pub fn failure(failure: &Failure) -> String {
+    format!("{}: {}", status(failure.status), advised(failure))
 }
 
-/// The reason, with what to change behind it.
-pub fn advised(reason: &str, ended: &Ended, login: Option<&Login>) -> String {
-    match advice(ended, login) {
+/// Why it failed, with what to do about it behind that.
+pub fn advised(failure: &Failure) -> String {
+    let Failure { reason, advice, .. } = failure;
+    match advice {
         Some(advice) => format!("{reason} ({})", advice.trim_end_matches('.')),
-        None => reason.to_string(),
+        None => reason.clone(),
     }
 }
 
@@ -210,11 +193,11 @@ fn listed(paths: &[Vec<u8>]) -> String {
     }
 }
 
-fn status(ended: &Ended) -> String {
-    match &ended.status {
-        Status::Exited(code) => format!("rsync ended with {code}"),
-        Status::Signaled(signal) => format!("rsync was ended by signal {signal}"),
-        Status::NotStarted(_) => "not run".into(),
+fn status(status: ExitStatus) -> String {
+    match status {
+        ExitStatus::Code(code) => format!("rsync ended with {code}"),
+        ExitStatus::Signal(signal) => format!("rsync was ended by signal {signal}"),
+        ExitStatus::NotStarted(_) => "not run".into(),
     }
 }
 

@@ -1,13 +1,14 @@
 //! The model's jobs: what rsync does on the far side, one path at a time, while everything else goes on.
 
-use super::super::{Input, Job, JobEnd, JobId, Work};
+use super::super::{Input, Job, JobId, Work};
 use super::file_system::{trace, Kind};
 use super::World;
 use crate::engine::rel_path::{above, lies_in, RelPath};
 use crate::engine::watching::settle::{Seen, Stamp};
 use crate::rsync::asked::level::Depth;
 use crate::rsync::asked::plan::Gone;
-use crate::rsync::told::outcome::{Ended, Status};
+use crate::rsync::told::exit::Exit;
+use crate::rsync::told::outcome::Outcome;
 use std::collections::VecDeque;
 
 /// One file in so many is large.
@@ -146,13 +147,12 @@ impl World {
                     self.deliver_event();
                 }
                 self.read_up_to();
-                let ended = Ended { status: Status::Exited(code), stderr: stderr.into() };
-                let end = if nothing {
-                    JobEnd::Nothing
+                let outcome = if nothing {
+                    Outcome::Nothing
                 } else {
-                    JobEnd::Ran { ended, named, literal: None }
+                    Outcome::of(&Exit::with_code(code, stderr), None).naming(|| named)
                 };
-                self.handle(Input::JobEnded(id, end));
+                self.handle(Input::JobEnded(id, outcome, None));
             }
         }
     }

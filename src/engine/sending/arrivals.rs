@@ -62,7 +62,13 @@ mod tests {
     use crate::engine::time::Time;
     use crate::engine::JobId;
     use crate::rsync::asked::plan::Deletes;
-    use crate::rsync::told::outcome::{Class, Ended, Status};
+    use crate::rsync::told::exit::Exit;
+    use crate::rsync::told::outcome::Outcome;
+
+    // Exit codes.
+    const DONE: i32 = 0;
+    const UNREACHABLE: i32 = 10;
+    const PARTIAL: i32 = 23;
 
     const REMOVED_DIR: What = What::Removed { gone: Gone::Directory, unsent: false };
     const REMOVED: What = What::Removed { gone: Gone::Entry, unsent: false };
@@ -97,20 +103,20 @@ mod tests {
         }
 
         /// Ends the job of a remote; gives what has arrived by that.
-        fn end(&mut self, remote: usize, class: Class, code: i32) -> Vec<(String, Gone)> {
-            let ended = Ended { status: Status::Exited(code), stderr: Vec::new() };
+        fn end(&mut self, remote: usize, code: i32) -> Vec<(String, Gone)> {
+            let outcome = Outcome::of(&Exit::with_code(code, ""), None);
             let now = Time(self.jobs * 10 + 5);
             let remote = &mut self.remotes[remote];
             let flying = (1..=self.jobs).map(JobId).find(|job| remote.is_flying(*job)).unwrap();
-            remote.finish(flying, Some(class), &ended, &[], now).unwrap();
+            remote.finish(flying, &outcome, now).unwrap();
             let taken = self.arrivals.take(self.remotes.iter());
             let text = |path: &RelPath| String::from_utf8_lossy(path).into_owned();
             taken.iter().map(|(path, gone)| (text(path), *gone)).collect()
         }
 
-        fn run(&mut self, remote: usize, class: Class, code: i32) -> Vec<String> {
+        fn run(&mut self, remote: usize, code: i32) -> Vec<String> {
             self.start(remote);
-            self.end(remote, class, code).into_iter().map(|(path, _)| path).collect()
+            self.end(remote, code).into_iter().map(|(path, _)| path).collect()
         }
     }
 
@@ -119,22 +125,22 @@ mod tests {
         let mut world = World::new(2, Deletes::Combined);
         world.change("b", What::Changed);
         world.change("a", What::Changed);
-        assert_eq!(world.run(0, Class::Done, 0), [""; 0]);
-        assert_eq!(world.run(1, Class::Done, 0), ["a", "b"]);
+        assert_eq!(world.run(0, DONE), [""; 0]);
+        assert_eq!(world.run(1, DONE), ["a", "b"]);
         world.change("c", What::Changed);
-        world.run(1, Class::Done, 0);
-        assert_eq!(world.run(0, Class::Done, 0), ["c"], "and not a and b again");
+        world.run(1, DONE);
+        assert_eq!(world.run(0, DONE), ["c"], "and not a and b again");
     }
 
     #[test]
     fn a_remote_that_is_down_is_not_waited_for_and_tells_nothing_again() {
         let mut world = World::new(2, Deletes::Combined);
         world.change("a", What::Changed);
-        assert_eq!(world.run(0, Class::Done, 0), [""; 0], "the other one still works");
-        assert_eq!(world.run(1, Class::Unreachable, 10), ["a"]);
+        assert_eq!(world.run(0, DONE), [""; 0], "the other one still works");
+        assert_eq!(world.run(1, UNREACHABLE), ["a"]);
         world.change("b", What::Changed);
-        assert_eq!(world.run(0, Class::Done, 0), ["b"]);
-        assert_eq!(world.run(1, Class::Done, 0), [""; 0], "it gets a and b, which are known");
+        assert_eq!(world.run(0, DONE), ["b"]);
+        assert_eq!(world.run(1, DONE), [""; 0], "it gets a and b, which are known");
     }
 
     #[test]
@@ -142,9 +148,9 @@ mod tests {
         let mut world = World::new(2, Deletes::Combined);
         world.change("a", What::Changed);
         for remote in [0, 1, 0] {
-            assert_eq!(world.run(remote, Class::Unreachable, 10), [""; 0]);
+            assert_eq!(world.run(remote, UNREACHABLE), [""; 0]);
         }
-        assert_eq!(world.run(1, Class::Done, 0), ["a"]);
+        assert_eq!(world.run(1, DONE), ["a"]);
     }
 
     #[test]
@@ -154,9 +160,9 @@ mod tests {
         world.change("b", What::Changed);
         world.start(0);
         world.change("a", REMOVED);
-        assert_eq!(world.end(0, Class::Done, 0), [("b".to_string(), Gone::No)]);
+        assert_eq!(world.end(0, DONE), [("b".to_string(), Gone::No)]);
         world.start(0);
-        assert_eq!(world.end(0, Class::Done, 0), [("a".to_string(), Gone::Entry)]);
+        assert_eq!(world.end(0, DONE), [("a".to_string(), Gone::Entry)]);
     }
 
     #[test]
@@ -166,12 +172,12 @@ mod tests {
         world.change("d/a", What::Created(Time(9)));
         world.change("d", REMOVED_DIR);
         world.change("e", What::Changed);
-        assert_eq!(world.run(0, Class::Done, 0), ["e"]);
+        assert_eq!(world.run(0, DONE), ["e"]);
 
         let mut world = World::new(1, Deletes::Never);
         world.change("a", REMOVED);
         world.change("e", What::Changed);
-        assert_eq!(world.run(0, Class::Done, 0), ["e"]);
+        assert_eq!(world.run(0, DONE), ["e"]);
     }
 
     #[test]
@@ -179,17 +185,17 @@ mod tests {
         let mut world = World::new(1, Deletes::Combined);
         world.change("a", What::Changed);
         world.remotes[0].need_full_sync();
-        assert_eq!(world.run(0, Class::Done, 0), [""; 0], "a is sent by itself as well");
-        assert_eq!(world.run(0, Class::Done, 0), ["a"]);
+        assert_eq!(world.run(0, DONE), [""; 0], "a is sent by itself as well");
+        assert_eq!(world.run(0, DONE), ["a"]);
     }
 
     #[test]
     fn what_does_not_get_through_has_not_arrived() {
         let mut world = World::new(1, Deletes::Combined);
         world.change("a", What::Changed);
-        assert_eq!(world.run(0, Class::Partial, 23), [""; 0]);
+        assert_eq!(world.run(0, PARTIAL), [""; 0]);
         world.change("b", What::Changed);
-        assert_eq!(world.run(0, Class::Done, 0), ["b"]);
+        assert_eq!(world.run(0, DONE), ["b"]);
     }
 
     #[test]
@@ -202,7 +208,7 @@ mod tests {
         let mut arrived = Vec::new();
         while !world.remotes[0].is_in_step() {
             assert_eq!(arrived, [""; 0], "not before everything has");
-            arrived = world.run(0, Class::Done, 0);
+            arrived = world.run(0, DONE);
         }
         assert_eq!(arrived, ["", "last"]);
     }

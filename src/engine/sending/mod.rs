@@ -6,6 +6,7 @@ pub mod arrivals;
 pub mod backoff;
 pub mod bulk;
 pub mod flight;
+pub mod next;
 pub mod pending;
 pub mod remote;
 pub mod schedule;

@@ -7,8 +7,6 @@ mod pace;
 mod starts;
 mod state;
 
-pub use self::ends::{Next, Sent, Verdict};
-
 use self::pace::Pace;
 
 use super::backoff::Backoff;
@@ -23,7 +21,7 @@ use crate::engine::time::Time;
 use crate::engine::watching::renames::{Rename, Renames};
 use crate::rsync::asked::level::Depth;
 use crate::rsync::asked::plan::{Deletes, Gone};
-use crate::rsync::told::outcome::Status;
+use crate::rsync::told::exit::ExitStatus;
 use crate::sorted::SortedMap;
 use std::collections::HashSet;
 
@@ -80,7 +78,7 @@ pub struct Remote {
     logged: bool,
     /// Changes with what a logged remote is owed.
     version: u64,
-    last_failure: Option<Status>,
+    last_failure: Option<ExitStatus>,
     /// Directories whose scan was under way when a job ended that may have sent what is in them.
     doubtful: HashSet<RelPath>,
     standing: Standing,
@@ -227,7 +225,7 @@ impl Remote {
     }
 
     /// How the last job that failed ended.
-    pub fn last_failure(&self) -> Option<Status> {
+    pub fn last_failure(&self) -> Option<ExitStatus> {
         self.last_failure
     }
 

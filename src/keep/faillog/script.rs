@@ -24,7 +24,7 @@ use crate::rsync::asked::command::Target;
 use crate::rsync::asked::plan::Gone;
 use crate::rsync::asked::repair::{self, Kind, INCLUDE};
 use crate::rsync::asked::shell;
-use crate::rsync::told::outcome::Status;
+use crate::rsync::told::exit::ExitStatus;
 
 /// Paths in one command: what people can still read, and what is done again if one of them fails.
 pub const COMMAND_PATHS_MAX: usize = 100;
@@ -144,11 +144,11 @@ pub struct Found {
 
 /// The wait status of a run, as sersync wrote it: the exit code times 256, or the signal. A run that
 /// did not start counts as a command that the shell did not find.
-pub fn wait_status(status: Status) -> i32 {
+pub fn wait_status(status: ExitStatus) -> i32 {
     match status {
-        Status::Exited(code) => code << 8,
-        Status::Signaled(signal) => signal,
-        Status::NotStarted(_) => 127 << 8,
+        ExitStatus::Code(code) => code << 8,
+        ExitStatus::Signal(signal) => signal,
+        ExitStatus::NotStarted(_) => 127 << 8,
     }
 }
 

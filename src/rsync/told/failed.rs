@@ -8,7 +8,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::outcome::STDERR_BYTES_MAX;
+use super::exit::Exit;
 use crate::config::Address;
 
 /// No more paths than this are collected from one run; the rest fails again and is named then.
@@ -27,10 +27,13 @@ const BARE: &[(&[u8], &[u8])] = &[
 /// Lines that name a file which is no failure.
 const HARMLESS: &[&[u8]] = &[b"file has vanished", b"skipping non-regular file", b"rsync error:"];
 
-/// The paths, relative to the root, sorted, each once.
-pub fn failed_paths(stderr: &[u8], root: &Path, address: &Address) -> Vec<Vec<u8>> {
-    let stderr = &stderr[..stderr.len().min(STDERR_BYTES_MAX)];
-    let lines = stderr.split(|&byte| byte == b'\n');
+/// The paths, relative to the root, sorted, each once. None of a run that may have named more than was
+/// kept.
+pub fn failed_paths(exit: &Exit, root: &Path, address: &Address) -> Vec<Vec<u8>> {
+    if exit.is_cut {
+        return Vec::new();
+    }
+    let lines = exit.stderr.split(|&byte| byte == b'\n');
     let mut paths: Vec<Vec<u8>> = lines
         .filter_map(|line| named(line, root, address))
         .filter(|path| !path.is_empty())
@@ -181,7 +184,7 @@ mod tests {
     }
 
     fn failed(stderr: &str, address: &Address) -> Vec<String> {
-        let paths = failed_paths(stderr.as_bytes(), Path::new("/w/root"), address);
+        let paths = failed_paths(&Exit::with_code(23, stderr), Path::new("/w/root"), address);
         paths.iter().map(|path| path.escape_ascii().to_string()).collect()
     }
 

@@ -3,6 +3,7 @@
 //! Owns what ssh says about host keys and logins, and the commands that mend it, with the user, host and port of the
 //! remote in them. Pure. `outcome` asks it about the end of a run, `command` says who logs in where.
 
+use super::exit::Exit;
 use crate::rsync::asked::shell::quoted;
 
 /// Who logs in where.
@@ -80,9 +81,9 @@ const SAID: &[(&str, Obstacle)] = &[
 ];
 
 impl Obstacle {
-    /// The one that standard error tells of.
-    pub fn of(stderr: &[u8]) -> Option<Obstacle> {
-        SAID.iter().find(|(said, _)| super::outcome::says(stderr, said)).map(|&(_, found)| found)
+    /// The one that an exit tells of.
+    pub fn of(exit: &Exit) -> Option<Obstacle> {
+        SAID.iter().find(|(said, _)| exit.says(said)).map(|&(_, found)| found)
     }
 
     /// What to do about it; one sentence.
@@ -161,7 +162,7 @@ mod tests {
             ("rsync: mkstemp failed: Permission denied (13)\n", None),
             ("ssh: connect to host 127.0.0.1 port 1: Connection refused\n", None),
         ] {
-            assert_eq!(Obstacle::of(stderr.as_bytes()), expected, "{stderr}");
+            assert_eq!(Obstacle::of(&Exit::with_code(255, stderr)), expected, "{stderr}");
         }
     }
 }

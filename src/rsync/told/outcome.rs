@@ -1,511 +1,464 @@
-//! What the end of an rsync run means.
+//! What the exit of an rsync run means for its job.
 //!
-//! Owns the table of exit codes and what is said to the user about a failure. Decides nothing: the
-//! engine keeps, repeats or gives up by the class. Pure: it gets the status and the text of
-//! standard error, which the worker collected.
+//! Owns the table of exit codes. The meaning is decided once, with [`Outcome::of`], by whoever ran
+//! rsync; everybody else is handed the value: the engine keeps, repeats or gives up by it, the log
+//! tells it. Pure.
 
+use super::exit::{Exit, ExitStatus};
+use super::login::{Login, Obstacle};
+use super::{advice, reason};
 use std::io::ErrorKind;
 
-pub use super::failed::failed_paths;
-use super::login::{Login, Obstacle};
-
-/// A reason is cut after this many bytes: it shares a log line with other things.
-const REASON_BYTES_MAX: usize = 300;
-/// No more of standard error than this is looked through.
-pub const STDERR_BYTES_MAX: usize = 64 * 1024;
-
-/// How a run ended.
+/// What an exit means for a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
-    /// The process's own end.
-    pub status: Status,
-    /// Its standard error, at most the first [`STDERR_BYTES_MAX`] bytes.
-    pub stderr: Vec<u8>,
-}
-
-/// How a process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// With this exit code.
-    Exited(i32),
-    /// By this signal.
-    Signaled(i32),
-    /// It could not be started.
-    NotStarted(ErrorKind),
-}
-
-/// What an end means for the paths of the run and for its remote.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
+pub enum Outcome {
+    /// There was nothing to run: of the paths that should have been sent, none is there any more.
+    Nothing,
     /// The remote is equal.
     Done,
-    /// Some paths are not equal; standard error names them.
-    Partial,
+    /// Some paths are not equal.
+    Partial(Failure),
     /// The remote, or the way to it, does not work now. It may later, without anyone's doing.
-    Unreachable,
+    Unreachable(Failure),
     /// It cannot work before someone changes something.
+    Refused(Failure),
+    /// A directory cannot be entered: the root or, if that is still what it was, one of the far side.
+    NoDirectory(Failure),
+    /// The root is not the directory that it was at start, so nothing was run, or nothing that counts.
+    RootChanged,
+}
+
+/// Why a run did not get everything through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// How its process ended.
+    pub status: ExitStatus,
+    /// The most telling line of standard error, or else what the status says.
+    pub reason: String,
+    /// What to change, if that is known; one sentence.
+    pub advice: Option<String>,
+    /// The paths, relative to the root, that it said did not get through; empty if it did not say, or
+    /// not reliably.
+    pub named: Vec<Vec<u8>>,
+    /// Whether an option is to blame that one side does not know.
+    pub option: Blame,
+    /// The far side ended the run at a file that it could not write, most often for lack of room. What
+    /// came after that file in the list was not looked at; it may well fit. The far side's 11 gets to
+    /// this side from protocol 31 (3.1.0) on; before, the connection is lost, or the run is ended for
+    /// going on when all is over.
+    pub is_cut_short: bool,
+    /// A module refused the run because it has as many connections as it may have.
+    pub connections_used_up: bool,
+}
+
+/// Whether something is to blame for a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// It is not.
+    No,
+    /// It may be: the exit code is one of those with which a side ends that does not take
+    /// `--delete-missing-args`. A race between the list and the file system may end with it as well.
+    Perhaps,
+    /// It is: one side has said so.
+    Certain,
+}
+
+/// The outcomes that an exit can have by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Done,
+    Partial,
+    Unreachable,
     Refused,
-    /// The root must be looked at before anything else is done.
-    SourceGone,
+    NoDirectory,
+}
+use Kind::{Done, NoDirectory, Partial, Refused, Unreachable};
+
+/// The exit codes of rsync's manual, of ssh (255) and of shells (126, 127): what each means, unless
+/// standard error tells more ([`is_refusal`]), and what is said of it where standard error is empty.
+const CODES: &[(i32, Kind, &str)] = &[
+    (0, Done, ""),
+    (1, Refused, "it does not know its own options"),
+    (2, Refused, "the two ends do not understand each other"),
+    (3, NoDirectory, "a directory cannot be entered"),
+    (4, Refused, "not supported by this rsync or its far side"),
+    (5, Unreachable, "the far side did not let it begin"),
+    (6, Unreachable, "the far side cannot write its log"),
+    (10, Unreachable, "the connection failed"),
+    (11, Unreachable, "a file could not be read or written"),
+    (12, Unreachable, "the connection broke"),
+    (13, Unreachable, "the far side's error messages broke off"),
+    (14, Unreachable, "its parts lost each other"),
+    (20, Unreachable, "ended by a signal"),
+    (21, Unreachable, "out of memory or processes"),
+    (22, Unreachable, "out of memory or processes"),
+    (23, Partial, "some files did not get through"),
+    // Some files vanished before they could be sent. They have events of their own.
+    (24, Done, ""),
+    // --max-delete of the user's parameters.
+    (25, Refused, "--max-delete stopped deletions"),
+    (30, Unreachable, "no data in the time of --timeout"),
+    (35, Unreachable, "the daemon did not answer in time"),
+    (126, Refused, "rsync or ssh cannot be run"),
+    (127, Refused, "rsync or ssh is not there"),
+    (255, Unreachable, "ssh could not connect"),
+];
+/// Of whatever a later rsync adds: nothing is lost by trying again.
+const ANY_OTHER: (Kind, &str) = (Unreachable, "it does not say why");
+
+impl Outcome {
+    /// What an exit means. `login` is that of a remote which is reached over SSH.
+    pub fn of(exit: &Exit, login: Option<&Login>) -> Outcome {
+        let failure = || Failure {
+            status: exit.status,
+            reason: reason::of(&exit.stderr).unwrap_or_else(|| described(exit.status)),
+            advice: advice::of(exit, login),
+            named: Vec::new(),
+            option: Blame::of_option(exit),
+            is_cut_short: exit.says("write failed on "),
+            connections_used_up: exit.says("max connections"),
+        };
+        match kind(exit) {
+            Done => Outcome::Done,
+            Partial => Outcome::Partial(failure()),
+            Unreachable => Outcome::Unreachable(failure()),
+            Refused => Outcome::Refused(failure()),
+            NoDirectory => Outcome::NoDirectory(failure()),
+        }
+    }
+
+    /// The same; these are the paths that it named, if it failed.
+    pub fn naming(mut self, paths: impl FnOnce() -> Vec<Vec<u8>>) -> Outcome {
+        if let Outcome::Partial(failure)
+        | Outcome::Unreachable(failure)
+        | Outcome::Refused(failure)
+        | Outcome::NoDirectory(failure) = &mut self
+        {
+            failure.named = paths();
+        }
+        self
+    }
+
+    /// Why not everything got through, if that is rsync's to say.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Outcome::Partial(failure)
+            | Outcome::Unreachable(failure)
+            | Outcome::Refused(failure)
+            | Outcome::NoDirectory(failure) => Some(failure),
+            Outcome::Nothing | Outcome::Done | Outcome::RootChanged => None,
+        }
+    }
+
+    /// Whether everything got through, or everything but single paths.
+    pub fn gets_through(&self) -> bool {
+        self.rank() <= RANK_PARTIAL
+    }
+
+    /// The outcome of a job, of two of its runs: the worse one counts, and what both have left out adds
+    /// up.
+    pub fn and(self, other: Outcome) -> Outcome {
+        match (self, other) {
+            (Outcome::Partial(mut one), Outcome::Partial(other)) => {
+                // One that names nothing may mean anything.
+                if one.named.is_empty() || other.named.is_empty() {
+                    one.named.clear();
+                } else {
+                    one.named.extend(other.named);
+                }
+                Outcome::Partial(one)
+            }
+            (one, other) if other.rank() > one.rank() => other,
+            (one, _) => one,
+        }
+    }
+
+    fn rank(&self) -> u8 {
+        match self {
+            Outcome::Nothing => 0,
+            Outcome::Done => 1,
+            Outcome::Partial(_) => RANK_PARTIAL,
+            Outcome::Unreachable(_) | Outcome::Refused(_) | Outcome::NoDirectory(_) => 3,
+            Outcome::RootChanged => 4,
+        }
+    }
 }
 
-/// The class of an end, after the exit codes of rsync's manual, ssh (255) and shells (126, 127).
-pub fn classify(ended: &Ended) -> Class {
-    let code = match ended.status {
-        Status::Exited(code) => code,
-        Status::Signaled(_) => return Class::Unreachable,
-        Status::NotStarted(kind) => return class_of_start(kind),
-    };
-    match code {
-        // 24: some files vanished before they could be sent. They have events of their own.
-        0 | 24 => Class::Done,
-        23 => Class::Partial,
-        3 => Class::SourceGone,
-        5 if says(&ended.stderr, "auth failed") || says(&ended.stderr, "unknown module") => {
-            Class::Refused
+/// Up to here something got through.
+const RANK_PARTIAL: u8 = 2;
+
+impl Blame {
+    fn of_option(exit: &Exit) -> Blame {
+        match exit.status {
+            ExitStatus::Code(1 | 2 | 4 | 10 | 12) if exit.says("unknown option") => Blame::Certain,
+            ExitStatus::Code(1 | 2 | 4 | 10 | 12) => Blame::Perhaps,
+            ExitStatus::Code(_) | ExitStatus::Signal(_) | ExitStatus::NotStarted(_) => Blame::No,
         }
-        // 25: --max-delete of the user's parameters stopped a deletion.
-        1 | 2 | 4 | 25 | 126 | 127 => Class::Refused,
-        // ssh could not be started, or ended before rsync's protocol began.
-        12 | 14 | 255 if Obstacle::of(&ended.stderr).is_some() => Class::Refused,
+    }
+}
+
+fn kind(exit: &Exit) -> Kind {
+    match exit.status {
+        ExitStatus::Code(code) if is_refusal(code, exit) => Refused,
+        ExitStatus::Code(code) => row(code).0,
+        ExitStatus::Signal(_) => Unreachable,
+        // No such program, or no right to run it, stays so.
+        ExitStatus::NotStarted(ErrorKind::NotFound | ErrorKind::PermissionDenied) => Refused,
+        // A full process table does not.
+        ExitStatus::NotStarted(_) => Unreachable,
+    }
+}
+
+/// Whether standard error tells that something has to be changed, where the exit code leaves it open.
+fn is_refusal(code: i32, exit: &Exit) -> bool {
+    match code {
+        5 => exit.says("auth failed") || exit.says("unknown module"),
         // The far side has no rsync: mostly 127, but 12 if the connection was seen to end first.
-        12 if advised(&ended.stderr) == Some(INSTALL_THERE) => Class::Refused,
-        // 5, 10 to 14, 20 to 22, 30, 35, 255 and whatever a later rsync adds: nothing is lost by
-        // trying again.
-        _ => Class::Unreachable,
+        12 if advice::is_to_install(exit) => true,
+        // ssh could not be started, or ended before rsync's protocol began.
+        12 | 14 | 255 => Obstacle::of(exit).is_some(),
+        _ => false,
     }
 }
 
-/// No such program, or no right to run it, stays so; a full process table does not.
-fn class_of_start(kind: ErrorKind) -> Class {
-    if matches!(kind, ErrorKind::NotFound | ErrorKind::PermissionDenied) {
-        Class::Refused
-    } else {
-        Class::Unreachable
-    }
+fn row(code: i32) -> (Kind, &'static str) {
+    let row = CODES.iter().find(|(other, ..)| *other == code);
+    row.map_or(ANY_OTHER, |&(_, kind, words)| (kind, words))
 }
 
-/// Did the far side end the run at a file that it could not write, most often for lack of room? Then
-/// what came after that file in the list was not looked at; it may well fit. The far side's 11 gets to
-/// this side from protocol 31 (3.1.0) on; before, the connection is lost, or the run is ended for
-/// going on when all is over.
-pub fn cut_short(ended: &Ended) -> bool {
-    classify(ended) == Class::Unreachable && says(&ended.stderr, "write failed on ")
-}
-
-/// Did this end come because one side does not take `--delete-missing-args`? Then the same job must
-/// be run the portable way. Asked only of runs that had it in their words.
-pub fn combined_unsupported(ended: &Ended) -> bool {
-    matches!(ended.status, Status::Exited(1 | 2 | 4 | 10 | 12))
-}
-
-/// Is it certain that one side does not know an option? Any of the codes above may also come from a
-/// race between the list and the file system.
-pub fn option_unknown(ended: &Ended) -> bool {
-    combined_unsupported(ended) && says(&ended.stderr, "unknown option")
-}
-
-/// Whether a module refused the run because it has as many connections as it may have.
-pub fn connections_used_up(ended: &Ended) -> bool {
-    classify(ended) != Class::Done && says(&ended.stderr, "max connections")
-}
-
-/// What to change, where standard error tells; one sentence. `login` is that of a remote which is
-/// reached over SSH.
-pub fn advice(ended: &Ended, login: Option<&Login>) -> Option<String> {
-    if let Status::NotStarted(kind) = ended.status {
-        return START_ADVICE
-            .iter()
-            .find(|(other, _)| *other == kind)
-            .map(|(_, advice)| (*advice).into());
-    }
-    if classify(ended) == Class::Done {
-        return None;
-    }
-    if let (Some(login), Some(obstacle)) = (login, Obstacle::of(&ended.stderr)) {
-        return Some(obstacle.advice(login));
-    }
-    let not_there = (ended.status == Status::Exited(127)).then_some(INSTALL_THERE);
-    advised(&ended.stderr).or(not_there).map(String::from)
-}
-
-/// What standard error advises, by the table below.
-fn advised(stderr: &[u8]) -> Option<&'static str> {
-    ADVICE.iter().find(|(needle, _)| says(stderr, needle)).map(|&(_, advice)| advice)
-}
-
-/// What to change where rsync cannot be started.
-const START_ADVICE: &[(ErrorKind, &str)] = &[
-    (ErrorKind::NotFound, "Install rsync, or put its directory into PATH."),
-    (ErrorKind::PermissionDenied, "Make the rsync in PATH executable: chmod +x."),
-    (
-        ErrorKind::WouldBlock,
-        "Raise the limit of processes of the user that runs sersync: ulimit -u.",
-    ),
-];
-
-const NETWORK: &str = "Check the network and the far side's firewall.";
-const INSTALL_THERE: &str =
-    "Install rsync on the far side, or name its place there with --rsync-path in commonParams.";
-/// For whoever sees in another way than by what was said that it is not there.
-pub const MAKE_DIRECTORY: &str =
-    "Create the remote's directory on the far side, with the one above it.";
-const QUIET_LOGIN: &str =
-    "Make the login of that user on the far side silent: no output in ~/.bashrc \
-                           and the like, and a shell that runs commands.";
-
-/// What standard error says (in lower case), and what to change then. The first that fits is
-/// taken, so that what is more special stands before what is more general.
-const ADVICE: &[(&str, &str)] = &[
-    (
-        "password file must not be other-accessible",
-        "Make the password file readable by its owner only: chmod 600.",
-    ),
-    (
-        "password file must be owned by root",
-        "Give the password file to root: chown root.",
-    ),
-    (
-        "could not open password file",
-        "Create the password file, or correct passwordfile in the configuration.",
-    ),
-    (
-        "auth failed on module",
-        "Make the user and the password file of auth in the configuration those of the module's `auth users` and `secrets file`.",
-    ),
-    (
-        "unknown module",
-        "Make the remote's name in the configuration that of a module in the far side's rsyncd.conf.",
-    ),
-    ("module is read only", "Set `read only = no` for the module in the far side's rsyncd.conf."),
-    (
-        "max connections",
-        "Raise `max connections` of the module in the far side's rsyncd.conf, or start with a smaller -n.",
-    ),
-    (
-        "access denied to",
-        "Add this machine to `hosts allow` of the module in the far side's rsyncd.conf.",
-    ),
-    (
-        "chdir failed",
-        "Create the directory that the module's `path` names on the far side.",
-    ),
-    (
-        "refused by server",
-        "Take that option out of commonParams, or out of the module's `refuse options`.",
-    ),
-    ("rsync: permission denied", "Make rsync executable on the far side: chmod +x."),
-    ("rsync: command not found", INSTALL_THERE),
-    ("rsync: not found", INSTALL_THERE),
-    ("command not found: rsync", INSTALL_THERE),
-    ("/rsync: no such file or directory", INSTALL_THERE),
-    ("remote command not found", INSTALL_THERE),
-    ("is your shell clean", QUIET_LOGIN),
-    ("account is currently not available", QUIET_LOGIN),
-    ("[receiver] mkdir ", MAKE_DIRECTORY),
-    ("rsync: mkdir ", MAKE_DIRECTORY),
-    (
-        "could not resolve hostname",
-        "Correct the remote's ip in the configuration, or the name service.",
-    ),
-    ("error resolving", "Correct the remote's ip in the configuration, or the name service."),
-    ("getaddrinfo", "Correct the remote's ip in the configuration, or the name service."),
-    (
-        "connection refused",
-        "Start the rsync daemon or SSH server on the far side, or correct the port in the configuration.",
-    ),
-    ("no route to host", NETWORK),
-    ("connection timed out", NETWORK),
-    ("network is unreachable", NETWORK),
-    ("no space left on device", "Make room on the far side's disk."),
-    ("disk quota exceeded", "Raise the far side's disk quota."),
-    ("read-only file system", "Mount the far side's file system writable."),
-    ("unknown option", "Take that option out of commonParams, or update the older of the two rsyncs."),
-    (
-        "operation not permitted",
-        "Let the far side's rsync run as root (`uid = root` in rsyncd.conf), or take -o and -g out of commonParams.",
-    ),
-    (
-        "permission denied",
-        "Give the far side's rsync (`uid` in rsyncd.conf) the right to write there, and sersync the right to read here.",
-    ),
-    // What a rehearsal says, which makes no directory: rsync from 3.0 on, and before.
-    ("change_dir#3 ", MAKE_DIRECTORY),
-    ("push_dir#3 ", MAKE_DIRECTORY),
-];
-
-/// The most telling line of standard error, for a log line: bounded, without control characters.
-/// Without one, what the status says.
-pub fn reason(ended: &Ended) -> String {
-    let lines =
-        ended.stderr[..ended.stderr.len().min(STDERR_BYTES_MAX)].split(|&byte| byte == b'\n');
-    let lines = lines.map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
-    // min_by_key keeps the first of equals: what went wrong first explains the rest.
-    match lines.min_by_key(|line| dullness(line)) {
-        Some(line) => visible(line),
-        None => described(ended.status),
-    }
-}
-
-/// How little a line of standard error tells: 0 is what a daemon says in words, 1 any other error,
-/// 2 what merely follows from an error, 3 what is no error.
-fn dullness(line: &[u8]) -> u8 {
-    let starts = |prefix: &[u8]| line.starts_with(prefix);
-    let of_key = starts(b"Host key for") || says(line, "host key is known for");
-    if says(line, "@error:") || starts(b"ERROR:") || of_key {
-        0
-    } else if starts(b"rsync error:")
-        || says(line, "connection unexpectedly closed")
-        || starts(b"***")
-    {
-        2
-    } else if starts(b"Warning:")
-        || says(line, "vanished")
-        || starts(b"debug1:")
-        || CHATTER.iter().any(|said| says(line, said))
-    {
-        3
-    } else {
-        1
-    }
-}
-
-/// What SSH clients say, in lower case, when something is not as it should be and they go on.
-const CHATTER: &[&str] = &[
-    "ignoring unknown configuration option",
-    "skipping hostkey check",
-    "disabling multiplexing",
-    "mux_client_request_session",
-    "@@@@@",
-];
-
-fn visible(line: &[u8]) -> String {
-    let shown = String::from_utf8_lossy(&line[..line.len().min(REASON_BYTES_MAX)]);
-    let mut text = String::with_capacity(shown.len());
-    for character in shown.chars() {
-        if character.is_control() {
-            text.extend(character.escape_default());
-        } else {
-            text.push(character);
-        }
-    }
-    if line.len() > REASON_BYTES_MAX {
-        text.push_str("...");
-    }
-    text
-}
-
-fn described(status: Status) -> String {
+fn described(status: ExitStatus) -> String {
     match status {
-        Status::Exited(code) => meaning(code).to_string(),
-        Status::Signaled(_) => "by somebody, or by the kernel for lack of memory".to_string(),
-        Status::NotStarted(ErrorKind::NotFound) => "there is no rsync in PATH".to_string(),
-        Status::NotStarted(ErrorKind::WouldBlock) => "no further process is allowed".to_string(),
-        Status::NotStarted(kind) => format!("rsync could not be started: {kind}"),
+        ExitStatus::Code(code) => row(code).1.to_string(),
+        ExitStatus::Signal(_) => "by somebody, or by the kernel for lack of memory".to_string(),
+        ExitStatus::NotStarted(ErrorKind::NotFound) => "there is no rsync in PATH".to_string(),
+        ExitStatus::NotStarted(ErrorKind::WouldBlock) => {
+            "no further process is allowed".to_string()
+        }
+        ExitStatus::NotStarted(kind) => format!("rsync could not be started: {kind}"),
     }
-}
-
-/// The exit codes of rsync's manual, of ssh and of shells, in words.
-fn meaning(code: i32) -> &'static str {
-    match code {
-        1 => "it does not know its own options",
-        2 => "the two ends do not understand each other",
-        3 => "a directory cannot be entered",
-        4 => "not supported by this rsync or its far side",
-        5 => "the far side did not let it begin",
-        6 => "the far side cannot write its log",
-        10 => "the connection failed",
-        11 => "a file could not be read or written",
-        12 => "the connection broke",
-        13 => "the far side's error messages broke off",
-        14 => "its parts lost each other",
-        20 => "ended by a signal",
-        21 | 22 => "out of memory or processes",
-        23 => "some files did not get through",
-        25 => "--max-delete stopped deletions",
-        30 => "no data in the time of --timeout",
-        35 => "the daemon did not answer in time",
-        126 => "rsync or ssh cannot be run",
-        127 => "rsync or ssh is not there",
-        255 => "ssh could not connect",
-        _ => "it does not say why",
-    }
-}
-
-/// Does the text hold this, which is in lower case, in whatever case?
-pub(super) fn says(text: &[u8], needle: &str) -> bool {
-    let text = &text[..text.len().min(STDERR_BYTES_MAX)];
-    text.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle.as_bytes()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn exited(code: i32, stderr: &str) -> Ended {
-        Ended { status: Status::Exited(code), stderr: stderr.as_bytes().to_vec() }
+    fn of(code: i32, stderr: &str) -> Outcome {
+        Outcome::of(&Exit::with_code(code, stderr), None)
     }
 
     #[test]
-    fn every_exit_code_has_its_class() {
-        let table: &[(Class, &[i32])] = &[
-            (Class::Done, &[0, 24]),
-            (Class::Partial, &[23]),
-            (Class::Unreachable, &[5, 10, 11, 12, 13, 14, 20, 21, 22, 30, 35, 255, 6, 99]),
-            (Class::Refused, &[1, 2, 4, 25, 126, 127]),
-            (Class::SourceGone, &[3]),
-        ];
-        for (class, codes) in table {
-            for &code in *codes {
-                assert_eq!(classify(&exited(code, "")), *class, "{code}");
-                let portable = [1, 2, 4, 10, 12].contains(&code);
-                assert_eq!(combined_unsupported(&exited(code, "")), portable, "{code}");
-            }
-        }
-        for (status, class) in [
-            (Status::Signaled(9), Class::Unreachable),
-            (Status::NotStarted(ErrorKind::NotFound), Class::Refused),
-            (Status::NotStarted(ErrorKind::PermissionDenied), Class::Refused),
-            (Status::NotStarted(ErrorKind::WouldBlock), Class::Unreachable),
+    fn every_exit_code_has_its_outcome() {
+        use Blame::{No, Perhaps};
+        for (code, expected, option) in [
+            (0, Done, No),
+            (1, Refused, Perhaps),
+            (2, Refused, Perhaps),
+            (3, NoDirectory, No),
+            (4, Refused, Perhaps),
+            (5, Unreachable, No),
+            (6, Unreachable, No),
+            (10, Unreachable, Perhaps),
+            (11, Unreachable, No),
+            (12, Unreachable, Perhaps),
+            (13, Unreachable, No),
+            (14, Unreachable, No),
+            (20, Unreachable, No),
+            (21, Unreachable, No),
+            (22, Unreachable, No),
+            (23, Partial, No),
+            (24, Done, No),
+            (25, Refused, No),
+            (30, Unreachable, No),
+            (35, Unreachable, No),
+            (126, Refused, No),
+            (127, Refused, No),
+            (255, Unreachable, No),
+            (99, Unreachable, No),
         ] {
-            let ended = Ended { status, stderr: Vec::new() };
-            assert_eq!(classify(&ended), class, "{status:?}");
-            assert!(!combined_unsupported(&ended));
+            let outcome = of(code, "");
+            assert_eq!(kind_of(&outcome), expected, "{code}");
+            let failure = outcome.failure();
+            assert_eq!(failure.map_or(No, |failure| failure.option), option, "{code}");
+            assert!(failure.is_none_or(|failure| !failure.reason.is_empty()), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_a_signal_ended_and_what_was_not_started_have_their_outcomes() {
+        for (status, expected) in [
+            (ExitStatus::Signal(9), Unreachable),
+            (ExitStatus::NotStarted(ErrorKind::NotFound), Refused),
+            (ExitStatus::NotStarted(ErrorKind::PermissionDenied), Refused),
+            (ExitStatus::NotStarted(ErrorKind::WouldBlock), Unreachable),
+        ] {
+            let exit = Exit { status, ..Exit::with_code(0, "") };
+            let outcome = Outcome::of(&exit, None);
+            assert_eq!(kind_of(&outcome), expected, "{status:?}");
+            assert_eq!(outcome.failure().unwrap().option, Blame::No);
+        }
+    }
+
+    fn kind_of(outcome: &Outcome) -> Kind {
+        match outcome {
+            Outcome::Done => Done,
+            Outcome::Partial(_) => Partial,
+            Outcome::Unreachable(_) => Unreachable,
+            Outcome::Refused(_) => Refused,
+            Outcome::NoDirectory(_) => NoDirectory,
+            Outcome::Nothing | Outcome::RootChanged => panic!("no exit means {outcome:?}"),
         }
     }
 
     /// Standard error as rsync 3.5.0, OpenSSH and shells write it, shortened to one line where more
-    /// say the same: exit code, text, class, words of the advice, the reason.
-    const ENDS: &[(i32, &str, Class, &str, &str)] = &[
+    /// say the same: exit code, text, outcome, words of the advice, the reason.
+    const ENDS: &[(i32, &str, Kind, &str, &str)] = &[
         (
             5,
             "@ERROR: auth failed on module auth\nrsync error: error starting client-server protocol (code 5) at main.c(1954) [sender=3.5.0]\n",
-            Class::Refused,
+            Refused,
             "secrets file",
             "@ERROR: auth failed on module auth",
         ),
-        (5, "@ERROR: Unknown module 'nix'\nrsync error: x\n", Class::Refused, "rsyncd.conf", "@ERROR: Unknown module 'nix'"),
+        (5, "@ERROR: Unknown module 'nix'\nrsync error: x\n", Refused, "rsyncd.conf", "@ERROR: Unknown module 'nix'"),
         (
             5,
             "rsync: [sender] read error: Connection reset by peer (104)\n@ERROR: max connections (4) reached -- try again later\n",
-            Class::Unreachable,
+            Unreachable,
             "max connections",
             "@ERROR: max connections (4) reached -- try again later",
         ),
         (
             12,
             "bash: line 1: rsync: command not found\nrsync: connection unexpectedly closed (0 bytes received so far) [sender]\nrsync error: x\n",
-            Class::Refused,
+            Refused,
             "Install rsync on the far side",
             "bash: line 1: rsync: command not found",
         ),
-        (1, "ERROR: module is read only\nrsync error: x\n", Class::Refused, "read only = no", "ERROR: module is read only"),
+        (1, "ERROR: module is read only\nrsync error: x\n", Refused, "read only = no", "ERROR: module is read only"),
         (
             1,
             "ERROR: password file must not be other-accessible\n",
-            Class::Refused,
+            Refused,
             "chmod 600",
             "ERROR: password file must not be other-accessible",
         ),
         (
             10,
             "rsync: [sender] failed to connect to 127.0.0.1 (127.0.0.1): Connection refused (111)\nrsync error: error in socket IO (code 10)\n",
-            Class::Unreachable,
+            Unreachable,
             "Start the rsync daemon",
             "rsync: [sender] failed to connect to 127.0.0.1 (127.0.0.1): Connection refused (111)",
         ),
         (
             255,
             "Warning: Permanently added 'h'\nroot@h: Permission denied (publickey,password).\nrsync: connection unexpectedly closed (0 bytes received so far) [sender]\nrsync error: unexplained error (code 255)\n",
-            Class::Refused,
+            Refused,
             "ssh-copy-id -p 5 u@h",
             "root@h: Permission denied (publickey,password).",
         ),
-        (255, "Host key verification failed.\r\n", Class::Refused, "ssh-keyscan -p 5 h", "Host key verification failed."),
+        (255, "Host key verification failed.\r\n", Refused, "ssh-keyscan -p 5 h", "Host key verification failed."),
         (
             255,
             "@@@@@@@@@@@@@@@@@\n@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\n@@@@@@@@@@@@@@@@@\nIT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!\nHost key for [h]:5 has changed and you have requested strict checking.\r\nHost key verification failed.\r\n",
-            Class::Refused,
+            Refused,
             "ssh-keygen -R \"[h]:5\"",
             "Host key for [h]:5 has changed and you have requested strict checking.",
         ),
         (
             14,
             "rsync: [sender] Failed to exec ssh: No such file or directory (2)\nrsync error: error in IPC code (code 14)\n",
-            Class::Refused,
+            Refused,
             "Install ssh",
             "rsync: [sender] Failed to exec ssh: No such file or directory (2)",
         ),
         (
             12,
             "dbclient: Caution, skipping hostkey check for h\n\ndbclient: Connection to u@h:5 exited: No auth methods could be used.\n",
-            Class::Refused,
+            Refused,
             "ssh-copy-id",
             "dbclient: Connection to u@h:5 exited: No auth methods could be used.",
         ),
         (
             2,
             "protocol version mismatch -- is your shell clean?\n(see the rsync manpage for an explanation)\n",
-            Class::Refused,
+            Refused,
             "silent",
             "protocol version mismatch -- is your shell clean?",
         ),
         (
             255,
             "ssh: connect to host h port 5: Connection timed out\n",
-            Class::Unreachable,
+            Unreachable,
             "firewall",
             "ssh: connect to host h port 5: Connection timed out",
         ),
-        (127, "fish: Unknown command: rsync\n", Class::Refused, "far side", "fish: Unknown command: rsync"),
-        (127, "bash: line 1: rsync: command not found\n", Class::Refused, "far side", "bash: line 1: rsync: command not found"),
+        (127, "fish: Unknown command: rsync\n", Refused, "far side", "fish: Unknown command: rsync"),
+        (127, "bash: line 1: rsync: command not found\n", Refused, "far side", "bash: line 1: rsync: command not found"),
         (
             23,
             "rsync: [receiver] mkstemp \"a/.f.H2vlJm\" (in m) failed: Permission denied (13)\n",
-            Class::Partial,
+            Partial,
             "right to write",
             "rsync: [receiver] mkstemp \"a/.f.H2vlJm\" (in m) failed: Permission denied (13)",
         ),
-        (12, "rsync: connection unexpectedly closed\nrsync error: error in rsync protocol\n", Class::Unreachable, "", "rsync: connection unexpectedly closed"),
+        (12, "rsync: connection unexpectedly closed\nrsync error: error in rsync protocol\n", Unreachable, "", "rsync: connection unexpectedly closed"),
         (
             11,
             "rsync: [Receiver] mkdir \"/no/such/dir\" failed: No such file or directory (2)\nrsync error: x\n",
-            Class::Unreachable,
+            Unreachable,
             "Create the remote's directory",
             "rsync: [Receiver] mkdir \"/no/such/dir\" failed: No such file or directory (2)",
         ),
-        (30, "", Class::Unreachable, "", "no data in the time of --timeout"),
-        (12, "bell\x07 and \x1b[1m\n", Class::Unreachable, "", "bell\\u{7} and \\u{1b}[1m"),
+        (30, "", Unreachable, "", "no data in the time of --timeout"),
+        (12, "bell\x07 and \x1b[1m\n", Unreachable, "", "bell\\u{7} and \\u{1b}[1m"),
     ];
 
     #[test]
     fn failures_are_explained() {
         let login = Login { user: Some("u".into()), host: "h".into(), port: Some("5".into()) };
-        for &(code, stderr, class, words, told) in ENDS {
-            let ended = exited(code, stderr);
-            assert_eq!(classify(&ended), class, "{stderr}");
-            assert_eq!(reason(&ended), told);
-            match advice(&ended, Some(&login)) {
+        for &(code, stderr, expected, words, told) in ENDS {
+            let outcome = Outcome::of(&Exit::with_code(code, stderr), Some(&login));
+            assert_eq!(kind_of(&outcome), expected, "{stderr}");
+            let failure = outcome.failure().unwrap();
+            assert_eq!(failure.reason, told);
+            match &failure.advice {
                 Some(advice) => {
                     assert!(!words.is_empty() && advice.contains(words), "{stderr}: {advice}")
                 }
                 None => assert_eq!(words, "", "{stderr}"),
             }
         }
-        assert_eq!(
-            advice(&exited(0, "Permission denied"), None),
-            None,
-            "an advice without a failure"
-        );
+        assert_eq!(of(0, "Permission denied"), Outcome::Done, "an advice without a failure");
     }
 
     #[test]
     fn what_was_not_started_is_explained() {
-        let ended = Ended { status: Status::NotStarted(ErrorKind::NotFound), stderr: Vec::new() };
-        assert_eq!(reason(&ended), "there is no rsync in PATH");
-        assert!(advice(&ended, None).unwrap().contains("PATH"));
-        let ended = Ended { status: Status::Signaled(15), stderr: Vec::new() };
-        assert_eq!(reason(&ended), "by somebody, or by the kernel for lack of memory");
+        let explained = |exit: &Exit| {
+            let failure = Outcome::of(exit, None).failure().unwrap().clone();
+            (failure.reason, failure.advice.unwrap_or_default())
+        };
+        let (reason, advice) = explained(&Exit::not_started(ErrorKind::NotFound));
+        assert_eq!(reason, "there is no rsync in PATH");
+        assert!(advice.contains("PATH"));
+        let exit = Exit { status: ExitStatus::Signal(15), ..Exit::with_code(0, "") };
+        assert_eq!(explained(&exit).0, "by somebody, or by the kernel for lack of memory");
+    }
+
+    #[test]
+    fn only_an_option_that_was_called_unknown_is_certainly_to_blame() {
+        const UNKNOWN: &str = "rsync: on remote machine: --delete-missing-args: unknown option\n";
+        for (code, stderr, option) in
+            [(10, UNKNOWN, Blame::Certain), (10, "", Blame::Perhaps), (30, UNKNOWN, Blame::No)]
+        {
+            assert_eq!(of(code, stderr).failure().unwrap().option, option, "{code} {stderr}");
+        }
+    }
+
+    #[test]
+    fn a_module_without_a_free_connection_is_known_by_what_it_says() {
+        for (stderr, used_up) in [("@ERROR: max connections (4) reached\n", true), ("x\n", false)] {
+            assert_eq!(of(5, stderr).failure().unwrap().connections_used_up, used_up);
+        }
     }
 
     #[test]
@@ -525,13 +478,26 @@ mod tests {
                 false,
             ),
         ] {
-            assert_eq!(cut_short(&exited(code, stderr)), cut, "{stderr}");
+            let outcome = of(code, stderr);
+            let told = outcome.failure().is_some_and(|failure| failure.is_cut_short);
+            assert_eq!(told, cut, "{stderr}");
         }
     }
 
     #[test]
-    fn reason_is_bounded() {
-        let ended = exited(23, &"x".repeat(10_000));
-        assert_eq!(reason(&ended).len(), REASON_BYTES_MAX + 3);
+    fn the_worse_outcome_counts_and_partial_ones_add_up() {
+        let ran = |code, names: &[&str]| {
+            of(code, "").naming(|| names.iter().map(|name| name.as_bytes().to_vec()).collect())
+        };
+        for (one, other, expected) in [
+            (Outcome::Nothing, ran(0, &[]), ran(0, &[])),
+            (ran(0, &[]), ran(23, &["a"]), ran(23, &["a"])),
+            (ran(23, &["a"]), ran(23, &["b"]), ran(23, &["a", "b"])),
+            (ran(23, &["a"]), ran(23, &[]), ran(23, &[])),
+            (ran(23, &["a"]), ran(12, &[]), ran(12, &[])),
+            (ran(12, &[]), Outcome::RootChanged, Outcome::RootChanged),
+        ] {
+            assert_eq!(one.clone().and(other.clone()), expected, "{one:?} and {other:?}");
+        }
     }
 }

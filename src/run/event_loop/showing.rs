@@ -36,7 +36,7 @@ fn named(setup: &Setup, routes: &[Arc<Route>], route: &Arc<Route>) -> Named {
         Some(_) | None => label,
     };
     let root = setup.config.roots.iter().position(|root| root.watch == route.root);
-    Named { root: root.unwrap_or(0), name, login: route.target().login() }
+    Named { root: root.unwrap_or(0), name }
 }
 
 impl Loop {

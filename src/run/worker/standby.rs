@@ -9,9 +9,10 @@
 
 use super::{started, Identity, Route};
 use crate::rsync::asked::plan::{self, Purpose, Run};
-use crate::sys::process::{Exit, Started};
+use crate::sys::process::Started;
 use std::ffi::OsString;
-use std::io::PipeReader;
+use std::io::{self, PipeReader};
+use std::process::Output;
 
 /// One that waits. If the value goes, it is ended.
 #[derive(Debug)]
@@ -53,7 +54,12 @@ impl Standby {
     }
 
     /// Does a run; what it says goes to `heard`.
-    pub(super) fn run(self, run: &Run, stop: &PipeReader, heard: &mut dyn FnMut(&[u8])) -> Exit {
+    pub(super) fn run(
+        self,
+        run: &Run,
+        stop: &PipeReader,
+        heard: &mut dyn FnMut(&[u8]),
+    ) -> io::Result<Output> {
         self.started.feed(&run.input, stop, heard)
     }
 }

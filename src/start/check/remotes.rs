@@ -10,10 +10,12 @@ use crate::config::{Address, Config, RemoteSettings, Root};
 use crate::rsync::asked::command::Target;
 use crate::rsync::asked::plan::{probe, Run};
 use crate::rsync::asked::rehearsal::rehearsed;
+use crate::rsync::told::advice::MAKE_DIRECTORY;
+use crate::rsync::told::exit::Exit;
 use crate::rsync::told::login::Login;
-use crate::rsync::told::outcome::{classify, reason, Class, Ended, MAKE_DIRECTORY};
+use crate::rsync::told::outcome::{Failure, Outcome};
 use crate::run::ssh;
-use crate::run::worker::{command, ended};
+use crate::run::worker::{command, exit};
 use crate::start::prepare;
 use crate::sys::channel::{channel, Receiver};
 use crate::sys::process;
@@ -43,7 +45,7 @@ struct Question {
 
 /// What has come of a question.
 enum Answer {
-    Ended(Ended),
+    Came(Outcome),
     Late,
 }
 
@@ -116,28 +118,30 @@ fn unwritable(place: &str, path: &Path) -> Option<Finding> {
 }
 
 fn finding(question: &Question, answer: &Answer) -> Finding {
-    let Question { place, label, login, .. } = question;
-    let failure = |ended| format!("{label}: {}", report::ended(ended, login.as_ref()));
-    match answer {
-        Answer::Late => {
-            let text = format!(
-                "{label}: no answer within {} s; look at the network and at firewalls on the way",
-                ANSWER_MAX.as_secs()
-            );
-            Finding::error(&**place, text)
+    let Question { place, label, .. } = question;
+    let Answer::Came(outcome) = answer else {
+        let text = format!(
+            "{label}: no answer within {} s; look at the network and at firewalls on the way",
+            ANSWER_MAX.as_secs()
+        );
+        return Finding::error(&**place, text);
+    };
+    let failed = |failure| format!("{label}: {}", report::failure(failure));
+    match outcome {
+        // No exit means one of the other two.
+        Outcome::Done | Outcome::Nothing | Outcome::RootChanged => {
+            Finding::fine(&**place, format!("{label} answers and takes runs"))
         }
-        Answer::Ended(ended) => match classify(ended) {
-            Class::Done => Finding::fine(&**place, format!("{label} answers and takes runs")),
-            Class::Partial => Finding::warning(&**place, failure(ended)),
-            // The run stood in a directory that is there, so it is one of the far side's. Over SSH
-            // its own words may come too late to be heard.
-            Class::SourceGone => {
-                let advice = MAKE_DIRECTORY.trim_end_matches('.');
-                let text = format!("{label}: {} ({advice})", reason(ended));
-                Finding::error(&**place, text)
-            }
-            Class::Unreachable | Class::Refused => Finding::error(&**place, failure(ended)),
-        },
+        Outcome::Partial(failure) => Finding::warning(&**place, failed(failure)),
+        // The run stood in a directory that is there, so it is one of the far side's. Over SSH its own
+        // words may come too late to be heard.
+        Outcome::NoDirectory(Failure { reason, .. }) => {
+            let advice = MAKE_DIRECTORY.trim_end_matches('.');
+            Finding::error(&**place, format!("{label}: {reason} ({advice})"))
+        }
+        Outcome::Unreachable(failure) | Outcome::Refused(failure) => {
+            Finding::error(&**place, failed(failure))
+        }
     }
 }
 
@@ -151,21 +155,24 @@ fn ask(questions: &[Question]) -> io::Result<Vec<Answer>> {
         let (run, command) =
             (question.run.clone(), command(&question.run.args, &question.directory));
         thread::Builder::new().spawn(move || {
-            let exit = process::run(command, &run.input, &stop);
+            let ran = process::run(command, &run.input, &stop);
             // Who listens no longer has given up.
-            let _ = sender.send((number, ended(exit)));
+            let _ = sender.send((number, exit(ran)));
         })?;
     }
     drop(sender);
     let mut answers: Vec<Answer> = questions.iter().map(|_| Answer::Late).collect();
-    gather(&ends, ANSWER_MAX, |number, ended| answers[number] = Answer::Ended(ended));
+    gather(&ends, ANSWER_MAX, |number, exit| {
+        let login = questions[number].login.as_ref();
+        answers[number] = Answer::Came(Outcome::of(&exit, login));
+    });
     drop(running);
     gather(&ends, END_MAX, |_, _| ());
     Ok(answers)
 }
 
 /// Takes what comes, until no more can come or the time is over.
-fn gather(ends: &Receiver<(usize, Ended)>, time: Duration, mut take: impl FnMut(usize, Ended)) {
+fn gather(ends: &Receiver<(usize, Exit)>, time: Duration, mut take: impl FnMut(usize, Exit)) {
     let until = Instant::now() + time;
     loop {
         let left = until.saturating_duration_since(Instant::now());
@@ -173,7 +180,7 @@ fn gather(ends: &Receiver<(usize, Ended)>, time: Duration, mut take: impl FnMut(
         match poll(&mut [PollFd::new(ends.as_fd(), PollFlags::POLLIN)], left) {
             Ok(0) => return,
             Ok(_) => match ends.receive() {
-                Some((number, ended)) => take(number, ended),
+                Some((number, exit)) => take(number, exit),
                 None => return,
             },
             Err(nix::errno::Errno::EINTR) => {}
@@ -187,7 +194,6 @@ mod tests {
     use super::super::finding::Severity::{Error, Fine, Warning};
     use super::*;
     use crate::rsync::asked::plan::Purpose;
-    use crate::rsync::told::outcome::Status;
 
     #[test]
     fn each_answer_has_its_finding() {
@@ -198,9 +204,8 @@ mod tests {
             run: Run { args: Vec::new(), input: Vec::new(), purpose: Purpose::Level },
             directory: "/".into(),
         };
-        let ended = |code, stderr: &str| {
-            Answer::Ended(Ended { status: Status::Exited(code), stderr: stderr.into() })
-        };
+        let ended =
+            |code, stderr: &str| Answer::Came(Outcome::of(&Exit::with_code(code, stderr), None));
         for (answer, severity, text) in [
             (Answer::Late, Error, "h::m: no answer within 15 s; "),
             (ended(0, ""), Fine, "h::m answers and takes runs"),

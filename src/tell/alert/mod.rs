@@ -9,7 +9,8 @@ mod state;
 use self::state::{Alert, States, Subject};
 use crate::config;
 use crate::engine::time::Time;
-use crate::engine::{JobEnd, Report};
+use crate::engine::Report;
+use crate::rsync::told::outcome;
 use crate::sys::channel::{channel, Receiver, Sender};
 use crate::tell::user_command::{self, Failure, Output, LIMIT};
 use std::io::{self, PipeReader};
@@ -64,9 +65,9 @@ impl Alerts {
     /// Hears what the user is told in the log.
     pub fn report(&mut self, report: &Report, now: Time) {
         match report {
-            Report::Failed(remote, end, _) => {
+            Report::Failed(remote, why, _) => {
                 let name = &self.remotes[remote.0];
-                let message = || format!("{name}: {}", failure(end));
+                let message = || format!("{name}: {}", failure(why));
                 self.states.fails(Subject::Remote(remote.0), now, message);
             }
             // Whatever got through, something did.
@@ -173,8 +174,8 @@ fn work(
     }
 }
 
-fn failure(end: &JobEnd) -> String {
-    let text = crate::tell::report::failure(end, None);
+fn failure(failure: &outcome::Failure) -> String {
+    let text = crate::tell::report::failure(failure);
     // A NUL would keep the command from being started, and the rest of the control characters from
     // being sent by mail.
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
@@ -183,8 +184,10 @@ fn failure(end: &JobEnd) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::sending::remote::Sent;
+    use crate::engine::sending::next::Sent;
     use crate::engine::{Halt, RemoteId, RootId};
+    use crate::rsync::told::exit::Exit;
+    use crate::rsync::told::outcome::Outcome;
     use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
     use std::fs;
     use std::path::Path;
@@ -218,7 +221,9 @@ mod tests {
         let say = "echo \"$SERSYNC_ALERT|$SERSYNC_REMOTE|$SERSYNC_ROOT|$SERSYNC_MESSAGE\"";
         let (mut alerts, _running) = start(&format!("{say} >>'{}'", file.display()), 60);
         let remote = RemoteId(0);
-        alerts.report(&Report::Failed(remote, JobEnd::RootChanged, 1000), Time(0));
+        let outcome = Outcome::of(&Exit::with_code(30, ""), None);
+        let failure = outcome.failure().unwrap().clone();
+        alerts.report(&Report::Failed(remote, failure, 1000), Time(0));
         run(&mut alerts, 59_999);
         assert_eq!(lines(&file), [""; 0]);
         alerts.report(&Report::Halted(RootId(0), Halt::Lost), Time(59_999));
@@ -228,7 +233,7 @@ mod tests {
         alerts.report(&Report::Resumed(RootId(0)), Time(60_001));
         alerts.owed(false, Time(60_001));
         run(&mut alerts, 60_001);
-        let why = "the root is not the directory that it was at start";
+        let why = "rsync ended with 30: no data in the time of --timeout";
         assert_eq!(
             lines(&file),
             [

@@ -2,8 +2,6 @@
 //! of each remote, as the log had it. Pure; the loop tells it of every report.
 
 use crate::engine::{RemoteId, Report};
-use crate::rsync::told::login::Login;
-use crate::rsync::told::outcome::reason;
 use crate::tell::report::{advised, failure};
 
 /// Paths that are named with an error; the others are counted.
@@ -33,8 +31,6 @@ pub struct Named {
     pub root: usize,
     /// As the log names it, told apart from others of the same root.
     pub name: String,
-    /// Who logs in where, if it is reached over SSH.
-    pub login: Option<Login>,
 }
 
 /// Names, and the last errors.
@@ -59,10 +55,9 @@ impl Board {
     /// Hears what the user is told in the log.
     pub fn report(&mut self, report: &Report) {
         match report {
-            Report::Failed(remote, end, _) => {
-                self.failed(*remote, |login| failure(end, login));
-            }
-            Report::Partial(remote, ended, named, _) => self.failed(*remote, |login| {
+            Report::Failed(remote, why, _) => self.failed(*remote, &failure(why)),
+            Report::Partial(remote, failure, _) => {
+                let named = &failure.named;
                 let shown = named.iter().take(PATHS_SHOWN_MAX);
                 let shown: Vec<_> = shown.map(|path| path.escape_ascii().to_string()).collect();
                 let more = match named.len().saturating_sub(PATHS_SHOWN_MAX) {
@@ -70,8 +65,8 @@ impl Board {
                     0 => ": ",
                     more => &format!(" and {more} more: "),
                 };
-                format!("{}{more}{}", shown.join(", "), advised(&reason(ended), ended, login))
-            }),
+                self.failed(*remote, &format!("{}{more}{}", shown.join(", "), advised(failure)));
+            }
             Report::Watching(..)
             | Report::Arrived(..)
             | Report::Back(_)
@@ -90,11 +85,9 @@ impl Board {
         self.errors.get(remote).and_then(Option::as_deref)
     }
 
-    fn failed(&mut self, remote: RemoteId, text: impl FnOnce(Option<&Login>) -> String) {
-        let login = self.names.remotes.get(remote.0).and_then(|named| named.login.as_ref());
-        let text = harmless(&text(login));
+    fn failed(&mut self, remote: RemoteId, text: &str) {
         if let Some(error) = self.errors.get_mut(remote.0) {
-            *error = Some(text);
+            *error = Some(harmless(text));
         }
     }
 }
@@ -107,9 +100,9 @@ fn harmless(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::sending::remote::Next;
-    use crate::engine::JobEnd;
-    use crate::rsync::told::outcome::{Ended, Status};
+    use crate::engine::sending::next::Retry;
+    use crate::rsync::told::exit::Exit;
+    use crate::rsync::told::outcome::Outcome;
 
     #[test]
     fn the_last_error_stays_and_is_one_harmless_line() {
@@ -117,18 +110,18 @@ mod tests {
         let mut board = Board::new(Names { remotes, ..Names::default() });
         assert_eq!(board.names.remotes[0].name, "h::m [2J");
         assert_eq!(board.error(0), None);
-        let ended = Ended { status: Status::Exited(10), stderr: b"rsync: no\x07 route".to_vec() };
-        let end = JobEnd::Ran { ended: ended.clone(), named: Vec::new(), literal: None };
-        board.report(&Report::Failed(RemoteId(0), end, 1));
+        let named = ["a", "b\n", "c", "d", "e"].map(|path| path.as_bytes().to_vec()).to_vec();
+        let outcome = Outcome::of(&Exit::with_code(10, "rsync: no\x07 route"), None);
+        let failure = outcome.naming(|| named).failure().unwrap().clone();
+        board.report(&Report::Failed(RemoteId(0), failure.clone(), 1));
         let said = board.error(0).unwrap().to_string();
         assert!(said.starts_with("rsync ended with 10: ") && !said.contains('\x07'), "{said}");
         board.report(&Report::Back(RemoteId(0)));
         assert_eq!(board.error(0), Some(said.as_str()));
-        let named = ["a", "b\n", "c", "d", "e"].map(|path| path.as_bytes().to_vec()).to_vec();
-        board.report(&Report::Partial(RemoteId(0), ended, named, Next::Soon));
+        board.report(&Report::Partial(RemoteId(0), failure.clone(), Retry::Soon));
         let said = board.error(0).unwrap();
         assert!(said.starts_with("a, b\\n, c and 2 more: "), "{said}");
-        board.report(&Report::Failed(RemoteId(7), JobEnd::Nothing, 1));
+        board.report(&Report::Failed(RemoteId(7), failure, 1));
         assert_eq!(board.error(7), None);
     }
 }

@@ -1,13 +1,14 @@
-//! What the end of a job means for what its remote is owed.
+//! What follows from the outcome of a job for what its remote is owed.
 
 use super::super::flight::{Cargo, Flight, Lane};
+use super::super::next::{Next, Retry, Sent};
 use super::super::pending::Change;
 use super::{state, Remote};
 use crate::engine::rel_path::{lies_in, RelPath};
 use crate::engine::time::Time;
 use crate::engine::JobId;
 use crate::rsync::asked::plan::{Deletes, Gone};
-use crate::rsync::told::outcome::{combined_unsupported, cut_short, option_unknown, Class, Ended};
+use crate::rsync::told::outcome::{Blame, Outcome};
 
 /// Combined deletes that failed where the portable way worked, so many in a row, are taken for
 /// something that this remote cannot do. Fewer are races.
@@ -21,113 +22,63 @@ const PARTIAL_FULL_SYNCS_MAX: u32 = 4;
 /// of the one before. After that the disk over there is taken for full altogether, and they pause.
 const CUTS_AT_ONCE_MAX: u32 = 16;
 
-/// What the end of a job meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// The batch has arrived.
-    Arrived {
-        /// What it was.
-        sent: Sent,
-        /// How long it took.
-        took_ms: u64,
-        /// The remote had been failing before.
-        back: bool,
-        /// From now on deletions go the portable way, because the other way does not work here.
-        learned: bool,
-    },
-    /// The same batch leaves again at once, with deletions the portable way.
-    Again,
-    /// Some of it did not arrive; that is tried again later, while other changes go on.
-    Partial(Next),
-    /// Nothing can be said to have arrived; everything is kept and tried again after a pause.
-    Failed {
-        /// How long the pause is.
-        pause_ms: u64,
-    },
-}
-
-/// When what did not get through is tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
-    /// Soon, with growing pauses.
-    Soon,
-    /// That has been done often enough; after so many milliseconds from now on.
-    After(u64),
-    /// It was a full sync, which is not run again; the paths that it named are tried by themselves.
-    Alone,
-}
-
-/// What has arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
-    /// So many paths.
-    Paths(usize),
-    /// So many directories, as a whole.
-    Directories(usize),
-    /// The whole root.
-    Everything,
-}
-
 impl Remote {
-    /// A job on its way has ended; without a class if nothing had to be run.
-    pub fn finish(
-        &mut self,
-        job: JobId,
-        class: Option<Class>,
-        ended: &Ended,
-        named: &[Vec<u8>],
-        now: Time,
-    ) -> Option<Verdict> {
-        let (standby, ran) = (self.standby, class.is_some());
-        let class = class.unwrap_or(Class::Done);
+    /// A job on its way has ended.
+    pub fn finish(&mut self, job: JobId, outcome: &Outcome, now: Time) -> Option<Next> {
+        let standby = self.standby;
         let flight = self.flight_mut(job)?;
+        let option = outcome.failure().map_or(Blame::No, |failure| failure.option);
         // Where nothing is deleted but a standby's words are used, the words may be to blame, but nothing
         // that a broken connection looks like.
-        let by_words = class == Class::Refused || option_unknown(ended);
+        let by_words = matches!(outcome, Outcome::Refused(_)) || option == Blame::Certain;
         let may_be = flight.is_deleting || standby && !flight.sweeps() && by_words;
-        if flight.deletes == Deletes::Combined && may_be && combined_unsupported(ended) {
-            flight.unsupported = option_unknown(ended);
-            return Some(Verdict::Again);
+        if flight.deletes == Deletes::Combined && may_be && option != Blame::No {
+            flight.unsupported = option == Blame::Certain;
+            return Some(Next::Again);
         }
         let flight = self.take_flight(job)?;
         let lane = flight.lane;
         if lane == Lane::Small {
             self.last_end = now;
-            self.bulk.had_company |= ran;
+            self.bulk.had_company |= *outcome != Outcome::Nothing;
         }
         let file = flight.batch().first().map(|(path, _)| path.clone());
-        if class != Class::Done {
+        if !matches!(outcome, Outcome::Nothing | Outcome::Done) {
             self.logged = true;
-            self.last_failure = Some(ended.status);
+            self.last_failure = outcome.failure().map(|failure| failure.status);
         }
         self.version += u64::from(self.logged);
         self.standing_version += 1;
         let (load, started) = (state::load(&flight), flight.started);
-        let verdict = match class {
-            Class::Done => self.arrived(flight, ran, now),
-            Class::Partial => self.partial(flight, named, now),
+        let next = match outcome {
+            Outcome::Nothing => self.arrived(flight, false, now),
+            Outcome::Done => self.arrived(flight, true, now),
+            Outcome::Partial(failure) => self.partial(flight, &failure.named, now),
             // The root halts, so that nothing is started; the remote is not to blame.
-            Class::SourceGone => self.keep(flight, now),
-            Class::Unreachable if !named.is_empty() && cut_short(ended) && !flight.sweeps() => {
-                self.cut_short(flight, named, now)
+            Outcome::RootChanged => self.keep(flight, now),
+            Outcome::Unreachable(failure)
+                if failure.is_cut_short && !failure.named.is_empty() && !flight.sweeps() =>
+            {
+                self.cut_short(flight, &failure.named, now)
             }
-            Class::Unreachable => {
+            // The worker has looked: the root is there, so the directory is one of the far side.
+            Outcome::Unreachable(_) | Outcome::NoDirectory(_) => {
                 self.backoff.fail(now);
                 self.keep(flight, now)
             }
-            Class::Refused => {
+            Outcome::Refused(_) => {
                 self.backoff.refuse(now);
                 self.keep(flight, now)
             }
         };
         match (lane, file) {
-            (Lane::Bulk, Some(file)) => self.landed(&file, started, &verdict, now),
-            (Lane::Small | Lane::Bulk, _) => self.tell_end(load, started, &verdict, now),
+            (Lane::Bulk, Some(file)) => self.landed(&file, started, &next, now),
+            (Lane::Small | Lane::Bulk, _) => self.tally.ends(load, &next, started, now),
         }
-        Some(verdict)
+        Some(next)
     }
 
-    fn arrived(&mut self, flight: Flight, ran: bool, now: Time) -> Verdict {
+    fn arrived(&mut self, flight: Flight, ran: bool, now: Time) -> Next {
         if let (Lane::Bulk, [(path, _)]) = (flight.lane, flight.batch()) {
             self.bulk.has_sent(path, flight.stamp);
         }
@@ -154,7 +105,7 @@ impl Remote {
             self.stuck_backoff.succeed();
         }
         self.completed(flight.seen_ns.filter(|_| flight.everything));
-        Verdict::Arrived {
+        Next::Arrived {
             sent: match &flight.cargo {
                 Cargo::Batch(batch) => Sent::Paths(batch.len()),
                 Cargo::Levels(levels) => Sent::Directories(levels.len()),
@@ -181,7 +132,7 @@ impl Remote {
         learned
     }
 
-    fn partial(&mut self, flight: Flight, named: &[Vec<u8>], now: Time) -> Verdict {
+    fn partial(&mut self, flight: Flight, named: &[Vec<u8>], now: Time) -> Next {
         self.backoff.succeed();
         let mut next = self.more_is_stuck(&flight, now);
         match flight.cargo {
@@ -198,18 +149,18 @@ impl Remote {
                 self.stuck_full = self.partial_full_syncs < PARTIAL_FULL_SYNCS_MAX;
                 if !self.stuck_full {
                     self.partial_full_syncs = 0;
-                    next = Next::Alone;
+                    next = Retry::Alone;
                     self.stuck.owe(named.iter().map(|path| (RelPath::from(&path[..]), Gone::No)));
                 }
             }
         }
         self.completed(flight.seen_ns.filter(|_| flight.everything && !self.stuck_full));
-        Verdict::Partial(next)
+        Next::Partial(next)
     }
 
     /// The far side could not write the named file, and did nothing more: that one waits by itself,
     /// and the rest leaves again.
-    fn cut_short(&mut self, mut flight: Flight, named: &[Vec<u8>], now: Time) -> Verdict {
+    fn cut_short(&mut self, mut flight: Flight, named: &[Vec<u8>], now: Time) -> Next {
         let next = self.more_is_stuck(&flight, now);
         let is_named = |path: &RelPath| named.iter().any(|name| **name == **path);
         let all = flight.batch().to_vec();
@@ -221,21 +172,21 @@ impl Remote {
         }
         self.keep_stuck(stuck);
         self.keep(flight, now);
-        Verdict::Partial(next)
+        Next::Partial(next)
     }
 
     /// Something did not get through by itself.
-    fn more_is_stuck(&mut self, flight: &Flight, now: Time) -> Next {
+    fn more_is_stuck(&mut self, flight: &Flight, now: Time) -> Retry {
         // New paths that get stuck do not push out the time of those that are.
         if !flight.retries && (!self.stuck.is_empty() || self.stuck_full) {
-            return Next::Soon;
+            return Retry::Soon;
         }
         self.stuck_backoff.fail(now);
         if self.stuck_backoff.failures() < STUCK_TRIES_MAX {
-            return Next::Soon;
+            return Retry::Soon;
         }
         self.stuck_backoff.wait_until(now + self.put_aside_ms);
-        Next::After(self.put_aside_ms)
+        Retry::After(self.put_aside_ms)
     }
 
     fn keep_stuck(&mut self, mut batch: Vec<(RelPath, Change)>) {
@@ -243,7 +194,7 @@ impl Remote {
         self.stuck.restore(batch);
     }
 
-    fn keep(&mut self, flight: Flight, now: Time) -> Verdict {
+    fn keep(&mut self, flight: Flight, now: Time) -> Next {
         self.renames.restore(flight.renames);
         match flight.cargo {
             Cargo::Batch(batch) if flight.lane == Lane::Bulk => self.bulk.restore(batch),
@@ -261,7 +212,7 @@ impl Remote {
         if !self.pending.is_empty() {
             self.first_change.get_or_insert(now);
         }
-        Verdict::Failed { pause_ms: self.backoff.until().since(now) }
+        Next::Failed { pause_ms: self.backoff.until().since(now) }
     }
 }
 
@@ -285,7 +236,7 @@ mod tests {
     use crate::engine::sending::pending::What;
     use crate::engine::sending::standing::Known;
     use crate::engine::JobId;
-    use crate::rsync::told::outcome::{classify, Status};
+    use crate::rsync::told::exit::Exit;
 
     const PUT_ASIDE_MS: u64 = 3_600_000;
 
@@ -297,17 +248,12 @@ mod tests {
     }
 
     /// Runs what is due next, which names `stuck`; gives what comes of it, and when that was.
-    fn fail(remote: &mut Remote, stuck: &str, job: u64) -> (Verdict, Time) {
+    fn fail(remote: &mut Remote, stuck: &str, job: u64) -> (Next, Time) {
         let now = remote.due(true).expect("something is due");
         remote.start(JobId(job), true, 1, now);
-        let ended = Ended { status: Status::Exited(23), stderr: Vec::new() };
-        let named = [stuck.as_bytes().to_vec()];
-        (
-            remote
-                .finish(JobId(job), Some(Class::Partial), &ended, &named, now)
-                .expect("it was flying"),
-            now,
-        )
+        let named = vec![stuck.as_bytes().to_vec()];
+        let outcome = Outcome::of(&Exit::with_code(23, ""), None).naming(|| named);
+        (remote.finish(JobId(job), &outcome, now).expect("it was flying"), now)
     }
 
     #[test]
@@ -316,11 +262,11 @@ mod tests {
         let path = RelPath::from(b"stuck".as_slice());
         remote.change(&path, What::Changed, Time(1));
         for job in 1..STUCK_TRIES_MAX {
-            assert_eq!(fail(&mut remote, "stuck", job.into()).0, Verdict::Partial(Next::Soon));
+            assert_eq!(fail(&mut remote, "stuck", job.into()).0, Next::Partial(Retry::Soon));
         }
         for job in 0..3 {
-            let (verdict, now) = fail(&mut remote, "stuck", 100 + job);
-            assert_eq!(verdict, Verdict::Partial(Next::After(PUT_ASIDE_MS)));
+            let (next, now) = fail(&mut remote, "stuck", 100 + job);
+            assert_eq!(next, Next::Partial(Retry::After(PUT_ASIDE_MS)));
             assert_eq!(remote.due(true), Some(now + PUT_ASIDE_MS));
         }
         remote.try_now();
@@ -333,45 +279,45 @@ mod tests {
     fn a_full_sync_that_never_gets_through_leaves_what_it_named() {
         let mut remote = remote(Known::Nothing);
         for job in 1..PARTIAL_FULL_SYNCS_MAX {
-            assert_eq!(fail(&mut remote, "stuck", job.into()).0, Verdict::Partial(Next::Soon));
+            assert_eq!(fail(&mut remote, "stuck", job.into()).0, Next::Partial(Retry::Soon));
             assert!(remote.owes_full_sync());
         }
-        assert_eq!(fail(&mut remote, "stuck", 100).0, Verdict::Partial(Next::Alone));
+        assert_eq!(fail(&mut remote, "stuck", 100).0, Next::Partial(Retry::Alone));
         assert!(!remote.owes_full_sync());
         assert_eq!(remote.owed(false).1, [(RelPath::from(b"stuck".as_slice()), Gone::No)]);
     }
 
     /// What a server before 3.1 says.
-    const UNKNOWN: &[u8] = b"rsync: on remote machine: --delete-missing-args: unknown option\n";
+    const UNKNOWN: &str = "rsync: on remote machine: --delete-missing-args: unknown option\n";
 
-    /// What the end of a batch with this path means, if combined deletes and a standby are used.
-    fn end(what: What, code: i32, stderr: &[u8]) -> Verdict {
+    /// What follows from the exit of a batch with this path, if combined deletes and a standby are used.
+    fn end(what: What, code: i32, stderr: &str) -> Next {
         let timing = Batch::default();
         let (deletes, standby) = (Deletes::Combined, true);
         let manner = Manner { timing, deletes, mirror: false, standby, put_aside_ms: 0 };
         let mut remote = Remote::new(manner, Known::From(0), 0);
         remote.change(&RelPath::from(&b"path"[..]), what, Time(1));
         remote.start(JobId(1), true, 1, Time(10));
-        let ended = Ended { status: Status::Exited(code), stderr: stderr.to_vec() };
-        remote.finish(JobId(1), Some(classify(&ended)), &ended, &[], Time(20)).unwrap()
+        let outcome = Outcome::of(&Exit::with_code(code, stderr), None);
+        remote.finish(JobId(1), &outcome, Time(20)).unwrap()
     }
 
     #[test]
     fn another_way_to_delete_is_tried_if_the_first_one_may_be_to_blame() {
         let removed = What::Removed { gone: Gone::Entry, unsent: false };
         for (what, code, stderr, again) in [
-            (removed, 12, &b""[..], true),
+            (removed, 12, "", true),
             (removed, 10, UNKNOWN, true),
-            (removed, 30, b"", false),
+            (removed, 30, "", false),
             // The words of a standby are in it, but it has nothing to delete.
             (What::Changed, 10, UNKNOWN, true),
             (What::Changed, 1, UNKNOWN, true),
-            (What::Changed, 2, b"", true),
-            (What::Changed, 12, b"", false),
-            (What::Changed, 10, b"", false),
+            (What::Changed, 2, "", true),
+            (What::Changed, 12, "", false),
+            (What::Changed, 10, "", false),
         ] {
-            let verdict = end(what, code, stderr);
-            assert_eq!(verdict == Verdict::Again, again, "{what:?} {code}: {verdict:?}");
+            let next = end(what, code, stderr);
+            assert_eq!(next == Next::Again, again, "{what:?} {code}: {next:?}");
         }
     }
 }

@@ -1,10 +1,10 @@
 //! The two lanes of a remote: which job is in which, and how large files get from one to the other.
 
 use super::super::flight::{Cargo, Flight, Lane};
+use super::super::next::Next;
 use super::super::pending::{Change, What};
-use super::{state, Remote, Verdict};
+use super::Remote;
 use crate::engine::rel_path::{above, RelPath};
-use crate::engine::tally::Outcome;
 use crate::engine::time::Time;
 use crate::engine::watching::settle::Stamp;
 use crate::engine::{JobId, Work};
@@ -155,10 +155,9 @@ impl Remote {
     }
 
     /// The job with a large file has ended: what happened under its name meanwhile is looked at now.
-    pub(super) fn landed(&mut self, file: &RelPath, started: Time, verdict: &Verdict, now: Time) {
-        let outcome = state::outcome(verdict);
+    pub(super) fn landed(&mut self, file: &RelPath, started: Time, next: &Next, now: Time) {
         let since = self.bulk.landed(file).unwrap_or(started);
-        self.tally.bulk_ends(outcome, since, started, now);
+        self.tally.bulk_ends(next, since, started, now);
         if self.bulk.is_idle() {
             self.bulk.retries = false;
         }
@@ -170,7 +169,8 @@ impl Remote {
             }
             self.first_change.get_or_insert(now);
         }
-        let meanwhile = self.bulk.take_changed_meanwhile(file, outcome == Outcome::Kept);
+        let is_kept = matches!(next, Next::Failed { .. });
+        let meanwhile = self.bulk.take_changed_meanwhile(file, is_kept);
         if !meanwhile.is_empty() {
             self.pending.restore(meanwhile);
             self.first_change.get_or_insert(now);

@@ -131,7 +131,7 @@ impl Remote {
         work
     }
 
-    /// After [`Verdict::Again`] of a job: the same batch, with deletions the portable way.
+    /// After [`Next::Again`](super::super::next::Next::Again) of a job: the same batch, with deletions the portable way.
     pub fn start_again(&mut self, job: JobId, again: JobId, now: Time) -> Option<Work> {
         let flight = self.take_flight(job)?;
         let deletes = Deletes::Portable;

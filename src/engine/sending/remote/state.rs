@@ -1,9 +1,9 @@
 //! A remote as it is shown.
 
 use super::super::flight::{Cargo, Flight};
-use super::{Remote, Verdict};
+use super::Remote;
 use crate::engine::snapshot::RemoteState;
-use crate::engine::tally::{Load, Outcome};
+use crate::engine::tally::Load;
 use crate::engine::time::Time;
 use crate::engine::RootId;
 
@@ -52,24 +52,9 @@ impl Remote {
         self.flight.as_ref().is_some_and(Flight::is_full)
     }
 
-    /// Counts the end of a job.
-    pub(super) fn tell_end(&mut self, load: Load, started: Time, verdict: &Verdict, now: Time) {
-        self.tally.ends(load, outcome(verdict), started, now);
-    }
-
     fn flies_levels(&self) -> bool {
         let levels = |flight: &Flight| matches!(flight.cargo, Cargo::Levels(_));
         self.flight.as_ref().is_some_and(levels)
-    }
-}
-
-/// How a job has ended.
-pub(super) fn outcome(verdict: &Verdict) -> Outcome {
-    match verdict {
-        Verdict::Arrived { .. } => Outcome::Arrived,
-        Verdict::Partial(_) => Outcome::Partial,
-        // Again: its batch leaves once more.
-        Verdict::Failed { .. } | Verdict::Again => Outcome::Kept,
     }
 }
 

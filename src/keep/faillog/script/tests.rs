@@ -404,8 +404,9 @@ fn garbage_of_every_kind_is_read_in_time() {
 
 #[test]
 fn wait_statuses_are_those_of_sersync() {
-    let spawn = Status::NotStarted(std::io::ErrorKind::NotFound);
-    for (status, expected) in [(Status::Exited(10), 2560), (Status::Signaled(9), 9), (spawn, 32512)]
+    let spawn = ExitStatus::NotStarted(std::io::ErrorKind::NotFound);
+    for (status, expected) in
+        [(ExitStatus::Code(10), 2560), (ExitStatus::Signal(9), 9), (spawn, 32512)]
     {
         assert_eq!(wait_status(status), expected);
     }

@@ -1,0 +1,48 @@
+//! What follows from the outcome of a job: said by a remote, done by the engine, counted and told.
+
+/// What follows from an outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing: the batch has arrived.
+    Arrived {
+        /// What it was.
+        sent: Sent,
+        /// How long it took.
+        took_ms: u64,
+        /// The remote had been failing before.
+        back: bool,
+        /// From now on deletions go the portable way, because the other way does not work here.
+        learned: bool,
+    },
+    /// The same batch leaves again at once, with deletions the portable way.
+    Again,
+    /// What did not get through is tried again then, while other changes go on.
+    Partial(Retry),
+    /// Nothing can be said to have arrived; everything is kept and tried again after a pause.
+    Failed {
+        /// How long the pause is.
+        pause_ms: u64,
+    },
+}
+
+/// When what did not get through is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// Soon, with growing pauses.
+    Soon,
+    /// That has been done often enough; after so many milliseconds from now on.
+    After(u64),
+    /// It was a full sync, which is not run again; the paths that it named are tried by themselves.
+    Alone,
+}
+
+/// What has arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// So many paths.
+    Paths(usize),
+    /// So many directories, as a whole.
+    Directories(usize),
+    /// The whole root.
+    Everything,
+}

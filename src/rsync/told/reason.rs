@@ -1,0 +1,75 @@
+//! The one line of standard error that tells most of why a run failed.
+//!
+//! Owns what is telling and what is chatter. Pure; `outcome` asks.
+
+use super::exit::says;
+
+/// A reason is cut after this many bytes: it shares a log line with other things.
+const REASON_BYTES_MAX: usize = 300;
+
+/// The most telling line of standard error, for a log line: bounded, without control characters. None
+/// if nothing was said.
+pub(super) fn of(stderr: &[u8]) -> Option<String> {
+    let lines = stderr.split(|&byte| byte == b'\n');
+    let lines = lines.map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    // min_by_key keeps the first of equals: what went wrong first explains the rest.
+    lines.min_by_key(|line| dullness(line)).map(visible)
+}
+
+/// How little a line of standard error tells: 0 is what a daemon says in words, 1 any other error,
+/// 2 what merely follows from an error, 3 what is no error.
+fn dullness(line: &[u8]) -> u8 {
+    let starts = |prefix: &[u8]| line.starts_with(prefix);
+    let of_key = starts(b"Host key for") || says(line, "host key is known for");
+    if says(line, "@error:") || starts(b"ERROR:") || of_key {
+        0
+    } else if starts(b"rsync error:")
+        || says(line, "connection unexpectedly closed")
+        || starts(b"***")
+    {
+        2
+    } else if starts(b"Warning:")
+        || says(line, "vanished")
+        || starts(b"debug1:")
+        || CHATTER.iter().any(|said| says(line, said))
+    {
+        3
+    } else {
+        1
+    }
+}
+
+/// What SSH clients say, in lower case, when something is not as it should be and they go on.
+const CHATTER: &[&str] = &[
+    "ignoring unknown configuration option",
+    "skipping hostkey check",
+    "disabling multiplexing",
+    "mux_client_request_session",
+    "@@@@@",
+];
+
+fn visible(line: &[u8]) -> String {
+    let shown = String::from_utf8_lossy(&line[..line.len().min(REASON_BYTES_MAX)]);
+    let mut text = String::with_capacity(shown.len());
+    for character in shown.chars() {
+        if character.is_control() {
+            text.extend(character.escape_default());
+        } else {
+            text.push(character);
+        }
+    }
+    if line.len() > REASON_BYTES_MAX {
+        text.push_str("...");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reason_is_bounded() {
+        assert_eq!(of("x".repeat(10_000).as_bytes()).unwrap().len(), REASON_BYTES_MAX + 3);
+    }
+}
