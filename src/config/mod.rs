@@ -46,7 +46,7 @@ pub struct Config {
     /// `debug start`: a line for each inotify event and the full command of every run.
     pub debug: bool,
     /// `filter`: what is never synced.
-    pub filter: Filter,
+    pub filter: FilterSettings,
     /// `inotify`: which events count.
     pub events: Events,
     /// `sersync/localpath`, in the order of the file; at least one.
@@ -54,7 +54,7 @@ pub struct Config {
     /// `sersync/failLog`.
     pub fail_log: FailLog,
     /// `sersync/crontab`, if it is turned on.
-    pub crontab: Option<Crontab>,
+    pub crontab: Option<CrontabSettings>,
     /// `sersync/plugin name`, if it is turned on: the plugin that runs after each sync.
     pub plugin: Option<PluginKind>,
     /// Every `plugin` block of the file.
@@ -66,7 +66,7 @@ pub struct Config {
     /// `sersync/safety` (an extension).
     pub safety: Safety,
     /// `sersync/alert` (an extension), if there is one.
-    pub alert: Option<Alert>,
+    pub alert: Option<AlertSettings>,
     /// What is odd but no error, in the order of the file: unknown elements and attributes, `-u`.
     pub warnings: Vec<Problem>,
 }
@@ -89,7 +89,7 @@ impl Config {
 
     /// A fault of what stands at a place of this file; what to do about it is added with
     /// [`Error::hint`].
-    pub fn fault(&self, at: Written, text: String) -> Error {
+    pub fn fault(&self, at: Position, text: String) -> Error {
         Error::at(self.file.clone(), at, text)
     }
 
@@ -111,7 +111,7 @@ pub struct StatusAddress {
 /// `filter`: regular expressions over paths relative to the root, each of which must match the
 /// whole path.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Filter {
+pub struct FilterSettings {
     /// The expressions of `exclude`, checked to compile; empty if `start` is false. To be matched
     /// against [`text::decode`] of a path, which treats bytes as the file's own were treated.
     pub excludes: Vec<String>,
@@ -157,26 +157,26 @@ pub struct Root {
     /// At least one.
     pub remotes: Vec<RemoteSettings>,
     /// Where `watch` stands.
-    pub written: Written,
+    pub position: Position,
 }
 
 /// Where something stands in the file, for faults that show only when the system is looked at. It is
 /// no part of what a configuration means: two that say the same are equal wherever they say it.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Written {
+pub struct Position {
     /// Counted from 1.
     pub line: u32,
     /// Counted from 1, in characters.
     pub column: u32,
 }
 
-impl PartialEq for Written {
+impl PartialEq for Position {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl Eq for Written {}
+impl Eq for Position {}
 
 /// `remote`: where a root is pushed, and how rsync is called for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,7 +186,7 @@ pub struct RemoteSettings {
     /// `sersync/rsync`, but for what the remote says otherwise.
     pub rsync: Rsync,
     /// Where `ip` stands.
-    pub written: Written,
+    pub position: Position,
 }
 
 /// Where a remote is, from `ip`, `name` and `ssh`.
@@ -233,7 +233,7 @@ pub struct Rsync {
     /// `passwordfile`, for an rsync daemon: a remote shell refuses it.
     pub password_file: Option<PathBuf>,
     /// Where `passwordfile` stands, if there is one.
-    pub password_file_written: Written,
+    pub password_file_position: Position,
     /// The port of the rsync daemon, or of SSH.
     pub port: Option<u16>,
     /// `timeout time` in seconds, if it is on.
@@ -252,16 +252,16 @@ pub struct FailLog {
 
 /// `crontab`: full syncs that nothing but time asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Crontab {
+pub struct CrontabSettings {
     /// When.
-    pub schedule: Schedule,
+    pub timetable: Timetable,
     /// `crontabfilter exclude`: rsync patterns; empty if `crontabfilter start` is false.
     pub excludes: Vec<Vec<u8>>,
 }
 
 /// When the scheduled full syncs are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Schedule {
+pub enum Timetable {
     /// `crontab schedule`: on an interval in seconds; a number without a unit in the file is minutes.
     Every(u64),
     /// `crontab at` (an extension): at these times of every day, of the local clock; at least one,
@@ -321,7 +321,7 @@ pub enum EmptyRoot {
 
 /// `alert command after` (an extension): what tells the user that something is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Alert {
+pub struct AlertSettings {
     /// A shell command, as it was written.
     pub command: Vec<u8>,
     /// How long a remote has to be down before it is told of, in seconds.

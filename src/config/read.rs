@@ -15,9 +15,10 @@ use super::settings::Common;
 use super::units::{self, Unit};
 use super::xml::{self, shown, shown_path, Attribute, Element};
 use super::{
-    Alert, Batch, Config, Crontab, EmptyRoot, Events, FailLog, Filter, Plugin, PluginKind,
+    AlertSettings, Batch, Config, CrontabSettings, EmptyRoot, Events, FailLog, FilterSettings,
+    Plugin, PluginKind,
 };
-use super::{RemoteSettings, Root, Safety, Schedule, StandbyMode, StatusAddress, TimeOfDay};
+use super::{RemoteSettings, Root, Safety, StandbyMode, StatusAddress, TimeOfDay, Timetable};
 use crate::sorted::SortedSet;
 use std::ffi::OsStr;
 use std::ops::RangeInclusive;
@@ -109,15 +110,15 @@ fn file_system(head: Element<'_>) -> Result<(), Problem> {
     xfs.map_or(Ok(false), |xfs| xfs.switch()).map(drop)
 }
 
-fn filter(head: Element<'_>) -> Result<Filter, Problem> {
-    let Some(filter) = head.child("filter") else { return Ok(Filter::default()) };
+fn filter(head: Element<'_>) -> Result<FilterSettings, Problem> {
+    let Some(filter) = head.child("filter") else { return Ok(FilterSettings::default()) };
     let hidden = filter.attribute("hidden");
     // `hidden` stands alone where nothing else is filtered.
     let start = match filter.attribute("start") {
         None if hidden.is_some() => false,
         Some(_) | None => filter.start()?,
     };
-    Ok(Filter {
+    Ok(FilterSettings {
         excludes: if start { expressions(filter, "exclude")? } else { Vec::new() },
         hidden: hidden.map_or(Ok(false), |hidden| hidden.switch())?,
     })
@@ -171,11 +172,11 @@ fn roots(sersync: Element<'_>, warnings: &mut Warnings) -> Result<Vec<Root>, Pro
                 warnings.add(|| shared_remote(child, &watch, other));
             }
             destinations.push((place, watch.clone()));
-            let written = child.attribute("ip").map(|ip| ip.written()).unwrap_or_default();
-            remotes.push(RemoteSettings { address, rsync, written });
+            let position = child.attribute("ip").map(|ip| ip.position()).unwrap_or_default();
+            remotes.push(RemoteSettings { address, rsync, position });
         }
-        let written = element.attribute("watch").map(|watch| watch.written()).unwrap_or_default();
-        roots.push(Root { watch, remotes, written });
+        let position = element.attribute("watch").map(|watch| watch.position()).unwrap_or_default();
+        roots.push(Root { watch, remotes, position });
     }
     Ok(roots)
 }
@@ -212,17 +213,17 @@ fn fail_log(sersync: Element<'_>) -> Result<FailLog, Problem> {
     Ok(FailLog { path, every_s: every.as_secs() })
 }
 
-fn crontab(sersync: Element<'_>) -> Result<Option<Crontab>, Problem> {
+fn crontab(sersync: Element<'_>) -> Result<Option<CrontabSettings>, Problem> {
     let Some(crontab) = started(sersync, "crontab")? else { return Ok(None) };
-    let schedule = match (crontab.attribute("schedule"), crontab.attribute("at")) {
+    let timetable = match (crontab.attribute("schedule"), crontab.attribute("at")) {
         (Some(_), Some(at)) => {
             return Err(at.wrong("either schedule or at").hint(Hint::DELETE_ONE));
         }
-        (None, Some(at)) => Schedule::At(times_of_day(&at)?),
+        (None, Some(at)) => Timetable::At(times_of_day(&at)?),
         (Some(every), None) => {
-            Schedule::Every(time(&every, Unit::Minutes, 1..=INTERVAL_S_MAX)?.as_secs())
+            Timetable::Every(time(&every, Unit::Minutes, 1..=INTERVAL_S_MAX)?.as_secs())
         }
-        (None, None) => Schedule::Every(CRONTAB_EVERY.as_secs()),
+        (None, None) => Timetable::Every(CRONTAB_EVERY.as_secs()),
     };
     let pattern =
         |exclude: Element<'_>| Ok(exclude.required("expression", "an rsync pattern")?.bytes());
@@ -230,7 +231,7 @@ fn crontab(sersync: Element<'_>) -> Result<Option<Crontab>, Problem> {
         Some(filter) => filter.children_named("exclude").map(pattern).collect::<Result<_, _>>()?,
         None => Vec::new(),
     };
-    Ok(Some(Crontab { schedule, excludes }))
+    Ok(Some(CrontabSettings { timetable, excludes }))
 }
 
 /// Times of day with commas between them, sorted, each once.
@@ -276,14 +277,14 @@ fn safety(sersync: Element<'_>) -> Result<Safety, Problem> {
     Ok(Safety { empty_root })
 }
 
-fn alert(sersync: Element<'_>) -> Result<Option<Alert>, Problem> {
+fn alert(sersync: Element<'_>) -> Result<Option<AlertSettings>, Problem> {
     let Some(element) = sersync.child("alert") else { return Ok(None) };
     let command = element.required("command", "the command to run")?.bytes();
     let after = match element.attribute("after") {
         Some(written) => time(&written, Unit::Seconds, 0..=ALERT_AFTER_S_MAX)?,
         None => ALERT_AFTER,
     };
-    Ok(Some(Alert { command, after_s: after.as_secs() }))
+    Ok(Some(AlertSettings { command, after_s: after.as_secs() }))
 }
 
 /// `sersync/plugin`, if it is on: its block must be there, and watch something that is synced.

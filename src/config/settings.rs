@@ -92,7 +92,7 @@ impl<'a> Common<'a> {
             without_effect(remote, &["passwordfile"], "over ssh", warnings);
         } else if let (Some(file), Some(path)) = (file, path) {
             rsync.password_file = Some(path?);
-            rsync.password_file_written = file.written();
+            rsync.password_file_position = file.position();
             if rsync.user.is_none() {
                 warnings.add(|| file.problem(NOBODY));
             }

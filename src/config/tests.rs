@@ -15,9 +15,9 @@ fn parse(source: &[u8]) -> Result<Config, Error> {
 fn root(watch: &str, remotes: Vec<Address>) -> Root {
     let rsync = Rsync { params: vec![b"-artz".into()], ..Rsync::default() };
     let to =
-        |address| RemoteSettings { address, rsync: rsync.clone(), written: Written::default() };
+        |address| RemoteSettings { address, rsync: rsync.clone(), position: Position::default() };
     let remotes = remotes.into_iter().map(to).collect();
-    Root { watch: watch.into(), remotes, written: Written::default() }
+    Root { watch: watch.into(), remotes, position: Position::default() }
 }
 
 /// The settings of the first remote.
@@ -83,16 +83,16 @@ fn the_official_template_means_what_it_always_meant() {
         file: "confxml.xml".into(),
         status: StatusAddress { host: "localhost".into(), port: 8008 },
         debug: false,
-        filter: Filter::default(),
+        filter: FilterSettings::default(),
         events: Events::default(),
         roots: vec![Root {
             watch: "/opt/tongbu".into(),
             remotes: vec![RemoteSettings {
                 address: daemon("127.0.0.1", "tongbu1"),
                 rsync: Rsync { params: vec![b"-artuz".into()], ..Rsync::default() },
-                written: Written::default(),
+                position: Position::default(),
             }],
-            written: Written::default(),
+            position: Position::default(),
         }],
         fail_log: FailLog { path: "/tmp/rsync_fail_log.sh".into(), every_s: 3600 },
         crontab: None,
@@ -123,13 +123,16 @@ fn the_templates_switches_turn_each_thing_on() {
         params: vec![b"-artuz".into()],
         user: Some("root".into()),
         password_file: None,
-        password_file_written: Written::default(),
+        password_file_position: Position::default(),
         port: Some(874),
         timeout_s: Some(100),
     };
     assert_eq!(*first_rsync(&config), rsync);
     let excludes = vec![b"*.php".to_vec(), b"info/*".to_vec()];
-    assert_eq!(config.crontab, Some(Crontab { schedule: Schedule::Every(36_000), excludes }));
+    assert_eq!(
+        config.crontab,
+        Some(CrontabSettings { timetable: Timetable::Every(36_000), excludes })
+    );
     assert_eq!(config.plugin, Some(PluginKind::Command));
 }
 
@@ -241,8 +244,8 @@ fn times_have_units() {
         let config = parse(source.as_bytes()).unwrap();
         assert_eq!(config.fail_log.every_s, seconds, "{written}");
         assert_eq!(
-            config.crontab.map(|crontab| crontab.schedule),
-            Some(Schedule::Every(seconds)),
+            config.crontab.map(|crontab| crontab.timetable),
+            Some(Timetable::Every(seconds)),
             "{written}"
         );
     }
@@ -252,14 +255,14 @@ fn times_have_units() {
 fn full_syncs_may_have_times_of_day() {
     let at = |hour, minute| TimeOfDay { hour, minute };
     for (written, expected) in [
-        ("at='03:00'", Schedule::At(vec![at(3, 0)])),
-        ("at=' 15:30, 3:00,15:30'", Schedule::At(vec![at(3, 0), at(15, 30)])),
-        ("schedule='90m'", Schedule::Every(5400)),
-        ("", Schedule::Every(36_000)),
+        ("at='03:00'", Timetable::At(vec![at(3, 0)])),
+        ("at=' 15:30, 3:00,15:30'", Timetable::At(vec![at(3, 0), at(15, 30)])),
+        ("schedule='90m'", Timetable::Every(5400)),
+        ("", Timetable::Every(36_000)),
     ] {
         let config = parse(with(&format!("<crontab start='true' {written}/>")).as_bytes()).unwrap();
         assert_eq!(texts(&config.warnings), [""; 0]);
-        assert_eq!(config.crontab.map(|crontab| crontab.schedule), Some(expected), "{written}");
+        assert_eq!(config.crontab.map(|crontab| crontab.timetable), Some(expected), "{written}");
     }
 }
 
@@ -371,7 +374,11 @@ fn an_alert_has_a_command_and_a_time() {
     ];
     for (written, command, after_s) in cases {
         let config = parse(with(written).as_bytes()).unwrap();
-        assert_eq!(config.alert, Some(Alert { command: command.into(), after_s }), "{written}");
+        assert_eq!(
+            config.alert,
+            Some(AlertSettings { command: command.into(), after_s }),
+            "{written}"
+        );
         assert_eq!(texts(&config.warnings), [""; 0]);
     }
     for (written, expected) in [

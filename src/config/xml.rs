@@ -10,7 +10,7 @@ use super::diagnosis::hint::Hint;
 use super::diagnosis::repair::Edit;
 use super::schema;
 use super::text::Encoding;
-use super::Written;
+use super::Position;
 use roxmltree::{Document, Node};
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
@@ -193,9 +193,9 @@ impl<'a> Attribute<'a> {
     }
 
     /// Where it stands.
-    pub(super) fn written(&self) -> Written {
+    pub(super) fn position(&self) -> Position {
         let problem = self.problem("");
-        Written { line: problem.line, column: problem.column }
+        Position { line: problem.line, column: problem.column }
     }
 
     /// The complaint that the value is not what was expected.

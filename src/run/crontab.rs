@@ -20,10 +20,10 @@ const WALL_MS: u64 = 1_000;
 
 impl Crontab {
     /// For so many remotes, starting now.
-    pub fn new(crontab: Option<&config::Crontab>, remotes: usize, now: Time) -> Crontab {
+    pub fn new(crontab: Option<&config::CrontabSettings>, remotes: usize, now: Time) -> Crontab {
         let Some(crontab) = crontab else { return Crontab::default() };
         let wall = clock::wall();
-        let schedule = Schedule::new(&crontab.schedule, now, wall);
+        let schedule = Schedule::new(&crontab.timetable, now, wall);
         Crontab { schedules: vec![schedule; remotes], wall: Some((wall, now)) }
     }
 

@@ -144,7 +144,7 @@ struct Loop {
     /// The configuration has been read again, and this loop ends for the next.
     next: Option<Setup>,
     /// What is left out now, to see whether the next configuration leaves out something else.
-    leaves_out: config::Filter,
+    leaves_out: config::FilterSettings,
 }
 
 /// What one loop leaves to the next when the configuration has been read again.

@@ -5,7 +5,7 @@
 
 use crate::config::language::Language;
 use crate::config::{units, Config, EmptyRoot, Error as ConfigError, Events, Hint, RemoteSettings};
-use crate::config::{PluginKind, Root, Schedule, StandbyMode, Written, FILE_BYTES_MAX};
+use crate::config::{PluginKind, Position, Root, StandbyMode, Timetable, FILE_BYTES_MAX};
 use crate::engine::sending::standing::Known;
 use crate::engine::watching::filter::Filter;
 use crate::keep::state::beside;
@@ -216,7 +216,7 @@ pub fn read_again(options: Options, directory: PathBuf, lock: Lock) -> ReadAgain
 pub fn say_intervals(config: &Config) {
     let every = units::spoken(config.fail_log.every_s);
     log::info!("failLog: what does not get through is tried again every {every} at the latest");
-    if let Some(Schedule::Every(seconds)) = config.crontab.as_ref().map(|it| &it.schedule) {
+    if let Some(Timetable::Every(seconds)) = config.crontab.as_ref().map(|it| &it.timetable) {
         log::info!("crontab: a full sync every {}", units::spoken(*seconds));
     }
 }
@@ -305,12 +305,13 @@ pub fn roots_of_plugin(kind: PluginKind, config: &Config) -> Result<Vec<Root>, E
         let text = format!(
             "found no <plugin name=\"{name}\"> behind </sersync>, which -m {name} needs; add that block"
         );
-        return Err(config.fault(Written::default(), text).into());
+        return Err(config.fault(Position::default(), text).into());
     };
-    let alone = |watch: &Path, written| Root { watch: watch.into(), remotes: Vec::new(), written };
+    let alone =
+        |watch: &Path, position| Root { watch: watch.into(), remotes: Vec::new(), position };
     Ok(match block.watch() {
-        Some(watch) => vec![alone(watch, Written::default())],
-        None => config.roots.iter().map(|root| alone(&root.watch, root.written)).collect(),
+        Some(watch) => vec![alone(watch, Position::default())],
+        None => config.roots.iter().map(|root| alone(&root.watch, root.position)).collect(),
     })
 }
 
@@ -329,7 +330,7 @@ pub fn check_root(config: &Config, root: &Root) -> Result<(), ConfigError> {
         Err(error) => format!("cannot be looked at: {error}"),
     };
     let text = format!("watch=\"{}\" {what}", root.watch.display());
-    Err(config.fault(root.written, text).hint(Hint::MAKE_DIRECTORY))
+    Err(config.fault(root.position, text).hint(Hint::MAKE_DIRECTORY))
 }
 
 fn check_password_files(config: &Config, root: &Root) -> Result<(), Error> {
@@ -360,7 +361,7 @@ pub fn check_password_file(config: &Config, to: &RemoteSettings) -> Result<(), P
     let Some(file) = &to.rsync.password_file else { return Ok(()) };
     let fault = |text| {
         let text = format!("passwordfile=\"{}\" {text}", file.display());
-        config.fault(to.rsync.password_file_written, text)
+        config.fault(to.rsync.password_file_position, text)
     };
     password_file::check(file, to.rsync.user.as_deref()).map_err(|found| match found {
         Fault::Refused(text, hint) => PasswordFault::Refused(fault(text).hint(hint)),
@@ -403,7 +404,7 @@ fn routes_of(
 ) -> Result<Vec<Arc<Route>>, Error> {
     let footing = Footing::of(&root.watch).map_err(|error| {
         let text = format!("watch=\"{}\" is gone: {error}", root.watch.display());
-        Error::from(config.fault(root.written, text))
+        Error::from(config.fault(root.position, text))
     })?;
     let mark = resolved(config)?;
     let route = |to: &RemoteSettings| {

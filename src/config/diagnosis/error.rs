@@ -8,7 +8,7 @@ use super::excerpt::Excerpt;
 use super::hint::Hint;
 use super::repair::Edit;
 use crate::config::language::Language;
-use crate::config::Written;
+use crate::config::Position;
 use std::fmt;
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ impl Error {
     }
 
     /// A complaint about what stands at a place of the file, with what to do.
-    pub(in crate::config) fn at(file: PathBuf, at: Written, text: String) -> Error {
+    pub(in crate::config) fn at(file: PathBuf, at: Position, text: String) -> Error {
         let (line, column) = (at.line, at.column);
         Error { file, line, column, text, hint: None, excerpt: None }
     }

@@ -100,13 +100,13 @@ enum When {
 
 impl Schedule {
     /// A schedule that starts now: what was due before is not owed.
-    pub fn new(schedule: &config::Schedule, now: Time, wall: Wall) -> Schedule {
+    pub fn new(schedule: &config::Timetable, now: Time, wall: Wall) -> Schedule {
         Schedule(match schedule {
-            config::Schedule::Every(seconds) => {
+            config::Timetable::Every(seconds) => {
                 let period_ms = seconds.saturating_mul(1000);
                 When::Every { period_ms, next: now + period_ms }
             }
-            config::Schedule::At(times) => {
+            config::Timetable::At(times) => {
                 let seconds = |time: &config::TimeOfDay| {
                     i64::from(time.hour) * 3600 + i64::from(time.minute) * 60
                 };

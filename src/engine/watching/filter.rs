@@ -23,7 +23,7 @@ impl Filter {
     ///
     /// # Errors
     /// An expression that does not compile, with why. The configuration has tried them all before.
-    pub fn new(filter: &config::Filter) -> Result<Filter, String> {
+    pub fn new(filter: &config::FilterSettings) -> Result<Filter, String> {
         let excludes: Result<_, _> = filter
             .excludes
             .iter()
@@ -86,7 +86,7 @@ mod tests {
 
     fn filter(expressions: &[&str]) -> Filter {
         let excludes = expressions.iter().map(|text| text.to_string()).collect();
-        Filter::new(&config::Filter { excludes, hidden: false }).unwrap()
+        Filter::new(&config::FilterSettings { excludes, hidden: false }).unwrap()
     }
 
     #[test]

@@ -320,7 +320,7 @@ mod tests {
         let rsync = Rsync {
             user: Some("rsync_backup".into()),
             password_file: Some(PathBuf::from("/etc/rsync.password")),
-            password_file_written: Default::default(),
+            password_file_position: Default::default(),
             port: Some(874),
             timeout_s: Some(100),
             ..params(&["-artuz", "--sockopts=", "--contimeout", "5"])

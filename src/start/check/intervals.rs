@@ -3,7 +3,7 @@
 
 use super::finding::Finding;
 use crate::config::units::spoken;
-use crate::config::{Config, Crontab, Schedule};
+use crate::config::{Config, CrontabSettings, Timetable};
 
 const DAY_S: u64 = 86_400;
 /// A full sync more often than this keeps the remotes busy with nothing else.
@@ -32,10 +32,10 @@ fn fail_log(every_s: u64) -> Finding {
     Finding::note(place, format!("{text}, and as soon as its remote is back"))
 }
 
-fn full_sync(crontab: &Crontab, deletes: bool) -> Finding {
-    let (place, when) = match &crontab.schedule {
-        Schedule::Every(seconds) => ("crontab schedule", format!("every {}", spoken(*seconds))),
-        Schedule::At(times) => {
+fn full_sync(crontab: &CrontabSettings, deletes: bool) -> Finding {
+    let (place, when) = match &crontab.timetable {
+        Timetable::Every(seconds) => ("crontab schedule", format!("every {}", spoken(*seconds))),
+        Timetable::At(times) => {
             let times: Vec<_> = times.iter().map(ToString::to_string).collect();
             ("crontab at", format!("at {}, local time", times.join(" and ")))
         }
@@ -45,12 +45,12 @@ fn full_sync(crontab: &Crontab, deletes: bool) -> Finding {
         false => "which deletes nothing, since delete is off in inotify",
     };
     let text = format!("a full sync {when}, {what}");
-    match &crontab.schedule {
-        Schedule::Every(seconds) if *seconds < FULL_SYNC_S_MIN => Finding::warning(
+    match &crontab.timetable {
+        Timetable::Every(seconds) if *seconds < FULL_SYNC_S_MIN => Finding::warning(
             place,
             format!("{text}; that is often: write 600 for ten hours, or 1h"),
         ),
-        Schedule::Every(_) | Schedule::At(_) => Finding::note(place, text),
+        Timetable::Every(_) | Timetable::At(_) => Finding::note(place, text),
     }
 }
 
@@ -85,12 +85,12 @@ mod tests {
     #[test]
     fn the_full_sync_says_when_and_whether_it_deletes() {
         let at = |hour| TimeOfDay { hour, minute: 30 };
-        let crontab = |schedule| Crontab { schedule, excludes: Vec::new() };
+        let crontab = |timetable| CrontabSettings { timetable, excludes: Vec::new() };
         assert_eq!(
-            said(&full_sync(&crontab(Schedule::Every(36_000)), true)),
+            said(&full_sync(&crontab(Timetable::Every(36_000)), true)),
             (Note, "a full sync every 10 hours, which deletes what only the remotes have")
         );
-        let times = crontab(Schedule::At(vec![at(3), at(15)]));
+        let times = crontab(Timetable::At(vec![at(3), at(15)]));
         assert_eq!(
             said(&full_sync(&times, false)),
             (
@@ -99,6 +99,6 @@ mod tests {
                  off in inotify"
             )
         );
-        assert_eq!(full_sync(&crontab(Schedule::Every(10)), true).severity, Warning);
+        assert_eq!(full_sync(&crontab(Timetable::Every(10)), true).severity, Warning);
     }
 }

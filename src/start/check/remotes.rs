@@ -97,7 +97,7 @@ fn is_daemon(config: &Config) -> bool {
 }
 
 fn place(config: &Config, to: &RemoteSettings) -> String {
-    format!("{}:{}:{}", config.file.display(), to.written.line, to.written.column)
+    format!("{}:{}:{}", config.file.display(), to.position.line, to.position.column)
 }
 
 /// A root that is not there must not keep its remotes from being asked.

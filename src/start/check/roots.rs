@@ -74,9 +74,9 @@ pub(super) fn findings(config: &Config, filter: &Filter, language: Language) -> 
 }
 
 fn place(config: &Config, root: &Root) -> String {
-    match root.written.line {
+    match root.position.line {
         0 => root.watch.display().to_string(),
-        line => format!("{}:{line}:{}", config.file.display(), root.written.column),
+        line => format!("{}:{line}:{}", config.file.display(), root.position.column),
     }
 }
 
@@ -199,7 +199,7 @@ mod tests {
         }
         fs::write(home.path().join("file"), "").unwrap();
         let excludes = vec!["left out/(.*)".into(), "left out".into()];
-        let filter = Filter::new(&config::Filter { excludes, hidden: false }).unwrap();
+        let filter = Filter::new(&config::FilterSettings { excludes, hidden: false }).unwrap();
         let mut counted = Counted::default();
         assert_eq!(walk(home.path(), &filter, &mut counted), None);
         assert_eq!(counted.directories, 4, "{counted:?}");

@@ -47,7 +47,7 @@ impl Alerts {
     /// # Errors
     /// The system has no pipes or threads left.
     pub fn new(
-        alert: &config::Alert,
+        alert: &config::AlertSettings,
         remotes: Vec<String>,
         roots: Vec<PathBuf>,
         stop: PipeReader,
@@ -193,7 +193,7 @@ mod tests {
     use std::path::Path;
 
     fn start(command: &str, after_s: u64) -> (Alerts, io::PipeWriter) {
-        let alert = config::Alert { command: command.into(), after_s };
+        let alert = config::AlertSettings { command: command.into(), after_s };
         let (stop, running) = io::pipe().unwrap();
         let alerts = Alerts::new(&alert, vec!["h::m".into()], vec!["/r a".into()], stop).unwrap();
         (alerts, running)

@@ -40,12 +40,12 @@ fn seconds(date: &str) -> i64 {
     (days - 719_469) * DAY_S + number(11..13) * HOUR_S + number(14..16) * 60
 }
 
-fn at(times: &[&str]) -> config::Schedule {
+fn at(times: &[&str]) -> config::Timetable {
     let time = |text: &&str| {
         let (hour, minute) = text.split_once(':').unwrap();
         TimeOfDay { hour: hour.parse().unwrap(), minute: minute.parse().unwrap() }
     };
-    config::Schedule::At(times.iter().map(time).collect())
+    config::Timetable::At(times.iter().map(time).collect())
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn what_falls_due_during_a_run_is_due_once_afterwards() {
 
 #[test]
 fn an_interval_counts_from_the_start_of_the_last_and_knows_no_wall_clock() {
-    let mut schedule = Schedule::new(&config::Schedule::Every(60), Time(500), wall(BERLIN, 0));
+    let mut schedule = Schedule::new(&config::Timetable::Every(60), Time(500), wall(BERLIN, 0));
     for (now, running, expected) in [
         (60_499, false, None),
         (60_500, false, Some(0)),
