@@ -27,10 +27,11 @@ use crate::keep::state::store::Store;
 use crate::rsync::told::exit::Exit;
 use crate::rsync::told::outcome::Outcome;
 use crate::run::crontab::Crontab;
+use crate::run::ground::{is_empty, Ground};
 use crate::run::ssh::Sockets;
 use crate::run::standbys::Standbys;
-use crate::run::walk::{below, Ground, Told, Walks};
-use crate::run::worker::{self, is_empty, Finished, Footing, Route, Standby, Workers};
+use crate::run::walk::{below, WalkMessage, WalkedRoot, Walks};
+use crate::run::worker::{Finished, Route, Standby, WorkerMessage, Workers};
 use crate::sys::channel::{channel, Receiver};
 use crate::sys::clock;
 use crate::sys::epoll::Epoll;
@@ -106,19 +107,19 @@ struct Loop {
     engine: Engine,
     epoll: Epoll,
     signals: Signals,
-    grounds: Vec<Arc<Ground>>,
+    roots: Vec<Arc<WalkedRoot>>,
     routes: Vec<Arc<Route>>,
     /// Of the SSH connections; they are closed at the end.
     _sockets: Option<Sockets>,
     workers: Workers,
-    told_by_workers: Receiver<worker::Told>,
+    from_workers: Receiver<WorkerMessage>,
     standbys: Standbys<Standby>,
     /// How many processors there are for this program.
     processors: usize,
     /// Told by the kernel, for the sake of the standbys.
     _mounts: Option<Mounts>,
     walks: Walks,
-    told: Receiver<Told>,
+    from_walks: Receiver<WalkMessage>,
     reporter: Reporter,
     ledger: Ledger,
     crontab: Crontab,
@@ -150,7 +151,7 @@ struct Loop {
 /// What one loop leaves to the next when the configuration has been read again.
 struct Heirloom {
     signals: Signals,
-    grounds: Vec<Arc<Ground>>,
+    roots: Vec<Arc<WalkedRoot>>,
     started: Instant,
 }
 
@@ -161,8 +162,8 @@ struct Heirloom {
 pub fn run(mut setup: Setup) -> io::Result<()> {
     let signals =
         [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2];
-    let (signals, grounds) = (Signals::catch(&signals)?, Vec::new());
-    let mut heirloom = Heirloom { signals, grounds, started: Instant::now() };
+    let (signals, roots) = (Signals::catch(&signals)?, Vec::new());
+    let mut heirloom = Heirloom { signals, roots, started: Instant::now() };
     loop {
         let mut it = Loop::new(setup, heirloom)?;
         it.run()?;
@@ -176,26 +177,26 @@ pub fn run(mut setup: Setup) -> io::Result<()> {
 impl Loop {
     fn new(mut setup: Setup, heirloom: Heirloom) -> io::Result<Loop> {
         let epoll = Epoll::new()?;
-        let Heirloom { signals, grounds: old, started } = heirloom;
+        let Heirloom { signals, roots: old, started } = heirloom;
         epoll.add(&signals, SIGNALS)?;
-        let (worker_tells, told_by_workers) = channel()?;
-        epoll.add(&told_by_workers, JOBS)?;
-        let (tell, told) = channel()?;
-        epoll.add(&told, WALKS)?;
+        let (workers_tell, from_workers) = channel()?;
+        epoll.add(&from_workers, JOBS)?;
+        let (walks_tell, from_walks) = channel()?;
+        epoll.add(&from_walks, WALKS)?;
         let (stop, running) = io::pipe()?;
         let sockets = Sockets::open(&mut setup.routes);
 
         let modify = if setup.events.modify { event::mask::MODIFY } else { 0 };
-        let mut grounds = Vec::new();
+        let mut walked = Vec::new();
         for (number, root) in setup.config.roots.iter().enumerate() {
             // What stays watched goes on telling: nothing is missed between two configurations.
-            let kept = old.iter().find(|ground| ground.path == root.watch);
+            let kept = old.iter().find(|old| old.path == root.watch);
             let inotify = match kept {
-                Some(ground) => ground.inotify.clone(),
+                Some(old) => old.inotify.clone(),
                 None => Arc::new(Inotify::new()?),
             };
             epoll.add(&*inotify, FIRST_ROOT + number as u64)?;
-            grounds.push(Arc::new(Ground {
+            walked.push(Arc::new(WalkedRoot {
                 id: RootId(number),
                 path: root.watch.clone(),
                 inotify,
@@ -263,19 +264,19 @@ impl Loop {
             started,
             engine,
             signals,
-            unwatched: grounds.len(),
-            reporter: Reporter::new(&grounds, &setup.routes),
-            grounds,
+            unwatched: walked.len(),
+            reporter: Reporter::new(&walked, &setup.routes),
+            roots: walked,
             routes: setup.routes,
             _sockets: sockets,
-            workers: Workers::new(setup.workers, worker_tells, stop)?,
-            told_by_workers,
+            workers: Workers::new(setup.workers, workers_tell, stop)?,
+            from_workers,
             standbys: Standbys::new(setup.config.standby),
             processors: thread::available_parallelism().map_or(1, usize::from),
             _mounts: standing_by::mounts(setup.config.standby, &epoll),
             epoll,
-            walks: Walks::new(tell)?,
-            told,
+            walks: Walks::new(walks_tell)?,
+            from_walks,
             clock: Instant::now(),
             reading: Reading::new(),
             ready: Some(setup.ready),
@@ -334,11 +335,11 @@ impl Loop {
         while let Some(action) = self.engine.poll_action(self.now()) {
             match action {
                 Action::Scan(root, scan) => {
-                    self.walks.start(self.grounds[root.0].clone(), scan);
+                    self.walks.start(self.roots[root.0].clone(), scan);
                 }
-                Action::RemoveWatch(root, wd) => self.grounds[root.0].inotify.remove(wd),
+                Action::RemoveWatch(root, wd) => self.roots[root.0].inotify.remove(wd),
                 Action::Look(root, path) => {
-                    let seen = look(&self.grounds[root.0], &path);
+                    let seen = look(&self.roots[root.0], &path);
                     self.handle(Input::Seen(root, path, seen));
                 }
                 Action::CheckRoot(root) => self.check_root(root),
@@ -366,17 +367,17 @@ impl Loop {
 
     /// Whether a root is back. An empty directory is not what has gone.
     fn check_root(&mut self, root: RootId) {
-        let path = &self.grounds[root.0].path;
-        let Ok(later) = Footing::of(path) else { return };
+        let path = &self.roots[root.0].path;
+        let Ok(later) = Ground::of(path) else { return };
         let known = self.routes.iter().find(|route| route.root == *path);
         // Where there is no remote, nothing can be deleted by mistake.
-        let fits = known.is_none_or(|route| route.footing.may_become(&later));
+        let fits = known.is_none_or(|route| route.ground.may_become(&later));
         if !fits || is_empty(path) {
             return;
         }
         let path = path.clone();
         for route in self.routes.iter_mut().filter(|route| route.root == path) {
-            *route = Arc::new(Route { footing: later, ..Route::clone(route) });
+            *route = Arc::new(Route { ground: later, ..Route::clone(route) });
         }
         self.handle(Input::RootBack(root));
     }
@@ -410,7 +411,7 @@ impl Loop {
         }
         if let Report::Halted(root, _) = report {
             // They are in the directory that is gone, and would keep its disk busy.
-            let (routes, path) = (&self.routes, &self.grounds[root.0].path);
+            let (routes, path) = (&self.routes, &self.roots[root.0].path);
             self.standbys.let_go(|remote| routes[remote.0].root == *path);
         }
         if let Report::Watching(..) = report {
@@ -439,17 +440,17 @@ impl Loop {
     }
 
     fn worker_told(&mut self) -> io::Result<()> {
-        match self.told_by_workers.receive() {
-            Some(worker::Told::Ended(remote, job, finished)) => {
+        match self.from_workers.receive() {
+            Some(WorkerMessage::Ended(remote, job, finished)) => {
                 self.job_ended(remote, job, finished)?;
             }
-            Some(worker::Told::Standing(remote, standby)) => {
+            Some(WorkerMessage::StandbyStarted(remote, standby)) => {
                 self.workers.ended();
                 standby.into_iter().for_each(|standby| self.keep_standby(remote, standby));
             }
-            Some(worker::Told::Large(job, files)) => self.handle(Input::Large(job, files)),
-            Some(worker::Told::Whole(job, whole)) => self.handle(Input::Whole(job, whole)),
-            Some(worker::Told::Progress(job, sample)) => self.full_sync_told(job, sample),
+            Some(WorkerMessage::Large(job, files)) => self.handle(Input::Large(job, files)),
+            Some(WorkerMessage::Whole(job, whole)) => self.handle(Input::Whole(job, whole)),
+            Some(WorkerMessage::Progress(job, sample)) => self.full_sync_told(job, sample),
             None => {}
         }
         Ok(())
@@ -472,20 +473,20 @@ impl Loop {
     }
 
     fn walk_told(&mut self) -> io::Result<()> {
-        match self.told.receive() {
-            Some(Told::Listings(root, listings)) => {
+        match self.from_walks.receive() {
+            Some(WalkMessage::Listings(root, listings)) => {
                 for listing in listings {
                     self.handle(Input::Listing(root, listing));
                 }
             }
-            Some(Told::Ended(root, scan, entries)) => {
+            Some(WalkMessage::Ended(root, scan, entries)) => {
                 self.walks.ended();
                 entries.into_iter().for_each(|entries| self.status.count(root, entries));
                 self.handle(Input::ScanEnded(root, scan));
                 // Even if nothing happens, the engine learns that it has seen everything.
                 self.events_came(root)?;
             }
-            Some(Told::Trouble(root, path, trouble)) => {
+            Some(WalkMessage::Trouble(root, path, trouble)) => {
                 self.reporter.trouble(root, &path, &trouble);
             }
             None => {}
@@ -508,8 +509,8 @@ fn alerts(setup: &Setup, stop: &PipeReader) -> io::Result<Option<Alerts>> {
 }
 
 /// What a created file is now.
-fn look(ground: &Ground, path: &RelPath) -> Seen {
-    let Ok(found) = below(&ground.path, path).symlink_metadata() else { return Seen::Missing };
+fn look(root: &WalkedRoot, path: &RelPath) -> Seen {
+    let Ok(found) = below(&root.path, path).symlink_metadata() else { return Seen::Missing };
     if found.is_dir() {
         return Seen::Directory;
     }

@@ -5,6 +5,7 @@
 
 pub mod crontab;
 pub mod event_loop;
+pub mod ground;
 pub mod ssh;
 pub mod standbys;
 pub mod walk;

@@ -30,7 +30,7 @@ const SCANS_MAX: usize = 1_024;
 
 /// What the walk needs to know of a root.
 #[derive(Debug)]
-pub struct Ground {
+pub struct WalkedRoot {
     /// Which root this is.
     pub id: RootId,
     /// The directory.
@@ -45,7 +45,7 @@ pub struct Ground {
 
 /// What the walk tells the loop.
 #[derive(Debug)]
-pub enum Told {
+pub enum WalkMessage {
     /// Directories that were read.
     Listings(RootId, Vec<Listing>),
     /// A scan has ended; everything it found has been told. If it was of the whole root, so many files
@@ -62,11 +62,11 @@ pub struct Trouble(pub &'static str, pub io::Error);
 /// The loop's side of the walk.
 #[derive(Debug)]
 pub struct Walks {
-    tell: Sender<Told>,
+    tell: Sender<WalkMessage>,
     /// The thread for directories that turn up while the program runs.
-    thread: Sender<(Arc<Ground>, Scan)>,
+    thread: Sender<(Arc<WalkedRoot>, Scan)>,
     under_way: usize,
-    waiting: VecDeque<(Arc<Ground>, Scan)>,
+    waiting: VecDeque<(Arc<WalkedRoot>, Scan)>,
 }
 
 impl Walks {
@@ -75,12 +75,12 @@ impl Walks {
     ///
     /// # Errors
     /// No thread could be started, or no descriptor is left.
-    pub fn new(tell: Sender<Told>) -> io::Result<Walks> {
-        let (thread, scans) = channel::<(Arc<Ground>, Scan)>()?;
-        let told = tell.clone();
+    pub fn new(tell: Sender<WalkMessage>) -> io::Result<Walks> {
+        let (thread, scans) = channel::<(Arc<WalkedRoot>, Scan)>()?;
+        let to_loop = tell.clone();
         thread::Builder::new().name("walk".into()).spawn(move || {
-            while let Some((ground, scan)) = scans.receive() {
-                walk(&ground, scan, &told);
+            while let Some((root, scan)) = scans.receive() {
+                walk(&root, scan, &to_loop);
             }
         })?;
         Ok(Walks { tell, thread, under_way: 0, waiting: VecDeque::new() })
@@ -88,16 +88,16 @@ impl Walks {
 
     /// Has a directory read. The scan of a whole root gets a thread of its own, so that it never
     /// holds up a directory that is made meanwhile; where there is none to be had, it waits its turn.
-    pub fn start(&mut self, ground: Arc<Ground>, scan: Scan) {
+    pub fn start(&mut self, root: Arc<WalkedRoot>, scan: Scan) {
         if scan.place == Place::Root {
-            let (tell, ground, scan) = (self.tell.clone(), ground.clone(), scan.clone());
+            let (tell, root, scan) = (self.tell.clone(), root.clone(), scan.clone());
             let own = thread::Builder::new().name("walk".into());
-            if own.spawn(move || walk(&ground, scan, &tell)).is_ok() {
+            if own.spawn(move || walk(&root, scan, &tell)).is_ok() {
                 self.under_way += 1;
                 return;
             }
         }
-        self.waiting.push_back((ground, scan));
+        self.waiting.push_back((root, scan));
         self.hand_over();
     }
 
@@ -128,8 +128,8 @@ struct Ahead {
 
 /// Listings on their way to the loop.
 struct Outbox<'a> {
-    ground: &'a Ground,
-    tell: &'a Sender<Told>,
+    root: &'a WalkedRoot,
+    tell: &'a Sender<WalkMessage>,
     listings: Vec<Listing>,
     items: usize,
     /// Entries of all directories that were read.
@@ -149,7 +149,7 @@ impl Outbox<'_> {
         let listings = std::mem::take(&mut self.listings);
         self.items = 0;
         if !listings.is_empty() {
-            self.send(Told::Listings(self.ground.id, listings));
+            self.send(WalkMessage::Listings(self.root.id, listings));
         }
     }
 
@@ -157,19 +157,19 @@ impl Outbox<'_> {
     /// events tell.
     fn trouble(&mut self, path: &[u8], tried: &'static str, error: io::Error) {
         if !matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::ELOOP)) {
-            self.send(Told::Trouble(self.ground.id, path.to_vec(), Trouble(tried, error)));
+            self.send(WalkMessage::Trouble(self.root.id, path.to_vec(), Trouble(tried, error)));
         }
     }
 
-    fn send(&self, told: Told) {
+    fn send(&self, message: WalkMessage) {
         // Nobody listens any more only while the process ends.
-        let _ = self.tell.send(told);
+        let _ = self.tell.send(message);
     }
 }
 
 /// Walks a directory and everything below it.
-fn walk(ground: &Ground, scan: Scan, tell: &Sender<Told>) {
-    let mut outbox = Outbox { ground, tell, listings: Vec::new(), items: 0, entries: 0 };
+fn walk(root: &WalkedRoot, scan: Scan, tell: &Sender<WalkMessage>) {
+    let mut outbox = Outbox { root, tell, listings: Vec::new(), items: 0, entries: 0 };
     let mut buffer = Buffer::default();
     let is_whole = scan.place == Place::Root;
     let place = scan.watch.then_some(scan.place);
@@ -177,11 +177,11 @@ fn walk(ground: &Ground, scan: Scan, tell: &Sender<Told>) {
     let mut full = PathBuf::new();
     while let Some(next) = ahead.pop() {
         full.as_mut_os_string().clear();
-        full.push(&ground.path);
+        full.push(&root.path);
         full.push(OsStr::from_bytes(&next.path));
         let mut reached = Reached::Read;
         if let Some(place) = next.place {
-            match watch(ground, &full, &place) {
+            match watch(root, &full, &place) {
                 Ok(wd) => reached = Reached::Watched { place, wd },
                 Err(error) if out_of_watches(&error) => reached = Reached::Unwatched { place },
                 Err(error) => {
@@ -232,16 +232,16 @@ fn walk(ground: &Ground, scan: Scan, tell: &Sender<Told>) {
     }
     outbox.flush();
     let entries = is_whole.then_some(outbox.entries);
-    outbox.send(Told::Ended(ground.id, scan.id, entries));
+    outbox.send(WalkMessage::Ended(root.id, scan.id, entries));
 }
 
-fn watch(ground: &Ground, full: &Path, place: &Place) -> io::Result<Wd> {
+fn watch(root: &WalkedRoot, full: &Path, place: &Place) -> io::Result<Wd> {
     let mask = match place {
         // The user may have named a symlink for the root; everywhere else a symlink is a file.
-        Place::Root => ground.mask | inotify::ROOT,
-        Place::In { .. } => ground.mask | libc::IN_DONT_FOLLOW,
+        Place::Root => root.mask | inotify::ROOT,
+        Place::In { .. } => root.mask | libc::IN_DONT_FOLLOW,
     };
-    ground.inotify.add(full, mask)
+    root.inotify.add(full, mask)
 }
 
 /// `fs.inotify.max_user_watches` is reached, or the kernel's own memory is used up.
@@ -258,7 +258,7 @@ fn read(
     ahead: &mut Vec<Ahead>,
     outbox: &mut Outbox,
 ) {
-    let filter = &outbox.ground.filter;
+    let filter = &outbox.root.filter;
     // A directory that goes while it is read ends early; the events tell.
     while let Some(entries) = directory.read(buffer).ok().filter(|it| !it.is_end()) {
         for (name, kind) in entries {

@@ -4,21 +4,19 @@
 //! after the other. Threads are started as they are needed, at most as many as rsync may have
 //! processes.
 
-mod footing;
 mod hearing;
-mod load;
+mod job_paths;
 mod looker;
 mod renames;
 mod route;
 mod standby;
 mod whole;
 
-pub use self::footing::{is_empty, Footing, Identity};
 pub use self::route::{Excludes, Route};
 pub use self::standby::Standby;
 
 use self::hearing::Hearing;
-use self::load::{halves, Load};
+use self::job_paths::{halves, JobPaths};
 use crate::config::Address;
 use crate::engine::rel_path::RelPath;
 use crate::engine::watching::settle::Stamp;
@@ -56,16 +54,17 @@ const CONNECTION_ENDS: Duration = Duration::from_millis(100);
 
 /// What a worker is to do.
 #[derive(Debug)]
-enum Order {
-    /// A job, by the standby that its remote has.
-    Run(Arc<Route>, Job, Option<Standby>),
+enum Task {
+    /// Run a job, by the standby that its remote has.
+    Job(Arc<Route>, Job, Option<Standby>),
     /// Start a standby for a remote.
-    Stand(Arc<Route>, RemoteId, Deletes),
+    Standby(Arc<Route>, RemoteId, Deletes),
 }
 
-/// What a worker tells the loop. Each order is answered by one [`Told::Ended`] or [`Told::Standing`].
+/// What a worker tells the loop. Each task is answered by one
+/// [`WorkerMessage::Ended`] or [`WorkerMessage::StandbyStarted`].
 #[derive(Debug)]
-pub enum Told {
+pub enum WorkerMessage {
     /// What a job has found to be large, before it runs anything.
     Large(JobId, Vec<(RelPath, Stamp)>),
     /// The directories, sorted, that a job of new paths lists in place of what is in them, before it runs
@@ -76,7 +75,7 @@ pub enum Told {
     /// How far the full sync of a job has come.
     Progress(JobId, Sample),
     /// The next run of a remote is waiting, if it could be started.
-    Standing(RemoteId, Option<Standby>),
+    StandbyStarted(RemoteId, Option<Standby>),
 }
 
 /// How a job has ended, and what is to wait for the next one.
@@ -97,18 +96,18 @@ pub struct Finished {
 /// The workers' side of the channel.
 #[derive(Debug)]
 pub struct Workers {
-    orders: Sender<Order>,
+    tasks: Sender<Task>,
     shared: Arc<Shared>,
     threads: usize,
     threads_max: usize,
-    /// Orders that were handed over and have not come back.
+    /// Tasks that were handed over and have not come back.
     under_way: usize,
 }
 
 #[derive(Debug)]
 struct Shared {
-    orders: Receiver<Order>,
-    tell: Sender<Told>,
+    tasks: Receiver<Task>,
+    tell: Sender<WorkerMessage>,
     stop: PipeReader,
 }
 
@@ -118,13 +117,17 @@ impl Workers {
     ///
     /// # Errors
     /// No descriptor left.
-    pub fn new(threads_max: usize, tell: Sender<Told>, stop: PipeReader) -> io::Result<Workers> {
-        let (sender, orders) = channel()?;
-        let shared = Arc::new(Shared { orders, tell, stop });
-        Ok(Workers { orders: sender, shared, threads: 0, threads_max, under_way: 0 })
+    pub fn new(
+        threads_max: usize,
+        tell: Sender<WorkerMessage>,
+        stop: PipeReader,
+    ) -> io::Result<Workers> {
+        let (sender, tasks) = channel()?;
+        let shared = Arc::new(Shared { tasks, tell, stop });
+        Ok(Workers { tasks: sender, shared, threads: 0, threads_max, under_way: 0 })
     }
 
-    /// Orders that have not come back.
+    /// Tasks that have not come back.
     pub fn under_way(&self) -> usize {
         self.under_way
     }
@@ -134,7 +137,7 @@ impl Workers {
     /// # Errors
     /// There is no thread, and none could be started.
     pub fn run(&mut self, route: Arc<Route>, job: Job, standby: Option<Standby>) -> io::Result<()> {
-        self.order(Order::Run(route, job, standby))
+        self.hand_over(Task::Job(route, job, standby))
     }
 
     /// Has the next run of a remote wait for its list.
@@ -147,10 +150,10 @@ impl Workers {
         remote: RemoteId,
         deletes: Deletes,
     ) -> io::Result<()> {
-        self.order(Order::Stand(route, remote, deletes))
+        self.hand_over(Task::Standby(route, remote, deletes))
     }
 
-    fn order(&mut self, order: Order) -> io::Result<()> {
+    fn hand_over(&mut self, task: Task) -> io::Result<()> {
         if self.under_way >= self.threads && self.threads < self.threads_max {
             let shared = self.shared.clone();
             let thread = thread::Builder::new().name("worker".into()).spawn(move || work(&shared));
@@ -163,29 +166,30 @@ impl Workers {
         }
         self.under_way += 1;
         // The workers hold the receiver, so there is one.
-        let _ = self.orders.send(order);
+        let _ = self.tasks.send(task);
         Ok(())
     }
 
-    /// An order has come back.
+    /// A task has come back.
     pub fn ended(&mut self) {
         self.under_way = self.under_way.saturating_sub(1);
     }
 }
 
 fn work(shared: &Arc<Shared>) {
-    while let Some(order) = shared.orders.receive() {
-        let told = match order {
-            Order::Run(route, job, standby) => {
+    while let Some(task) = shared.tasks.receive() {
+        let message = match task {
+            Task::Job(route, job, standby) => {
                 let mut runner = Runner::new(shared, &route, job.id, standby);
                 let outcome = runner.run_job(&job.work);
-                Told::Ended(job.remote, job.id, runner.finish(outcome, &job.work))
+                WorkerMessage::Ended(job.remote, job.id, runner.finish(outcome, &job.work))
             }
-            Order::Stand(route, remote, deletes) => {
-                Told::Standing(remote, Standby::start(&route, route.manner(deletes)))
-            }
+            Task::Standby(route, remote, deletes) => WorkerMessage::StandbyStarted(
+                remote,
+                Standby::start(&route, route.plan_settings(deletes)),
+            ),
         };
-        let _ = shared.tell.send(told);
+        let _ = shared.tell.send(message);
     }
 }
 
@@ -220,15 +224,16 @@ impl<'a> Runner<'a> {
             }
             Work::Level { directories, delete } => self.run_all(route.levels(directories, *delete)),
             Work::Batch { deletes, fresh, split: false, paths, renames } => {
-                let load = Load::of(route, paths, *fresh);
-                self.tell_large(load.large.clone());
-                self.tell_whole(*fresh, load.whole.clone());
-                self.rename(renames::runs(route, *deletes, &load.paths, renames));
-                self.run_all(load.runs(route, *deletes))
+                let found = JobPaths::of_batch(route, paths, *fresh);
+                self.tell_large(found.large.clone());
+                self.tell_whole(*fresh, found.whole.clone());
+                self.rename(renames::runs(route, *deletes, &found.paths, renames));
+                self.run_all(found.runs(route, *deletes))
             }
             Work::Batch { deletes, fresh, split: true, paths, renames } => {
                 let (first, second) = halves(paths);
-                let [first, second] = [first, second].map(|half| Load::of(route, half, *fresh));
+                let [first, second] =
+                    [first, second].map(|half| JobPaths::of_batch(route, half, *fresh));
                 self.tell_large([&first.large[..], &second.large].concat());
                 self.tell_whole(*fresh, [&first.whole[..], &second.whole].concat());
                 let all = [&first.paths[..], &second.paths].concat();
@@ -236,9 +241,9 @@ impl<'a> Runner<'a> {
                 self.run_both(first.runs(route, *deletes), second.runs(route, *deletes))
             }
             Work::Bulk { deletes, fresh, sent, path } => {
-                let load = Load::of_one(route, path, *fresh, *sent);
-                self.tell_large(load.large.clone());
-                self.run_all(load.runs(route, *deletes))
+                let found = JobPaths::of_bulk(route, path, *fresh, *sent);
+                self.tell_large(found.large.clone());
+                self.run_all(found.runs(route, *deletes))
             }
         }
     }
@@ -264,21 +269,21 @@ impl<'a> Runner<'a> {
             Work::Batch { .. } | Work::Bulk { .. } => None,
             Work::Level { .. } | Work::FullSync { .. } => None,
         };
-        let waiting = standby.filter(|_| route.stands_on_its_root());
+        let waiting = standby.filter(|_| route.is_on_its_ground());
         let standby = waiting.and_then(|mut standby| standby.is_waiting().then_some(standby));
         Finished { outcome, literal, used_up, standby, stand }
     }
 
     fn tell_large(&self, files: Vec<(RelPath, Stamp)>) {
         if !files.is_empty() {
-            let _ = self.shared.tell.send(Told::Large(self.job, files));
+            let _ = self.shared.tell.send(WorkerMessage::Large(self.job, files));
         }
     }
 
     fn tell_whole(&self, fresh: bool, mut directories: Vec<RelPath>) {
         directories.sort();
         if fresh {
-            let _ = self.shared.tell.send(Told::Whole(self.job, directories));
+            let _ = self.shared.tell.send(WorkerMessage::Whole(self.job, directories));
         }
     }
 
@@ -308,7 +313,7 @@ impl<'a> Runner<'a> {
         for mut run in runs {
             run.args = self.route.over_connection(run.args);
             let outcome = self.run(&run);
-            if matches!(outcome, Outcome::NoDirectory(_)) && !self.route.stands_on_its_root() {
+            if matches!(outcome, Outcome::NoDirectory(_)) && !self.route.is_on_its_ground() {
                 return Outcome::RootChanged;
             }
             all = all.and(outcome);
@@ -349,7 +354,7 @@ impl<'a> Runner<'a> {
     /// reason.
     fn by_standby(&mut self, run: &Run) -> Option<Outcome> {
         let standby = self.standby.take_if(|standby| standby.fits(self.route, run))?;
-        if !self.route.stands_on_its_root() {
+        if !self.route.is_on_its_ground() {
             return Some(Outcome::RootChanged);
         }
         self.say(run);
@@ -362,7 +367,7 @@ impl<'a> Runner<'a> {
 
     /// By a process of its own.
     fn by_itself(&mut self, run: &Run) -> Outcome {
-        if !self.route.stands_on_its_root() {
+        if !self.route.is_on_its_ground() {
             return Outcome::RootChanged;
         }
         self.say(run);

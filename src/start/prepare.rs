@@ -15,8 +15,9 @@ use crate::rsync::asked::capability::Capability;
 use crate::rsync::asked::pattern;
 use crate::rsync::asked::plan::Deletes;
 use crate::run::event_loop::{ReadAgain, Setup};
+use crate::run::ground::{is_empty, Ground};
 use crate::run::ssh;
-use crate::run::worker::{is_empty, Excludes, Footing, Route, RSYNC};
+use crate::run::worker::{Excludes, Route, RSYNC};
 use crate::start::cli::{Options, CONFIG_DEFAULT};
 use crate::start::password_file::{self, Fault};
 use crate::sys::clock;
@@ -254,7 +255,7 @@ fn resumes(setup: &Setup) -> Vec<Resume> {
         let resume = match &state {
             Ok(state) => {
                 let kept = state.of(route.root.as_os_str().as_bytes(), &route.kept_as());
-                Resume::from(kept, route.footing.identity.inode(), now_ns)
+                Resume::from(kept, route.ground.identity.inode(), now_ns)
             }
             Err(_) => Resume::with_full_sync(None),
         };
@@ -402,7 +403,7 @@ fn routes_of(
     clients: &mut ssh::Clients,
     mirror: bool,
 ) -> Result<Vec<Arc<Route>>, Error> {
-    let footing = Footing::of(&root.watch).map_err(|error| {
+    let ground = Ground::of(&root.watch).map_err(|error| {
         let text = format!("watch=\"{}\" is gone: {error}", root.watch.display());
         Error::from(config.fault(root.position, text))
     })?;
@@ -412,7 +413,7 @@ fn routes_of(
         let ssh_client = clients.suit(&to.address, &mut rsync);
         Arc::new(Route {
             root: root.watch.clone(),
-            footing,
+            ground,
             address: to.address.clone(),
             rsync,
             local,

@@ -6,7 +6,7 @@ use crate::engine::watching::unwatched::POLL_MS;
 use crate::engine::{Engine, Halt, RemoteId, Report, RootId};
 use crate::rsync::told::exit::ExitStatus;
 use crate::rsync::told::outcome::Failure;
-use crate::run::walk::{Ground, Trouble};
+use crate::run::walk::{Trouble, WalkedRoot};
 use crate::run::worker::Route;
 use crate::sorted::SortedSet;
 use crate::sys::sysctl;
@@ -30,9 +30,9 @@ pub struct Reporter {
 
 impl Reporter {
     /// For these roots and remotes.
-    pub fn new(grounds: &[Arc<Ground>], routes: &[Arc<Route>]) -> Reporter {
+    pub fn new(roots: &[Arc<WalkedRoot>], routes: &[Arc<Route>]) -> Reporter {
         Reporter {
-            roots: grounds.iter().map(|ground| ground.path.clone()).collect(),
+            roots: roots.iter().map(|root| root.path.clone()).collect(),
             remotes: routes.iter().map(|route| route.target().label()).collect(),
             said: vec![SortedSet::new(); routes.len()],
         }

@@ -115,7 +115,7 @@ impl Ledger {
 fn creditors<'a>(routes: &'a [Arc<Route>], modes: &[Mode]) -> Vec<Creditor<'a>> {
     let creditor = |(route, mode): (&'a Arc<Route>, &Mode)| Creditor {
         root: &route.root,
-        inode: route.footing.identity.inode(),
+        inode: route.ground.identity.inode(),
         target: route.target(),
         mode: *mode,
         excludes: route.excludes.one_by_one.is_none().then_some(&route.excludes.patterns),

@@ -100,7 +100,7 @@ pub struct Run {
 
 /// How a flat run is put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Manner {
+pub struct PlanSettings {
     /// How it deletes.
     pub deletes: Deletes,
     /// What only the far side has may be deleted.
@@ -111,9 +111,9 @@ pub struct Manner {
 
 /// The words of a flat run that is started before its list is known. It waits for that list, and does
 /// with it what a run with words of its own would.
-pub fn standby(target: &Target, manner: Manner) -> Vec<OsString> {
-    let usual = Lists { deletes: manner.deletes == Deletes::Combined, ..Lists::default() };
-    flat(target, manner, &usual).args
+pub fn standby(target: &Target, settings: PlanSettings) -> Vec<OsString> {
+    let usual = Lists { deletes: settings.deletes == Deletes::Combined, ..Lists::default() };
+    flat(target, settings, &usual).args
 }
 
 /// The runs that make a remote equal to what was looked at, to be run in this order; none if there
@@ -121,17 +121,22 @@ pub fn standby(target: &Target, manner: Manner) -> Vec<OsString> {
 ///
 /// `whole` are directories, sorted, that have nothing in them but what is in `paths`; none unless that
 /// [is possible](super::whole::is_possible).
-pub fn batch(target: &Target, manner: Manner, paths: &[Looked], whole: &[Arc<[u8]>]) -> Vec<Run> {
-    let deletes = manner.deletes;
+pub fn batch(
+    target: &Target,
+    settings: PlanSettings,
+    paths: &[Looked],
+    whole: &[Arc<[u8]>],
+) -> Vec<Run> {
+    let deletes = settings.deletes;
     let mut lists = Lists::of(deletes, paths, whole);
     // Whoever deletes what is missing may as well do so when nothing is.
-    lists.deletes |= manner.standby && !lists.all_fresh && deletes == Deletes::Combined;
+    lists.deletes |= settings.standby && !lists.all_fresh && deletes == Deletes::Combined;
     let mut runs = Vec::with_capacity(2);
     if !lists.prune.is_empty() {
         runs.push(prune(target, &lists.prune));
     }
     if !lists.flat.is_empty() || !lists.whole.is_empty() {
-        runs.push(flat(target, manner, &lists));
+        runs.push(flat(target, settings, &lists));
     } else if paths.iter().any(|looked| looked.path.is_empty()) {
         runs.push(root_itself(target));
     }
@@ -294,7 +299,7 @@ pub(super) fn ancestors(path: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// is written twice in a second, and the path is here because the kernel saw it written. It may be
 /// left out where there is nothing to compare with (measured for 10,000 files: 0.56 s instead of
 /// 0.65).
-fn flat(target: &Target, manner: Manner, lists: &Lists) -> Run {
+fn flat(target: &Target, settings: PlanSettings, lists: &Lists) -> Run {
     let mut flags = words(&["--no-r", "-d", "-R"]);
     if !lists.all_fresh {
         flags.push(b"-c".to_vec());
@@ -308,7 +313,7 @@ fn flat(target: &Target, manner: Manner, lists: &Lists) -> Run {
     }
     // Without it a directory with something in it stays. But without a mirror what is in it may be
     // another source's: so only one that was seen to go is emptied.
-    if lists.empties_directory || lists.deletes && (manner.mirror || !manner.standby) {
+    if lists.empties_directory || lists.deletes && (settings.mirror || !settings.standby) {
         flags.push(b"--force".to_vec());
     }
     if !lists.whole.is_empty() {

@@ -29,8 +29,8 @@ impl Loop {
         let everything = setup.full_sync && setup.config.filter != self.leaves_out;
         setup.resumes = resumes(&setup, &state, everything);
         setup.read_again = self.read_again;
-        let Loop { signals, grounds, started, .. } = self;
-        Some((setup, Heirloom { signals, grounds, started }))
+        let Loop { signals, roots, started, .. } = self;
+        Some((setup, Heirloom { signals, roots, started }))
     }
 
     pub(super) fn signals_came(&mut self) {
@@ -97,7 +97,7 @@ fn resumes(setup: &Setup, state: &State, everything: bool) -> Vec<Resume> {
         if everything || setup.full_sync && kept.is_none() {
             return Resume::with_full_sync(None);
         }
-        Resume::from(kept, route.footing.identity.inode(), now_ns)
+        Resume::from(kept, route.ground.identity.inode(), now_ns)
     };
     setup.routes.iter().map(resume).collect()
 }

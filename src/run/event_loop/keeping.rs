@@ -33,7 +33,7 @@ impl Loop {
             Known {
                 root: route.root.as_os_str().as_bytes().to_vec(),
                 destination: route.kept_as(),
-                inode: route.footing.identity.inode(),
+                inode: route.ground.identity.inode(),
                 complete_ns,
                 full_sync,
                 paths: paths.into_iter().collect(),

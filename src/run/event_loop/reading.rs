@@ -52,7 +52,7 @@ impl Reading {
 impl Loop {
     /// Hands in everything that a job which has just ended can have seen.
     pub(super) fn read_before_job_end(&mut self) -> io::Result<()> {
-        for root in 0..self.grounds.len() {
+        for root in 0..self.roots.len() {
             for _ in 0..READS_BEFORE_JOB_END_MAX {
                 if !self.events_came(RootId(root))? {
                     break;
@@ -65,7 +65,7 @@ impl Loop {
     /// Reads once; `false` if nothing was there.
     pub(super) fn events_came(&mut self, root: RootId) -> io::Result<bool> {
         let stamp_ns = clock::file_stamp_ns();
-        let count = self.grounds[root.0].inotify.read(&mut self.reading.records)?;
+        let count = self.roots[root.0].inotify.read(&mut self.reading.records)?;
         let now = self.now();
         for event in event::parse(&self.reading.records[..count]) {
             if self.debug {

@@ -37,7 +37,7 @@ impl Loop {
     /// that keeps it.
     pub(super) fn leave_lost_roots(&mut self) {
         let routes = &self.routes;
-        self.standbys.let_go(|remote| !routes[remote.0].stands_on_its_root());
+        self.standbys.let_go(|remote| !routes[remote.0].is_on_its_ground());
     }
 
     /// A host has no connection left for a run: one that only waits is none too few. There are none to

@@ -1,6 +1,6 @@
 //! What a run says while it is under way: read by the worker, told to the loop from time to time.
 
-use super::Told;
+use super::WorkerMessage;
 use crate::engine::JobId;
 use crate::rsync::asked::plan::Purpose;
 use crate::rsync::told::progress::{self, Sample};
@@ -14,7 +14,7 @@ const TELL: Duration = Duration::from_millis(500);
 /// Hears one run.
 pub(super) struct Hearing<'a> {
     heard: progress::Hearing,
-    tell: &'a Sender<Told>,
+    tell: &'a Sender<WorkerMessage>,
     /// Of a full sync, the only run that says how far it has come.
     job: Option<JobId>,
     told: Option<Sample>,
@@ -22,7 +22,11 @@ pub(super) struct Hearing<'a> {
 }
 
 impl<'a> Hearing<'a> {
-    pub(super) fn new(purpose: Purpose, job: JobId, tell: &'a Sender<Told>) -> Hearing<'a> {
+    pub(super) fn new(
+        purpose: Purpose,
+        job: JobId,
+        tell: &'a Sender<WorkerMessage>,
+    ) -> Hearing<'a> {
         let job = Some(job).filter(|_| purpose == Purpose::FullSync);
         let heard = progress::Hearing::default();
         Hearing { heard, tell, job, told: None, told_at: None }
@@ -36,7 +40,7 @@ impl<'a> Hearing<'a> {
         if due && self.told != Some(sample) {
             (self.told, self.told_at) = (Some(sample), Some(Instant::now()));
             // Nobody listens any more only while the process ends.
-            let _ = self.tell.send(Told::Progress(job, sample));
+            let _ = self.tell.send(WorkerMessage::Progress(job, sample));
         }
     }
 

@@ -52,7 +52,7 @@ pub(super) fn runs(
     }
     // What the new names lie in has to be there first.
     let parents: Vec<Looked> = parents.into_iter().map(|(_, looked)| looked).collect();
-    let mut runs = plan::batch(&target, route.manner(deletes), &parents, &[]);
+    let mut runs = plan::batch(&target, route.plan_settings(deletes), &parents, &[]);
     runs.extend(links);
     runs
 }

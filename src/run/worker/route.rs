@@ -3,7 +3,6 @@
 //! `prepare` makes the routes, the loop keeps them, and each job takes one along.
 
 use super::looker::Looker;
-use super::{Footing, Identity};
 use crate::config;
 use crate::engine::rel_path::RelPath;
 use crate::engine::watching::filter::Filter;
@@ -12,6 +11,7 @@ use crate::rsync::asked::command::Target;
 use crate::rsync::asked::level::{self, Depth, Level};
 use crate::rsync::asked::plan::{self, Deletes, Now, Run};
 use crate::rsync::asked::remote_shell;
+use crate::run::ground::Ground;
 use crate::run::ssh::Connection;
 use crate::run::walk::left_out;
 use std::ffi::OsString;
@@ -24,8 +24,8 @@ use std::sync::Arc;
 pub struct Route {
     /// The root.
     pub root: PathBuf,
-    /// Which directory that is.
-    pub footing: Footing,
+    /// What its path leads to.
+    pub ground: Ground,
     /// Where the remote is.
     pub address: config::Address,
     /// How rsync is called.
@@ -85,8 +85,8 @@ impl Route {
 
     /// Whether the root is the directory that it should be. An emptied or unmounted one would delete
     /// whatever is listed, with exit code 0.
-    pub fn stands_on_its_root(&self) -> bool {
-        Identity::of(&self.root).ok() == Some(self.footing.identity)
+    pub fn is_on_its_ground(&self) -> bool {
+        self.ground.is_still_at(&self.root)
     }
 
     /// The arguments as they are run, over the remote's shared connection if it has one.
@@ -98,8 +98,8 @@ impl Route {
     }
 
     /// How its flat runs are put together.
-    pub(super) fn manner(&self, deletes: Deletes) -> plan::Manner {
-        plan::Manner { deletes, mirror: self.mirror, standby: self.standby }
+    pub(super) fn plan_settings(&self, deletes: Deletes) -> plan::PlanSettings {
+        plan::PlanSettings { deletes, mirror: self.mirror, standby: self.standby }
     }
 
     /// The runs that make whole directories equal, of those that are still there.

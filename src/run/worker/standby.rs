@@ -7,8 +7,9 @@
 //!
 //! It reads an empty list if this process dies, and then does nothing.
 
-use super::{started, Identity, Route};
+use super::{started, Route};
 use crate::rsync::asked::plan::{self, Purpose, Run};
+use crate::run::ground::Identity;
 use crate::sys::process::Started;
 use std::ffi::OsString;
 use std::io::{self, PipeReader};
@@ -25,16 +26,16 @@ pub struct Standby {
 
 impl Standby {
     /// Starts one for the flat runs of a remote; `None` if that cannot be done now.
-    pub(super) fn start(route: &Route, manner: plan::Manner) -> Option<Standby> {
-        if !route.stands_on_its_root() {
+    pub(super) fn start(route: &Route, settings: plan::PlanSettings) -> Option<Standby> {
+        if !route.is_on_its_ground() {
             return None;
         }
-        let root = route.footing.identity;
-        let args = route.over_connection(plan::standby(&route.target(), manner));
+        let root = route.ground.identity;
+        let args = route.over_connection(plan::standby(&route.target(), settings));
         let started = started(route, &args, Purpose::Flat).ok()?;
         let standby = Standby { args, root, started };
         // And afterwards: now it is in there.
-        route.stands_on_its_root().then_some(standby)
+        route.is_on_its_ground().then_some(standby)
     }
 
     /// Whether it can do this run, and still waits.
@@ -45,7 +46,7 @@ impl Standby {
     /// Whether it is in the directory that is the root now. In one that was, and that is empty or
     /// deleted now, everything that it gets to know of is missing.
     pub fn is_in(&self, route: &Route) -> bool {
-        self.root == route.footing.identity
+        self.root == route.ground.identity
     }
 
     /// Whether it has not ended.

@@ -11,8 +11,8 @@ pub(in crate::rsync) const NEW: Capability =
     Capability { version: Version { major: 3, minor: 5, patch: 0 } };
 
 /// Runs that find no standby.
-pub(super) fn cold(deletes: Deletes) -> Manner {
-    Manner { deletes, mirror: true, standby: false }
+pub(super) fn cold(deletes: Deletes) -> PlanSettings {
+    PlanSettings { deletes, mirror: true, standby: false }
 }
 
 pub(in crate::rsync) fn looked(path: &[u8], gone: Gone, now: Now) -> Looked {
@@ -227,7 +227,7 @@ fn standby_words(local: Capability, deletes: Deletes, mirror: bool) -> Vec<OsStr
     let address = Address::Daemon { host: "h".into(), module: b"m".to_vec() };
     let rsync = rsync(&["-artz"]);
     let target = Target { address: &address, rsync: &rsync, local };
-    standby(&target, Manner { deletes, mirror, standby: true })
+    standby(&target, PlanSettings { deletes, mirror, standby: true })
 }
 
 #[test]
@@ -263,8 +263,8 @@ fn a_standby_does_every_flat_run_that_has_nothing_special_to_do() {
         let address = Address::Daemon { host: "h".into(), module: b"m".to_vec() };
         let rsync = rsync(&["-artz"]);
         let target = Target { address: &address, rsync: &rsync, local };
-        let manner = Manner { deletes, mirror, standby: true };
-        let planned = batch(&target, manner, std::slice::from_ref(path), &[]);
+        let settings = PlanSettings { deletes, mirror, standby: true };
+        let planned = batch(&target, settings, std::slice::from_ref(path), &[]);
         let what = format!("{deletes:?} {mirror} {path:?}");
         assert_eq!(planned.len(), runs, "{what}");
         let words = standby_words(local, deletes, mirror);

@@ -28,7 +28,7 @@ pub(super) fn halves(paths: &[Listed]) -> (&[Listed], &[Listed]) {
 }
 
 /// The paths of a job, just looked at.
-pub(super) struct Load {
+pub(super) struct JobPaths {
     pub(super) paths: Vec<Looked>,
     /// The large files among them, in order.
     pub(super) large: Vec<(RelPath, Stamp)>,
@@ -36,11 +36,11 @@ pub(super) struct Load {
     pub(super) whole: Vec<RelPath>,
 }
 
-impl Load {
+impl JobPaths {
     /// Of a batch: its large files stay behind.
-    pub(super) fn of(route: &Route, paths: &[Listed], fresh: bool) -> Load {
-        let mut load = Load::look(route, paths, fresh);
-        let Load { paths, large, whole } = &mut load;
+    pub(super) fn of_batch(route: &Route, paths: &[Listed], fresh: bool) -> JobPaths {
+        let mut found = JobPaths::look(route, paths, fresh);
+        let JobPaths { paths, large, whole } = &mut found;
         for looked in paths.iter_mut() {
             if large.binary_search_by(|(file, _)| file.cmp(&looked.path)).is_ok() {
                 looked.now = Now::Apart;
@@ -49,22 +49,28 @@ impl Load {
         if !route.filters && rsync::asked::whole::is_possible(&route.target(), paths) {
             *whole = whole::directories(&route.root, paths);
         }
-        load
+        found
     }
 
     /// Of a job in the bulk lane. The far side has the file as it was `sent`, if that is known: where it
     /// is another one by its size and time, nobody has to read both to know.
-    pub(super) fn of_one(route: &Route, path: &Listed, fresh: bool, sent: Option<Stamp>) -> Load {
-        let mut load = Load::look(route, std::slice::from_ref(path), fresh);
-        if let (Some(sent), [(_, stamp)]) = (sent, &load.large[..]) {
-            load.paths
+    pub(super) fn of_bulk(
+        route: &Route,
+        path: &Listed,
+        fresh: bool,
+        sent: Option<Stamp>,
+    ) -> JobPaths {
+        let mut found = JobPaths::look(route, std::slice::from_ref(path), fresh);
+        if let (Some(sent), [(_, stamp)]) = (sent, &found.large[..]) {
+            found
+                .paths
                 .iter_mut()
                 .for_each(|looked| looked.fresh |= is_seen_to_differ(sent, *stamp));
         }
-        load
+        found
     }
 
-    fn look(route: &Route, paths: &[Listed], fresh: bool) -> Load {
+    fn look(route: &Route, paths: &[Listed], fresh: bool) -> JobPaths {
         let mut looker = Looker::new(&route.root);
         let mut large = Vec::new();
         let look = |(path, gone): &Listed| {
@@ -78,12 +84,12 @@ impl Load {
             };
             Looked { path, gone, now, bytes, fresh }
         };
-        Load { paths: paths.iter().map(look).collect(), large, whole: Vec::new() }
+        JobPaths { paths: paths.iter().map(look).collect(), large, whole: Vec::new() }
     }
 
     /// What has to be run, in this order.
     pub(super) fn runs(&self, route: &Route, deletes: Deletes) -> Vec<Run> {
-        plan::batch(&route.target(), route.manner(deletes), &self.paths, &self.whole)
+        plan::batch(&route.target(), route.plan_settings(deletes), &self.paths, &self.whole)
     }
 }
 
