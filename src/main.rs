@@ -89,10 +89,8 @@ fn start(options: &Options, background: Option<Background>) -> ExitCode {
         Ok(file) => file,
         Err(error) => return fail(error),
     };
-    let shown = setup.routes.first().filter(|_| options.full_sync).map(|route| {
-        let first = route.full_sync(false, setup.mirror);
-        sersync::rsync::asked::command::shown(&route.root, &first)
-    });
+    let shown = setup.remotes.first().filter(|_| options.full_sync);
+    let shown = shown.map(|first| first.full_sync(false, setup.mirror).shown(&first.route.root));
     print(&banner::configured(options, &setup.config, &shown.unwrap_or_default()));
     prepare::say_intervals(&setup.config);
     let watching = banner::watching(&setup.config);

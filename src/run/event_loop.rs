@@ -21,6 +21,7 @@ use crate::engine::watching::settle::{Seen, Stamp};
 use crate::engine::{Action, Engine, Input, Job, JobId, Report, RootId};
 use crate::engine::{RemoteId, RootSettings, Settings, Work};
 use crate::keep::faillog::ledger::Ledger;
+use crate::keep::faillog::record::Mode;
 use crate::keep::state::resume::Resume;
 use crate::keep::state::saver::Saver;
 use crate::keep::state::store::Store;
@@ -30,8 +31,8 @@ use crate::run::crontab::Crontab;
 use crate::run::ground::{is_empty, Ground};
 use crate::run::ssh::Sockets;
 use crate::run::standbys::Standbys;
-use crate::run::walk::{below, WalkMessage, WalkedRoot, Walks};
-use crate::run::worker::{Finished, Route, Standby, WorkerMessage, Workers};
+use crate::run::walk::{below, Trouble, WalkMessage, WalkedRoot, Walks};
+use crate::run::worker::{Finished, Standby, WorkerMessage, WorkerRemote, Workers};
 use crate::sys::channel::{channel, Receiver};
 use crate::sys::clock;
 use crate::sys::epoll::Epoll;
@@ -80,7 +81,7 @@ pub struct Setup {
     /// The plugin that is told what has arrived.
     pub plugin: Option<PluginKind>,
     /// Each remote, in the order of the configuration; none if the plugin runs alone.
-    pub routes: Vec<Arc<Route>>,
+    pub remotes: Vec<Arc<WorkerRemote>>,
     /// How deletions are tried first.
     pub deletes: crate::rsync::asked::plan::Deletes,
     /// Full syncs delete what only the far side has.
@@ -108,7 +109,7 @@ struct Loop {
     epoll: Epoll,
     signals: Signals,
     roots: Vec<Arc<WalkedRoot>>,
-    routes: Vec<Arc<Route>>,
+    remotes: Vec<Arc<WorkerRemote>>,
     /// Of the SSH connections; they are closed at the end.
     _sockets: Option<Sockets>,
     workers: Workers,
@@ -122,6 +123,8 @@ struct Loop {
     from_walks: Receiver<WalkMessage>,
     reporter: Reporter,
     ledger: Ledger,
+    /// What the remotes may lose by what the fail log says.
+    mode: Mode,
     crontab: Crontab,
     saver: Saver,
     plugins: Option<Plugins>,
@@ -184,7 +187,7 @@ impl Loop {
         let (walks_tell, from_walks) = channel()?;
         epoll.add(&from_walks, WALKS)?;
         let (stop, running) = io::pipe()?;
-        let sockets = Sockets::open(&mut setup.routes);
+        let sockets = Sockets::open(&mut setup.remotes);
 
         let modify = if setup.events.modify { event::mask::MODIFY } else { 0 };
         let mut walked = Vec::new();
@@ -230,14 +233,16 @@ impl Loop {
         for (number, resume) in setup.resumes.iter().enumerate() {
             engine.owe(RemoteId(number), false, resume.paths.clone(), false);
         }
-        let (ledger, owed) = if setup.routes.is_empty() {
+        let mode = Mode::of(setup.deletes, setup.mirror);
+        let (ledger, owed) = if setup.remotes.is_empty() {
             (Ledger::absent(), Vec::new())
         } else {
-            Ledger::open(&setup.config.fail_log.path, &setup.routes, setup.deletes, setup.mirror)
+            let creditors: Vec<_> = setup.remotes.iter().map(|it| it.creditor(mode)).collect();
+            Ledger::open(&setup.config.fail_log.path, &creditors)
         };
         let plugins = plugins(&setup, &stop)?;
         let mut alerts = alerts(&setup, &stop)?;
-        let status = showing::status(&setup, &setup.routes)?;
+        let status = showing::status(&setup, &setup.remotes)?;
         if let Some(server) = &status.server {
             epoll.add(server, STATUS)?;
         }
@@ -256,7 +261,8 @@ impl Loop {
         }
         Ok(Loop {
             ledger,
-            crontab: Crontab::new(setup.config.crontab.as_ref(), setup.routes.len(), Time(0)),
+            mode,
+            crontab: Crontab::new(setup.config.crontab.as_ref(), setup.remotes.len(), Time(0)),
             plugins,
             alerts,
             status,
@@ -265,9 +271,12 @@ impl Loop {
             engine,
             signals,
             unwatched: walked.len(),
-            reporter: Reporter::new(&walked, &setup.routes),
+            reporter: Reporter::new(
+                walked.iter().map(|root| root.path.clone()).collect(),
+                setup.remotes.iter().map(|remote| remote.route.name()).collect(),
+            ),
             roots: walked,
-            routes: setup.routes,
+            remotes: setup.remotes,
             _sockets: sockets,
             workers: Workers::new(setup.workers, workers_tell, stop)?,
             from_workers,
@@ -369,27 +378,27 @@ impl Loop {
     fn check_root(&mut self, root: RootId) {
         let path = &self.roots[root.0].path;
         let Ok(later) = Ground::of(path) else { return };
-        let known = self.routes.iter().find(|route| route.root == *path);
+        let known = self.remotes.iter().find(|remote| remote.route.root == *path);
         // Where there is no remote, nothing can be deleted by mistake.
-        let fits = known.is_none_or(|route| route.ground.may_become(&later));
+        let fits = known.is_none_or(|remote| remote.ground.may_become(&later));
         if !fits || is_empty(path) {
             return;
         }
         let path = path.clone();
-        for route in self.routes.iter_mut().filter(|route| route.root == path) {
-            *route = Arc::new(Route { ground: later, ..Route::clone(route) });
+        for remote in self.remotes.iter_mut().filter(|remote| remote.route.root == path) {
+            *remote = Arc::new(WorkerRemote { ground: later, ..WorkerRemote::clone(remote) });
         }
         self.handle(Input::RootBack(root));
     }
 
     fn start(&mut self, job: Job) {
         let id = job.id;
-        let Some(route) = self.routes.get(job.remote.0) else {
+        let Some(remote) = self.remotes.get(job.remote.0) else {
             return self.handle(Input::JobEnded(id, Outcome::Nothing, None));
         };
         let beside = matches!(job.work, Work::Bulk { .. });
         let standby = if beside { None } else { self.standbys.take(job.remote) };
-        if let Err(error) = self.workers.run(route.clone(), job, standby) {
+        if let Err(error) = self.workers.run(remote.clone(), job, standby) {
             let outcome = Outcome::of(&Exit::not_started(error.kind()), None);
             self.handle(Input::JobEnded(id, outcome, None));
         }
@@ -411,8 +420,8 @@ impl Loop {
         }
         if let Report::Halted(root, _) = report {
             // They are in the directory that is gone, and would keep its disk busy.
-            let (routes, path) = (&self.routes, &self.roots[root.0].path);
-            self.standbys.let_go(|remote| routes[remote.0].root == *path);
+            let (remotes, path) = (&self.remotes, &self.roots[root.0].path);
+            self.standbys.let_go(|remote| remotes[remote.0].route.root == *path);
         }
         if let Report::Watching(..) = report {
             self.unwatched = self.unwatched.saturating_sub(1);
@@ -487,7 +496,8 @@ impl Loop {
                 self.events_came(root)?;
             }
             Some(WalkMessage::Trouble(root, path, trouble)) => {
-                self.reporter.trouble(root, &path, &trouble);
+                let Trouble(tried, error) = trouble;
+                self.reporter.trouble(root, &path, tried, &error);
             }
             None => {}
         }
@@ -503,7 +513,7 @@ fn plugins(setup: &Setup, stop: &PipeReader) -> io::Result<Option<Plugins>> {
 
 fn alerts(setup: &Setup, stop: &PipeReader) -> io::Result<Option<Alerts>> {
     let Some(alert) = &setup.config.alert else { return Ok(None) };
-    let remotes = setup.routes.iter().map(|route| route.target().label()).collect();
+    let remotes = setup.remotes.iter().map(|remote| remote.route.name()).collect();
     let roots = setup.config.roots.iter().map(|root| root.watch.clone()).collect();
     Alerts::new(alert, remotes, roots, stop.try_clone()?).map(Some)
 }

@@ -10,7 +10,7 @@ use crate::config::{Address, Rsync};
 use crate::rsync::asked::remote_shell::{
     can_share, may_name_socket, openssh_version, RemoteShell, Version, SSH,
 };
-use crate::run::worker::Route;
+use crate::run::worker::WorkerRemote;
 use crate::sorted::SortedMap;
 use crate::sys::private_directory::{self, PrivateDirectory};
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
@@ -82,8 +82,8 @@ pub struct Sockets {
 impl Sockets {
     /// Gives each remote whose runs can share a connection a socket of its own. `None` if there is no
     /// such remote, or no place for sockets: that is said, and each run makes a connection of its own.
-    pub fn open(routes: &mut [Arc<Route>]) -> Option<Sockets> {
-        routes.iter().find(|route| route.ssh_client.is_some())?;
+    pub fn open(remotes: &mut [Arc<WorkerRemote>]) -> Option<Sockets> {
+        remotes.iter().find(|remote| remote.ssh_client.is_some())?;
         let places = places();
         private_directory::remove_leftovers(&places, PREFIX);
         let fits = |path: &Path| {
@@ -102,13 +102,13 @@ impl Sockets {
             }
         };
         let mut connections = Vec::new();
-        for (number, route) in routes.iter_mut().enumerate() {
-            let Some(client) = route.ssh_client.clone() else { continue };
+        for (number, remote) in remotes.iter_mut().enumerate() {
+            let Some(client) = remote.ssh_client.clone() else { continue };
             let socket = directory.path().join(number.to_string());
             let connection = Connection { client, socket };
             connections.push(connection.clone());
             let connection = Some(connection);
-            *route = Arc::new(Route { connection, ..Route::clone(route) });
+            *remote = Arc::new(WorkerRemote { connection, ..WorkerRemote::clone(remote) });
         }
         Some(Sockets { connections, _directory: directory })
     }

@@ -7,12 +7,12 @@
 mod hearing;
 mod job_paths;
 mod looker;
+mod remote;
 mod renames;
-mod route;
 mod standby;
 mod whole;
 
-pub use self::route::{Excludes, Route};
+pub use self::remote::{Excludes, WorkerRemote};
 pub use self::standby::Standby;
 
 use self::hearing::Hearing;
@@ -21,7 +21,8 @@ use crate::config::Address;
 use crate::engine::rel_path::RelPath;
 use crate::engine::watching::settle::Stamp;
 use crate::engine::{Job, JobId, RemoteId, Work};
-use crate::rsync::asked::plan::{Deletes, Purpose, Run};
+use crate::rsync::asked::plan::Deletes;
+use crate::rsync::asked::run::{Purpose, Run};
 use crate::rsync::told::exit::{Exit, ExitStatus};
 use crate::rsync::told::failed::failed_paths;
 use crate::rsync::told::outcome::{Blame, Outcome};
@@ -56,9 +57,9 @@ const CONNECTION_ENDS: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 enum Task {
     /// Run a job, by the standby that its remote has.
-    Job(Arc<Route>, Job, Option<Standby>),
+    Job(Arc<WorkerRemote>, Job, Option<Standby>),
     /// Start a standby for a remote.
-    Standby(Arc<Route>, RemoteId, Deletes),
+    Standby(Arc<WorkerRemote>, RemoteId, Deletes),
 }
 
 /// What a worker tells the loop. Each task is answered by one
@@ -136,8 +137,13 @@ impl Workers {
     ///
     /// # Errors
     /// There is no thread, and none could be started.
-    pub fn run(&mut self, route: Arc<Route>, job: Job, standby: Option<Standby>) -> io::Result<()> {
-        self.hand_over(Task::Job(route, job, standby))
+    pub fn run(
+        &mut self,
+        remote: Arc<WorkerRemote>,
+        job: Job,
+        standby: Option<Standby>,
+    ) -> io::Result<()> {
+        self.hand_over(Task::Job(remote, job, standby))
     }
 
     /// Has the next run of a remote wait for its list.
@@ -146,11 +152,11 @@ impl Workers {
     /// There is no thread, and none could be started.
     pub fn stand(
         &mut self,
-        route: Arc<Route>,
-        remote: RemoteId,
+        remote: Arc<WorkerRemote>,
+        id: RemoteId,
         deletes: Deletes,
     ) -> io::Result<()> {
-        self.hand_over(Task::Standby(route, remote, deletes))
+        self.hand_over(Task::Standby(remote, id, deletes))
     }
 
     fn hand_over(&mut self, task: Task) -> io::Result<()> {
@@ -179,15 +185,15 @@ impl Workers {
 fn work(shared: &Arc<Shared>) {
     while let Some(task) = shared.tasks.receive() {
         let message = match task {
-            Task::Job(route, job, standby) => {
-                let mut runner = Runner::new(shared, &route, job.id, standby);
+            Task::Job(remote, job, standby) => {
+                let mut runner = Runner::new(shared, &remote, job.id, standby);
                 let outcome = runner.run_job(&job.work);
                 WorkerMessage::Ended(job.remote, job.id, runner.finish(outcome, &job.work))
             }
-            Task::Standby(route, remote, deletes) => WorkerMessage::StandbyStarted(
-                remote,
-                Standby::start(&route, route.plan_settings(deletes)),
-            ),
+            Task::Standby(remote, id, deletes) => {
+                let standby = Standby::start(&remote, remote.plan_settings(deletes));
+                WorkerMessage::StandbyStarted(id, standby)
+            }
         };
         let _ = shared.tell.send(message);
     }
@@ -196,7 +202,7 @@ fn work(shared: &Arc<Shared>) {
 /// Runs the job of one remote.
 struct Runner<'a> {
     shared: &'a Arc<Shared>,
-    route: &'a Arc<Route>,
+    remote: &'a Arc<WorkerRemote>,
     job: JobId,
     /// Until it has been used.
     standby: Option<Standby>,
@@ -209,41 +215,43 @@ struct Runner<'a> {
 impl<'a> Runner<'a> {
     fn new(
         shared: &'a Arc<Shared>,
-        route: &'a Arc<Route>,
+        remote: &'a Arc<WorkerRemote>,
         job: JobId,
         standby: Option<Standby>,
     ) -> Runner<'a> {
-        Runner { shared, route, job, standby, used_up: false, literal: None }
+        Runner { shared, remote, job, standby, used_up: false, literal: None }
     }
 
     fn run_job(&mut self, work: &Work) -> Outcome {
-        let route = self.route;
+        let remote = self.remote;
         match work {
             Work::FullSync { scheduled, delete } => {
-                self.run_all(vec![route.full_sync(*scheduled, *delete)])
+                self.run_all(vec![remote.full_sync(*scheduled, *delete)])
             }
-            Work::Level { directories, delete } => self.run_all(route.levels(directories, *delete)),
+            Work::Level { directories, delete } => {
+                self.run_all(remote.levels(directories, *delete))
+            }
             Work::Batch { deletes, fresh, split: false, paths, renames } => {
-                let found = JobPaths::of_batch(route, paths, *fresh);
+                let found = JobPaths::of_batch(remote, paths, *fresh);
                 self.tell_large(found.large.clone());
                 self.tell_whole(*fresh, found.whole.clone());
-                self.rename(renames::runs(route, *deletes, &found.paths, renames));
-                self.run_all(found.runs(route, *deletes))
+                self.rename(renames::runs(remote, *deletes, &found.paths, renames));
+                self.run_all(found.runs(remote, *deletes))
             }
             Work::Batch { deletes, fresh, split: true, paths, renames } => {
                 let (first, second) = halves(paths);
                 let [first, second] =
-                    [first, second].map(|half| JobPaths::of_batch(route, half, *fresh));
+                    [first, second].map(|half| JobPaths::of_batch(remote, half, *fresh));
                 self.tell_large([&first.large[..], &second.large].concat());
                 self.tell_whole(*fresh, [&first.whole[..], &second.whole].concat());
                 let all = [&first.paths[..], &second.paths].concat();
-                self.rename(renames::runs(route, *deletes, &all, renames));
-                self.run_both(first.runs(route, *deletes), second.runs(route, *deletes))
+                self.rename(renames::runs(remote, *deletes, &all, renames));
+                self.run_both(first.runs(remote, *deletes), second.runs(remote, *deletes))
             }
             Work::Bulk { deletes, fresh, sent, path } => {
-                let found = JobPaths::of_bulk(route, path, *fresh, *sent);
+                let found = JobPaths::of_bulk(remote, path, *fresh, *sent);
                 self.tell_large(found.large.clone());
-                self.run_all(found.runs(route, *deletes))
+                self.run_all(found.runs(remote, *deletes))
             }
         }
     }
@@ -252,7 +260,7 @@ impl<'a> Runner<'a> {
     /// do without, or say what is wrong.
     fn rename(&mut self, runs: Vec<Run>) {
         for mut run in runs {
-            run.args = self.route.over_connection(run.args);
+            run.args = self.remote.over_connection(run.args);
             if self.run(&run) != Outcome::Done {
                 return;
             }
@@ -260,16 +268,16 @@ impl<'a> Runner<'a> {
     }
 
     fn finish(self, outcome: Outcome, work: &Work) -> Finished {
-        let Runner { route, standby, used_up, literal, .. } = self;
+        let Runner { remote, standby, used_up, literal, .. } = self;
         let has_run = !matches!(outcome, Outcome::Nothing | Outcome::RootChanged);
         let literal = literal.filter(|_| has_run);
         let got_through = !used_up && outcome.gets_through();
         let stand = match work {
-            Work::Batch { deletes, .. } if route.standby && got_through => Some(*deletes),
+            Work::Batch { deletes, .. } if remote.standby && got_through => Some(*deletes),
             Work::Batch { .. } | Work::Bulk { .. } => None,
             Work::Level { .. } | Work::FullSync { .. } => None,
         };
-        let waiting = standby.filter(|_| route.is_on_its_ground());
+        let waiting = standby.filter(|_| remote.is_on_its_ground());
         let standby = waiting.and_then(|mut standby| standby.is_waiting().then_some(standby));
         Finished { outcome, literal, used_up, standby, stand }
     }
@@ -289,10 +297,10 @@ impl<'a> Runner<'a> {
 
     /// Two processes at the same time.
     fn run_both(&mut self, first: Vec<Run>, second: Vec<Run>) -> Outcome {
-        let (shared, route, job) = (self.shared.clone(), self.route.clone(), self.job);
+        let (shared, remote, job) = (self.shared.clone(), self.remote.clone(), self.job);
         let runs = second.clone();
         let other = thread::Builder::new().spawn(move || {
-            let mut runner = Runner::new(&shared, &route, job, None);
+            let mut runner = Runner::new(&shared, &remote, job, None);
             (runner.run_all(runs), runner.literal)
         });
         let outcome = self.run_all(first);
@@ -311,9 +319,9 @@ impl<'a> Runner<'a> {
     fn run_all(&mut self, runs: Vec<Run>) -> Outcome {
         let mut all = Outcome::Nothing;
         for mut run in runs {
-            run.args = self.route.over_connection(run.args);
+            run.args = self.remote.over_connection(run.args);
             let outcome = self.run(&run);
-            if matches!(outcome, Outcome::NoDirectory(_)) && !self.route.is_on_its_ground() {
+            if matches!(outcome, Outcome::NoDirectory(_)) && !self.remote.is_on_its_ground() {
                 return Outcome::RootChanged;
             }
             all = all.and(outcome);
@@ -330,7 +338,7 @@ impl<'a> Runner<'a> {
         if let Some(outcome) = self.by_standby(run) {
             return outcome;
         }
-        let connection = self.route.connection.as_ref();
+        let connection = self.remote.connection.as_ref();
         let stood = connection.filter(|connection| connection.stands());
         let outcome = self.by_itself(run);
         if let Some(connection) = stood.filter(|_| is_broken(&outcome)) {
@@ -353,8 +361,8 @@ impl<'a> Runner<'a> {
     /// By the standby, if there is one that fits; `None` if that did not get through, for whatever
     /// reason.
     fn by_standby(&mut self, run: &Run) -> Option<Outcome> {
-        let standby = self.standby.take_if(|standby| standby.fits(self.route, run))?;
-        if !self.route.is_on_its_ground() {
+        let standby = self.standby.take_if(|standby| standby.fits(self.remote, run))?;
+        if !self.remote.is_on_its_ground() {
             return Some(Outcome::RootChanged);
         }
         self.say(run);
@@ -362,22 +370,22 @@ impl<'a> Runner<'a> {
         let mut hearing = Hearing::new(run.purpose, self.job, &shared.tell);
         let ran = standby.run(run, &shared.stop, &mut |said| hearing.hear(said));
         self.sent(hearing.literal());
-        Some(outcome(self.route, ran)).filter(Outcome::gets_through)
+        Some(outcome(self.remote, ran)).filter(Outcome::gets_through)
     }
 
     /// By a process of its own.
     fn by_itself(&mut self, run: &Run) -> Outcome {
-        if !self.route.is_on_its_ground() {
+        if !self.remote.is_on_its_ground() {
             return Outcome::RootChanged;
         }
         self.say(run);
         let shared = self.shared;
         let mut hearing = Hearing::new(run.purpose, self.job, &shared.tell);
-        let started = started(self.route, &run.args, run.purpose);
+        let started = started(self.remote, &run.args, run.purpose);
         let heard = &mut |said: &[u8]| hearing.hear(said);
         let ran = process::run_started(started, &run.input, &shared.stop, heard);
         self.sent(hearing.literal());
-        outcome(self.route, ran)
+        outcome(self.remote, ran)
     }
 
     fn sent(&mut self, literal: Option<u64>) {
@@ -385,16 +393,17 @@ impl<'a> Runner<'a> {
     }
 
     fn say(&self, run: &Run) {
-        let shown = crate::rsync::asked::command::shown(&self.route.root, run);
+        let shown = run.shown(&self.remote.route.root);
         log::debug!("{}", String::from_utf8_lossy(&shown));
     }
 }
 
 /// rsync with these arguments, as every run of a remote is started.
-fn started(route: &Route, args: &[OsString], purpose: Purpose) -> io::Result<Started> {
-    let mut command = command(&progress::told(args, purpose, route.local), &route.root);
-    command.env(orphans::MARK, &route.mark);
-    let over_tcp = matches!(route.address, Address::Daemon { .. });
+fn started(remote: &WorkerRemote, args: &[OsString], purpose: Purpose) -> io::Result<Started> {
+    let mut command =
+        command(&progress::told(args, purpose, remote.route.local), &remote.route.root);
+    command.env(orphans::MARK, &remote.mark);
+    let over_tcp = matches!(remote.route.address, Address::Daemon { .. });
     Ok(Started::new(command)?.over_tcp(over_tcp))
 }
 
@@ -430,10 +439,10 @@ pub fn exit(ran: io::Result<Output>) -> Exit {
 }
 
 /// What a run of a remote means for its job.
-fn outcome(route: &Route, ran: io::Result<Output>) -> Outcome {
+fn outcome(remote: &WorkerRemote, ran: io::Result<Output>) -> Outcome {
     let exit = exit(ran);
-    let outcome = Outcome::of(&exit, route.target().login().as_ref());
-    outcome.naming(|| failed_paths(&exit, &route.root, &route.address))
+    let outcome = Outcome::of(&exit, remote.route.login().as_ref());
+    outcome.naming(|| failed_paths(&exit, &remote.route.root, &remote.route.address))
 }
 
 /// Has the way to the remote broken, and not somebody ended the run?

@@ -5,11 +5,11 @@
 //! the numbers, where nobody overlooks them. Watches nothing, locks nothing, writes no file. `main`
 //! calls it with what a start would use.
 
-use crate::rsync::asked::command::shown;
 use crate::rsync::asked::rehearsal::{rehearsed, Change};
+use crate::rsync::asked::route::RemoteRoute;
 use crate::rsync::told::outcome::Outcome;
 use crate::run::event_loop::Setup;
-use crate::run::worker::{command, exit, Route};
+use crate::run::worker::{command, exit};
 use crate::sys::process;
 use crate::tell::logging::{self, print};
 use crate::tell::report::{self, count};
@@ -33,7 +33,7 @@ const RED: (&[u8], &[u8]) = (b"\x1b[31m", b"\x1b[0m");
 /// # Errors
 /// No descriptor is left.
 pub fn run(setup: &Setup) -> io::Result<bool> {
-    if setup.routes.is_empty() {
+    if setup.remotes.is_empty() {
         print(b"nothing is synced: with -m NAME no rsync runs\n");
         return Ok(true);
     }
@@ -41,37 +41,36 @@ pub fn run(setup: &Setup) -> io::Result<bool> {
     // Never closed before the end: nothing but the user ends a rehearsal.
     let (stop, _open) = io::pipe()?;
     let (mut all, mut asked) = (Numbers::default(), 0);
-    for route in &setup.routes {
-        print(&heading(route));
-        if waits(setup, &route.root) {
+    for remote in &setup.remotes {
+        print(&heading(&remote.route));
+        if waits(setup, &remote.route.root) {
             print(WAITS.as_bytes());
             asked += 1;
             continue;
         }
-        let run = route.full_sync(false, setup.mirror);
-        print(&[shown(&route.root, &run), b"\n".to_vec()].concat());
+        let run = remote.full_sync(false, setup.mirror);
+        print(&[run.shown(&remote.route.root), b"\n".to_vec()].concat());
         let mut lines = Lines::new(red);
         let rehearsal = rehearsed(&run);
         let ran = process::run_heard(
-            command(&rehearsal.args, &route.root),
+            command(&rehearsal.args, &remote.route.root),
             &rehearsal.input,
             &stop,
             &mut |bytes| print(&lines.take(bytes)),
         );
         print(&lines.end());
         all += lines.numbers;
-        let target = route.target();
-        let outcome = Outcome::of(&exit(ran), target.login().as_ref());
-        let label = target.label();
+        let outcome = Outcome::of(&exit(ran), remote.route.login().as_ref());
+        let name = remote.route.name();
         asked += usize::from(outcome.gets_through());
         if let Some(failure) = outcome.failure() {
             let failure = report::failure(failure);
-            print(format!("{label}: not everything is known: {failure}\n").as_bytes());
+            print(format!("{name}: not everything is known: {failure}\n").as_bytes());
         }
-        print(format!("{label}: {}\n\n", lines.numbers).as_bytes());
+        print(format!("{name}: {}\n\n", lines.numbers).as_bytes());
     }
-    print(closing(all, asked, setup.routes.len()).as_bytes());
-    Ok(asked == setup.routes.len())
+    print(closing(all, asked, setup.remotes.len()).as_bytes());
+    Ok(asked == setup.remotes.len())
 }
 
 const WAITS: &str =
@@ -83,9 +82,9 @@ fn waits(setup: &Setup, root: &Path) -> bool {
     roots.into_iter().any(|(of_config, empty)| *empty && of_config.watch == root)
 }
 
-fn heading(route: &Route) -> Vec<u8> {
-    let label = route.target().label();
-    [b"== ", route.root.as_os_str().as_bytes(), b" -> ", label.as_bytes(), b"\n"].concat()
+fn heading(route: &RemoteRoute) -> Vec<u8> {
+    let name = route.name();
+    [b"== ", route.root.as_os_str().as_bytes(), b" -> ", name.as_bytes(), b"\n"].concat()
 }
 
 fn closing(all: Numbers, asked: usize, remotes: usize) -> String {

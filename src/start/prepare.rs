@@ -14,10 +14,11 @@ use crate::keep::state::store::Store;
 use crate::rsync::asked::capability::Capability;
 use crate::rsync::asked::pattern;
 use crate::rsync::asked::plan::Deletes;
+use crate::rsync::asked::route::RemoteRoute;
 use crate::run::event_loop::{ReadAgain, Setup};
 use crate::run::ground::{is_empty, Ground};
 use crate::run::ssh;
-use crate::run::worker::{Excludes, Route, RSYNC};
+use crate::run::worker::{Excludes, WorkerRemote, RSYNC};
 use crate::start::cli::{Options, CONFIG_DEFAULT};
 use crate::start::password_file::{self, Fault};
 use crate::sys::clock;
@@ -170,10 +171,10 @@ pub fn prepare(options: &Options, mut config: Config) -> Result<Setup, Error> {
     let mirror = syncs && events.delete && (options.full_sync || config.crontab.is_some());
     let filter = Arc::new(Filter::new(&config.filter).map_err(Error::Expression)?);
     let mut clients = ssh::Clients::default();
-    let mut routes = Vec::new();
+    let mut remotes = Vec::new();
     if let Some(local) = local {
         for root in &config.roots {
-            routes.extend(routes_of(root, &config, local, &filter, &mut clients, mirror)?);
+            remotes.extend(remotes_of(root, &config, local, &filter, &mut clients, mirror)?);
         }
     }
     let halts = mirror && config.safety.empty_root == EmptyRoot::Halt;
@@ -189,7 +190,7 @@ pub fn prepare(options: &Options, mut config: Config) -> Result<Setup, Error> {
         mirror,
         filter,
         plugin,
-        routes,
+        remotes,
         config,
         ready: Box::new(|| ()),
         read_again: Rc::new(|| Err("the configuration cannot be read again".into())),
@@ -240,7 +241,7 @@ pub fn resume(setup: &mut Setup) -> Result<(), Error> {
         log::warn!("ended {orphans} processes that were left by an instance before this one");
     }
     setup.resumes = if setup.full_sync {
-        setup.routes.iter().map(|_| Resume::with_full_sync(None)).collect()
+        setup.remotes.iter().map(|_| Resume::with_full_sync(None)).collect()
     } else {
         resumes(setup)
     };
@@ -251,21 +252,22 @@ pub fn resume(setup: &mut Setup) -> Result<(), Error> {
 fn resumes(setup: &Setup) -> Vec<Resume> {
     let now_ns = clock::file_stamp_ns();
     let state = setup.state.load();
-    let resume = |route: &Arc<Route>| {
+    let resume = |remote: &Arc<WorkerRemote>| {
         let resume = match &state {
             Ok(state) => {
-                let kept = state.of(route.root.as_os_str().as_bytes(), &route.kept_as());
-                Resume::from(kept, route.ground.identity.inode(), now_ns)
+                let kept =
+                    state.of(remote.route.root.as_os_str().as_bytes(), &remote.route.kept_as());
+                Resume::from(kept, remote.ground.identity.inode(), now_ns)
             }
             Err(_) => Resume::with_full_sync(None),
         };
-        say(&route.target().label(), &resume, setup, now_ns);
+        say(&remote.route.name(), &resume, setup, now_ns);
         resume
     };
     if let Err(error) = &state {
         log::warn!("{error}; each of them gets a full sync");
     }
-    setup.routes.iter().map(resume).collect()
+    setup.remotes.iter().map(resume).collect()
 }
 
 fn say(remote: &str, resume: &Resume, setup: &Setup, now_ns: u64) {
@@ -395,28 +397,26 @@ fn deletes(events: Events, local: Option<Capability>) -> Deletes {
     }
 }
 
-fn routes_of(
+fn remotes_of(
     root: &Root,
     config: &Config,
     local: Capability,
     filter: &Arc<Filter>,
     clients: &mut ssh::Clients,
     mirror: bool,
-) -> Result<Vec<Arc<Route>>, Error> {
+) -> Result<Vec<Arc<WorkerRemote>>, Error> {
     let ground = Ground::of(&root.watch).map_err(|error| {
         let text = format!("watch=\"{}\" is gone: {error}", root.watch.display());
         Error::from(config.fault(root.position, text))
     })?;
     let mark = resolved(config)?;
-    let route = |to: &RemoteSettings| {
+    let remote = |to: &RemoteSettings| {
         let mut rsync = to.rsync.clone();
         let ssh_client = clients.suit(&to.address, &mut rsync);
-        Arc::new(Route {
-            root: root.watch.clone(),
+        let (watch, address) = (root.watch.clone(), to.address.clone());
+        Arc::new(WorkerRemote {
+            route: RemoteRoute { root: watch, address, rsync, local },
             ground,
-            address: to.address.clone(),
-            rsync,
-            local,
             excludes: excludes(config, filter),
             filters: filter.is_active(),
             mark: mark.clone(),
@@ -426,7 +426,7 @@ fn routes_of(
             standby: config.standby != StandbyMode::Off,
         })
     };
-    Ok(root.remotes.iter().map(route).collect())
+    Ok(root.remotes.iter().map(remote).collect())
 }
 
 fn excludes(config: &Config, filter: &Arc<Filter>) -> Excludes {

@@ -6,12 +6,10 @@ use crate::engine::watching::unwatched::POLL_MS;
 use crate::engine::{Engine, Halt, RemoteId, Report, RootId};
 use crate::rsync::told::exit::ExitStatus;
 use crate::rsync::told::outcome::Failure;
-use crate::run::walk::{Trouble, WalkedRoot};
-use crate::run::worker::Route;
 use crate::sorted::SortedSet;
 use crate::sys::sysctl;
+use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// Paths in one warning; the others are counted.
 const PATHS_SHOWN_MAX: usize = 10;
@@ -30,12 +28,8 @@ pub struct Reporter {
 
 impl Reporter {
     /// For these roots and remotes.
-    pub fn new(roots: &[Arc<WalkedRoot>], routes: &[Arc<Route>]) -> Reporter {
-        Reporter {
-            roots: roots.iter().map(|root| root.path.clone()).collect(),
-            remotes: routes.iter().map(|route| route.target().label()).collect(),
-            said: vec![SortedSet::new(); routes.len()],
-        }
+    pub fn new(roots: Vec<PathBuf>, remotes: Vec<String>) -> Reporter {
+        Reporter { roots, said: vec![SortedSet::new(); remotes.len()], remotes }
     }
 
     /// Says what the engine reports.
@@ -123,8 +117,8 @@ impl Reporter {
         log::warn!("{}: not everything got through: {paths}{reason}; {next}", self.remote(remote));
     }
 
-    /// Says what the walk could not do.
-    pub fn trouble(&self, root: RootId, path: &[u8], Trouble(tried, error): &Trouble) {
+    /// Says what could not be done with a directory.
+    pub fn trouble(&self, root: RootId, path: &[u8], tried: &str, error: &io::Error) {
         log::warn!("{}/{}: cannot {tried}: {error}", self.root(root), path.escape_ascii());
     }
 

@@ -4,13 +4,11 @@
 //! often than a disk can bear. That the file cannot be written never ends anything: everything owed
 //! is in memory as well, and the next round tries again.
 
-use super::script::{count_commands, parse, render, Creditor, Found, Mode, Owed};
+use super::record::Creditor;
+use super::script::{count_commands, parse, render, Found, Owed};
 use super::store::Store;
 use crate::engine::time::Time;
-use crate::rsync::asked::plan::Deletes;
-use crate::run::worker::Route;
 use std::path::Path;
-use std::sync::Arc;
 
 /// The time between two writes.
 const WRITE_MS: u64 = 1_000;
@@ -24,7 +22,6 @@ pub struct Ledger {
     /// `None` where the file may not be used: then what is owed is in memory only.
     store: Option<Store>,
     unread: Vec<Vec<u8>>,
-    modes: Vec<Mode>,
     /// The state of the engine's owed paths that the file has.
     written: u64,
     next_write: Time,
@@ -35,18 +32,8 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Opens the file; gives what each route is owed by what an earlier run left in it.
-    pub fn open(
-        path: &Path,
-        routes: &[Arc<Route>],
-        deletes: Deletes,
-        mirror: bool,
-    ) -> (Ledger, Vec<Owed>) {
-        let mode = match deletes {
-            Deletes::Never => Mode::Keep,
-            Deletes::Combined | Deletes::Portable if mirror => Mode::Mirror,
-            Deletes::Combined | Deletes::Portable => Mode::Push,
-        };
+    /// Opens the file; gives what each creditor is owed by what an earlier run left in it.
+    pub fn open(path: &Path, creditors: &[Creditor]) -> (Ledger, Vec<Owed>) {
         let (store, text) = match Store::open(path) {
             Ok((store, text)) => (Some(store), text),
             Err(refused) => {
@@ -54,8 +41,7 @@ impl Ledger {
                 (None, Vec::new())
             }
         };
-        let modes = vec![mode; routes.len()];
-        let Found { owed, unread } = parse(&text, &creditors(routes, &modes));
+        let Found { owed, unread } = parse(&text, creditors);
         if !unread.is_empty() {
             log::warn!(
                 "{}: {} of its records are none of this configuration's; they stay in it as comments",
@@ -64,14 +50,14 @@ impl Ledger {
             );
         }
         let (commands, next_write) = (count_commands(&text), Time(0));
-        let ledger = Ledger { store, unread, modes, written: 0, next_write, commands, said: false };
+        let ledger = Ledger { store, unread, written: 0, next_write, commands, said: false };
         (ledger, owed)
     }
 
     /// One that has no file, for a run that owes nothing to anybody.
     pub fn absent() -> Ledger {
-        let (unread, modes, next_write) = (Vec::new(), Vec::new(), Time(0));
-        Ledger { store: None, unread, modes, written: 0, next_write, commands: 0, said: false }
+        let (unread, next_write) = (Vec::new(), Time(0));
+        Ledger { store: None, unread, written: 0, next_write, commands: 0, said: false }
     }
 
     /// Commands in the file.
@@ -84,13 +70,11 @@ impl Ledger {
         (self.store.is_some() && version != self.written).then_some(self.next_write)
     }
 
-    /// Writes what is owed to each route.
-    pub fn write(&mut self, routes: &[Arc<Route>], owed: &[Owed], version: u64, now: Time) {
+    /// Writes what each creditor is owed.
+    pub fn write(&mut self, all: &[(Creditor, &Owed)], version: u64, now: Time) {
         let Some(store) = &mut self.store else { return };
-        let creditors = creditors(routes, &self.modes);
-        let all: Vec<_> = creditors.into_iter().zip(owed).collect();
-        let script = render(&all, &self.unread);
-        let paths: usize = owed.iter().map(|owed| owed.paths.len()).sum();
+        let script = render(all, &self.unread);
+        let paths: usize = all.iter().map(|(_, owed)| owed.paths.len()).sum();
         self.next_write = now + if paths < LARGE_PATHS_MIN { WRITE_MS } else { WRITE_LARGE_MS };
         match store.replace(&script.text) {
             Ok(()) => {
@@ -110,15 +94,4 @@ impl Ledger {
             Err(_) => {}
         }
     }
-}
-
-fn creditors<'a>(routes: &'a [Arc<Route>], modes: &[Mode]) -> Vec<Creditor<'a>> {
-    let creditor = |(route, mode): (&'a Arc<Route>, &Mode)| Creditor {
-        root: &route.root,
-        inode: route.ground.identity.inode(),
-        target: route.target(),
-        mode: *mode,
-        excludes: route.excludes.one_by_one.is_none().then_some(&route.excludes.patterns),
-    };
-    routes.iter().zip(modes).map(creditor).collect()
 }

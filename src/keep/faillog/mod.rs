@@ -1,12 +1,13 @@
 //! The fail log: what is owed to the remotes, as a shell script that anybody can run.
 //!
 //! `script` turns what is owed into the text and back and is pure, with the records of sersync
-//! 2.5.4 in `original`; `store` is the file. Nothing here runs anything: what is read from the file
+//! 2.5.4 in `original` and what both have in `record`; `store` is the file. Nothing here runs anything: what is read from the file
 //! goes back into the sets of owed paths, and is sent and deleted like any other change, under the
 //! configuration's rules. `ledger` is what the event loop calls: at start, and whenever what is owed
 //! has changed.
 
 pub mod ledger;
 mod original;
+pub mod record;
 pub mod script;
 pub mod store;

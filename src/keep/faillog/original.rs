@@ -17,10 +17,10 @@
 
 use std::os::unix::ffi::OsStrExt;
 
-use super::script::{goes_to, start, Creditor, Record, HEADER};
-use crate::rsync::asked::command::Target;
+use super::record::{goes_to, start, Creditor, Record, HEADER};
 use crate::rsync::asked::plan::Gone;
 use crate::rsync::asked::repair::{is_path, Paths};
+use crate::rsync::asked::route::RemoteRoute;
 
 /// In a full sync, which has no names, these mean that there is something else on the line.
 const MORE_THAN_A_COMMAND: &[u8] = b"\n;|&<>`$#";
@@ -47,17 +47,18 @@ pub(super) fn read(body: &[u8], creditors: &[Creditor]) -> Option<(Record, usize
 
 fn read_command(command: &[u8], creditors: &[Creditor]) -> Option<Record> {
     creditors.iter().enumerate().find_map(|(creditor, at)| {
-        let options = command.strip_prefix(start(at.root.as_os_str().as_bytes()).as_slice())?;
-        let paths = read_options(options.strip_suffix(SILENCED).unwrap_or(options), &at.target)?;
+        let options =
+            command.strip_prefix(start(at.route.root.as_os_str().as_bytes()).as_slice())?;
+        let paths = read_options(options.strip_suffix(SILENCED).unwrap_or(options), at.route)?;
         Some(Record { creditor, paths })
     })
 }
 
-/// What the command with these options does, if it goes to the target.
-fn read_options(options: &[u8], target: &Target) -> Option<Paths> {
+/// What the command with these options does, if it goes there.
+fn read_options(options: &[u8], route: &RemoteRoute) -> Option<Paths> {
     let ends_well = |behind: &[u8]| {
         let mut others = blank_separated(behind).filter(|word| !word.starts_with(b"-"));
-        others.next().is_some_and(|word| goes_to(word, target)) && others.next().is_none()
+        others.next().is_some_and(|word| goes_to(word, route)) && others.next().is_none()
     };
     if let Some(listed) = find(options, INCLUDE) {
         let (names, behind) = names(&options[listed + INCLUDE.len()..])?;
@@ -71,7 +72,7 @@ fn read_options(options: &[u8], target: &Target) -> Option<Paths> {
         return Some(Some(vec![(path, Gone::No)]));
     }
     let whole = blank_separated(options).any(|word| word == b"./");
-    let there = blank_separated(options).any(|word| goes_to(word, target));
+    let there = blank_separated(options).any(|word| goes_to(word, route));
     let more = options.iter().any(|byte| MORE_THAN_A_COMMAND.contains(byte));
     (whole && there && !more).then_some(None)
 }

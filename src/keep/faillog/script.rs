@@ -16,11 +16,10 @@
 
 use crate::sorted::{SortedMap, SortedSet};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 use super::original;
+use super::record::{goes_to, start, Creditor, Mode, Record, HEADER};
 use crate::engine::rel_path::RelPath;
-use crate::rsync::asked::command::Target;
 use crate::rsync::asked::plan::Gone;
 use crate::rsync::asked::repair::{self, Kind, INCLUDE};
 use crate::rsync::asked::shell;
@@ -44,42 +43,12 @@ const SCRIPT_BYTES_MAX: usize = super::store::FILE_BYTES_MAX / 2;
 /// Records that are read. sersync wrote one for each path; what comes behind is kept unread.
 const RECORDS_MAX: usize = 500_000;
 
-/// The first line of every record, with the wait status behind it.
-// COMPAT: sersync called it so; it is no errno.
-pub(super) const HEADER: &[u8] = b"#errno ";
 /// Before each line of what could not be read, so that no shell runs it either.
 const UNREAD: &[u8] = b"#unread ";
 /// Before a full sync that cannot be said in one command.
 const NO_COMMAND: &[u8] = b"#only sersync itself can make up for this: ";
 /// What stands for a word that deletes, before and behind the root's inode number, and at its end.
 const GUARD: [&[u8]; 3] = [b"$(ls -di . | grep -q \"^ *", b" \" && echo ", b")"];
-
-/// What a remote may lose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Nothing.
-    Keep,
-    /// What was seen to disappear here.
-    Push,
-    /// That, and in a full sync whatever only the far side has.
-    Mirror,
-}
-
-/// A root and a remote, as the records name them.
-#[derive(Debug, Clone, Copy)]
-pub struct Creditor<'a> {
-    /// The root.
-    pub root: &'a Path,
-    /// The inode number of the root, as long as it is itself.
-    pub inode: u64,
-    /// The remote.
-    pub target: Target<'a>,
-    /// What the remote may lose.
-    pub mode: Mode,
-    /// The rsync patterns of what a full sync leaves out; `None` if some of it cannot be said in
-    /// patterns, and so not in a script.
-    pub excludes: Option<&'a [Vec<u8>]>,
-}
 
 /// What one remote is owed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -252,7 +221,7 @@ impl<'a> Lines<'a> {
             return;
         }
         let kind = if prune { Kind::Prune } else { Kind::Send };
-        let args = repair::listed(&self.creditor.target, kind, list.words);
+        let args = repair::listed(self.creditor.route, kind, list.words);
         let line = line(self.creditor, &repair::bytes(args));
         self.room = self.room.saturating_sub(line.len());
         self.lines.push(line);
@@ -278,10 +247,10 @@ impl List {
 fn full_sync(creditor: &Creditor) -> Vec<u8> {
     let delete = creditor.mode == Mode::Mirror;
     let whole = creditor.excludes.map(|excludes| {
-        line(creditor, &repair::bytes(repair::full_sync(&creditor.target, delete, excludes)))
+        line(creditor, &repair::bytes(repair::full_sync(creditor.route, delete, excludes)))
     });
     whole.filter(|line| line.len() <= ALONE_BYTES_MAX).unwrap_or_else(|| {
-        let args = repair::bytes(repair::full_sync(&creditor.target, delete, &[]));
+        let args = repair::bytes(repair::full_sync(creditor.route, delete, &[]));
         // Nothing of it may be a line of its own, which a shell would run.
         let mut line = line(creditor, &args);
         line.iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b' ');
@@ -291,7 +260,7 @@ fn full_sync(creditor: &Creditor) -> Vec<u8> {
 
 /// The command line, without its end.
 fn line(creditor: &Creditor, args: &[Vec<u8>]) -> Vec<u8> {
-    let mut line = start(&shell::quoted(creditor.root.as_os_str().as_bytes()));
+    let mut line = start(&shell::quoted(creditor.route.root.as_os_str().as_bytes()));
     for (number, arg) in args.iter().enumerate() {
         if number > 0 {
             line.push(b' ');
@@ -304,11 +273,6 @@ fn line(creditor: &Creditor, args: &[Vec<u8>]) -> Vec<u8> {
         }
     }
     line
-}
-
-/// `cd W && rsync `, with which every command begins.
-pub(super) fn start(root: &[u8]) -> Vec<u8> {
-    [b"cd ", root, b" && rsync "].concat()
 }
 
 /// One word as it stands in the script.
@@ -363,12 +327,6 @@ pub fn parse(text: &[u8], creditors: &[Creditor]) -> Found {
     found
 }
 
-/// One record, and of which creditor.
-pub(super) struct Record {
-    pub creditor: usize,
-    pub paths: repair::Paths,
-}
-
 impl Found {
     fn take(&mut self, status: i32, record: Record, creditors: &[Creditor]) {
         let owed = &mut self.owed[record.creditor];
@@ -420,7 +378,7 @@ fn read_unread(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
 fn read_own<'t>(body: &'t [u8], creditors: &[Creditor]) -> Option<(Record, &'t [u8])> {
     let body = body.strip_prefix(NO_COMMAND).unwrap_or(body);
     let same_root = |creditor: &Creditor| {
-        let root = shell::quoted(creditor.root.as_os_str().as_bytes());
+        let root = shell::quoted(creditor.route.root.as_os_str().as_bytes());
         body.strip_prefix(start(&root).as_slice())
     };
     let (mut rest, mut args) = (creditors.iter().find_map(same_root)?, Vec::new());
@@ -437,12 +395,12 @@ fn read_own<'t>(body: &'t [u8], creditors: &[Creditor]) -> Option<(Record, &'t [
     }
     let read = repair::read(&args)?;
     let fits = |creditor: &Creditor| {
-        same_root(creditor).is_some() && goes_to(&read.destination, &creditor.target)
+        same_root(creditor).is_some() && goes_to(&read.destination, creditor.route)
     };
     let mut fitting = (0..creditors.len()).filter(|&number| fits(&creditors[number]));
     let first = fitting.next()?;
     // Ports, users and parameters may have changed since, so they only choose among several.
-    let difference = |number: usize| creditors[number].target.difference(&args);
+    let difference = |number: usize| creditors[number].route.difference(&args);
     let nearer = |best, other| if difference(other) < difference(best) { other } else { best };
     let creditor = fitting.fold(first, nearer);
     Some((Record { creditor, paths: read.paths }, rest))
@@ -473,18 +431,6 @@ fn read_word(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
         at += 1;
     }
     (written(&word) == text[..at]).then_some((word, &text[at..]))
-}
-
-/// Whether a destination is that of the target, whoever the user was.
-pub(super) fn goes_to(destination: &[u8], target: &Target) -> bool {
-    let ours = target.destination();
-    let ours = ours.as_bytes();
-    let user = target.rsync.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
-    let place = ours.strip_prefix(user.as_bytes()).unwrap_or(ours);
-    let is_user = |user: &[u8]| {
-        user.strip_suffix(b"@").is_some_and(|name| !name.iter().any(|byte| b"@:/".contains(byte)))
-    };
-    destination.strip_suffix(place).is_some_and(|before| before.is_empty() || is_user(before))
 }
 
 #[cfg(test)]

@@ -7,10 +7,11 @@
 use crate::sorted::SortedSet;
 use std::sync::Arc;
 
-use super::command::Target;
 use super::params;
 use super::pattern;
-use super::plan::{full_sync, words, Purpose, Run};
+use super::plan::{full_sync, words};
+use super::route::RemoteRoute;
+use super::run::{Purpose, Run};
 
 /// So many bytes of exclude words stand in one command at most. Kernels before 2.6.23 take 128 KiB
 /// for all words and the environment together, and the user's own words have to fit as well.
@@ -29,7 +30,7 @@ pub enum Depth {
 #[derive(Debug, Clone, Copy)]
 pub struct Level<'a> {
     /// Where they go.
-    pub target: &'a Target<'a>,
+    pub route: &'a RemoteRoute,
     /// How far down each directory is made equal.
     pub depth: Depth,
     /// Whether what only the far side has is deleted.
@@ -55,10 +56,10 @@ pub struct Level<'a> {
 /// about what is listed and what is in it, but not about the directories above, so `--exclude=/a`
 /// would not keep a level sync of `a/b` from deleting there.
 pub fn runs(level: Level, left_out: Option<&[Vec<u8>]>, directories: &[Arc<[u8]>]) -> Vec<Run> {
-    let Level { target, delete, excludes, .. } = level;
-    let filtered = params::read(&target.rsync.params).iter().any(params::is_filter);
+    let Level { route, delete, excludes, .. } = level;
+    let filtered = params::read(&route.rsync.params).iter().any(params::is_filter);
     if filtered && !directories.is_empty() {
-        return vec![full_sync(target, delete, excludes, left_out)];
+        return vec![full_sync(route, delete, excludes, left_out)];
     }
     let left_out: SortedSet<&[u8]> =
         left_out.unwrap_or_default().iter().map(Vec::as_slice).collect();
@@ -116,7 +117,7 @@ impl Level<'_> {
     fn together(&self, group: &Group) -> Run {
         let mut flags = self.flags();
         flags.extend(group.left_out.iter().map(|pattern| [EXCLUDE, pattern].concat()));
-        if self.target.local.ignore_missing_args() {
+        if self.route.local.ignore_missing_args() {
             // What vanishes between the look and the run has its own event on the way.
             flags.push(b"--ignore-missing-args".to_vec());
         }
@@ -127,7 +128,7 @@ impl Level<'_> {
             input.extend_from_slice(&listed(path));
             input.push(0);
         }
-        Run { args: self.target.arguments(self.params(), flags), input, purpose: Purpose::Level }
+        Run { args: self.route.arguments(self.params(), flags), input, purpose: Purpose::Level }
     }
 
     fn alone(&self, directory: &[u8], left_out: &[Vec<u8>]) -> Run {
@@ -135,7 +136,7 @@ impl Level<'_> {
         flags.extend(words(&["-0", "--exclude-from=-"]));
         let mut input = left_out.join(&0);
         input.push(0);
-        let args = self.target.arguments_from(&listed(directory), self.params(), flags);
+        let args = self.route.arguments_from(&listed(directory), self.params(), flags);
         Run { args, input, purpose: Purpose::Level }
     }
 
@@ -156,7 +157,7 @@ impl Level<'_> {
 
     /// The user's parameters, without those that would delete more than is meant.
     fn params(&self) -> Vec<Vec<u8>> {
-        params::without(&self.target.rsync.params, |option| {
+        params::without(&self.route.rsync.params, |option| {
             // It deletes what the filter hides.
             option.is(None, "delete-excluded")
                 // One level deep every directory looks empty, and would be deleted with its content.

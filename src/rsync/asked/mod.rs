@@ -3,7 +3,6 @@
 //! Pure. `run::worker` looks at the paths of a job, asks [`plan`] for the runs, and starts them.
 
 pub mod capability;
-pub mod command;
 mod expression;
 pub mod level;
 pub(crate) mod params;
@@ -13,5 +12,8 @@ pub mod rehearsal;
 pub mod remote_shell;
 pub mod rename;
 pub mod repair;
+pub mod route;
+pub mod run;
 pub mod shell;
+mod timeout;
 pub mod whole;

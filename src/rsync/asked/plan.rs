@@ -12,9 +12,10 @@ use crate::sorted::{SortedMap, SortedSet};
 use std::ffi::OsString;
 use std::sync::Arc;
 
-use super::command::Target;
 use super::params;
 use super::pattern;
+use super::route::RemoteRoute;
+use super::run::{Purpose, Run};
 
 /// What disappeared under a name since the remote was last in step; the larger wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,32 +73,6 @@ pub enum Deletes {
     Portable,
 }
 
-/// What a run is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// Deletes, sends nothing.
-    Prune,
-    /// Makes the listed paths equal; deletes too if `--delete-missing-args` is in its words.
-    Flat,
-    /// Makes whole directories equal: see [`super::level`].
-    Level,
-    /// Spares what has another name now: see [`super::rename`].
-    Rename,
-    /// The whole root.
-    FullSync,
-}
-
-/// One rsync process.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
-    /// Its arguments, without the program's name. The working directory must be the root.
-    pub args: Vec<OsString>,
-    /// All that it gets on standard input: a list in which each entry ends with a NUL, or nothing.
-    pub input: Vec<u8>,
-    /// What it is for.
-    pub purpose: Purpose,
-}
-
 /// How a flat run is put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlanSettings {
@@ -111,9 +86,9 @@ pub struct PlanSettings {
 
 /// The words of a flat run that is started before its list is known. It waits for that list, and does
 /// with it what a run with words of its own would.
-pub fn standby(target: &Target, settings: PlanSettings) -> Vec<OsString> {
+pub fn standby(route: &RemoteRoute, settings: PlanSettings) -> Vec<OsString> {
     let usual = Lists { deletes: settings.deletes == Deletes::Combined, ..Lists::default() };
-    flat(target, settings, &usual).args
+    flat(route, settings, &usual).args
 }
 
 /// The runs that make a remote equal to what was looked at, to be run in this order; none if there
@@ -122,7 +97,7 @@ pub fn standby(target: &Target, settings: PlanSettings) -> Vec<OsString> {
 /// `whole` are directories, sorted, that have nothing in them but what is in `paths`; none unless that
 /// [is possible](super::whole::is_possible).
 pub fn batch(
-    target: &Target,
+    route: &RemoteRoute,
     settings: PlanSettings,
     paths: &[Looked],
     whole: &[Arc<[u8]>],
@@ -133,12 +108,12 @@ pub fn batch(
     lists.deletes |= settings.standby && !lists.all_fresh && deletes == Deletes::Combined;
     let mut runs = Vec::with_capacity(2);
     if !lists.prune.is_empty() {
-        runs.push(prune(target, &lists.prune));
+        runs.push(prune(route, &lists.prune));
     }
     if !lists.flat.is_empty() || !lists.whole.is_empty() {
-        runs.push(flat(target, settings, &lists));
+        runs.push(flat(route, settings, &lists));
     } else if paths.iter().any(|looked| looked.path.is_empty()) {
-        runs.push(root_itself(target));
+        runs.push(root_itself(route));
     }
     runs
 }
@@ -147,13 +122,13 @@ pub fn batch(
 /// left out literally, with all that is below them. With `delete`, what only the far side has is
 /// deleted, but never what is left out.
 pub fn full_sync(
-    target: &Target,
+    route: &RemoteRoute,
     delete: bool,
     excludes: &[Vec<u8>],
     left_out: Option<&[Vec<u8>]>,
 ) -> Run {
     let mut flags = vec![b"-R".to_vec()];
-    if !params::recursive(&params::read(&target.rsync.params)) {
+    if !params::recursive(&params::read(&route.rsync.params)) {
         flags.push(b"-r".to_vec());
     }
     if delete {
@@ -169,7 +144,7 @@ pub fn full_sync(
         flags.extend(words(&["-0", "--exclude-from=-"]));
     }
     Run {
-        args: target.arguments(target.rsync.params.clone(), flags),
+        args: route.arguments(route.rsync.params.clone(), flags),
         input,
         purpose: Purpose::FullSync,
     }
@@ -299,14 +274,14 @@ pub(super) fn ancestors(path: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// is written twice in a second, and the path is here because the kernel saw it written. It may be
 /// left out where there is nothing to compare with (measured for 10,000 files: 0.56 s instead of
 /// 0.65).
-fn flat(target: &Target, settings: PlanSettings, lists: &Lists) -> Run {
+fn flat(route: &RemoteRoute, settings: PlanSettings, lists: &Lists) -> Run {
     let mut flags = words(&["--no-r", "-d", "-R"]);
     if !lists.all_fresh {
         flags.push(b"-c".to_vec());
     }
     if lists.deletes {
         flags.push(b"--delete-missing-args".to_vec());
-    } else if target.local.ignore_missing_args() {
+    } else if route.local.ignore_missing_args() {
         // What vanishes between the look and the run has its own event on the way. Without the word
         // the whole run would count as failed. It stays on this side: no server has to know it.
         flags.push(b"--ignore-missing-args".to_vec());
@@ -320,7 +295,7 @@ fn flat(target: &Target, settings: PlanSettings, lists: &Lists) -> Run {
         flags
             .extend(temporary::PATTERNS.map(|pattern| format!("--exclude={pattern}").into_bytes()));
     }
-    if !lists.silent_work && target.far_side_timeout_costs() {
+    if !lists.silent_work && route.far_side_timeout_costs() {
         flags.push(b"-M--timeout=0".to_vec());
     }
     // -0 before the list: rsync reads the list the way that was set when it meets the option.
@@ -337,38 +312,38 @@ fn flat(target: &Target, settings: PlanSettings, lists: &Lists) -> Run {
         input.extend_from_slice(path);
         input.extend_from_slice(end);
     }
-    let params = params::without(&target.rsync.params, |option| option.is(None, "delete-excluded"));
-    Run { args: target.arguments(params, flags), input, purpose: Purpose::Flat }
+    let params = params::without(&route.rsync.params, |option| option.is(None, "delete-excluded"));
+    Run { args: route.arguments(params, flags), input, purpose: Purpose::Flat }
 }
 
 /// Sends the root's own attributes. They go along with every flat run, as those of a parent; but in
 /// a list the root cannot stand, since `./` there means everything in it.
-fn root_itself(target: &Target) -> Run {
+fn root_itself(route: &RemoteRoute) -> Run {
     let flags = words(&["--no-r", "-d", "-R", "--exclude=*"]);
-    let params = params::without(&target.rsync.params, |option| {
+    let params = params::without(&route.rsync.params, |option| {
         option.is(None, "delete-excluded") || params::is_filter(option)
     });
-    Run { args: target.arguments(params, flags), input: Vec::new(), purpose: Purpose::Flat }
+    Run { args: route.arguments(params, flags), input: Vec::new(), purpose: Purpose::Flat }
 }
 
 /// A run that needs from the remote what batches and full syncs need, for a rehearsal: it lists the
 /// root and nothing in it, compares by content, and with `delete` may delete.
-pub fn probe(target: &Target, delete: bool) -> Run {
+pub fn probe(route: &RemoteRoute, delete: bool) -> Run {
     let mut flags = words(&["--no-r", "-d", "-R", "-c", "--exclude=*"]);
     if delete {
         flags.extend(words(&["--delete", "--force"]));
     }
-    let params = params::without(&target.rsync.params, |option| {
+    let params = params::without(&route.rsync.params, |option| {
         option.is(None, "delete-excluded") || params::is_filter(option)
     });
-    Run { args: target.arguments(params, flags), input: Vec::new(), purpose: Purpose::Level }
+    Run { args: route.arguments(params, flags), input: Vec::new(), purpose: Purpose::Level }
 }
 
 /// Deletes on the far side what is gone here among the listed paths and below them, and makes nothing
 /// there that is new. The filter lets rsync see only these and the way to them. What both sides have
 /// may be updated: to forbid that too (`--ignore-existing`) would keep rsync from replacing a symlink
 /// over there by the directory that is here, and the deletion would follow the link (measured).
-fn prune(target: &Target, tops: &SortedSet<&[u8]>) -> Run {
+fn prune(route: &RemoteRoute, tops: &SortedSet<&[u8]>) -> Run {
     let mut patterns: Vec<Vec<u8>> = Vec::new();
     let parents: SortedSet<&[u8]> = tops.iter().flat_map(|top| ancestors(top)).collect();
     patterns.extend(parents.iter().map(|parent| pattern::literal(parent, b"/")));
@@ -381,15 +356,15 @@ fn prune(target: &Target, tops: &SortedSet<&[u8]>) -> Run {
     let flags =
         ["-r", "--delete", "--force", "--existing", "-0", "--include-from=-", "--exclude=*"];
     Run {
-        args: target.arguments(prune_params(target), words(&flags)),
+        args: route.arguments(prune_params(route), words(&flags)),
         input,
         purpose: Purpose::Prune,
     }
 }
 
 /// The user's parameters, without those that would make a prune run delete more than its list.
-pub(super) fn prune_params(target: &Target) -> Vec<Vec<u8>> {
-    let params = &target.rsync.params;
+pub(super) fn prune_params(route: &RemoteRoute) -> Vec<Vec<u8>> {
+    let params = &route.rsync.params;
     // An include of the user's comes before the list and would open the run to all that it names.
     // Without it the excludes behind it would hide what is listed: so they go together.
     let opened = params::read(params).iter().any(params::may_include);

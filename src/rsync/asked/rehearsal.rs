@@ -4,7 +4,7 @@
 //! `--dry-run` and `--check` have them run; nothing on the far side changes.
 
 use super::params::{self, Found};
-use super::plan::Run;
+use super::run::Run;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
@@ -67,7 +67,7 @@ impl Change {
 
 #[cfg(test)]
 mod tests {
-    use super::super::plan::Purpose;
+    use super::super::run::Purpose;
     use super::*;
 
     #[test]

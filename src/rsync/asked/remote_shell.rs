@@ -10,8 +10,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-use super::command::CONNECT_TIMEOUT_S;
 use super::params;
+use super::timeout::CONNECT_TIMEOUT_S;
 
 /// OpenSSH's client, and the name under which others may be installed.
 pub const SSH: &str = "ssh";

@@ -5,10 +5,11 @@
 //! of this kind only makes and updates; whatever it does not do, or does wrong, the ordinary runs make
 //! good. So it is left out where it could do harm. Called by `worker`, which has looked at the paths.
 
-use super::command::Target;
 use super::params::{self, Found};
 use super::pattern;
-use super::plan::{ancestors, words, Purpose, Run};
+use super::plan::{ancestors, words};
+use super::route::RemoteRoute;
+use super::run::{Purpose, Run};
 use super::shell;
 use crate::config::Address;
 
@@ -33,8 +34,8 @@ const IN_THE_WAY: &[&str] = &[
 
 /// Whether renames are done this way for a remote. With a filter of the user's in the parameters, what is
 /// sent depends on where a directory lies.
-pub fn is_possible(target: &Target) -> bool {
-    let found = params::read(&target.rsync.params);
+pub fn is_possible(route: &RemoteRoute) -> bool {
+    let found = params::read(&route.rsync.params);
     let in_the_way = |option: &Found| {
         IN_THE_WAY.iter().any(|name| option.is(None, name))
             || option.is(Some(b'R'), "relative")
@@ -45,29 +46,29 @@ pub fn is_possible(target: &Target) -> bool {
 
 /// Whether a name gets to the far side as it is, in a destination and as the value of an option. A
 /// daemon expands patterns in both, and before 3.2.4 the shell of an SSH server reads both.
-pub fn is_plain(target: &Target, path: &[u8]) -> bool {
+pub fn is_plain(route: &RemoteRoute, path: &[u8]) -> bool {
     let read_by_a_shell =
-        matches!(target.address, Address::Ssh { .. }) && !target.local.protects_args_itself();
+        matches!(route.address, Address::Ssh { .. }) && !route.local.protects_args_itself();
     let plain = |&byte: &u8| shell::is_plain(byte) || byte == b' ' && !read_by_a_shell;
     !path.is_empty() && path.iter().all(plain)
 }
 
 /// The directory at `to`, which the far side has under one of the `old` names. `later` are directories
 /// below it that were moved there by renames of their own, each with a run of its own.
-pub fn directory(target: &Target, to: &[u8], old: &[Vec<u8>], later: &[&[u8]]) -> Run {
+pub fn directory(route: &RemoteRoute, to: &[u8], old: &[Vec<u8>], later: &[&[u8]]) -> Run {
     let mut flags = Vec::new();
-    if !params::recursive(&params::read(&target.rsync.params)) {
+    if !params::recursive(&params::read(&route.rsync.params)) {
         flags.push(b"-r".to_vec());
     }
     flags.extend(old.iter().take(OLD_NAMES_MAX).map(|old| link_dest(to, old)));
     let inside = later.iter().filter_map(|path| path.strip_prefix(to)?.strip_prefix(b"/"));
     flags.extend(inside.map(|path| [b"--exclude=", &pattern::literal(path, b"")[..]].concat()));
-    run(target, to, flags, Vec::new())
+    run(route, to, flags, Vec::new())
 }
 
 /// Files of these names in the directory at `to` (empty for the root), which the far side has under the
 /// same names in the directory at `old`.
-pub fn files(target: &Target, to: &[u8], old: &[u8], names: &[&[u8]]) -> Run {
+pub fn files(route: &RemoteRoute, to: &[u8], old: &[u8], names: &[&[u8]]) -> Run {
     let mut flags = words(&["--no-r"]);
     flags.push(link_dest(to, old));
     flags.extend(words(&["-0", "--files-from=-"]));
@@ -77,7 +78,7 @@ pub fn files(target: &Target, to: &[u8], old: &[u8], names: &[&[u8]]) -> Run {
         input.extend_from_slice(name);
         input.push(0);
     }
-    run(target, to, flags, input)
+    run(route, to, flags, input)
 }
 
 /// `--link-dest` counts from the directory that the run writes to.
@@ -92,29 +93,26 @@ fn link_dest(to: &[u8], old: &[u8]) -> Vec<u8> {
     word
 }
 
-fn run(target: &Target, to: &[u8], flags: Vec<Vec<u8>>, input: Vec<u8>) -> Run {
+fn run(route: &RemoteRoute, to: &[u8], flags: Vec<Vec<u8>>, input: Vec<u8>) -> Run {
     // Nothing is deleted by a run whose list is only a part.
     let deletes = |option: &Found| match option.name {
         params::Name::Long(name) => name.starts_with(b"del") || name == b"prune-empty-dirs",
         params::Name::Short(letter) => letter == b'm',
         params::Name::Operand => false,
     };
-    let params = params::without(&target.rsync.params, deletes);
+    let params = params::without(&route.rsync.params, deletes);
     let source = match to {
         b"" => b"./".to_vec(),
         to => [b"./", to, b"/"].concat(),
     };
-    Run {
-        args: target.arguments_below(&source, to, params, flags),
-        input,
-        purpose: Purpose::Rename,
-    }
+    Run { args: route.arguments_below(&source, to, params, flags), input, purpose: Purpose::Rename }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::capability::{Capability, Version};
     use super::super::plan::tests::{rsync, NEW};
+    use super::super::route::tests::route_to;
     use super::*;
     use crate::config::{Address, Rsync};
     use std::ffi::OsStr;
@@ -125,9 +123,9 @@ mod tests {
         Address::Ssh { host: "far".into(), path: "/d".into() }
     }
 
-    fn line(address: Address, params: &[&str], run: impl Fn(&Target) -> Run) -> String {
+    fn line(address: Address, params: &[&str], run: impl Fn(&RemoteRoute) -> Run) -> String {
         let rsync = Rsync { timeout_s: Some(9), ..rsync(params) };
-        let run = run(&Target { address: &address, rsync: &rsync, local: NEW });
+        let run = run(&route_to(&address, &rsync, NEW));
         let input = String::from_utf8(run.input).unwrap().replace('\0', " ");
         format!("{} < {input}", run.args.join(OsStr::new(" ")).into_string().unwrap())
     }
@@ -137,7 +135,7 @@ mod tests {
         let daemon = || Address::Daemon { host: "h".into(), module: b"m".to_vec() };
         let local = || Address::Local { path: "/d".into() };
         let old = [b"old".to_vec(), b"older/one".to_vec()];
-        let directory = |target: &Target| directory(target, b"x/new", &old, &[b"x/new/y"]);
+        let directory = |route: &RemoteRoute| directory(route, b"x/new", &old, &[b"x/new/y"]);
         let tail = "--sockopts=TCP_NODELAY --timeout=9 --contimeout=30 h::m/x/new/ < ";
         assert_eq!(
             line(daemon(), &["-artz", "--delete", "--delete-excluded"], directory),
@@ -145,17 +143,17 @@ mod tests {
                 "-artz --link-dest=../../old --link-dest=../../older/one --exclude=/y ./x/new/ {tail}"
             )
         );
-        let files = |target: &Target| files(target, b"", b"dir", &[b"a", b"#b"]);
+        let files = |route: &RemoteRoute| files(route, b"", b"dir", &[b"a", b"#b"]);
         assert_eq!(
             line(local(), &["-a"], files),
             "-a --no-r --link-dest=dir -0 --files-from=- ./ /d < ./a ./#b "
         );
-        let files = |target: &Target| super::files(target, b"to", b"", &[b"a"]);
+        let files = |route: &RemoteRoute| super::files(route, b"to", b"", &[b"a"]);
         assert_eq!(
             line(local(), &["-lpt"], files),
             "-lpt --no-r --link-dest=../. -0 --files-from=- ./to/ /d/to/ < ./a "
         );
-        let plain = |target: &Target| super::directory(target, b"to", &[b"from".to_vec()], &[]);
+        let plain = |route: &RemoteRoute| super::directory(route, b"to", &[b"from".to_vec()], &[]);
         assert_eq!(line(local(), &["-lptm"], plain), "-lpt -r --link-dest=../from ./to/ /d/to/ < ");
     }
 
@@ -174,8 +172,8 @@ mod tests {
             (&["-a", "--iconv=gbk,utf8"], false),
         ] {
             let (address, rsync) = (ssh(), rsync(params));
-            let target = Target { address: &address, rsync: &rsync, local: NEW };
-            assert_eq!(is_possible(&target), possible, "{params:?}");
+            let route = route_to(&address, &rsync, NEW);
+            assert_eq!(is_possible(&route), possible, "{params:?}");
         }
     }
 
@@ -200,8 +198,8 @@ mod tests {
             for (address, local, expected) in
                 [(&daemon, NEW, by_daemon), (&ssh(), NEW, by_ssh), (&ssh(), V3_1, by_old_ssh)]
             {
-                let target = Target { address, rsync: &rsync, local };
-                assert_eq!(is_plain(&target, name.as_bytes()), expected, "{name:?}");
+                let route = route_to(address, &rsync, local);
+                assert_eq!(is_plain(&route, name.as_bytes()), expected, "{name:?}");
             }
         }
     }

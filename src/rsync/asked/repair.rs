@@ -13,10 +13,10 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-use super::command::Target;
 use super::params::{self, Name};
 use super::pattern;
 use super::plan::{self, ancestors, prune_params, words, Gone};
+use super::route::RemoteRoute;
 
 /// The option that lists a path; with the pattern behind it, one word.
 pub const INCLUDE: &[u8] = b"--include=";
@@ -53,8 +53,8 @@ pub fn includes(path: &[u8], kind: Kind, gone: Gone) -> Vec<Vec<u8>> {
 }
 
 /// All arguments of a run over what `includes` has listed.
-pub fn listed(target: &Target, kind: Kind, includes: Vec<Vec<u8>>) -> Vec<OsString> {
-    let params = prune_params(target);
+pub fn listed(route: &RemoteRoute, kind: Kind, includes: Vec<Vec<u8>>) -> Vec<OsString> {
+    let params = prune_params(route);
     let (params, flags) = match kind {
         // Compared by content, as everything is whose writing was seen.
         Kind::Send => (params::without(&params, deletes), &["-r", "-c"][..]),
@@ -64,12 +64,12 @@ pub fn listed(target: &Target, kind: Kind, includes: Vec<Vec<u8>>) -> Vec<OsStri
         Kind::Prune => (params, &["-r", "--delete", "--existing"][..]),
     };
     let flags = words(flags).into_iter().chain(includes);
-    target.arguments(params, flags.chain([REST.to_vec()]).collect())
+    route.arguments(params, flags.chain([REST.to_vec()]).collect())
 }
 
 /// All arguments of a full sync. `excludes` are rsync patterns.
-pub fn full_sync(target: &Target, delete: bool, excludes: &[Vec<u8>]) -> Vec<OsString> {
-    plan::full_sync(target, delete, excludes, None).args
+pub fn full_sync(route: &RemoteRoute, delete: bool, excludes: &[Vec<u8>]) -> Vec<OsString> {
+    plan::full_sync(route, delete, excludes, None).args
 }
 
 /// Whether the word makes a run delete what only the far side has: `--del`, `--delete-after`.
@@ -157,6 +157,7 @@ pub fn bytes(args: Vec<OsString>) -> Vec<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::super::capability::{Capability, Version};
+    use super::super::route::tests::route_to;
     use super::*;
     use crate::config::{Address, Rsync};
 
@@ -164,17 +165,17 @@ mod tests {
         "a", "a/b", "-x", "a b/c\"d", "a*/b\\c", "a\\b/c", "a[1]?", "***", "a/***", "\\\\", "é\n",
     ];
 
-    fn with_target<T>(params: &[&str], use_it: impl Fn(&Target) -> T) -> T {
+    fn with_target<T>(params: &[&str], use_it: impl Fn(&RemoteRoute) -> T) -> T {
         let address = Address::Local { path: "/far".into() };
         let params = params.iter().map(|word| word.as_bytes().to_vec()).collect();
         let rsync = Rsync { params, ..Rsync::default() };
         let local = Capability { version: Version { major: 3, minor: 5, patch: 0 } };
-        use_it(&Target { address: &address, rsync: &rsync, local })
+        use_it(&route_to(&address, &rsync, local))
     }
 
     fn written(params: &[&str], kind: Kind, path: &str, gone: Gone) -> Vec<Vec<u8>> {
         let includes = includes(path.as_bytes(), kind, gone);
-        with_target(params, |target| bytes(listed(target, kind, includes.clone())))
+        with_target(params, |route| bytes(listed(route, kind, includes.clone())))
     }
 
     fn line(args: &[Vec<u8>]) -> String {
@@ -238,8 +239,8 @@ mod tests {
         }
         let root = read(&written(&["-a"], Kind::Send, "", Gone::No)).unwrap();
         assert_eq!(root.paths, Some(vec![(Vec::new(), Gone::No)]));
-        let full = with_target(&["-a", "--include=*/", "--existing"], |target| {
-            full_sync(target, true, &[b"/x*".to_vec()])
+        let full = with_target(&["-a", "--include=*/", "--existing"], |route| {
+            full_sync(route, true, &[b"/x*".to_vec()])
         });
         assert_eq!(read(&bytes(full)).unwrap().paths, None);
     }

@@ -6,18 +6,18 @@
 //! nobody would ever delete it over there: so such a run excludes the names that are temporary by rule, and
 //! where the user filters there is none.
 
-use super::command::Target;
 use super::params;
 use super::plan::Looked;
+use super::route::RemoteRoute;
 use crate::rsync::temporary::matches_pattern;
 
 /// Whether a list of these paths may name whole directories. All must be new to the far side; and the
 /// user's own parameters must neither delete, for then a slash is what it takes to delete in that directory,
 /// nor filter, since what is hidden below a directory is not hidden when it is listed by itself.
-pub fn is_possible(target: &Target, paths: &[Looked]) -> bool {
+pub fn is_possible(route: &RemoteRoute, paths: &[Looked]) -> bool {
     let does_more = |option: &params::Found| params::deletes(option) || params::is_filter(option);
     paths.iter().all(|looked| looked.fresh && !has_temporary_name(&looked.path))
-        && !params::read(&target.rsync.params).iter().any(does_more)
+        && !params::read(&route.rsync.params).iter().any(does_more)
 }
 
 /// Whether one of the [patterns](crate::rsync::temporary::PATTERNS) matches a path or a directory above it.
@@ -29,6 +29,7 @@ fn has_temporary_name(path: &[u8]) -> bool {
 mod tests {
     use super::super::plan::tests::{looked, rsync, NEW};
     use super::super::plan::{Gone, Now};
+    use super::super::route::tests::route_to;
     use super::*;
     use crate::config::Address;
 
@@ -38,7 +39,7 @@ mod tests {
 
     fn possible(params: &[&str], paths: &[Looked]) -> bool {
         let address = Address::Local { path: "/d".into() };
-        is_possible(&Target { address: &address, rsync: &rsync(params), local: NEW }, paths)
+        is_possible(&route_to(&address, &rsync(params), NEW), paths)
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use crate::rsync::asked::capability::Capability;
 use crate::rsync::asked::params::{self, Found};
-use crate::rsync::asked::plan::Purpose;
+use crate::rsync::asked::run::Purpose;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 

@@ -3,7 +3,7 @@
 use super::{Heirloom, Loop, Setup, STOP_MS};
 use crate::keep::state::resume::Resume;
 use crate::keep::state::State;
-use crate::run::worker::Route;
+use crate::run::worker::WorkerRemote;
 use crate::sys::clock;
 use crate::tell::alert::Alerts;
 use crate::tell::logging;
@@ -19,7 +19,7 @@ impl Loop {
         // What was drawn is not known to the next loop.
         logging::draw("");
         let (state, now) = (self.state(), self.now());
-        if !self.routes.is_empty() {
+        if !self.remotes.is_empty() {
             self.saver.save_last(state.clone(), now);
         }
         let Some(mut setup) = self.next else {
@@ -92,12 +92,12 @@ impl Loop {
 /// Where the remotes of a new configuration go on, by the state of the old one.
 fn resumes(setup: &Setup, state: &State, everything: bool) -> Vec<Resume> {
     let now_ns = clock::file_stamp_ns();
-    let resume = |route: &Arc<Route>| {
-        let kept = state.of(route.root.as_os_str().as_bytes(), &route.kept_as());
+    let resume = |remote: &Arc<WorkerRemote>| {
+        let kept = state.of(remote.route.root.as_os_str().as_bytes(), &remote.route.kept_as());
         if everything || setup.full_sync && kept.is_none() {
             return Resume::with_full_sync(None);
         }
-        Resume::from(kept, route.ground.identity.inode(), now_ns)
+        Resume::from(kept, remote.ground.identity.inode(), now_ns)
     };
-    setup.routes.iter().map(resume).collect()
+    setup.remotes.iter().map(resume).collect()
 }

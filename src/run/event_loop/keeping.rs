@@ -4,7 +4,7 @@ use super::Loop;
 use crate::engine::RemoteId;
 use crate::keep::faillog::script::{wait_status, Owed};
 use crate::keep::state::{Known, State};
-use crate::run::worker::Route;
+use crate::run::worker::WorkerRemote;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ impl Loop {
     }
 
     pub(super) fn keep_state(&mut self) {
-        if self.routes.is_empty() {
+        if self.remotes.is_empty() {
             return;
         }
         let (version, now) = (self.engine.standing_version(), self.now());
@@ -28,18 +28,18 @@ impl Loop {
 
     /// What the next run has to know.
     pub(super) fn state(&self) -> State {
-        let known = |(number, route): (usize, &Arc<Route>)| {
+        let known = |(number, remote): (usize, &Arc<WorkerRemote>)| {
             let (complete_ns, full_sync, paths) = self.engine.standing(RemoteId(number));
             Known {
-                root: route.root.as_os_str().as_bytes().to_vec(),
-                destination: route.kept_as(),
-                inode: route.ground.identity.inode(),
+                root: remote.route.root.as_os_str().as_bytes().to_vec(),
+                destination: remote.route.kept_as(),
+                inode: remote.ground.identity.inode(),
                 complete_ns,
                 full_sync,
                 paths: paths.into_iter().collect(),
             }
         };
-        State { remotes: self.routes.iter().enumerate().map(known).collect() }
+        State { remotes: self.remotes.iter().enumerate().map(known).collect() }
     }
 
     pub(super) fn keep_ledger(&mut self) {
@@ -50,7 +50,7 @@ impl Loop {
     }
 
     pub(super) fn write_ledger(&mut self, end: bool) {
-        let owed: Vec<_> = (0..self.routes.len())
+        let owed: Vec<_> = (0..self.remotes.len())
             .map(|number| {
                 let (full_sync, paths, status) = self.engine.owed(RemoteId(number), end);
                 let mut owed = Owed { full_sync, ..Owed::default() };
@@ -60,7 +60,9 @@ impl Loop {
             })
             .collect();
         let (version, now) = (self.engine.owed_version(), self.now());
-        self.ledger.write(&self.routes, &owed, version, now);
+        let creditors = self.remotes.iter().map(|remote| remote.creditor(self.mode));
+        let all: Vec<_> = creditors.zip(&owed).collect();
+        self.ledger.write(&all, version, now);
         if let Some(alerts) = &mut self.alerts {
             alerts.owed(owed.iter().any(|owed| !owed.is_nothing()), now);
         }

@@ -2,8 +2,9 @@
 
 use super::{Loop, Setup, STATUS};
 use crate::engine::JobId;
+use crate::rsync::asked::route::RemoteRoute;
 use crate::rsync::told::progress::Sample;
-use crate::run::worker::Route;
+use crate::run::worker::WorkerRemote;
 use crate::sys::{clock, memory, sysctl};
 use crate::tell::logging;
 use crate::tell::status::snapshot::Facts;
@@ -12,28 +13,29 @@ use std::io;
 use std::sync::Arc;
 
 /// Names what is shown.
-pub(super) fn status(setup: &Setup, routes: &[Arc<Route>]) -> io::Result<Status> {
+pub(super) fn status(setup: &Setup, remotes: &[Arc<WorkerRemote>]) -> io::Result<Status> {
     let config = &setup.config;
     let resolved = config.file.canonicalize().unwrap_or_else(|_| config.file.clone());
     let fail_log =
-        if routes.is_empty() { String::new() } else { config.fail_log.path.display().to_string() };
+        if remotes.is_empty() { String::new() } else { config.fail_log.path.display().to_string() };
     let names = Names {
         instance: crate::keep::state::number(&resolved),
         config: resolved.display().to_string(),
         pid: std::process::id(),
         roots: config.roots.iter().map(|root| root.watch.display().to_string()).collect(),
-        remotes: routes.iter().map(|route| named(setup, routes, route)).collect(),
+        remotes: remotes.iter().map(|remote| named(setup, remotes, &remote.route)).collect(),
         fail_log,
     };
     Status::new(names, &config.status)
 }
 
-fn named(setup: &Setup, routes: &[Arc<Route>], route: &Arc<Route>) -> Named {
-    let label = route.target().label();
-    let is_same = |other: &&Arc<Route>| other.root == route.root && other.target().label() == label;
+/// Two modules of the same name on one host are told from each other by the daemons' ports.
+fn named(setup: &Setup, remotes: &[Arc<WorkerRemote>], route: &RemoteRoute) -> Named {
+    let name = route.name();
+    let same = remotes.iter().filter(|it| it.route.root == route.root && it.route.name() == name);
     let name = match route.rsync.port {
-        Some(port) if routes.iter().filter(is_same).count() > 1 => format!("{label} port {port}"),
-        Some(_) | None => label,
+        Some(port) if same.count() > 1 => format!("{name} port {port}"),
+        Some(_) | None => name,
     };
     let root = setup.config.roots.iter().position(|root| root.watch == route.root);
     Named { root: root.unwrap_or(0), name }

@@ -2,7 +2,7 @@
 
 use super::WorkerMessage;
 use crate::engine::JobId;
-use crate::rsync::asked::plan::Purpose;
+use crate::rsync::asked::run::Purpose;
 use crate::rsync::told::progress::{self, Sample};
 use crate::sys::channel::Sender;
 use std::time::{Duration, Instant};

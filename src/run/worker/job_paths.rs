@@ -2,12 +2,13 @@
 
 use super::looker::Looker;
 use super::whole;
-use super::Route;
+use super::WorkerRemote;
 use crate::engine::rel_path::RelPath;
 use crate::engine::sending::bulk::LARGE_BYTES_MIN;
 use crate::engine::watching::settle::Stamp;
 use crate::rsync;
-use crate::rsync::asked::plan::{self, Deletes, Gone, Looked, Now, Run};
+use crate::rsync::asked::plan::{self, Deletes, Gone, Looked, Now};
+use crate::rsync::asked::run::Run;
 use crate::run::walk::below;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -38,16 +39,16 @@ pub(super) struct JobPaths {
 
 impl JobPaths {
     /// Of a batch: its large files stay behind.
-    pub(super) fn of_batch(route: &Route, paths: &[Listed], fresh: bool) -> JobPaths {
-        let mut found = JobPaths::look(route, paths, fresh);
+    pub(super) fn of_batch(remote: &WorkerRemote, paths: &[Listed], fresh: bool) -> JobPaths {
+        let mut found = JobPaths::look(remote, paths, fresh);
         let JobPaths { paths, large, whole } = &mut found;
         for looked in paths.iter_mut() {
             if large.binary_search_by(|(file, _)| file.cmp(&looked.path)).is_ok() {
                 looked.now = Now::Apart;
             }
         }
-        if !route.filters && rsync::asked::whole::is_possible(&route.target(), paths) {
-            *whole = whole::directories(&route.root, paths);
+        if !remote.filters && rsync::asked::whole::is_possible(&remote.route, paths) {
+            *whole = whole::directories(&remote.route.root, paths);
         }
         found
     }
@@ -55,12 +56,12 @@ impl JobPaths {
     /// Of a job in the bulk lane. The far side has the file as it was `sent`, if that is known: where it
     /// is another one by its size and time, nobody has to read both to know.
     pub(super) fn of_bulk(
-        route: &Route,
+        remote: &WorkerRemote,
         path: &Listed,
         fresh: bool,
         sent: Option<Stamp>,
     ) -> JobPaths {
-        let mut found = JobPaths::look(route, std::slice::from_ref(path), fresh);
+        let mut found = JobPaths::look(remote, std::slice::from_ref(path), fresh);
         if let (Some(sent), [(_, stamp)]) = (sent, &found.large[..]) {
             found
                 .paths
@@ -70,13 +71,13 @@ impl JobPaths {
         found
     }
 
-    fn look(route: &Route, paths: &[Listed], fresh: bool) -> JobPaths {
-        let mut looker = Looker::new(&route.root);
+    fn look(remote: &WorkerRemote, paths: &[Listed], fresh: bool) -> JobPaths {
+        let mut looker = Looker::new(&remote.route.root);
         let mut large = Vec::new();
         let look = |(path, gone): &Listed| {
             let (now, bytes) = looker.look(path);
             if bytes >= LARGE_BYTES_MIN {
-                large.extend(stamp(&route.root, path).map(|stamp| (path.clone(), stamp)));
+                large.extend(stamp(&remote.route.root, path).map(|stamp| (path.clone(), stamp)));
             }
             let (path, gone, now) = match looker.in_the_way(path) {
                 Some(above) if *gone != Gone::No => above,
@@ -88,8 +89,8 @@ impl JobPaths {
     }
 
     /// What has to be run, in this order.
-    pub(super) fn runs(&self, route: &Route, deletes: Deletes) -> Vec<Run> {
-        plan::batch(&route.target(), route.plan_settings(deletes), &self.paths, &self.whole)
+    pub(super) fn runs(&self, remote: &WorkerRemote, deletes: Deletes) -> Vec<Run> {
+        plan::batch(&remote.route, remote.plan_settings(deletes), &self.paths, &self.whole)
     }
 }
 

@@ -1,27 +1,28 @@
 //! Which renames a batch can spare the far side, by what is there at this moment.
 
 use super::looker::Looker;
-use super::Route;
+use super::WorkerRemote;
 use crate::engine::rel_path::{above, lies_in};
 use crate::engine::watching::renames::{far_names, Rename};
-use crate::rsync::asked::plan::{self, Deletes, Gone, Looked, Now, Run};
+use crate::rsync::asked::plan::{self, Deletes, Gone, Looked, Now};
 use crate::rsync::asked::rename;
+use crate::rsync::asked::run::Run;
 use crate::sorted::SortedMap;
 
 /// What is to be run before the batch with these paths, so that what was renamed need not be sent again.
 pub(super) fn runs(
-    route: &Route,
+    remote: &WorkerRemote,
     deletes: Deletes,
     paths: &[Looked],
     renames: &[Rename],
 ) -> Vec<Run> {
-    let target = route.target();
-    if renames.is_empty() || !rename::is_possible(&target) {
+    let route = &remote.route;
+    if renames.is_empty() || !rename::is_possible(route) {
         return Vec::new();
     }
     let known: SortedMap<&[u8], &Looked> = paths.iter().map(|it| (&*it.path, it)).collect();
-    let is_plain = |path: &[u8]| rename::is_plain(&target, path);
-    let mut looker = Looker::new(&route.root);
+    let is_plain = |path: &[u8]| rename::is_plain(route, path);
+    let mut looker = Looker::new(&remote.route.root);
     let mut parents = SortedMap::new();
     let mut links = Vec::new();
     let mut files: SortedMap<_, Vec<&[u8]>> = SortedMap::new();
@@ -40,19 +41,19 @@ pub(super) fn runs(
         if *is_dir {
             let inside = |other: &&[u8]| lies_in(other, to) && **other != **to;
             let later = renames[number + 1..].iter().map(|later| &*later.to).filter(inside);
-            links.push(rename::directory(&target, to, &old, &later.collect::<Vec<_>>()));
+            links.push(rename::directory(route, to, &old, &later.collect::<Vec<_>>()));
         } else {
             let ((from, _), (to, name)) = (split(from), split(to));
             files.get_or_insert((from, to), Vec::new()).push(name);
         }
     }
-    links.extend(files.iter().map(|((old, to), names)| rename::files(&target, to, old, names)));
+    links.extend(files.iter().map(|((old, to), names)| rename::files(route, to, old, names)));
     if links.is_empty() {
         return links;
     }
     // What the new names lie in has to be there first.
     let parents: Vec<Looked> = parents.into_iter().map(|(_, looked)| looked).collect();
-    let mut runs = plan::batch(&target, route.plan_settings(deletes), &parents, &[]);
+    let mut runs = plan::batch(route, remote.plan_settings(deletes), &parents, &[]);
     runs.extend(links);
     runs
 }

@@ -7,8 +7,9 @@
 //!
 //! It reads an empty list if this process dies, and then does nothing.
 
-use super::{started, Route};
-use crate::rsync::asked::plan::{self, Purpose, Run};
+use super::{started, WorkerRemote};
+use crate::rsync::asked::plan;
+use crate::rsync::asked::run::{Purpose, Run};
 use crate::run::ground::Identity;
 use crate::sys::process::Started;
 use std::ffi::OsString;
@@ -26,27 +27,27 @@ pub struct Standby {
 
 impl Standby {
     /// Starts one for the flat runs of a remote; `None` if that cannot be done now.
-    pub(super) fn start(route: &Route, settings: plan::PlanSettings) -> Option<Standby> {
-        if !route.is_on_its_ground() {
+    pub(super) fn start(remote: &WorkerRemote, settings: plan::PlanSettings) -> Option<Standby> {
+        if !remote.is_on_its_ground() {
             return None;
         }
-        let root = route.ground.identity;
-        let args = route.over_connection(plan::standby(&route.target(), settings));
-        let started = started(route, &args, Purpose::Flat).ok()?;
+        let root = remote.ground.identity;
+        let args = remote.over_connection(plan::standby(&remote.route, settings));
+        let started = started(remote, &args, Purpose::Flat).ok()?;
         let standby = Standby { args, root, started };
         // And afterwards: now it is in there.
-        route.is_on_its_ground().then_some(standby)
+        remote.is_on_its_ground().then_some(standby)
     }
 
     /// Whether it can do this run, and still waits.
-    pub(super) fn fits(&mut self, route: &Route, run: &Run) -> bool {
-        self.is_in(route) && self.args == run.args && self.is_waiting()
+    pub(super) fn fits(&mut self, remote: &WorkerRemote, run: &Run) -> bool {
+        self.is_in(remote) && self.args == run.args && self.is_waiting()
     }
 
     /// Whether it is in the directory that is the root now. In one that was, and that is empty or
     /// deleted now, everything that it gets to know of is missing.
-    pub fn is_in(&self, route: &Route) -> bool {
-        self.root == route.ground.identity
+    pub fn is_in(&self, remote: &WorkerRemote) -> bool {
+        self.root == remote.ground.identity
     }
 
     /// Whether it has not ended.

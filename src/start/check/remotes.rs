@@ -7,9 +7,10 @@
 use super::finding::Finding;
 use super::places::may_write;
 use crate::config::{Address, Config, RemoteSettings, Root};
-use crate::rsync::asked::command::Target;
-use crate::rsync::asked::plan::{probe, Run};
+use crate::rsync::asked::plan::probe;
 use crate::rsync::asked::rehearsal::rehearsed;
+use crate::rsync::asked::route::RemoteRoute;
+use crate::rsync::asked::run::Run;
 use crate::rsync::told::advice::MAKE_DIRECTORY;
 use crate::rsync::told::exit::Exit;
 use crate::rsync::told::login::Login;
@@ -36,7 +37,7 @@ const END_MAX: Duration = Duration::from_secs(2);
 /// A remote that is to be asked.
 struct Question {
     place: String,
-    label: String,
+    name: String,
     login: Option<Login>,
     run: Run,
     /// Where it runs: rsync wants to be somewhere.
@@ -60,16 +61,17 @@ pub(super) fn findings(config: &Config, workers: usize) -> Vec<Finding> {
         for to in &root.remotes {
             let mut rsync = to.rsync.clone();
             clients.suit(&to.address, &mut rsync);
-            let target = Target { address: &to.address, rsync: &rsync, local };
+            let (watch, address) = (root.watch.clone(), to.address.clone());
+            let route = RemoteRoute { root: watch, address, rsync, local };
             let place = place(config, to);
             if let Address::Local { path } = &to.address {
                 found.extend(unwritable(&place, path));
             }
             questions.push(Question {
                 place,
-                label: target.label(),
-                login: target.login(),
-                run: rehearsed(&probe(&target, config.events.delete)),
+                name: route.name(),
+                login: route.login(),
+                run: rehearsed(&probe(&route, config.events.delete)),
                 directory: directory(root),
             });
         }
@@ -118,26 +120,26 @@ fn unwritable(place: &str, path: &Path) -> Option<Finding> {
 }
 
 fn finding(question: &Question, answer: &Answer) -> Finding {
-    let Question { place, label, .. } = question;
+    let Question { place, name, .. } = question;
     let Answer::Came(outcome) = answer else {
         let text = format!(
-            "{label}: no answer within {} s; look at the network and at firewalls on the way",
+            "{name}: no answer within {} s; look at the network and at firewalls on the way",
             ANSWER_MAX.as_secs()
         );
         return Finding::error(&**place, text);
     };
-    let failed = |failure| format!("{label}: {}", report::failure(failure));
+    let failed = |failure| format!("{name}: {}", report::failure(failure));
     match outcome {
         // No exit means one of the other two.
         Outcome::Done | Outcome::Nothing | Outcome::RootChanged => {
-            Finding::fine(&**place, format!("{label} answers and takes runs"))
+            Finding::fine(&**place, format!("{name} answers and takes runs"))
         }
         Outcome::Partial(failure) => Finding::warning(&**place, failed(failure)),
         // The run stood in a directory that is there, so it is one of the far side's. Over SSH its own
         // words may come too late to be heard.
         Outcome::NoDirectory(Failure { reason, .. }) => {
             let advice = MAKE_DIRECTORY.trim_end_matches('.');
-            Finding::error(&**place, format!("{label}: {reason} ({advice})"))
+            Finding::error(&**place, format!("{name}: {reason} ({advice})"))
         }
         Outcome::Unreachable(failure) | Outcome::Refused(failure) => {
             Finding::error(&**place, failed(failure))
@@ -193,13 +195,13 @@ fn gather(ends: &Receiver<(usize, Exit)>, time: Duration, mut take: impl FnMut(u
 mod tests {
     use super::super::finding::Severity::{Error, Fine, Warning};
     use super::*;
-    use crate::rsync::asked::plan::Purpose;
+    use crate::rsync::asked::run::Purpose;
 
     #[test]
     fn each_answer_has_its_finding() {
         let question = Question {
             place: "c.xml:3:5".into(),
-            label: "h::m".into(),
+            name: "h::m".into(),
             login: None,
             run: Run { args: Vec::new(), input: Vec::new(), purpose: Purpose::Level },
             directory: "/".into(),

@@ -3,12 +3,13 @@
 use super::*;
 use crate::config::{Address, Rsync};
 use crate::rsync::asked::capability::{Capability, Version};
+use crate::rsync::asked::route::RemoteRoute;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{symlink, MetadataExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -107,14 +108,9 @@ impl Lab {
         let params = vec![b"-artz".to_vec()];
         let rsync = Rsync { params, port: Some(self.port), ..Rsync::default() };
         let local = Capability { version: Version { major: 2, minor: 6, patch: 9 } };
-        let near = self.near();
-        let creditor = Creditor {
-            root: &near,
-            inode: near.metadata().unwrap().ino(),
-            target: Target { address, rsync: &rsync, local },
-            mode,
-            excludes: Some(&[]),
-        };
+        let route = RemoteRoute { root: self.near(), address: address.clone(), rsync, local };
+        let inode = route.root.metadata().unwrap().ino();
+        let creditor = Creditor { route: &route, inode, mode, excludes: Some(&[]) };
         let script = render(&[(creditor, owed)], &[b"half\n\"; touch pwned".to_vec()]);
         assert_eq!(script.forgotten, 0);
         let found = parse(&script.text, &[creditor]);

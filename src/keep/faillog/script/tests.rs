@@ -3,14 +3,13 @@
 use super::*;
 use crate::config::{Address, Rsync};
 use crate::rsync::asked::capability::{Capability, Version};
+use crate::rsync::asked::route::RemoteRoute;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
 /// The remotes of a root, as long as they are needed.
 struct Setting {
-    remotes: Vec<Address>,
-    rsync: Rsync,
-    root: &'static str,
+    routes: Vec<RemoteRoute>,
     mode: Mode,
     excludes: Option<Vec<Vec<u8>>>,
 }
@@ -25,20 +24,17 @@ impl Setting {
             timeout_s: Some(9),
             ..Rsync::default()
         };
-        let remotes = vec![daemon("h"), daemon("::1"), ssh];
-        Setting { remotes, rsync, root: "/w", mode, excludes: Some(Vec::new()) }
+        let local = Capability { version: Version { major: 2, minor: 6, patch: 9 } };
+        let route =
+            |address| RemoteRoute { root: "/w".into(), address, rsync: rsync.clone(), local };
+        let routes = [daemon("h"), daemon("::1"), ssh].map(route).to_vec();
+        Setting { routes, mode, excludes: Some(Vec::new()) }
     }
 
     fn creditors(&self) -> Vec<Creditor<'_>> {
-        let local = Capability { version: Version { major: 2, minor: 6, patch: 9 } };
-        let creditor = |address| Creditor {
-            root: Path::new(self.root),
-            inode: 7,
-            target: Target { address, rsync: &self.rsync, local },
-            mode: self.mode,
-            excludes: self.excludes.as_deref(),
-        };
-        self.remotes.iter().map(creditor).collect()
+        let (mode, excludes) = (self.mode, self.excludes.as_deref());
+        let creditor = |route| Creditor { route, inode: 7, mode, excludes };
+        self.routes.iter().map(creditor).collect()
     }
 
     fn render(&self, owed: &[Owed], unread: &[Vec<u8>]) -> Script {
@@ -113,7 +109,7 @@ fn records_look_like_this() {
 #[test]
 fn user_given_deletes_have_the_guard_too() {
     let mut setting = Setting::new(Mode::Push);
-    setting.rsync.params.push(b"--delete-after".to_vec());
+    setting.routes.iter_mut().for_each(|it| it.rsync.params.push(b"--delete-after".to_vec()));
     let text = setting.text(&owed(true, &[]));
     assert!(text.contains(" && echo --delete-after) -R ./ "), "{text}");
     assert_eq!(setting.parse(text.as_bytes()), (owed(true, &[]), vec![]));
@@ -174,7 +170,7 @@ fn a_full_sync_that_no_command_can_say_is_a_comment_and_is_read_back() {
         assert!(text.len() < 500);
         assert_eq!(setting.parse(text.as_bytes()), (owed(true, &[]), vec![]));
     }
-    setting.root = "/w\ntouch pwned";
+    setting.routes.iter_mut().for_each(|route| route.root = "/w\ntouch pwned".into());
     let text = setting.text(&owed(true, &[]));
     assert!(text.lines().all(|line| line.is_empty() || line.starts_with('#')), "{text}");
 }
@@ -417,18 +413,19 @@ fn wait_statuses_are_those_of_sersync() {
 #[test]
 fn a_record_finds_its_remote_by_the_remotes_own_settings() {
     let mut setting = Setting::new(Mode::Push);
-    setting.remotes.truncate(1);
+    setting.routes.truncate(1);
     let rsync = |user: &str, port| Rsync {
         user: Some(user.into()),
         port,
         password_file: Some(format!("/{user}.pass").into()),
-        ..setting.rsync.clone()
+        ..setting.routes[0].rsync.clone()
     };
     let settings =
         [rsync("u", Some(1)), rsync("u", Some(2)), rsync("v", Some(1)), rsync("v", None)];
     let base = setting.creditors()[0];
-    let creditor = |rsync| Creditor { target: Target { rsync, ..base.target }, ..base };
-    let all: Vec<_> = settings.iter().map(creditor).collect();
+    let with = |rsync: &Rsync| RemoteRoute { rsync: rsync.clone(), ..base.route.clone() };
+    let routes: Vec<RemoteRoute> = settings.iter().map(with).collect();
+    let all: Vec<_> = routes.iter().map(|route| Creditor { route, ..base }).collect();
     let mut owed = Owed::default();
     owed.add(Arc::from(b"a".as_slice()), Gone::No);
     for (number, creditor) in all.iter().enumerate() {
@@ -440,7 +437,7 @@ fn a_record_finds_its_remote_by_the_remotes_own_settings() {
         assert_eq!(found.unread.len(), 0);
 
         let changed = Rsync { params: vec![b"-a".to_vec()], ..rsync("w", Some(9)) };
-        let changed = [Creditor { target: Target { rsync: &changed, ..base.target }, ..base }];
+        let changed = [Creditor { route: &with(&changed), ..base }];
         assert_eq!(parse(&text, &changed).owed[0].paths.len(), 1);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::super::plan::real_runs::{make, tree, Lab};
 use super::super::plan::tests::{rsync, NEW};
+use super::super::route::tests::route_to;
 use super::*;
 use crate::config::Address;
 use std::ffi::OsStr;
@@ -18,10 +19,10 @@ fn bytes(written: &[&str]) -> Vec<Vec<u8>> {
 fn planned(depth: Depth, left_out: &[&str], directories: &[&str]) -> Vec<String> {
     let address = Address::Local { path: "/d".into() };
     let rsync = rsync(&["-am", "--delete-excluded"]);
-    let target = Target { address: &address, rsync: &rsync, local: NEW };
+    let route = route_to(&address, &rsync, NEW);
     let (left_out, directories) = (bytes(left_out), paths(directories));
     let excludes = bytes(&["*.o"]);
-    let level = Level { target: &target, depth, delete: true, excludes: &excludes };
+    let level = Level { route: &route, depth, delete: true, excludes: &excludes };
     let runs = runs(level, Some(&left_out), &directories);
     let line = |run: &Run| {
         assert_eq!(run.input.last(), Some(&0));
@@ -103,9 +104,9 @@ const FAR: &[&str] = &[
 
 fn run_all(lab: &Lab, depth: Depth, params: &[&str], left_out: &[Vec<u8>], directories: &[&str]) {
     let rsync = lab.rsync(params);
-    let target = Target { address: &lab.address, rsync: &rsync, local: NEW };
+    let route = route_to(&lab.address, &rsync, NEW);
     let excludes = bytes(&["*.o"]);
-    let level = Level { target: &target, depth, delete: true, excludes: &excludes };
+    let level = Level { route: &route, depth, delete: true, excludes: &excludes };
     for run in runs(level, Some(left_out), &paths(directories)) {
         lab.run(&run);
     }

@@ -1,5 +1,6 @@
 //! What real runs do to a daemon's module on loopback.
 
+use super::super::route::tests::route_to;
 use super::tests::{cold, disappeared, looked, rsync, NEW};
 use super::*;
 use crate::config::{Address, Rsync};
@@ -85,8 +86,8 @@ impl Lab {
     /// The same with whole directories.
     fn batch_with(&self, params: &[&str], deletes: Deletes, paths: &[Looked], whole: &[Arc<[u8]>]) {
         let rsync = self.rsync(params);
-        let target = Target { address: &self.address, rsync: &rsync, local: NEW };
-        for run in batch(&target, cold(deletes), paths, whole) {
+        let route = route_to(&self.address, &rsync, NEW);
+        for run in batch(&route, cold(deletes), paths, whole) {
             self.run(&run);
         }
     }
@@ -219,8 +220,8 @@ fn odd_parameters_neither_stop_nor_widen_a_prune() {
         make(&lab.near(), NEAR);
         make(&lab.far(), FAR);
         let rsync = lab.rsync(params);
-        let target = Target { address: &lab.address, rsync: &rsync, local: NEW };
-        let runs = batch(&target, cold(Deletes::Portable), &disappeared(), &[]);
+        let route = route_to(&lab.address, &rsync, NEW);
+        let runs = batch(&route, cold(Deletes::Portable), &disappeared(), &[]);
         lab.run(&runs[0]);
         assert_eq!(tree(&lab.far()), PRUNED, "{params:?}");
         assert_eq!(tree(&lab.near()).len(), 6, "{params:?}: the near side was changed");
@@ -452,15 +453,15 @@ fn full_sync_leaves_out_what_it_is_told() {
     );
     make(&lab.far(), &["a/extra=far", "a/b=older", "q[1]/own=far", "a/far.php=far"]);
     let rsync = lab.rsync(&["-ltz"]);
-    let target = Target { address: &lab.address, rsync: &rsync, local: NEW };
+    let route = route_to(&lab.address, &rsync, NEW);
     let left_out = ["q[1]", "w\\z/p\\q", "w\\z/a\\b*c", "a/k"].map(|path| path.as_bytes().to_vec());
     let excludes = [b"*.php".to_vec()];
-    lab.run(&full_sync(&target, true, &excludes, Some(&left_out)));
+    lab.run(&full_sync(&route, true, &excludes, Some(&left_out)));
     let expected =
         ["a/", "a/b=new", "a/far.php=far", "k=", "q[1]/", "q[1]/own=far", r"w\\z/", r"w\\z/axbc="];
     assert_eq!(tree(&lab.far()), expected);
     make(&lab.far(), &["only=far"]);
-    lab.run(&full_sync(&target, false, &excludes, None));
+    lab.run(&full_sync(&route, false, &excludes, None));
     assert!(lab.far().join("only").exists() && lab.far().join("w\\z/p\\q").exists());
 }
 

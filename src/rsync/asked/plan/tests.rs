@@ -1,6 +1,7 @@
 //! The words and lists of a batch's runs.
 
 use super::super::capability::{Capability, Version};
+use super::super::route::tests::route_to;
 use super::*;
 use crate::config::{Address, Rsync};
 use std::ffi::OsStr;
@@ -35,8 +36,7 @@ pub(super) fn disappeared() -> [Looked; 4] {
 /// The runs to a local directory, each as its words and its list with NULs as spaces.
 fn planned(params: &[&str], local: Capability, deletes: Deletes, paths: &[Looked]) -> Vec<String> {
     let (address, rsync) = (Address::Local { path: "/d".into() }, rsync(params));
-    let runs =
-        batch(&Target { address: &address, rsync: &rsync, local }, cold(deletes), paths, &[]);
+    let runs = batch(&route_to(&address, &rsync, local), cold(deletes), paths, &[]);
     let line = |run: &Run| {
         let args = run.args.join(OsStr::new(" ")).into_string().unwrap();
         let input = String::from_utf8(run.input.clone()).unwrap();
@@ -152,13 +152,13 @@ fn a_whole_directory_stands_for_all_that_is_in_it() {
         looked(b"f", No, Now::Other),
     ];
     let (address, rsync) = (Address::Local { path: "/d".into() }, rsync(&["-a"]));
-    let target = Target { address: &address, rsync: &rsync, local: NEW };
+    let route = route_to(&address, &rsync, NEW);
     for (deletes, input) in [
         (Deletes::Combined, "./d/gone d/part/f dd/f f d/ d/whole/ "),
         (Deletes::Never, "./d/part/f dd/f f d/ d/whole/ "),
     ] {
         let whole = [Arc::from(&b"d"[..]), Arc::from(&b"d/whole"[..])];
-        let runs = batch(&target, cold(deletes), &paths, &whole);
+        let runs = batch(&route, cold(deletes), &paths, &whole);
         assert_eq!(runs.len(), 1, "{deletes:?}");
         assert_eq!(String::from_utf8_lossy(&runs[0].input).replace('\0', " "), input);
         // Whoever lies in a whole directory is not forgotten for that.
@@ -166,7 +166,7 @@ fn a_whole_directory_stands_for_all_that_is_in_it() {
         assert_eq!(forces, deletes == Deletes::Combined);
     }
     // A list of whole directories alone is a list.
-    let runs = batch(&target, cold(Deletes::Never), &paths[1..3], &[Arc::from(&b"d"[..])]);
+    let runs = batch(&route, cold(Deletes::Never), &paths[1..3], &[Arc::from(&b"d"[..])]);
     assert_eq!(runs.iter().map(|run| &run.input[..]).collect::<Vec<_>>(), [b"./d/\0"]);
 }
 
@@ -183,20 +183,20 @@ fn no_run_of_a_batch_deletes_what_the_users_filter_hides() {
 #[test]
 fn lists_end_every_entry_with_a_nul() {
     let (address, rsync) = (Address::Local { path: "/d".into() }, rsync(&["-a"]));
-    let target = Target { address: &address, rsync: &rsync, local: NEW };
-    for run in batch(&target, cold(Deletes::Portable), &disappeared(), &[]) {
+    let route = route_to(&address, &rsync, NEW);
+    for run in batch(&route, cold(Deletes::Portable), &disappeared(), &[]) {
         assert_eq!(run.input.last(), Some(&0));
         assert!(!run.input.windows(2).any(|pair| pair == [0, 0]), "an empty entry");
     }
-    let run = full_sync(&target, true, &[], Some(&[]));
+    let run = full_sync(&route, true, &[], Some(&[]));
     assert!(run.input.is_empty() && !run.args.contains(&OsString::from("-0")));
 }
 
 /// The words of the flat run to a daemon.
 fn flat_words(local: Capability, address: Address, path: Looked) -> String {
     let rsync = rsync(&["-a"]);
-    let target = Target { address: &address, rsync: &rsync, local };
-    let runs = batch(&target, cold(Deletes::Combined), &[path], &[]);
+    let route = route_to(&address, &rsync, local);
+    let runs = batch(&route, cold(Deletes::Combined), &[path], &[]);
     runs[0].args.join(OsStr::new(" ")).into_string().unwrap()
 }
 
@@ -226,8 +226,8 @@ fn a_daemon_has_no_timeout_of_its_own_unless_it_may_be_silent_for_long() {
 fn standby_words(local: Capability, deletes: Deletes, mirror: bool) -> Vec<OsString> {
     let address = Address::Daemon { host: "h".into(), module: b"m".to_vec() };
     let rsync = rsync(&["-artz"]);
-    let target = Target { address: &address, rsync: &rsync, local };
-    standby(&target, PlanSettings { deletes, mirror, standby: true })
+    let route = route_to(&address, &rsync, local);
+    standby(&route, PlanSettings { deletes, mirror, standby: true })
 }
 
 #[test]
@@ -262,9 +262,9 @@ fn a_standby_does_every_flat_run_that_has_nothing_special_to_do() {
     ] {
         let address = Address::Daemon { host: "h".into(), module: b"m".to_vec() };
         let rsync = rsync(&["-artz"]);
-        let target = Target { address: &address, rsync: &rsync, local };
+        let route = route_to(&address, &rsync, local);
         let settings = PlanSettings { deletes, mirror, standby: true };
-        let planned = batch(&target, settings, std::slice::from_ref(path), &[]);
+        let planned = batch(&route, settings, std::slice::from_ref(path), &[]);
         let what = format!("{deletes:?} {mirror} {path:?}");
         assert_eq!(planned.len(), runs, "{what}");
         let words = standby_words(local, deletes, mirror);

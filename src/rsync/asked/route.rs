@@ -1,39 +1,38 @@
-//! The words that every rsync run of a remote shares, and the command as people see it.
+//! The route to a remote: from which root, where to, and the words that all runs on it share.
 //!
-//! Owns where a run goes (destination, port, user, remote shell) and what keeps it from hanging.
-//! What a run does there is `plan`'s. Nothing here is read by a shell on this machine: each word is
-//! one argument.
+//! Owns the destination, the port, the user and the remote shell of a run, and what keeps it from
+//! hanging. What a run does there is for `plan` and its neighbours to say. Nothing here is read by a
+//! shell on this machine: each word is one argument.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::capability::Capability;
 use super::params::{self, Found};
-use super::plan::Run;
 use super::remote_shell::{self, port_words, RemoteShell};
 use super::shell;
+use super::timeout::{CONNECT_TIMEOUT_S, TIMEOUT_S};
 use crate::config::{Address, Rsync};
 use crate::rsync::told::login::Login;
 
-/// The I/O timeout of a run whose configuration has none: without one, rsync waits for ever.
-pub const TIMEOUT_S: u32 = 600;
 /// Where SSH servers listen that nobody has told otherwise.
 const SSH_PORT: &str = "22";
-/// How long a run may take to connect to a daemon or an SSH server.
-pub const CONNECT_TIMEOUT_S: u32 = 30;
-
-/// Where a run goes and with what: a remote, the settings all remotes share, the rsync here.
-#[derive(Debug, Clone, Copy)]
-#[allow(missing_docs)] // The fields are their types.
-pub struct Target<'a> {
-    pub address: &'a Address,
-    pub rsync: &'a Rsync,
+/// The value by which a run finds its way to a remote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteRoute {
+    /// Where it begins: the root, in which every run is started.
+    pub root: PathBuf,
+    /// Where it ends.
+    pub address: Address,
+    /// How rsync is called for this remote.
+    pub rsync: Rsync,
+    /// What the rsync on this machine can do.
     pub local: Capability,
 }
 
-impl Target<'_> {
+impl RemoteRoute {
     /// The destination as one argument: `user@host::module`, `user@[::1]:path`, `/path`.
     pub fn destination(&self) -> OsString {
         self.destination_below(b"")
@@ -59,16 +58,26 @@ impl Target<'_> {
         OsString::from_vec(destination)
     }
 
-    /// The destination for logs, without the user: `host::module`. Odd bytes are replaced.
-    pub fn label(&self) -> String {
-        let label = match &self.address {
+    /// What people call the remote: the destination without the user, `host::module`. Odd bytes are
+    /// replaced.
+    pub fn name(&self) -> String {
+        let name = match &self.address {
             Address::Daemon { host, module } => {
                 [bracketed(host).as_bytes(), b"::", module].concat()
             }
             Address::Ssh { host, path } => [bracketed(host).as_bytes(), b":", path].concat(),
             Address::Local { path } => path.as_os_str().as_bytes().to_vec(),
         };
-        String::from_utf8_lossy(&label).into_owned()
+        String::from_utf8_lossy(&name).into_owned()
+    }
+
+    /// What the state calls the remote: two daemons on one host may have a module of the same name.
+    pub fn kept_as(&self) -> Vec<u8> {
+        let destination = self.destination().into_vec();
+        match self.rsync.port {
+            Some(port) => [destination, format!(" port {port}").into_bytes()].concat(),
+            None => destination,
+        }
     }
 
     /// Who logs in where, if the remote is reached over SSH.
@@ -228,21 +237,6 @@ impl Target<'_> {
     }
 }
 
-/// The command as sersync showed it: it can be pasted into a shell, and does the same there as long
-/// as the run has no list on its standard input.
-pub fn shown(root: &Path, run: &Run) -> Vec<u8> {
-    let mut command = b"cd ".to_vec();
-    command.extend_from_slice(&shell::quoted(root.as_os_str().as_bytes()));
-    command.extend_from_slice(b" && rsync");
-    for word in &run.args {
-        command.push(b' ');
-        command.extend_from_slice(&shell::quoted(word.as_bytes()));
-    }
-    // COMPAT: the end of every command line that sersync printed.
-    command.extend_from_slice(b" >/dev/null 2>&1");
-    command
-}
-
 fn has(found: &[Found], short: Option<u8>, long: &str) -> bool {
     params::last(found, short, long).is_some()
 }
@@ -275,15 +269,22 @@ fn is_plain_remotely(byte: u8) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::super::capability::Version;
-    use super::super::plan::{full_sync, Purpose};
+    use super::super::plan::full_sync;
+    use super::super::run::Purpose;
     use super::*;
-    use std::path::PathBuf;
+    use std::path::Path;
 
     const NEW: Capability = Capability { version: Version { major: 3, minor: 5, patch: 0 } };
     const V3_0: Capability = Capability { version: Version { major: 3, minor: 0, patch: 9 } };
     const V2_6: Capability = Capability { version: Version { major: 2, minor: 6, patch: 9 } };
+
+    /// A route from some root.
+    pub(crate) fn route_to(address: &Address, rsync: &Rsync, local: Capability) -> RemoteRoute {
+        let (address, rsync) = (address.clone(), rsync.clone());
+        RemoteRoute { root: "/w".into(), address, rsync, local }
+    }
 
     fn daemon(host: &str) -> Address {
         Address::Daemon { host: host.into(), module: b"backup".to_vec() }
@@ -309,9 +310,9 @@ mod tests {
     }
 
     fn line(address: &Address, rsync: &Rsync, local: Capability) -> String {
-        let run = full_sync(&Target { address, rsync, local }, true, &[], None);
+        let run = full_sync(&route_to(address, rsync, local), true, &[], None);
         assert_eq!(run.purpose, Purpose::FullSync);
-        let shown = String::from_utf8(shown(Path::new("/w"), &run)).unwrap();
+        let shown = String::from_utf8(run.shown(Path::new("/w"))).unwrap();
         shown["cd /w && rsync ".len()..shown.len() - " >/dev/null 2>&1".len()].to_string()
     }
 
@@ -326,10 +327,10 @@ mod tests {
             ..params(&["-artuz", "--sockopts=", "--contimeout", "5"])
         };
         let address = daemon("192.168.6.22");
-        let target = Target { address: &address, rsync: &rsync, local: NEW };
-        let run = full_sync(&target, true, &[], None);
+        let route = route_to(&address, &rsync, NEW);
+        let run = full_sync(&route, true, &[], None);
         assert_eq!(
-            String::from_utf8(shown(Path::new("/my backup"), &run)).unwrap(),
+            String::from_utf8(run.shown(Path::new("/my backup"))).unwrap(),
             "cd \"/my backup\" && rsync -artuz --sockopts= --contimeout 5 -R --delete ./ --port=874 \
              --timeout=100 rsync_backup@192.168.6.22::backup --password-file=/etc/rsync.password \
              >/dev/null 2>&1"
@@ -435,18 +436,18 @@ mod tests {
             let words: Vec<&str> = words.splitn(2, ' ').collect();
             let rsync = Rsync { user: Some("u".into()), port, ..params(&words) };
             let address = ssh_to(host, "/p");
-            let login = Target { address: &address, rsync: &rsync, local: NEW }.login().unwrap();
+            let login = route_to(&address, &rsync, NEW).login().unwrap();
             let (user, port) = (login.user.unwrap(), login.port.unwrap_or("-".into()));
             assert_eq!(format!("{user} {} {port}", login.host), expected);
         }
-        let target = Target { address: &daemon("far"), rsync: &params(&["-a"]), local: NEW };
-        assert_eq!(target.login(), None);
+        let route = route_to(&daemon("far"), &params(&["-a"]), NEW);
+        assert_eq!(route.login(), None);
     }
 
     #[test]
-    fn destinations_and_labels() {
+    fn destinations_and_names() {
         let rsync = Rsync { user: Some("u".into()), ..params(&["-a"]) };
-        for (address, destination, label) in [
+        for (address, destination, name) in [
             (daemon("h"), "u@h::backup", "h::backup"),
             (daemon("::1"), "u@[::1]::backup", "[::1]::backup"),
             (ssh("/p q"), "u@far:/p q", "far:/p q"),
@@ -454,9 +455,9 @@ mod tests {
             (ssh_to("v@far", "/p"), "v@far:/p", "v@far:/p"),
             (local("/p"), "/p", "/p"),
         ] {
-            let target = Target { address: &address, rsync: &rsync, local: NEW };
-            assert_eq!(target.destination(), destination);
-            assert_eq!(target.label(), label);
+            let route = route_to(&address, &rsync, NEW);
+            assert_eq!(route.destination(), destination);
+            assert_eq!(route.name(), name);
         }
     }
 }

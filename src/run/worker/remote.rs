@@ -1,37 +1,30 @@
-//! From where to where, and how: all that a worker needs to know of a remote.
+//! All that a worker needs to know of a remote.
 //!
-//! `prepare` makes the routes, the loop keeps them, and each job takes one along.
+//! `prepare` makes the values, the loop keeps them, and each task takes one along.
 
 use super::looker::Looker;
-use crate::config;
 use crate::engine::rel_path::RelPath;
 use crate::engine::watching::filter::Filter;
-use crate::rsync::asked::capability::Capability;
-use crate::rsync::asked::command::Target;
+use crate::keep::faillog::record::{Creditor, Mode};
 use crate::rsync::asked::level::{self, Depth, Level};
-use crate::rsync::asked::plan::{self, Deletes, Now, Run};
+use crate::rsync::asked::plan::{self, Deletes, Now};
 use crate::rsync::asked::remote_shell;
+use crate::rsync::asked::route::RemoteRoute;
+use crate::rsync::asked::run::Run;
 use crate::run::ground::Ground;
 use crate::run::ssh::Connection;
 use crate::run::walk::left_out;
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// From where to where, and how: all that a worker needs to know of a remote.
+/// All that a worker needs to know of a remote.
 #[derive(Debug, Clone)]
-pub struct Route {
-    /// The root.
-    pub root: PathBuf,
-    /// What its path leads to.
+pub struct WorkerRemote {
+    /// From which root, and how it is reached.
+    pub route: RemoteRoute,
+    /// What the root's path leads to.
     pub ground: Ground,
-    /// Where the remote is.
-    pub address: config::Address,
-    /// How rsync is called.
-    pub rsync: config::Rsync,
-    /// What the local rsync can do.
-    pub local: Capability,
     /// What a full sync leaves out.
     pub excludes: Excludes,
     /// The resolved path of the configuration file, which marks every run as one of ours.
@@ -59,34 +52,31 @@ pub struct Excludes {
     pub one_by_one: Option<Arc<Filter>>,
 }
 
-impl Route {
-    /// The remote as `rsync` takes it.
-    pub fn target(&self) -> Target<'_> {
-        Target { address: &self.address, rsync: &self.rsync, local: self.local }
-    }
-
-    /// The remote as the state knows it: two daemons on one host may have a module of the same name.
-    pub fn kept_as(&self) -> Vec<u8> {
-        let destination = self.target().destination().into_vec();
-        match self.rsync.port {
-            Some(port) => [destination, format!(" port {port}").into_bytes()].concat(),
-            None => destination,
-        }
-    }
-
+impl WorkerRemote {
     /// The full sync of this remote, as it would run now.
     pub fn full_sync(&self, scheduled: bool, delete: bool) -> Run {
         let one_by_one =
-            self.excludes.one_by_one.as_ref().map(|filter| left_out(&self.root, filter));
+            self.excludes.one_by_one.as_ref().map(|filter| left_out(&self.route.root, filter));
         let own = if scheduled { self.excludes.scheduled.as_slice() } else { &[] };
         let patterns = [self.excludes.patterns.as_slice(), own].concat();
-        plan::full_sync(&self.target(), delete, &patterns, one_by_one.as_deref())
+        plan::full_sync(&self.route, delete, &patterns, one_by_one.as_deref())
     }
 
     /// Whether the root is the directory that it should be. An emptied or unmounted one would delete
     /// whatever is listed, with exit code 0.
     pub fn is_on_its_ground(&self) -> bool {
-        self.ground.is_still_at(&self.root)
+        self.ground.is_still_at(&self.route.root)
+    }
+
+    /// The remote as the fail log needs it.
+    pub fn creditor(&self, mode: Mode) -> Creditor<'_> {
+        let Excludes { patterns, one_by_one, .. } = &self.excludes;
+        Creditor {
+            route: &self.route,
+            inode: self.ground.identity.inode(),
+            mode,
+            excludes: one_by_one.is_none().then_some(patterns),
+        }
     }
 
     /// The arguments as they are run, over the remote's shared connection if it has one.
@@ -104,17 +94,18 @@ impl Route {
 
     /// The runs that make whole directories equal, of those that are still there.
     pub(super) fn levels(&self, directories: &[(RelPath, Depth)], delete: bool) -> Vec<Run> {
-        let mut looker = Looker::new(&self.root);
+        let mut looker = Looker::new(&self.route.root);
         let mut real = [Vec::new(), Vec::new()];
         for (path, depth) in directories {
             if looker.look(path).0 == Now::Directory {
                 real[usize::from(*depth == Depth::All)].push(path.clone());
             }
         }
-        let left_out = self.excludes.one_by_one.as_ref().map(|filter| left_out(&self.root, filter));
+        let left_out =
+            self.excludes.one_by_one.as_ref().map(|filter| left_out(&self.route.root, filter));
         let runs = |depth, directories: &[RelPath]| {
-            let (target, excludes) = (&self.target(), self.excludes.patterns.as_slice());
-            let level = Level { target, depth, delete, excludes };
+            let (route, excludes) = (&self.route, self.excludes.patterns.as_slice());
+            let level = Level { route, depth, delete, excludes };
             level::runs(level, left_out.as_deref(), directories)
         };
         let [one, all] = real;

@@ -1,0 +1,50 @@
+//! One rsync process before it is started, and its command as people see it.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::shell;
+
+/// What a run is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Deletes, sends nothing.
+    Prune,
+    /// Makes the listed paths equal; deletes too if `--delete-missing-args` is in its words.
+    Flat,
+    /// Makes whole directories equal: see [`super::level`].
+    Level,
+    /// Spares what has another name now: see [`super::rename`].
+    Rename,
+    /// The whole root.
+    FullSync,
+}
+
+/// One rsync process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Its arguments, without the program's name. The working directory must be the root.
+    pub args: Vec<OsString>,
+    /// All that it gets on standard input: a list in which each entry ends with a NUL, or nothing.
+    pub input: Vec<u8>,
+    /// What it is for.
+    pub purpose: Purpose,
+}
+
+impl Run {
+    /// The command as sersync showed it: it can be pasted into a shell, and does the same there as long
+    /// as the run has no list on its standard input.
+    pub fn shown(&self, root: &Path) -> Vec<u8> {
+        let mut command = b"cd ".to_vec();
+        command.extend_from_slice(&shell::quoted(root.as_os_str().as_bytes()));
+        command.extend_from_slice(b" && rsync");
+        for word in &self.args {
+            command.push(b' ');
+            command.extend_from_slice(&shell::quoted(word.as_bytes()));
+        }
+        // COMPAT: the end of every command line that sersync printed.
+        command.extend_from_slice(b" >/dev/null 2>&1");
+        command
+    }
+}
