@@ -10,25 +10,23 @@ mod showing;
 mod standing_by;
 
 use self::reading::Reading;
-use crate::config::{self, Config, PluginKind};
+use crate::config;
 use crate::engine::rel_path::RelPath;
 use crate::engine::sending::remote::Manner;
 use crate::engine::sending::standing::Known;
 use crate::engine::time::Time;
 use crate::engine::watching::event;
-use crate::engine::watching::filter::Filter;
 use crate::engine::watching::settle::{Seen, Stamp};
 use crate::engine::{Action, Engine, Input, Job, JobId, Report, RootId};
 use crate::engine::{RemoteId, RootSettings, Settings, Work};
 use crate::keep::faillog::ledger::Ledger;
 use crate::keep::faillog::record::Mode;
-use crate::keep::state::resume::Resume;
 use crate::keep::state::saver::Saver;
-use crate::keep::state::store::Store;
 use crate::rsync::told::exit::Exit;
 use crate::rsync::told::outcome::Outcome;
 use crate::run::crontab::Crontab;
 use crate::run::ground::{is_empty, Ground};
+use crate::run::setup::{ReadAgain, Setup};
 use crate::run::ssh::Sockets;
 use crate::run::standbys::Standbys;
 use crate::run::walk::{below, Trouble, WalkMessage, WalkedRoot, Walks};
@@ -47,7 +45,6 @@ use crate::tell::status::Status as Shown;
 use nix::sys::signal::Signal;
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::unix::fs::MetadataExt;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -67,42 +64,6 @@ const ALERTS: u64 = 5;
 const STATUS: u64 = 6;
 const MOUNTS: u64 = 7;
 const FIRST_ROOT: u64 = 8;
-
-/// What the loop is started with.
-pub struct Setup {
-    /// The configuration.
-    pub config: Config,
-    /// `-n`: rsync processes at the same time.
-    pub workers: usize,
-    /// Which events count, the command line's word included.
-    pub events: config::Events,
-    /// The compiled filter.
-    pub filter: Arc<Filter>,
-    /// The plugin that is told what has arrived.
-    pub plugin: Option<PluginKind>,
-    /// Each remote, in the order of the configuration; none if the plugin runs alone.
-    pub remotes: Vec<Arc<WorkerRemote>>,
-    /// How deletions are tried first.
-    pub deletes: crate::rsync::asked::plan::Deletes,
-    /// Full syncs delete what only the far side has.
-    pub mirror: bool,
-    /// `-r`: what is new gets everything.
-    pub full_sync: bool,
-    /// For each remote, where to go on.
-    pub resumes: Vec<Resume>,
-    /// Where the state is kept.
-    pub state: Store,
-    /// For each root: it is empty, and must not be synced while it is.
-    pub empty: Vec<bool>,
-    /// Called once, when everything is watched.
-    pub ready: Box<dyn FnOnce()>,
-    /// Reads the configuration again.
-    pub read_again: ReadAgain,
-}
-
-/// Reads the configuration again, as the start has. Where the remotes of the new one go on is for the
-/// loop to say. The line of an error is for the log; then everything stays as it is.
-pub type ReadAgain = Rc<dyn Fn() -> Result<Setup, String>>;
 
 struct Loop {
     engine: Engine,

@@ -6,6 +6,7 @@
 pub mod crontab;
 pub mod event_loop;
 pub mod ground;
+pub mod setup;
 pub mod ssh;
 pub mod standbys;
 pub mod walk;

@@ -8,7 +8,7 @@
 use crate::rsync::asked::rehearsal::{rehearsed, Change};
 use crate::rsync::asked::route::RemoteRoute;
 use crate::rsync::told::outcome::Outcome;
-use crate::run::event_loop::Setup;
+use crate::run::setup::Setup;
 use crate::run::worker::{command, exit};
 use crate::sys::process;
 use crate::tell::logging::{self, print};

@@ -15,8 +15,8 @@ use crate::rsync::asked::capability::Capability;
 use crate::rsync::asked::pattern;
 use crate::rsync::asked::plan::Deletes;
 use crate::rsync::asked::route::RemoteRoute;
-use crate::run::event_loop::{ReadAgain, Setup};
 use crate::run::ground::{is_empty, Ground};
+use crate::run::setup::{ReadAgain, Setup};
 use crate::run::ssh;
 use crate::run::worker::{Excludes, WorkerRemote, RSYNC};
 use crate::start::cli::{Options, CONFIG_DEFAULT};
@@ -146,11 +146,11 @@ pub fn lock(config: &Config) -> Result<Lock, Error> {
     Lock::take(&resolved, &beside(&config.fail_log.path, &resolved, "lock")).map_err(Error::Locked)
 }
 
-/// Looks at everything that a run needs.
+/// Looks at everything that a run needs, and gives what the loop is started with.
 ///
 /// # Errors
 /// The first thing that is missing or wrong.
-pub fn prepare(options: &Options, mut config: Config) -> Result<Setup, Error> {
+pub fn setup(options: &Options, mut config: Config) -> Result<Setup, Error> {
     if let Some(kind) = options.plugin_only {
         config.roots = roots_of_plugin(kind, &config)?;
     }
@@ -205,7 +205,7 @@ pub fn read_again(options: Options, directory: PathBuf, lock: Lock) -> ReadAgain
         let config = read_config(&options.config, &directory)?;
         logging::follow(options.log_level, config.debug);
         warn(&config);
-        let setup = prepare(&options, config)?;
+        let setup = setup(&options, config)?;
         let (config, resolved) = (&setup.config, resolved(&setup.config)?);
         let beside = beside(&config.fail_log.path, &resolved, "lock");
         lock.borrow_mut().follow(&resolved, &beside).map_err(Error::Locked)?;

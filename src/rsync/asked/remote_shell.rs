@@ -2,7 +2,7 @@
 //!
 //! Owns what is understood of such a command (which client, which port, whether it shares
 //! connections by itself) and what is put at its end. Options at the end never take the place of the
-//! user's: of several values ssh takes the first. Starts nothing and looks at no file. `command` forms
+//! user's: of several values ssh takes the first. Starts nothing and looks at no file. `route` forms
 //! the `-e` of a run here, `prepare` asks which client it is, `worker` has a run use a shared
 //! connection.
 

@@ -1,7 +1,7 @@
 //! Whether the far side's SSH server lets us in, and what to do if not.
 //!
 //! Owns what ssh says about host keys and logins, and the commands that mend it, with the user, host and port of the
-//! remote in them. Pure. `outcome` asks it about the end of a run, `command` says who logs in where.
+//! remote in them. Pure. `outcome` asks it about the end of a run, `RemoteRoute` says who logs in where.
 
 use super::exit::Exit;
 use crate::rsync::asked::shell::quoted;

@@ -1,8 +1,9 @@
 //! Signals, and how the loop ends: for good, or for one with another configuration.
 
-use super::{Heirloom, Loop, Setup, STOP_MS};
+use super::{Heirloom, Loop, STOP_MS};
 use crate::keep::state::resume::Resume;
 use crate::keep::state::State;
+use crate::run::setup::Setup;
 use crate::run::worker::WorkerRemote;
 use crate::sys::clock;
 use crate::tell::alert::Alerts;

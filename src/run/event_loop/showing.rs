@@ -1,9 +1,10 @@
 //! What the loop does to be seen at work: it tells `status` of each round, and lets it answer.
 
-use super::{Loop, Setup, STATUS};
+use super::{Loop, STATUS};
 use crate::engine::JobId;
 use crate::rsync::asked::route::RemoteRoute;
 use crate::rsync::told::progress::Sample;
+use crate::run::setup::Setup;
 use crate::run::worker::WorkerRemote;
 use crate::sys::{clock, memory, sysctl};
 use crate::tell::logging;

@@ -1,0 +1,47 @@
+//! What the loop is started with: made by `start::prepare`, once at the start and once for each
+//! configuration that is read again.
+
+use crate::config::{self, Config, PluginKind};
+use crate::engine::watching::filter::Filter;
+use crate::keep::state::resume::Resume;
+use crate::keep::state::store::Store;
+use crate::rsync::asked::plan::Deletes;
+use crate::run::worker::WorkerRemote;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What the loop is started with.
+pub struct Setup {
+    /// The configuration.
+    pub config: Config,
+    /// `-n`: rsync processes at the same time.
+    pub workers: usize,
+    /// Which events count, the command line's word included.
+    pub events: config::Events,
+    /// The compiled filter.
+    pub filter: Arc<Filter>,
+    /// The plugin that is told what has arrived.
+    pub plugin: Option<PluginKind>,
+    /// Each remote, in the order of the configuration; none if the plugin runs alone.
+    pub remotes: Vec<Arc<WorkerRemote>>,
+    /// How deletions are tried first.
+    pub deletes: Deletes,
+    /// Full syncs delete what only the far side has.
+    pub mirror: bool,
+    /// `-r`: what is new gets everything.
+    pub full_sync: bool,
+    /// For each remote, where to go on.
+    pub resumes: Vec<Resume>,
+    /// Where the state is kept.
+    pub state: Store,
+    /// For each root: it is empty, and must not be synced while it is.
+    pub empty: Vec<bool>,
+    /// Called once, when everything is watched.
+    pub ready: Box<dyn FnOnce()>,
+    /// Reads the configuration again.
+    pub read_again: ReadAgain,
+}
+
+/// Reads the configuration again, as the start has. Where the remotes of the new one go on is for the
+/// loop to say. The line of an error is for the log; then everything stays as it is.
+pub type ReadAgain = Rc<dyn Fn() -> Result<Setup, String>>;
