@@ -4,7 +4,7 @@
 use sersync::config::language::Language;
 use sersync::run::event_loop;
 use sersync::start::cli::{self, Invocation, Options};
-use sersync::start::{banner, check, dry_run, prepare};
+use sersync::start::{banner, check, dry_run, prepare, status};
 use sersync::sys::crash;
 use sersync::sys::daemon::{self, Background, Side, Unready, Waiting};
 use sersync::sys::lock::Error as LockError;
@@ -12,7 +12,6 @@ use sersync::sys::pid_file::PidFile;
 use sersync::sys::sysctl;
 use sersync::tell::logging;
 use sersync::tell::logging::print;
-use sersync::tell::status;
 use std::fmt::Display;
 use std::process::ExitCode;
 
@@ -25,7 +24,7 @@ fn main() -> ExitCode {
         Ok(Invocation::Run(options)) => return run(&options),
         Ok(Invocation::Check(options)) => return check(&options, language),
         Ok(Invocation::DryRun(options)) => return dry_run(&options),
-        Ok(Invocation::Status(view)) => return ExitCode::from(status::command::run(&view)),
+        Ok(Invocation::Status(view)) => return ExitCode::from(status::run(&view)),
         Err(error) => return fail(error.in_language(language)),
     }
     ExitCode::SUCCESS

@@ -1,5 +1,5 @@
 //! What happens before anything runs: the command line, the look at the system, the lines at start, and the
-//! commands that only look (`--check`, `--dry-run`).
+//! commands that only look (`--check`, `--dry-run`, `--status`).
 //!
 //! May name every other wing, since it puts the program together. None of them names it: what runs has
 //! forgotten how it was started. Nothing here changes a file of the user's or talks to a remote, but for a
@@ -11,3 +11,4 @@ pub mod cli;
 pub mod dry_run;
 pub mod password_file;
 pub mod prepare;
+pub mod status;

@@ -1,6 +1,6 @@
 //! Asks the status server of a running instance: one request, one answer, none of it for long.
 //!
-//! Blocks; only `command` calls it, in the process of `--status`.
+//! Blocks; only `start::status` calls it, in the process of `--status`.
 
 use super::http;
 use crate::config::StatusAddress;

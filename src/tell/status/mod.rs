@@ -3,12 +3,11 @@
 //! [`Status`] is all that the loop knows of it: it hears of every report and every round, and when a
 //! descriptor of the server is readable, it answers. `server` has the sockets, `http` the protocol;
 //! `snapshot` is the value that `page.html`, `json`, `metrics` and `view` are drawn from; `board`,
-//! `history` and `progress` remember what the engine does not. `command` is `--status`, which runs in
-//! a process of its own. Nothing here changes anything.
+//! `history` and `progress` remember what the engine does not. `ask` is the other end: how `--status`, in a
+//! process of its own, asks for the page. Nothing here changes anything.
 
-mod ask;
+pub mod ask;
 mod board;
-pub mod command;
 pub mod history;
 pub mod http;
 pub mod json;

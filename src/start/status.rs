@@ -4,9 +4,6 @@
 //! the files that the instance keeps say the rest: who has the lock, what the fail log owes, up to
 //! when each remote is complete. It changes nothing. `main` calls it.
 
-use super::ask::{ask, Answered};
-use super::json::Object;
-use super::{url, view};
 use crate::config::Config;
 use crate::keep::faillog::script::count_commands;
 use crate::keep::state::store::Store;
@@ -16,6 +13,9 @@ use crate::start::prepare;
 use crate::sys::clock;
 use crate::sys::lock::{self, Holder};
 use crate::tell::logging::complain;
+use crate::tell::status::ask::{ask, Answered};
+use crate::tell::status::json::{Object, FORMAT};
+use crate::tell::status::{url, view};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -160,7 +160,7 @@ impl Files {
 
     fn json(&self, code: u8) -> String {
         let mut object = Object::new();
-        object.plain("format", super::json::FORMAT);
+        object.plain("format", FORMAT);
         object.plain("running", self.holder.is_some());
         object.optional("pid", self.holder.and_then(|holder| holder.pid));
         object.text("config", &self.config.to_string_lossy());
