@@ -16,7 +16,7 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    crash::catch();
+    crash::catch(cli::BUILD);
     let language = Language::of(|name| std::env::var_os(name));
     match cli::parse(std::env::args_os().skip(1)) {
         Ok(Invocation::Help) => print(cli::help(language).as_bytes()),

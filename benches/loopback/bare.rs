@@ -53,7 +53,7 @@ struct Watcher {
 impl Watcher {
     /// A directory and those below it. A file that was there before the watch was gives no event.
     fn watch(&mut self, directory: PathBuf) -> io::Result<()> {
-        let wd = self.inotify.add(&directory, DIRECTORY)?;
+        let wd = Wd(self.inotify.add(&directory, DIRECTORY)?);
         let opened = File::open(&directory)?;
         let entries = fs::read_dir(&directory)?;
         self.directories.insert(wd, (directory, opened));

@@ -1,7 +1,7 @@
 //! The scheduled full syncs, one schedule for each remote. The event loop asks after every round.
 
 use crate::config;
-use crate::engine::sending::schedule::{Schedule, Wall};
+use crate::engine::sending::schedule::{Schedule, Wall, Zone};
 use crate::engine::time::Time;
 use crate::engine::RemoteId;
 use crate::sys::clock;
@@ -22,7 +22,7 @@ impl Crontab {
     /// For so many remotes, starting now.
     pub fn new(crontab: Option<&config::CrontabSettings>, remotes: usize, now: Time) -> Crontab {
         let Some(crontab) = crontab else { return Crontab::default() };
-        let wall = clock::wall();
+        let wall = wall_now();
         let schedule = Schedule::new(&crontab.timetable, now, wall);
         Crontab { schedules: vec![schedule; remotes], wall: Some((wall, now)) }
     }
@@ -57,8 +57,14 @@ impl Crontab {
     fn look(&mut self, now: Time) -> Option<Wall> {
         let (wall, at) = self.wall.as_mut()?;
         if now.since(*at) >= WALL_MS {
-            (*wall, *at) = (clock::wall(), now);
+            (*wall, *at) = (wall_now(), now);
         }
         Some(*wall)
     }
+}
+
+/// What the clock on the wall shows now.
+fn wall_now() -> Wall {
+    let utc_s = clock::unix_s();
+    Wall { utc_s, zone: Zone::around(utc_s, clock::offset_s) }
 }

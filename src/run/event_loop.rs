@@ -307,7 +307,7 @@ impl Loop {
                 Action::Scan(root, scan) => {
                     self.walks.start(self.roots[root.0].clone(), scan);
                 }
-                Action::RemoveWatch(root, wd) => self.roots[root.0].inotify.remove(wd),
+                Action::RemoveWatch(root, wd) => self.roots[root.0].inotify.remove(wd.0),
                 Action::Look(root, path) => {
                     let seen = look(&self.roots[root.0], &path);
                     self.handle(Input::Seen(root, path, seen));

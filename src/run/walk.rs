@@ -241,7 +241,7 @@ fn watch(root: &WalkedRoot, full: &Path, place: &Place) -> io::Result<Wd> {
         Place::Root => root.mask | inotify::ROOT,
         Place::In { .. } => root.mask | libc::IN_DONT_FOLLOW,
     };
-    root.inotify.add(full, mask)
+    root.inotify.add(full, mask).map(Wd)
 }
 
 /// `fs.inotify.max_user_watches` is reached, or the kernel's own memory is used up.

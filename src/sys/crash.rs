@@ -6,10 +6,10 @@
 //! and by `output`, which knows where the log is.
 #![allow(unsafe_code)]
 
-use crate::start::cli::BUILD;
 use nix::sys::signal::{sigaction, SaFlags, SigAction, SigHandler, SigSet, Signal};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::OnceLock;
 
 /// What an instruction that no processor knows becomes, here or there.
 const SIGNALS: [Signal; 2] = [Signal::SIGILL, Signal::SIGTRAP];
@@ -21,8 +21,12 @@ const WAIT_MS: libc::c_int = 1_000;
 /// Where the last line goes. Standard error may be a pipe that nobody reads any more then.
 static LOG: AtomicI32 = AtomicI32::new(libc::STDERR_FILENO);
 
-/// Has the program say where it stopped.
-pub fn catch() {
+/// What the line begins with: which program this is, and which build of it.
+static BUILD: OnceLock<&str> = OnceLock::new();
+
+/// Has the program say where it stopped. `build` is what it calls itself.
+pub fn catch(build: &'static str) {
+    let _ = BUILD.set(build);
     let handler = SigHandler::SigAction(last_words);
     // Once: the instruction is run again after the handler, and then ends the process as it should.
     let action = SigAction::new(handler, SaFlags::SA_RESETHAND, SigSet::empty());
@@ -48,7 +52,8 @@ extern "C" fn last_words(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mu
             length += 1;
         }
     };
-    add(BUILD.as_bytes());
+    // It is set before the handler is, so that this waits for nobody.
+    add(BUILD.get().copied().unwrap_or_default().as_bytes());
     if code > 0 {
         add(b": ended by a fault of its own, at 0x");
         for digit in (0..usize::BITS / 4).rev() {

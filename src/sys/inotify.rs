@@ -1,7 +1,6 @@
 //! inotify(7): one instance for each root, so that one root's overflow is no other's.
 #![allow(unsafe_code)]
 
-use crate::engine::watching::event::{mask, Wd};
 use nix::NixPath;
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,15 +9,15 @@ use std::path::Path;
 
 /// What is asked of every directory. `IN_MODIFY` is asked for only where it counts: a large write
 /// makes thousands of them.
-pub const DIRECTORY: u32 = mask::ATTRIB
-    | mask::CLOSE_WRITE
-    | mask::MOVED_FROM
-    | mask::MOVED_TO
-    | mask::CREATE
-    | mask::DELETE
+pub const DIRECTORY: u32 = libc::IN_ATTRIB
+    | libc::IN_CLOSE_WRITE
+    | libc::IN_MOVED_FROM
+    | libc::IN_MOVED_TO
+    | libc::IN_CREATE
+    | libc::IN_DELETE
     | libc::IN_ONLYDIR;
 /// Asked of the root besides: nobody above it would tell.
-pub const ROOT: u32 = mask::DELETE_SELF | mask::MOVE_SELF;
+pub const ROOT: u32 = libc::IN_DELETE_SELF | libc::IN_MOVE_SELF;
 
 /// An inotify instance. Watches may be added from any thread; one thread reads.
 #[derive(Debug)]
@@ -42,11 +41,12 @@ impl Inotify {
         Ok(Inotify { file: File::from(fd) })
     }
 
-    /// Watches the directory at `path`, or changes the mask of its watch.
+    /// Watches the directory at `path`, or changes the mask of its watch; gives the kernel's number of
+    /// the watch.
     ///
     /// # Errors
     /// `ENOENT` or `ENOTDIR` when it is gone, `ENOSPC` at the watch limit, `EACCES`.
-    pub fn add(&self, path: &Path, mask: u32) -> io::Result<Wd> {
+    pub fn add(&self, path: &Path, mask: u32) -> io::Result<i32> {
         // SAFETY: `path` is a NUL-terminated string that outlives the call.
         let wd = path.with_nix_path(|path| unsafe {
             libc::inotify_add_watch(self.file.as_raw_fd(), path.as_ptr(), mask)
@@ -54,13 +54,13 @@ impl Inotify {
         if wd < 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok(Wd(wd))
+        Ok(wd)
     }
 
     /// Takes a watch back. That it is gone already is no error worth telling.
-    pub fn remove(&self, wd: Wd) {
+    pub fn remove(&self, wd: i32) {
         // SAFETY: no pointers are involved; a descriptor that is not a watch gives EINVAL.
-        unsafe { libc::inotify_rm_watch(self.file.as_raw_fd(), wd.0) };
+        unsafe { libc::inotify_rm_watch(self.file.as_raw_fd(), wd) };
     }
 
     /// Reads as many whole records as fit; 0 when there are none now.

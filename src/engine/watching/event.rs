@@ -128,6 +128,27 @@ mod tests {
     }
 
     #[test]
+    fn the_bits_are_those_that_are_asked_of_the_kernel() {
+        for (ours, the_c_librarys) in [
+            (mask::MODIFY, libc::IN_MODIFY),
+            (mask::ATTRIB, libc::IN_ATTRIB),
+            (mask::CLOSE_WRITE, libc::IN_CLOSE_WRITE),
+            (mask::MOVED_FROM, libc::IN_MOVED_FROM),
+            (mask::MOVED_TO, libc::IN_MOVED_TO),
+            (mask::CREATE, libc::IN_CREATE),
+            (mask::DELETE, libc::IN_DELETE),
+            (mask::DELETE_SELF, libc::IN_DELETE_SELF),
+            (mask::MOVE_SELF, libc::IN_MOVE_SELF),
+            (mask::UNMOUNT, libc::IN_UNMOUNT),
+            (mask::Q_OVERFLOW, libc::IN_Q_OVERFLOW),
+            (mask::IGNORED, libc::IN_IGNORED),
+            (mask::ISDIR, libc::IN_ISDIR),
+        ] {
+            assert_eq!(ours, the_c_librarys);
+        }
+    }
+
+    #[test]
     fn names_lose_their_padding_and_records_keep_their_order() {
         let mut bytes = record(1, mask::CREATE | mask::ISDIR, 0, b"dir", 16);
         bytes.extend(record(2, mask::MOVED_TO, 77, b"\xff\xfe", 4));

@@ -2,7 +2,7 @@
 
 use super::finding::Finding;
 use crate::config::{Config, StatusAddress};
-use crate::sys::clock::wall;
+use crate::sys::clock;
 use crate::sys::sysctl::INSTANCES;
 use std::io;
 use std::net::TcpListener;
@@ -12,7 +12,7 @@ const CLOCK_S_MIN: i64 = 1_735_689_600;
 
 /// `is_running`: an instance with this configuration has the port, which is then no fault.
 pub(super) fn findings(config: &Config, is_running: bool) -> Vec<Finding> {
-    let mut found = vec![clock(wall().utc_s)];
+    let mut found = vec![clock(clock::unix_s())];
     if !is_running {
         let StatusAddress { host, port } = &config.status;
         let bound = TcpListener::bind((host.as_str(), *port)).map(drop);
