@@ -5,8 +5,8 @@
 
 use nix::sys::resource::{getrusage, UsageWho};
 use sersync::config::{Batch, Events};
-use sersync::engine::sending::remote::Manner;
-use sersync::engine::sending::standing::Known;
+use sersync::engine::sending::settings::SendingSettings;
+use sersync::engine::sending::standing::Standing;
 use sersync::engine::time::Time;
 use sersync::engine::watching::event::{mask, parse, RawEvent, Wd};
 use sersync::engine::watching::scan::{Listing, Place, Reached, Scan};
@@ -78,7 +78,7 @@ fn started() -> (Engine, Scan) {
         // None runs: what is pending stays.
         workers: 1,
         events: Events { create_file: true, ..Events::default() },
-        manner: Manner {
+        sending: SendingSettings {
             timing: Batch {
                 quiet_ms: 1_000_000,
                 delay_ms_max: 1_000_000,
@@ -91,7 +91,7 @@ fn started() -> (Engine, Scan) {
         },
         roots: vec![RootSettings {
             filter: Arc::default(),
-            remotes: vec![Known::From(0)],
+            remotes: vec![Standing::From(0)],
             empty: false,
         }],
     });

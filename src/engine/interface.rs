@@ -1,8 +1,9 @@
 //! What goes into the engine and what comes out: the words that it shares with its owner.
 
-use super::sending::next::{Retry, Sent};
-use super::sending::remote::Manner;
-use super::sending::standing::Known;
+use super::sending::next::Retry;
+use super::sending::settings::SendingSettings;
+use super::sending::standing::Standing;
+use super::tally::Extent;
 use super::watching::event::{RawEvent, Wd};
 use super::watching::filter::Filter;
 use super::watching::renames::Rename;
@@ -35,7 +36,7 @@ pub struct Settings {
     /// Which events count.
     pub events: config::Events,
     /// How every remote is treated.
-    pub manner: Manner,
+    pub sending: SendingSettings,
     /// The roots.
     pub roots: Vec<RootSettings>,
 }
@@ -45,8 +46,8 @@ pub struct Settings {
 pub struct RootSettings {
     /// What it leaves out.
     pub filter: Arc<Filter>,
-    /// What is known of each of its remotes.
-    pub remotes: Vec<Known>,
+    /// Up to when each of its remotes has everything.
+    pub remotes: Vec<Standing>,
     /// It is empty, and a full sync would delete everything on its remotes: that looks like a disk
     /// that is not mounted, so nothing is synced before something is in it.
     pub empty: bool,
@@ -165,7 +166,7 @@ pub enum Report {
     Watching(RootId, usize),
     /// A job has arrived, and took so many milliseconds; so many bytes of files were sent, if that is
     /// known.
-    Arrived(RemoteId, Sent, u64, Option<u64>),
+    Arrived(RemoteId, Extent, u64, Option<u64>),
     /// A remote that had failed works again.
     Back(RemoteId),
     /// A job failed as a whole; said once until the remote is back or fails for another reason.

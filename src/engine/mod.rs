@@ -21,10 +21,10 @@ pub use self::interface::{
 };
 
 use self::sending::arrivals::Arrivals;
-use self::sending::flight::Lane;
+use self::sending::lanes::Lane;
 use self::sending::next::Next;
 use self::sending::remote::Remote;
-use self::sending::standing::Known;
+use self::sending::standing::Standing;
 use self::time::Time;
 use self::watching::root::{Fate, Root};
 use self::watching::scan::Origin;
@@ -88,8 +88,8 @@ impl Engine {
         for (number, settled) in settings.roots.into_iter().enumerate() {
             let first = engine.remotes.len();
             let remotes = first..first + settled.remotes.len();
-            for (seed, known) in remotes.clone().zip(&settled.remotes) {
-                let remote = Remote::new(settings.manner, *known, seed as u64);
+            for (seed, standing) in remotes.clone().zip(&settled.remotes) {
+                let remote = Remote::new(settings.sending, *standing, seed as u64);
                 engine.remotes.push(Served { remote, root: number, said: None });
             }
             let mut root = Root::new(settings.events, settled.filter);
@@ -131,7 +131,7 @@ impl Engine {
                 let path = self.roots[id.0].root.handle_scan_ended(scan);
                 for served in &mut self.remotes[self.roots[id.0].remotes.clone()] {
                     if let Some(path) = &path {
-                        served.remote.seen(path, now);
+                        served.remote.is_read(path, now);
                     }
                 }
                 self.after(id, Fate::Fine, now);
@@ -140,7 +140,7 @@ impl Engine {
                 let watched = &self.roots[id.0];
                 if watched.root.is_complete() && watched.root.sees_everything() {
                     for served in &mut self.remotes[watched.remotes.clone()] {
-                        served.remote.see_up_to(stamp_ns);
+                        served.remote.read_up_to(stamp_ns);
                     }
                 }
             }
@@ -320,15 +320,15 @@ impl Engine {
             watched.halt = None;
             self.actions.push_back(Action::Report(Report::Resumed(id)));
         }
-        for (path, what) in changes {
+        for (path, change) in changes {
             for number in watched.remotes.clone() {
-                if self.remotes[number].remote.change(&path, what, now) {
+                if self.remotes[number].remote.change(&path, change, now) {
                     self.actions.push_back(Action::Report(Report::TooMany(RemoteId(number))));
                 }
             }
             if let Some(arrivals) = &mut watched.arrivals {
                 let remotes = &self.remotes[watched.remotes.clone()];
-                arrivals.change(&path, what, remotes.iter().map(|served| &served.remote));
+                arrivals.change(&path, change, remotes.iter().map(|served| &served.remote));
             }
         }
         for rename in watched.root.take_renames() {
@@ -420,7 +420,7 @@ impl Engine {
         served.remote.sent(literal.unwrap_or(0));
         let root = &mut self.roots[served.root].root;
         for path in root.unseen() {
-            served.remote.unseen_when_job_ends(path);
+            served.remote.is_half_read(path);
         }
         root.may_be_sent(|path| served.remote.reaches(job, path));
         let Some(next) = served.remote.finish(job, &outcome, now) else { return };
@@ -513,7 +513,7 @@ impl Engine {
 }
 
 /// What the first walk looks for.
-fn origin(remotes: &[Known]) -> Origin {
-    let since = remotes.iter().filter_map(|known| known.since_ns());
+fn origin(remotes: &[Standing]) -> Origin {
+    let since = remotes.iter().filter_map(|standing| standing.since_ns());
     since.min().map_or(Origin::Start, Origin::Since)
 }

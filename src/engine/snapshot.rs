@@ -3,7 +3,7 @@
 //! Made by [`Engine::snapshot`] and thrown away; the engine keeps nothing for it but the numbers of
 //! `tally`. What is looked at in every round of the loop has calls of its own, which copy nothing.
 
-use super::tally::{Load, Tally};
+use super::tally::{Extent, Tally};
 use super::time::Time;
 use super::{Engine, Halt, RootId, Served, WatchedRoot};
 
@@ -49,7 +49,7 @@ pub struct RemoteState {
     /// The last job failed as a whole; then the next one is tried at this time.
     pub next_try: Option<Time>,
     /// The job on its way, and when it started.
-    pub job: Option<(Load, Time)>,
+    pub job: Option<(Extent, Time)>,
     /// When the oldest change happened that has not arrived.
     pub oldest: Option<Time>,
     /// Its numbers.

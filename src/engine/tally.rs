@@ -54,13 +54,13 @@ pub struct Counts {
     pub literal_bytes: u64,
 }
 
-/// What a job carries.
+/// How much a job makes equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Load {
+pub enum Extent {
     /// So many paths.
     Paths(usize),
-    /// Whole directories.
-    Levels,
+    /// So many directories, as a whole.
+    Directories(usize),
     /// The whole root.
     Everything,
 }
@@ -108,35 +108,35 @@ impl Tally {
     }
 
     /// A job starts.
-    pub fn starts(&mut self, load: Load, retries: bool, now: Time) {
+    pub fn starts(&mut self, extent: Extent, retries: bool, now: Time) {
         self.counts.retries += u64::from(retries);
-        self.flying = match load {
+        self.flying = match extent {
             // What stays pending is younger, but nobody knows by how much.
-            Load::Paths(_) => self.pending,
-            Load::Levels | Load::Everything => self.sweep.take(),
+            Extent::Paths(_) => self.pending,
+            Extent::Directories(_) | Extent::Everything => self.sweep.take(),
         };
         self.flying.get_or_insert(now);
     }
 
     /// It has ended, which had `started` then.
-    pub fn ends(&mut self, load: Load, next: &Next, started: Time, now: Time) {
+    pub fn ends(&mut self, extent: Extent, next: &Next, started: Time, now: Time) {
         let since = self.flying.take();
-        match (next, load) {
-            (Next::Arrived { .. }, Load::Paths(paths)) => {
+        match (next, extent) {
+            (Next::Arrived { .. }, Extent::Paths(paths)) => {
                 self.arrived(paths, since.unwrap_or(started), started, now);
             }
-            (Next::Arrived { .. }, Load::Levels) => self.counts.level_syncs += 1,
-            (Next::Arrived { .. }, Load::Everything) => self.counts.full_syncs += 1,
+            (Next::Arrived { .. }, Extent::Directories(_)) => self.counts.level_syncs += 1,
+            (Next::Arrived { .. }, Extent::Everything) => self.counts.full_syncs += 1,
             (Next::Partial(_), _) => {
                 self.counts.partial += 1;
                 self.stuck = earliest(self.stuck, since);
                 // Where the far side cut the run short, the rest waits as before.
                 self.pending = earliest(self.pending, since);
             }
-            (Next::Failed { .. } | Next::Again, Load::Paths(_)) => {
+            (Next::Failed { .. } | Next::Again, Extent::Paths(_)) => {
                 self.pending = earliest(self.pending, since)
             }
-            (Next::Failed { .. } | Next::Again, Load::Levels | Load::Everything) => {
+            (Next::Failed { .. } | Next::Again, Extent::Directories(_) | Extent::Everything) => {
                 self.sweep = since
             }
         }
@@ -203,10 +203,10 @@ fn earliest(one: Option<Time>, other: Option<Time>) -> Option<Time> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::sending::next::{Retry, Sent};
+    use crate::engine::sending::next::Retry;
 
     const ARRIVED: Next =
-        Next::Arrived { sent: Sent::Everything, took_ms: 10, back: false, learned: false };
+        Next::Arrived { sent: Extent::Everything, took_ms: 10, back: false, learned: false };
 
     #[test]
     fn buckets_take_what_is_not_above_their_bound() {
@@ -219,17 +219,17 @@ mod tests {
 
     #[test]
     fn the_lag_of_a_batch_is_that_of_its_oldest_change_over_all_its_failures() {
-        let (mut tally, load) = (Tally::default(), Load::Paths(2));
+        let (mut tally, extent) = (Tally::default(), Extent::Paths(2));
         tally.changed(true, true, Time(10));
         tally.changed(false, true, Time(20));
         tally.changed(false, false, Time(30));
-        tally.starts(load, false, Time(40));
+        tally.starts(extent, false, Time(40));
         assert_eq!(tally.oldest(false, true, false, false), Some(Time(10)));
         tally.changed(true, true, Time(50));
-        tally.ends(load, &Next::Failed { pause_ms: 0 }, Time(40), Time(60));
+        tally.ends(extent, &Next::Failed { pause_ms: 0 }, Time(40), Time(60));
         assert_eq!(tally.oldest(true, false, false, false), Some(Time(10)));
-        tally.starts(load, true, Time(1000));
-        tally.ends(load, &ARRIVED, Time(1000), Time(1010));
+        tally.starts(extent, true, Time(1000));
+        tally.ends(extent, &ARRIVED, Time(1000), Time(1010));
         assert_eq!(tally.oldest(false, false, false, false), None);
         assert_eq!((tally.lags.sum_ms, tally.durations.sum_ms), (1000, 10));
         let counts = &tally.counts;
@@ -242,16 +242,16 @@ mod tests {
     fn what_is_stuck_and_what_is_swept_are_as_old_as_their_first_attempt() {
         let mut tally = Tally::default();
         tally.changed(true, true, Time(10));
-        tally.starts(Load::Paths(1), false, Time(20));
-        tally.ends(Load::Paths(1), &Next::Partial(Retry::Soon), Time(20), Time(30));
+        tally.starts(Extent::Paths(1), false, Time(20));
+        tally.ends(Extent::Paths(1), &Next::Partial(Retry::Soon), Time(20), Time(30));
         assert_eq!(tally.oldest(false, false, true, false), Some(Time(10)));
         tally.unstuck(true);
         assert_eq!(tally.oldest(true, false, false, false), Some(Time(10)));
-        tally.starts(Load::Everything, false, Time(100));
-        tally.ends(Load::Everything, &Next::Failed { pause_ms: 0 }, Time(100), Time(200));
-        tally.starts(Load::Everything, true, Time(300));
+        tally.starts(Extent::Everything, false, Time(100));
+        tally.ends(Extent::Everything, &Next::Failed { pause_ms: 0 }, Time(100), Time(200));
+        tally.starts(Extent::Everything, true, Time(300));
         assert_eq!(tally.oldest(false, true, false, false), Some(Time(100)));
-        tally.ends(Load::Everything, &ARRIVED, Time(300), Time(400));
+        tally.ends(Extent::Everything, &ARRIVED, Time(300), Time(400));
         assert_eq!((tally.counts.full_syncs, tally.lags.sum_ms), (1, 0));
     }
 }

@@ -12,8 +12,8 @@ mod standing_by;
 use self::reading::Reading;
 use crate::config;
 use crate::engine::rel_path::RelPath;
-use crate::engine::sending::remote::Manner;
-use crate::engine::sending::standing::Known;
+use crate::engine::sending::settings::SendingSettings;
+use crate::engine::sending::standing::Standing;
 use crate::engine::time::Time;
 use crate::engine::watching::event;
 use crate::engine::watching::settle::{Seen, Stamp};
@@ -168,13 +168,13 @@ impl Loop {
                 filter: setup.filter.clone(),
             }));
         }
-        let mut known = setup.resumes.iter().map(|resume| resume.known);
+        let mut standings = setup.resumes.iter().map(|resume| resume.standing);
         let root = |(root, empty): (&config::Root, &bool)| RootSettings {
             filter: setup.filter.clone(),
             // A plugin that runs alone is told at the pace of a remote that takes everything at once.
             remotes: match root.remotes.len() {
-                0 => vec![Known::From(clock::file_stamp_ns())],
-                number => known.by_ref().take(number).collect(),
+                0 => vec![Standing::From(clock::file_stamp_ns())],
+                number => standings.by_ref().take(number).collect(),
             },
             empty: *empty,
         };
@@ -182,7 +182,7 @@ impl Loop {
         let mut engine = Engine::new(Settings {
             workers: setup.workers,
             events: setup.events,
-            manner: Manner {
+            sending: SendingSettings {
                 timing: setup.config.batch,
                 deletes: setup.deletes,
                 mirror: setup.mirror,

@@ -6,7 +6,7 @@
 use crate::config::language::Language;
 use crate::config::{units, Config, EmptyRoot, Error as ConfigError, Events, Hint, RemoteSettings};
 use crate::config::{PluginKind, Position, Root, StandbyMode, Timetable, FILE_BYTES_MAX};
-use crate::engine::sending::standing::Known;
+use crate::engine::sending::standing::Standing;
 use crate::engine::watching::filter::Filter;
 use crate::keep::state::beside;
 use crate::keep::state::resume::Resume;
@@ -271,13 +271,13 @@ fn resumes(setup: &Setup) -> Vec<Resume> {
 }
 
 fn say(remote: &str, resume: &Resume, setup: &Setup, now_ns: u64) {
-    let looked_for = match (resume.known, resume.why) {
-        (Known::Until(complete_ns), _) => {
+    let looked_for = match (resume.standing, resume.why) {
+        (Standing::Until(complete_ns), _) => {
             let ago = units::spoken((now_ns - complete_ns) / 1_000_000_000);
             format!("what has changed since the last run, {ago} ago, is looked for")
         }
-        (Known::Nothing, Some(why)) => format!("{why}: a full sync"),
-        (Known::Nothing | Known::From(_), _) => return,
+        (Standing::Nothing, Some(why)) => format!("{why}: a full sync"),
+        (Standing::Nothing | Standing::From(_), _) => return,
     };
     let unknown = if setup.mirror || setup.deletes == Deletes::Never {
         ""

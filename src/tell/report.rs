@@ -1,7 +1,8 @@
 //! What the user reads in the log: one line for each thing that happened.
 
 use crate::config::units;
-use crate::engine::sending::next::{Retry, Sent};
+use crate::engine::sending::next::Retry;
+use crate::engine::tally::Extent;
 use crate::engine::watching::unwatched::POLL_MS;
 use crate::engine::{Engine, Halt, RemoteId, Report, RootId};
 use crate::rsync::told::exit::ExitStatus;
@@ -40,10 +41,10 @@ impl Reporter {
             }
             Report::Arrived(remote, sent, took_ms, literal) => {
                 let what = match sent {
-                    Sent::Paths(number) => count(*number, "path"),
-                    Sent::Directories(1) => "1 directory as a whole".into(),
-                    Sent::Directories(number) => format!("{number} directories as a whole"),
-                    Sent::Everything => "full sync".into(),
+                    Extent::Paths(number) => count(*number, "path"),
+                    Extent::Directories(1) => "1 directory as a whole".into(),
+                    Extent::Directories(number) => format!("{number} directories as a whole"),
+                    Extent::Everything => "full sync".into(),
                 };
                 let sent = literal.map_or(String::new(), |bytes| format!(", {}", size(bytes)));
                 log::info!("{}: {what}{sent}, {took_ms} ms", self.remote(*remote));

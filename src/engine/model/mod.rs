@@ -9,8 +9,8 @@ mod jobs;
 
 use self::file_system::{trace, FileSystem, Image, Kind, Random, ROOT};
 use self::jobs::Sending;
-use super::sending::remote::Manner;
-use super::sending::standing::Known;
+use super::sending::settings::SendingSettings;
+use super::sending::standing::Standing;
 use super::time::Time;
 use super::watching::event::{mask, RawEvent, Wd};
 use super::watching::scan::{Entry, Listing, Origin, Place, Reached, Scan, ScanId, Stamps};
@@ -185,11 +185,11 @@ impl World {
             self.fs.disturb(&mut self.random, attrib);
         }
         self.fs.queue.clear();
-        let known = |(complete_ns, full, _): &Saved| match complete_ns {
-            Some(complete_ns) if !full => Known::Until(*complete_ns),
-            _ => Known::Nothing,
+        let standing = |(complete_ns, full, _): &Saved| match complete_ns {
+            Some(complete_ns) if !full => Standing::Until(*complete_ns),
+            _ => Standing::Nothing,
         };
-        self.settings.roots[0].remotes = self.saved.iter().map(known).collect();
+        self.settings.roots[0].remotes = self.saved.iter().map(standing).collect();
         self.engine = Engine::new(self.settings.clone());
         for (remote, (_, _, paths)) in self.saved.iter().enumerate() {
             self.engine.owe(RemoteId(remote), false, paths.clone(), false);
@@ -289,18 +289,23 @@ fn live(seed: u64, plan: &Plan) {
         fs.image()
     };
     // Nothing that was there before.
-    let known = if plan.full_sync { Known::Nothing } else { Known::From(stamp_ns(Time(1))) };
+    let standing =
+        if plan.full_sync { Standing::Nothing } else { Standing::From(stamp_ns(Time(1))) };
     let settings = Settings {
         workers: 1 + random.below(2),
         events: Events { attrib, create_file: random.one_in(2), ..Events::default() },
-        manner: Manner {
+        sending: SendingSettings {
             timing: Batch { quiet_ms: 2, delay_ms_max: 20, interval_ms: None },
             deletes: Deletes::Combined,
             mirror: plan.mirror,
             standby: random.one_in(2),
             put_aside_ms: 60_000,
         },
-        roots: vec![RootSettings { filter: Arc::default(), remotes: vec![known; 2], empty: false }],
+        roots: vec![RootSettings {
+            filter: Arc::default(),
+            remotes: vec![standing; 2],
+            empty: false,
+        }],
     };
     let mut world = World {
         fs,

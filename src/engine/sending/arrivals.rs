@@ -4,7 +4,8 @@
 //! for; when it is back and gets the path too, the path is not told again. As long as no remote works,
 //! nothing has arrived. The engine asks after each job; without a plugin it keeps none of this.
 
-use super::pending::{Pending, What};
+use super::change::Change;
+use super::pending::Pending;
 use super::remote::Remote;
 use crate::engine::rel_path::RelPath;
 use crate::rsync::asked::plan::Gone;
@@ -25,16 +26,16 @@ impl Arrivals {
     pub fn change<'a>(
         &mut self,
         path: &RelPath,
-        what: What,
+        change: Change,
         mut remotes: impl Iterator<Item = &'a Remote>,
     ) {
-        self.waiting.apply(path, what, |_| false);
+        self.waiting.apply(path, change, |_| false);
         if !remotes.any(|remote| remote.owes(path)) {
             self.waiting.forget(path);
         }
         if self.waiting.len() > WAITING_PATHS_MAX {
             self.waiting.clear(false);
-            self.waiting.apply(&RelPath::from([]), What::Changed, |_| false);
+            self.waiting.apply(&RelPath::from([]), Change::Send, |_| false);
         }
     }
 
@@ -57,8 +58,8 @@ impl Arrivals {
 mod tests {
     use super::*;
     use crate::config::Batch;
-    use crate::engine::sending::remote::Manner;
-    use crate::engine::sending::standing::Known;
+    use crate::engine::sending::settings::SendingSettings;
+    use crate::engine::sending::standing::Standing;
     use crate::engine::time::Time;
     use crate::engine::JobId;
     use crate::rsync::asked::plan::Deletes;
@@ -70,8 +71,8 @@ mod tests {
     const UNREACHABLE: i32 = 10;
     const PARTIAL: i32 = 23;
 
-    const REMOVED_DIR: What = What::Removed { gone: Gone::Directory, unsent: false };
-    const REMOVED: What = What::Removed { gone: Gone::Entry, unsent: false };
+    const REMOVED_DIR: Change = Change::Delete { gone: Gone::Directory, unsent: false };
+    const REMOVED: Change = Change::Delete { gone: Gone::Entry, unsent: false };
 
     /// A root with remotes, of which each may have one job.
     struct World {
@@ -83,18 +84,19 @@ mod tests {
     impl World {
         fn new(remotes: usize, deletes: Deletes) -> World {
             let timing = Batch::default();
-            let manner = Manner { timing, deletes, mirror: false, standby: false, put_aside_ms: 0 };
-            let remote = |seed| Remote::new(manner, Known::From(0), seed);
+            let settings =
+                SendingSettings { timing, deletes, mirror: false, standby: false, put_aside_ms: 0 };
+            let remote = |seed| Remote::new(settings, Standing::From(0), seed);
             let remotes = (0..remotes as u64).map(remote).collect();
             World { arrivals: Arrivals::default(), remotes, jobs: 0 }
         }
 
-        fn change(&mut self, path: &str, what: What) {
+        fn change(&mut self, path: &str, change: Change) {
             let path = RelPath::from(path.as_bytes());
             for remote in &mut self.remotes {
-                remote.change(&path, what, Time(9));
+                remote.change(&path, change, Time(9));
             }
-            self.arrivals.change(&path, what, self.remotes.iter());
+            self.arrivals.change(&path, change, self.remotes.iter());
         }
 
         fn start(&mut self, remote: usize) {
@@ -123,11 +125,11 @@ mod tests {
     #[test]
     fn a_path_has_arrived_when_the_last_remote_has_it() {
         let mut world = World::new(2, Deletes::Combined);
-        world.change("b", What::Changed);
-        world.change("a", What::Changed);
+        world.change("b", Change::Send);
+        world.change("a", Change::Send);
         assert_eq!(world.run(0, DONE), [""; 0]);
         assert_eq!(world.run(1, DONE), ["a", "b"]);
-        world.change("c", What::Changed);
+        world.change("c", Change::Send);
         world.run(1, DONE);
         assert_eq!(world.run(0, DONE), ["c"], "and not a and b again");
     }
@@ -135,10 +137,10 @@ mod tests {
     #[test]
     fn a_remote_that_is_down_is_not_waited_for_and_tells_nothing_again() {
         let mut world = World::new(2, Deletes::Combined);
-        world.change("a", What::Changed);
+        world.change("a", Change::Send);
         assert_eq!(world.run(0, DONE), [""; 0], "the other one still works");
         assert_eq!(world.run(1, UNREACHABLE), ["a"]);
-        world.change("b", What::Changed);
+        world.change("b", Change::Send);
         assert_eq!(world.run(0, DONE), ["b"]);
         assert_eq!(world.run(1, DONE), [""; 0], "it gets a and b, which are known");
     }
@@ -146,7 +148,7 @@ mod tests {
     #[test]
     fn nothing_arrives_where_no_remote_works() {
         let mut world = World::new(2, Deletes::Combined);
-        world.change("a", What::Changed);
+        world.change("a", Change::Send);
         for remote in [0, 1, 0] {
             assert_eq!(world.run(remote, UNREACHABLE), [""; 0]);
         }
@@ -156,8 +158,8 @@ mod tests {
     #[test]
     fn what_changes_while_it_is_on_its_way_arrives_with_the_next_batch() {
         let mut world = World::new(1, Deletes::Combined);
-        world.change("a", What::Changed);
-        world.change("b", What::Changed);
+        world.change("a", Change::Send);
+        world.change("b", Change::Send);
         world.start(0);
         world.change("a", REMOVED);
         assert_eq!(world.end(0, DONE), [("b".to_string(), Gone::No)]);
@@ -168,22 +170,22 @@ mod tests {
     #[test]
     fn what_nobody_has_got_is_no_news() {
         let mut world = World::new(1, Deletes::Combined);
-        world.change("d", What::Created(Time(9)));
-        world.change("d/a", What::Created(Time(9)));
+        world.change("d", Change::SendNew { created: Time(9), by_name: false });
+        world.change("d/a", Change::SendNew { created: Time(9), by_name: false });
         world.change("d", REMOVED_DIR);
-        world.change("e", What::Changed);
+        world.change("e", Change::Send);
         assert_eq!(world.run(0, DONE), ["e"]);
 
         let mut world = World::new(1, Deletes::Never);
         world.change("a", REMOVED);
-        world.change("e", What::Changed);
+        world.change("e", Change::Send);
         assert_eq!(world.run(0, DONE), ["e"]);
     }
 
     #[test]
     fn what_a_full_sync_takes_along_arrives_with_it() {
         let mut world = World::new(1, Deletes::Combined);
-        world.change("a", What::Changed);
+        world.change("a", Change::Send);
         world.remotes[0].need_full_sync();
         assert_eq!(world.run(0, DONE), [""; 0], "a is sent by itself as well");
         assert_eq!(world.run(0, DONE), ["a"]);
@@ -192,9 +194,9 @@ mod tests {
     #[test]
     fn what_does_not_get_through_has_not_arrived() {
         let mut world = World::new(1, Deletes::Combined);
-        world.change("a", What::Changed);
+        world.change("a", Change::Send);
         assert_eq!(world.run(0, PARTIAL), [""; 0]);
-        world.change("b", What::Changed);
+        world.change("b", Change::Send);
         assert_eq!(world.run(0, DONE), ["b"]);
     }
 
@@ -202,9 +204,9 @@ mod tests {
     fn too_many_become_the_root() {
         let mut world = World::new(1, Deletes::Combined);
         for number in 0..=WAITING_PATHS_MAX {
-            world.change(&format!("f{number}"), What::Changed);
+            world.change(&format!("f{number}"), Change::Send);
         }
-        world.change("last", What::Changed);
+        world.change("last", Change::Send);
         let mut arrived = Vec::new();
         while !world.remotes[0].is_in_step() {
             assert_eq!(arrived, [""; 0], "not before everything has");

@@ -1,16 +1,14 @@
-//! The bulk lane of one remote: large files, each in a job of its own beside the batches, so that no
-//! small change waits behind one.
+//! The large files that wait, each for a job of its own beside the batches, so that no small change waits behind one.
 //!
-//! `remote` hands it what a worker has found to be large, and asks for the next. While a file is on
+//! `remote` hands over what a worker has found to be large, and asks for the next. While a file is on
 //! its way, whatever happens under its name stays here until it has arrived: two jobs never send the
 //! same path. After a restart everything here is known by name.
 
-use super::flight::Flight;
-use super::pending::{Change, Pending, What};
+use super::change::Change;
+use super::pending::{Pending, Remembered};
 use crate::engine::rel_path::{lies_in, RelPath};
 use crate::engine::time::Time;
 use crate::engine::watching::settle::Stamp;
-use crate::rsync::asked::plan::Gone;
 use crate::sorted::{SortedMap, SortedSet};
 
 /// Files from this size on travel by themselves. Smaller ones are through a local network in less
@@ -20,14 +18,12 @@ pub const LARGE_BYTES_MIN: u64 = 64 << 20;
 /// content, which is slower and nothing else.
 const SENT_MAX: usize = 1_000;
 
-/// The large files that one remote is owed.
+/// The large files that wait for one remote.
 #[derive(Debug, Default)]
 pub struct Bulk {
     waiting: Pending,
     /// Since when each of them waits, and the one on its way.
     since: SortedMap<RelPath, Time>,
-    /// The one on its way.
-    pub flight: Option<Flight>,
     /// The one that left last. They take turns, so that one that changes all the time holds up no
     /// other.
     last: Option<RelPath>,
@@ -41,25 +37,19 @@ pub struct Bulk {
     pub retries: bool,
 }
 
+/// Where a change is remembered.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Place {
+    /// With the large file.
+    Bulk,
+    /// Among the pending paths; with what was remembered of its path here, which is no longer.
+    Pending(Option<Remembered>),
+}
+
 impl Bulk {
-    /// Whether nothing waits, and nothing is on its way.
-    pub fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.flight.is_none()
-    }
-
-    /// How many wait.
-    pub fn waiting(&self) -> usize {
-        self.waiting.len()
-    }
-
-    /// What waits, and what disappeared under each name.
-    pub fn iter(&self) -> impl Iterator<Item = (&RelPath, Gone)> {
-        self.waiting.iter()
-    }
-
-    /// Whether a path waits.
-    pub fn contains(&self, path: &[u8]) -> bool {
-        self.waiting.contains(path)
+    /// The files that wait.
+    pub fn waiting(&self) -> &Pending {
+        &self.waiting
     }
 
     /// Since when the oldest change waits.
@@ -68,77 +58,72 @@ impl Bulk {
     }
 
     /// A file is large, and was owed `since` then.
-    pub fn put(&mut self, path: RelPath, change: Change, since: Time) {
+    pub fn put(&mut self, path: RelPath, remembered: Remembered, since: Time) {
         self.since.get_or_insert(path.clone(), since);
-        self.waiting.put(path, change.known_by_name());
+        self.waiting.put(path, remembered.kept_by_name());
     }
 
-    /// The file that is on its way.
-    fn flying(&self) -> Option<&RelPath> {
-        self.flight.as_ref()?.batch().first().map(|(path, _)| path)
-    }
-
-    /// A path has changed: remembered here, or an error with what was remembered of it so far, which
-    /// is not from now on.
-    ///
-    /// # Errors
-    /// It is for the small lane.
-    pub fn change(&mut self, path: &RelPath, what: What, now: Time) -> Result<(), Option<Change>> {
-        // What comes by another name, or is not known, may be anything.
-        if !matches!(what, What::Created(_) | What::Settled(_) | What::Changed) {
+    /// A path has changed while this file was on its way, if one was.
+    pub fn change(
+        &mut self,
+        path: &RelPath,
+        change: Change,
+        flying: Option<&RelPath>,
+        now: Time,
+    ) -> Place {
+        // What was put in its place may be another file of the same size and time.
+        if !matches!(change, Change::Send | Change::SendNew { .. }) {
             self.sent.remove(path);
         }
-        if let Some(flying) = self.flying() {
+        let is_delete = matches!(change, Change::Delete { .. });
+        if let Some(flying) = flying {
             if lies_in(path, flying) {
-                self.waiting.apply(path, what, |_| false);
+                self.waiting.apply(path, change, |_| false);
                 self.since.get_or_insert(path.clone(), now);
-                return Ok(());
+                return Place::Bulk;
             }
-            if let (true, What::Removed { .. }) = (lies_in(flying, path), what) {
+            if is_delete && lies_in(flying, path) {
                 self.crossed.insert(path.clone());
             }
         }
-        if let What::Removed { gone, .. } = what {
-            if gone == Gone::Directory {
-                self.forget_below(path);
+        if is_delete {
+            if change.empties() {
+                self.forget_below(path, flying);
             }
-            return Err(self.forget(path));
+            return Place::Pending(self.forget(path));
         }
         if !self.waiting.contains(path) {
-            return Err(None);
+            return Place::Pending(None);
         }
         // What it is now is looked at when its turn has come.
-        self.waiting.apply(path, what, |_| false);
-        Ok(())
+        self.waiting.apply(path, change, |_| false);
+        Place::Bulk
     }
 
     /// Forgets what is below a directory that disappeared.
-    fn forget_below(&mut self, directory: &RelPath) {
+    fn forget_below(&mut self, directory: &RelPath, flying: Option<&RelPath>) {
         let before = self.waiting.len();
-        self.waiting.absorb_below(directory);
-        let Bulk { waiting, since, flight, .. } = self;
-        if waiting.len() == before {
-            return;
+        self.waiting.forget_below(directory);
+        let waiting = &self.waiting;
+        if waiting.len() < before {
+            self.since.retain(|path, _| waiting.contains(path) || flying == Some(path));
         }
-        since.retain(|path, _| {
-            waiting.contains(path) || flight.as_ref().is_some_and(|flight| flight.carries(path))
-        });
     }
 
-    /// Forgets a path, and gives what was known of it.
-    pub fn forget(&mut self, path: &[u8]) -> Option<Change> {
-        let change = self.waiting.forget(path)?;
+    /// Forgets a path, and gives what was remembered of it.
+    pub fn forget(&mut self, path: &[u8]) -> Option<Remembered> {
+        let remembered = self.waiting.forget(path)?;
         self.since.remove(path);
-        Some(change.known_by_name())
+        Some(remembered.kept_by_name())
     }
 
     /// Takes the one out whose turn it is, with what the far side got of it last.
-    pub fn take(&mut self) -> Option<(RelPath, Change, Option<Stamp>)> {
+    pub fn take(&mut self) -> Option<(RelPath, Remembered, Option<Stamp>)> {
         let path = self.waiting.next_after(self.last.as_ref())?.clone();
-        let change = self.waiting.forget(&path)?;
+        let remembered = self.waiting.forget(&path)?;
         self.last = Some(path.clone());
         let sent = self.sent.get(&path).copied();
-        Some((path, change.known_by_name(), sent))
+        Some((path, remembered.kept_by_name(), sent))
     }
 
     /// A job starts that may send paths which are not in any list.
@@ -155,12 +140,12 @@ impl Bulk {
     }
 
     /// The job on its way has been taken out, and has not got through: its file waits again.
-    pub fn restore(&mut self, batch: Vec<(RelPath, Change)>) {
-        self.waiting.restore(batch);
+    pub fn restore(&mut self, file: Vec<(RelPath, Remembered)>) {
+        self.waiting.restore(file);
     }
 
     /// The job with this file has ended. Gives since when the file had been owed.
-    pub fn landed(&mut self, path: &RelPath) -> Option<Time> {
+    pub fn ended(&mut self, path: &RelPath) -> Option<Time> {
         match self.waiting.contains(path) {
             true => self.since.get(path).copied(),
             false => self.since.remove(path),
@@ -182,17 +167,106 @@ impl Bulk {
         &mut self,
         file: &RelPath,
         again: bool,
-    ) -> Vec<(RelPath, Change)> {
+    ) -> Vec<(RelPath, Remembered)> {
         let meant = |path: &[u8]| lies_in(path, file) && !(again && *path == **file);
-        let paths: Vec<RelPath> =
-            self.waiting.iter().map(|(path, _)| path).filter(|path| meant(path)).cloned().collect();
+        let waiting = self.waiting.iter().map(|(path, _)| path);
+        let paths: Vec<RelPath> = waiting.filter(|path| meant(path)).cloned().collect();
         let taken = paths.into_iter();
-        taken.filter_map(|path| self.forget(&path).map(|change| (path, change))).collect()
+        taken.filter_map(|path| self.forget(&path).map(|it| (path, it))).collect()
     }
 
     /// Directories that disappeared while something was on its way into them. Its run may have made
     /// them again over there.
     pub fn take_crossed(&mut self) -> SortedSet<RelPath> {
         std::mem::take(&mut self.crossed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rsync::asked::plan::Gone;
+
+    const DELETE: Change = Change::Delete { gone: Gone::Entry, unsent: false };
+    const DELETE_DIR: Change = Change::Delete { gone: Gone::Directory, unsent: false };
+
+    fn path(path: &str) -> RelPath {
+        RelPath::from(path.as_bytes())
+    }
+
+    fn names(paths: Vec<(RelPath, Remembered)>) -> Vec<String> {
+        paths.iter().map(|(path, _)| String::from_utf8_lossy(path).into_owned()).collect()
+    }
+
+    /// Every cell of where the path is x what is to be done with it.
+    #[test]
+    fn where_a_change_is_remembered() {
+        for (waits, flies, change, expected) in [
+            (false, false, Change::Send, Place::Pending(None)),
+            (false, false, DELETE, Place::Pending(None)),
+            (true, false, Change::Send, Place::Bulk),
+            (true, false, DELETE, Place::Pending(Some(Remembered::TO_SEND.kept_by_name()))),
+            (false, true, Change::Send, Place::Bulk),
+            (false, true, DELETE, Place::Bulk),
+            (true, true, Change::Send, Place::Bulk),
+            (true, true, DELETE, Place::Bulk),
+        ] {
+            let mut bulk = Bulk::default();
+            let file = path("file");
+            if waits {
+                bulk.put(file.clone(), Remembered::TO_SEND, Time(1));
+            }
+            let place = bulk.change(&file, change, flies.then_some(&file), Time(2));
+            assert_eq!(place, expected, "{waits} {flies} {change:?}");
+            assert_eq!(bulk.waiting().contains(&file), expected == Place::Bulk);
+        }
+    }
+
+    #[test]
+    fn large_files_take_turns() {
+        let mut bulk = Bulk::default();
+        for name in ["a", "b"] {
+            bulk.put(path(name), Remembered::TO_SEND, Time(1));
+        }
+        let mut left = Vec::new();
+        for _ in 0..3 {
+            let (name, remembered, _) = bulk.take().expect("both are owed");
+            bulk.put(name.clone(), remembered, Time(2));
+            left.push(String::from_utf8_lossy(&name).into_owned());
+        }
+        assert_eq!(left, ["a", "b", "a"], "a changes all the time");
+    }
+
+    #[test]
+    fn what_changes_under_a_files_name_waits_for_its_end() {
+        let mut bulk = Bulk::default();
+        let file = path("d/file");
+        bulk.put(path("d/other"), Remembered::TO_SEND, Time(1));
+        for (changed, change) in [("d/file", DELETE), ("d/file/inside", Change::Send)] {
+            assert_eq!(bulk.change(&path(changed), change, Some(&file), Time(2)), Place::Bulk);
+        }
+        bulk.change(&path("d"), DELETE_DIR, Some(&file), Time(3));
+        assert_eq!(bulk.take_crossed().iter().map(|it| &**it).collect::<Vec<_>>(), [b"d"]);
+        assert!(!bulk.waiting().contains(b"d/other"), "it went with its directory");
+        let mut bulk = Bulk::default();
+        bulk.change(&file, Change::Send, Some(&file), Time(2));
+        bulk.change(&path("d/file/inside"), Change::Send, Some(&file), Time(2));
+        assert_eq!(names(bulk.take_changed_meanwhile(&file, true)), ["d/file/inside"]);
+        assert_eq!(names(bulk.take_changed_meanwhile(&file, false)), ["d/file"]);
+    }
+
+    #[test]
+    fn what_the_far_side_got_is_known_until_something_else_may_be_there() {
+        let stamp = Stamp { size: 1 << 30, modified_ns: 7 };
+        for (change, is_known) in
+            [(Change::Send, true), (Change::SendInPlace, false), (DELETE, false)]
+        {
+            let mut bulk = Bulk::default();
+            bulk.has_sent(&path("file"), Some(stamp));
+            bulk.change(&path("file"), change, None, Time(1));
+            bulk.put(path("file"), Remembered::TO_SEND, Time(1));
+            let known = bulk.take().and_then(|(_, _, sent)| sent);
+            assert_eq!(known, is_known.then_some(stamp), "{change:?}");
+        }
     }
 }

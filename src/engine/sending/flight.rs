@@ -1,7 +1,8 @@
 //! A job that is on its way: what it carries, and what the far side may have because of it.
 
-use super::pending::Change;
+use super::pending::Remembered;
 use crate::engine::rel_path::{above, lies_in, RelPath};
+use crate::engine::tally::Extent;
 use crate::engine::time::Time;
 use crate::engine::watching::renames::Rename;
 use crate::engine::watching::settle::Stamp;
@@ -14,8 +15,10 @@ use crate::sorted::SortedMap;
 /// What a job carries.
 #[derive(Debug)]
 pub enum Cargo {
-    /// Changed paths, sorted.
-    Batch(Vec<(RelPath, Change)>),
+    /// Changed paths.
+    Batch(Batch),
+    /// One large file.
+    File(File),
     /// Whole directories.
     Levels(SortedMap<RelPath, Depth>),
     /// The whole root; `scheduled` if the schedule wants it and nothing else.
@@ -25,110 +28,56 @@ pub enum Cargo {
     },
 }
 
-/// What runs beside what, to the same remote: one job of each lane may be on its way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Lane {
-    /// Batches, level syncs and full syncs.
-    Small,
-    /// Large files, one at a time.
-    Bulk,
-}
-
 impl Cargo {
-    /// Whether paths of a batch are to be deleted.
-    pub fn is_deleting(&self) -> bool {
+    /// How much it makes equal.
+    pub fn extent(&self) -> Extent {
         match self {
-            Cargo::Batch(batch) => batch.iter().any(|(_, change)| change.gone != Gone::No),
-            Cargo::Levels(_) | Cargo::Everything { .. } => false,
+            Cargo::Batch(batch) => Extent::Paths(batch.paths.len()),
+            Cargo::File(_) => Extent::Paths(1),
+            Cargo::Levels(levels) => Extent::Directories(levels.len()),
+            Cargo::Everything { .. } => Extent::Everything,
         }
     }
 }
 
-/// A job that is on its way.
+/// Changed paths that leave together.
 #[derive(Debug)]
-pub struct Flight {
-    /// Which.
-    pub job: JobId,
-    /// Beside what.
-    pub lane: Lane,
-    /// When it started.
-    pub started: Time,
-    /// What it carries.
-    pub cargo: Cargo,
-    /// The far side can have none of the paths.
+pub struct Batch {
+    /// The paths, sorted.
+    pub paths: Vec<(RelPath, Remembered)>,
+    /// Some of them are to be deleted. Asked with every change, so it is not looked for each time.
+    deletes: bool,
+    /// The far side can have none of them.
     pub fresh: bool,
-    /// Two processes run it.
+    /// Two processes send it.
     pub split: bool,
-    /// How it deletes.
-    pub deletes: Deletes,
-    /// Paths of the batch are to be deleted.
-    pub is_deleting: bool,
-    /// The same batch failed with combined deletes in a way that a version without them would.
-    pub fallback: bool,
-    /// And it is certain that this was why.
-    pub unsupported: bool,
-    /// Paths that had been stuck are among it.
-    pub retries: bool,
-    /// Nothing else was left to be sent when it started.
-    pub everything: bool,
-    /// Up to which time everything had been seen by then.
-    pub seen_ns: Option<u64>,
-    /// Of a large file: what the worker saw just before it was sent.
-    pub stamp: Option<Stamp>,
     /// What the far side has under another name.
     pub renames: Vec<Rename>,
-    /// Directories, sorted, that it lists in place of what is in them; none are known before the worker
-    /// has looked.
+    /// Directories, sorted, that are listed in place of what is in them; `None` as long as the worker has not looked
+    /// which.
     pub whole: Option<Vec<RelPath>>,
 }
 
-impl Flight {
-    /// The paths of a batch; none for anything else.
-    pub fn batch(&self) -> &[(RelPath, Change)] {
-        match &self.cargo {
-            Cargo::Batch(batch) => batch,
-            Cargo::Levels(_) | Cargo::Everything { .. } => &[],
-        }
+impl Batch {
+    /// Paths, sorted; `fresh` if the far side can have none of them.
+    pub fn new(paths: Vec<(RelPath, Remembered)>, fresh: bool) -> Batch {
+        let deletes = paths.iter().any(|(_, remembered)| remembered.gone != Gone::No);
+        // Of other batches nothing is listed whole.
+        let whole = (!fresh).then(Vec::new);
+        Batch { paths, deletes, fresh, split: false, renames: Vec::new(), whole }
     }
 
-    /// Takes some paths out of a batch.
+    /// Takes some paths out.
     pub fn set_apart(
         &mut self,
         mut is_apart: impl FnMut(&RelPath) -> bool,
-    ) -> Vec<(RelPath, Change)> {
-        let Cargo::Batch(batch) = &mut self.cargo else { return Vec::new() };
-        batch.extract_if(.., |(path, _)| is_apart(path)).collect()
+    ) -> Vec<(RelPath, Remembered)> {
+        self.paths.extract_if(.., |(path, _)| is_apart(path)).collect()
     }
 
-    /// Whether it is a full sync.
-    pub fn is_full(&self) -> bool {
-        matches!(self.cargo, Cargo::Everything { .. })
-    }
-
-    /// Whether it may send paths that are in no list.
-    pub fn sweeps(&self) -> bool {
-        !matches!(self.cargo, Cargo::Batch(_))
-    }
-
-    /// Whether a path is in its batch.
-    pub fn carries(&self, path: &[u8]) -> bool {
-        self.listed(path).is_some()
-    }
-
-    /// What was to be deleted under this name.
-    pub fn deletes(&self, path: &[u8]) -> Gone {
-        if !self.is_deleting {
-            return Gone::No;
-        }
-        self.listed(path).map_or(Gone::No, |change| change.gone)
-    }
-
-    /// Whether the far side may come to have, or may keep, something under this name.
-    pub fn reaches(&self, path: &[u8]) -> bool {
-        self.sweeps()
-            || self.listed(path).is_some()
-            || self.empties_above(path)
-            || self.renames.iter().any(|rename| rename.is_dir && lies_in(path, &rename.to))
+    /// Whether it may send a path that is not in it.
+    fn may_take_along(&self, path: &[u8]) -> bool {
+        self.renames.iter().any(|rename| rename.is_dir && lies_in(path, &rename.to))
             || self.may_read_around(path)
     }
 
@@ -142,33 +91,144 @@ impl Flight {
                 whole.binary_search_by(|directory| (**directory).cmp(&path[..slash])).is_ok()
             }
             None => {
-                let batch = self.batch();
-                let first = batch.partition_point(|(other, _)| **other < *inside);
-                batch.get(first).is_some_and(|(other, _)| other.starts_with(inside))
+                let first = self.paths.partition_point(|(other, _)| **other < *inside);
+                self.paths.get(first).is_some_and(|(other, _)| other.starts_with(inside))
             }
         };
         may_be_whole && !is_receivers(name)
     }
+}
+
+/// A large file.
+#[derive(Debug)]
+pub struct File {
+    /// Its path.
+    pub listed: (RelPath, Remembered),
+    /// The far side cannot have it.
+    pub fresh: bool,
+    /// What the worker saw of it just before it was sent.
+    pub stamp: Option<Stamp>,
+}
+
+/// How a job deletes what disappeared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempt {
+    /// In the way that is right for this remote, as far as is known.
+    First(Deletes),
+    /// The portable way, because the same job has failed as it would with an rsync that cannot delete in the combined
+    /// way.
+    Portable {
+        /// That this was the reason is certain: rsync has said so.
+        certain: bool,
+    },
+}
+
+impl Attempt {
+    /// The way itself.
+    pub fn deletes(self) -> Deletes {
+        match self {
+            Attempt::First(deletes) => deletes,
+            Attempt::Portable { .. } => Deletes::Portable,
+        }
+    }
+}
+
+/// A job that is on its way.
+#[derive(Debug)]
+pub struct Flight {
+    /// Which.
+    pub job: JobId,
+    /// When it started.
+    pub started: Time,
+    /// What it carries.
+    pub cargo: Cargo,
+    /// How it deletes.
+    pub attempt: Attempt,
+    /// Paths that had been stuck are among it.
+    pub retries: bool,
+    /// Nothing else was left to be sent when it started.
+    pub is_all: bool,
+    /// Up to which time the kernel's events had been read by then.
+    pub read_ns: Option<u64>,
+}
+
+impl Flight {
+    /// The paths that are listed; none where whole directories are made equal.
+    pub fn paths(&self) -> &[(RelPath, Remembered)] {
+        match &self.cargo {
+            Cargo::Batch(batch) => &batch.paths,
+            Cargo::File(file) => std::slice::from_ref(&file.listed),
+            Cargo::Levels(_) | Cargo::Everything { .. } => &[],
+        }
+    }
+
+    /// rsync processes that it may run at the same time.
+    pub fn processes(&self) -> usize {
+        match &self.cargo {
+            Cargo::Batch(batch) => 1 + usize::from(batch.split),
+            Cargo::File(_) | Cargo::Levels(_) | Cargo::Everything { .. } => 1,
+        }
+    }
+
+    /// Whether it is a full sync.
+    pub fn is_full(&self) -> bool {
+        matches!(self.cargo, Cargo::Everything { .. })
+    }
+
+    /// Whether it may send paths that are in no list.
+    pub fn sweeps(&self) -> bool {
+        match self.cargo {
+            Cargo::Batch(_) | Cargo::File(_) => false,
+            Cargo::Levels(_) | Cargo::Everything { .. } => true,
+        }
+    }
+
+    /// Whether some of its paths are to be deleted.
+    pub fn is_deleting(&self) -> bool {
+        match &self.cargo {
+            Cargo::Batch(batch) => batch.deletes,
+            Cargo::File(file) => file.listed.1.gone != Gone::No,
+            Cargo::Levels(_) | Cargo::Everything { .. } => false,
+        }
+    }
+
+    fn listed(&self, path: &[u8]) -> Option<&Remembered> {
+        let paths = self.paths();
+        let at = paths.binary_search_by(|(other, _)| (**other).cmp(path)).ok()?;
+        Some(&paths[at].1)
+    }
+
+    /// Whether a path is in its list.
+    pub fn carries(&self, path: &[u8]) -> bool {
+        self.listed(path).is_some()
+    }
+
+    /// What was to be deleted under this name.
+    pub fn deletes(&self, path: &[u8]) -> Gone {
+        let listed = if self.is_deleting() { self.listed(path) } else { None };
+        listed.map_or(Gone::No, |remembered| remembered.gone)
+    }
 
     /// Whether a directory above a path is emptied over there, of all that is not here.
     pub fn empties_above(&self, path: &[u8]) -> bool {
-        let emptied =
-            |above: &[u8]| self.listed(above).is_some_and(|it| it.gone == Gone::Directory);
-        self.is_deleting && above(path).any(emptied)
+        let emptied = |above| self.deletes(above) == Gone::Directory;
+        self.is_deleting() && above(path).any(emptied)
     }
 
-    /// Whether the batch may send, or let stand, something that lies in the directory.
+    /// Whether the far side may come to have, or may keep, something under this name.
+    pub fn reaches(&self, path: &[u8]) -> bool {
+        self.sweeps()
+            || self.carries(path)
+            || self.empties_above(path)
+            || matches!(&self.cargo, Cargo::Batch(batch) if batch.may_take_along(path))
+    }
+
+    /// Whether its list may send, or let stand, something that lies in the directory.
     pub fn reaches_into(&self, directory: &[u8]) -> bool {
-        self.batch().iter().any(|(path, change)| {
-            let replaced = change.gone == Gone::Directory && lies_in(directory, path);
+        self.paths().iter().any(|(path, remembered)| {
+            let replaced = remembered.gone == Gone::Directory && lies_in(directory, path);
             replaced || lies_in(path, directory) && path.len() > directory.len()
         })
-    }
-
-    fn listed(&self, path: &[u8]) -> Option<&Change> {
-        let batch = self.batch();
-        let at = batch.binary_search_by(|(other, _)| (**other).cmp(path)).ok()?;
-        Some(&batch[at].1)
     }
 }
 
@@ -178,23 +238,16 @@ mod tests {
 
     fn flight(paths: &[&str], whole: Option<&[&str]>) -> Flight {
         let path = |path: &&str| RelPath::from(path.as_bytes());
+        let paths = paths.iter().map(|it| (path(it), Remembered::TO_SEND)).collect();
+        let whole = whole.map(|whole| whole.iter().map(path).collect());
         Flight {
             job: JobId(1),
-            lane: Lane::Small,
             started: Time(0),
-            cargo: Cargo::Batch(paths.iter().map(|it| (path(it), Change::SEEN)).collect()),
-            fresh: whole.is_none(),
-            split: false,
-            deletes: Deletes::Combined,
-            is_deleting: false,
-            fallback: false,
-            unsupported: false,
+            cargo: Cargo::Batch(Batch { whole, ..Batch::new(paths, true) }),
+            attempt: Attempt::First(Deletes::Combined),
             retries: false,
-            everything: false,
-            seen_ns: None,
-            stamp: None,
-            renames: Vec::new(),
-            whole: whole.map(|whole| whole.iter().map(path).collect()),
+            is_all: false,
+            read_ns: None,
         }
     }
 

@@ -1,13 +1,22 @@
 //! From changes to jobs: what each remote is owed, when its next job leaves, and what the end of one means.
 //!
-//! Knows paths and times, and no watch, descriptor or event.
+//! Knows paths and times, and no watch, descriptor or event. [`remote`] says which part owns what.
 
 pub mod arrivals;
 pub mod backoff;
 pub mod bulk;
+pub mod change;
+pub mod departure;
+pub mod far_side;
 pub mod flight;
+pub mod lanes;
 pub mod next;
+pub mod owed;
+pub mod pace;
 pub mod pending;
 pub mod remote;
 pub mod schedule;
+pub mod settings;
 pub mod standing;
+pub mod stuck;
+pub mod sweep;

@@ -1,12 +1,14 @@
 //! What follows from the outcome of a job: said by a remote, done by the engine, counted and told.
 
+use super::super::tally::Extent;
+
 /// What follows from an outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
     /// Nothing: the batch has arrived.
     Arrived {
         /// What it was.
-        sent: Sent,
+        sent: Extent,
         /// How long it took.
         took_ms: u64,
         /// The remote had been failing before.
@@ -34,15 +36,4 @@ pub enum Retry {
     After(u64),
     /// It was a full sync, which is not run again; the paths that it named are tried by themselves.
     Alone,
-}
-
-/// What has arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
-    /// So many paths.
-    Paths(usize),
-    /// So many directories, as a whole.
-    Directories(usize),
-    /// The whole root.
-    Everything,
 }

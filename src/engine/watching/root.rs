@@ -13,7 +13,7 @@ use super::watches::{Order, Watches, Whose};
 use crate::config::Events;
 use crate::engine::rel_path::join;
 use crate::engine::rel_path::RelPath;
-use crate::engine::sending::pending::What;
+use crate::engine::sending::change::Change;
 use crate::engine::time::Time;
 use crate::rsync::asked::plan::Gone;
 use crate::rsync::temporary::is_receivers;
@@ -40,7 +40,7 @@ pub struct Root {
     watches: Watches,
     creations: Creations,
     recent: Recent,
-    changes: Vec<(RelPath, What)>,
+    changes: Vec<(RelPath, Change)>,
     halves: Halves,
     renames: Vec<Rename>,
     /// Where paths are put together.
@@ -96,7 +96,7 @@ impl Root {
     }
 
     /// The changes since the last call, in order.
-    pub fn take_changes(&mut self) -> Vec<(RelPath, What)> {
+    pub fn take_changes(&mut self) -> Vec<(RelPath, Change)> {
         std::mem::take(&mut self.changes)
     }
 
@@ -127,7 +127,7 @@ impl Root {
         }
         let lost_count = self.watches.has_lost_count();
         if lost_count && self.watches.poll_is_due(now) {
-            self.changes.push((RelPath::from([]), What::Unwatched));
+            self.changes.push((RelPath::from([]), Change::MakeEqual));
         }
         self.watches.expire(now);
         // As soon as those that are remembered could be watched, there may be room for all.
@@ -182,38 +182,38 @@ impl Root {
         let directory = || RelPath::from(&*listing.path);
         if matches!(listing.reached, Reached::Unwatched { .. }) {
             if listing.origin != Origin::Start && !self.watches.is_retry(listing.scan) {
-                self.changes.push((directory(), What::Unwatched));
+                self.changes.push((directory(), Change::MakeEqual));
             }
             return Fate::Fine;
         }
         if folders && !listing.path.is_empty() {
             self.recent.note(&directory(), now);
-            self.changes.push((directory(), What::Folder));
+            self.changes.push((directory(), Change::SendDirectory));
         }
         if let Some(changed_ns) = listing.changed_ns {
-            self.changes.push((directory(), What::Newer { changed_ns, is_dir: true }));
+            self.changes.push((directory(), Change::SendNewer { changed_ns, is_dir: true }));
         }
         for entry in &listing.entries {
-            let what = match listing.origin {
+            let change = match listing.origin {
                 Origin::Since(_) => {
-                    What::Newer { changed_ns: entry.changed_ns, is_dir: entry.is_dir }
+                    Change::SendNewer { changed_ns: entry.changed_ns, is_dir: entry.is_dir }
                 }
-                Origin::Created(since) if if entry.is_dir { folders } else { files } => {
-                    What::Created(since)
+                Origin::Created(created) if if entry.is_dir { folders } else { files } => {
+                    Change::SendNew { created, by_name: false }
                 }
-                Origin::Moved if if entry.is_dir { folders } else { files } => What::Changed,
+                Origin::Moved if if entry.is_dir { folders } else { files } => Change::Send,
                 Origin::Start | Origin::Created(_) | Origin::Moved => continue,
             };
             let path = RelPath::from(join(&listing.path, &entry.name));
-            if let (What::Created(since), false, true) =
-                (what, entry.is_dir, is_receivers(&entry.name))
+            if let (Change::SendNew { created, .. }, false, true) =
+                (change, entry.is_dir, is_receivers(&entry.name))
             {
-                if self.creations.find(&path, since, now) {
+                if self.creations.find(&path, created, now) {
                     continue;
                 }
             }
             self.recent.note(&path, now);
-            self.changes.push((path, what));
+            self.changes.push((path, change));
         }
         for event in held {
             match self.handle_event(&event, now) {
@@ -230,7 +230,7 @@ impl Root {
         let path = self.watches.scan_ended(id).map(RelPath::from);
         if let Some(path) = path.as_ref().filter(|_| retried) {
             // Watched now or not: what has disappeared from it so far, nobody has told.
-            self.changes.push((path.clone(), What::Unwatched));
+            self.changes.push((path.clone(), Change::MakeEqual));
         }
         path.filter(|path| !path.is_empty())
     }
@@ -245,7 +245,7 @@ impl Root {
         let if_regular = self.switches.close_write || self.switches.create_file;
         if let Some(created) = self.creations.seen(path, seen, if_regular, now) {
             self.recent.note(path, now);
-            self.changes.push((path.clone(), What::Settled(created)));
+            self.changes.push((path.clone(), Change::SendNew { created, by_name: true }));
         }
     }
 
@@ -291,7 +291,7 @@ impl Root {
             }
             if let Some(path) = path.filter(|_| self.switches.create_folder) {
                 self.recent.note(&path, now);
-                self.changes.push((path, What::Created(now)));
+                self.changes.push((path, Change::SendNew { created: now, by_name: false }));
             }
         } else if event.has(mask::MOVED_TO) {
             if excluded {
@@ -304,7 +304,7 @@ impl Root {
             if let Some(path) = path.filter(|_| self.switches.move_to) {
                 self.recent.note(&path, now);
                 self.came(&path, event);
-                self.changes.push((path, What::Landed));
+                self.changes.push((path, Change::SendInPlace));
             }
         } else if event.has(mask::DELETE) {
             self.watches.deleted(parent, name);
@@ -329,7 +329,7 @@ impl Root {
             let is_closed = event.has(mask::CLOSE_WRITE) && self.switches.close_write;
             if self.switches.create_file || is_closed {
                 self.recent.note(&path, now);
-                self.changes.push((path, What::Created(now)));
+                self.changes.push((path, Change::SendNew { created: now, by_name: false }));
             } else if !self.creations.insert(&path, now) {
                 self.changed(&path, now);
             }
@@ -337,7 +337,8 @@ impl Root {
             if self.switches.close_write {
                 let created = self.creations.remove(&path);
                 self.recent.note(&path, now);
-                self.changes.push((path, created.map_or(What::Changed, What::Created)));
+                let new = |created| Change::SendNew { created, by_name: false };
+                self.changes.push((path, created.map_or(Change::Send, new)));
             }
         } else if event.has(mask::MODIFY) {
             if self.switches.modify {
@@ -348,7 +349,7 @@ impl Root {
                 self.creations.remove(&path);
                 self.recent.note(&path, now);
                 self.came(&path, event);
-                self.changes.push((path, What::Landed));
+                self.changes.push((path, Change::SendInPlace));
             }
         } else if event.has(mask::DELETE) {
             self.removed(Some(path).filter(|_| self.switches.delete), Gone::Entry);
@@ -396,21 +397,21 @@ impl Root {
         let Some(path) = path else { return };
         let itself = self.recent.contains(&path, false, now);
         if is_dir && !itself && self.recent.contains(&path, true, now) {
-            self.changes.push((path, What::Touched));
+            self.changes.push((path, Change::SendTime));
         } else if itself || self.switches.attrib {
-            self.changes.push((path, What::Changed));
+            self.changes.push((path, Change::Send));
         }
     }
 
     fn changed(&mut self, path: &RelPath, now: Time) {
         self.recent.note(path, now);
-        self.changes.push((path.clone(), What::Changed));
+        self.changes.push((path.clone(), Change::Send));
     }
 
     fn removed(&mut self, path: Option<RelPath>, gone: Gone) {
         if let Some(path) = path {
             let unsent = self.creations.removed(&path);
-            self.changes.push((path, What::Removed { gone, unsent }));
+            self.changes.push((path, Change::Delete { gone, unsent }));
         }
     }
 }

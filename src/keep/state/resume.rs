@@ -3,7 +3,7 @@
 //! Pure; `prepare` calls it for each remote.
 
 use super::Known as Kept;
-use crate::engine::sending::standing::Known;
+use crate::engine::sending::standing::Standing;
 use crate::rsync::asked::plan::Gone;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use std::sync::Arc;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Resume {
     /// What the engine starts from.
-    pub known: Known,
+    pub standing: Standing,
     /// Paths to be looked at again, and what disappeared under each.
     pub paths: Vec<(Arc<[u8]>, Gone)>,
     /// Why nothing is known although there was a last run.
@@ -21,7 +21,7 @@ pub struct Resume {
 impl Resume {
     /// A remote that gets a full sync, whatever was before.
     pub fn with_full_sync(why: Option<&'static str>) -> Resume {
-        Resume { known: Known::Nothing, paths: Vec::new(), why }
+        Resume { standing: Standing::Nothing, paths: Vec::new(), why }
     }
 
     /// `kept` is what the last run left of this remote, if there was one. `inode` is the root's now;
@@ -29,24 +29,24 @@ impl Resume {
     pub fn from(kept: Option<&Kept>, inode: u64, now_ns: u64) -> Resume {
         let Some(kept) = kept else {
             // What was there before the first start is the user's business: -r sends it.
-            return Resume { known: Known::From(now_ns), paths: Vec::new(), why: None };
+            return Resume { standing: Standing::From(now_ns), paths: Vec::new(), why: None };
         };
         if kept.inode != inode {
             return Resume::with_full_sync(Some(
                 "the root is another directory than in the last run",
             ));
         }
-        let (known, why) = match kept.complete_ns {
-            _ if kept.full_sync => (Known::Nothing, Some("a full sync was owed")),
+        let (standing, why) = match kept.complete_ns {
+            _ if kept.full_sync => (Standing::Nothing, Some("a full sync was owed")),
             _ if kept.paths.is_incomplete() => {
-                (Known::Nothing, Some("more was owed than could be kept"))
+                (Standing::Nothing, Some("more was owed than could be kept"))
             }
-            Some(complete_ns) if complete_ns <= now_ns => (Known::Until(complete_ns), None),
-            Some(_) => (Known::Nothing, Some("the clock has been set back")),
-            None => (Known::Nothing, Some("it never had everything")),
+            Some(complete_ns) if complete_ns <= now_ns => (Standing::Until(complete_ns), None),
+            Some(_) => (Standing::Nothing, Some("the clock has been set back")),
+            None => (Standing::Nothing, Some("it never had everything")),
         };
         let paths = kept.paths.iter().map(|(path, gone)| (path.clone(), gone)).collect();
-        Resume { known, paths, why }
+        Resume { standing, paths, why }
     }
 }
 
@@ -71,38 +71,38 @@ mod tests {
             paths,
             ..Kept::default()
         };
-        let resume = |known, paths: &[_], why| Resume { known, paths: paths.to_vec(), why };
+        let resume = |standing, paths: &[_], why| Resume { standing, paths: paths.to_vec(), why };
         let all = std::slice::from_ref(&gone);
         for (kept, inode, expected) in [
-            (None, 7, resume(Known::From(100), &[], None)),
-            (Some(kept(Some(90), false, paths())), 7, resume(Known::Until(90), all, None)),
-            (Some(kept(Some(100), false, paths())), 7, resume(Known::Until(100), all, None)),
+            (None, 7, resume(Standing::From(100), &[], None)),
+            (Some(kept(Some(90), false, paths())), 7, resume(Standing::Until(90), all, None)),
+            (Some(kept(Some(100), false, paths())), 7, resume(Standing::Until(100), all, None)),
             (
                 Some(kept(Some(101), false, paths())),
                 7,
-                resume(Known::Nothing, all, Some("the clock has been set back")),
+                resume(Standing::Nothing, all, Some("the clock has been set back")),
             ),
             (
                 Some(kept(Some(90), true, paths())),
                 7,
-                resume(Known::Nothing, all, Some("a full sync was owed")),
+                resume(Standing::Nothing, all, Some("a full sync was owed")),
             ),
             (
                 Some(kept(Some(90), false, incomplete())),
                 7,
-                resume(Known::Nothing, all, Some("more was owed than could be kept")),
+                resume(Standing::Nothing, all, Some("more was owed than could be kept")),
             ),
             (
                 Some(kept(None, false, paths())),
                 7,
-                resume(Known::Nothing, all, Some("it never had everything")),
+                resume(Standing::Nothing, all, Some("it never had everything")),
             ),
             (
                 // What disappeared from another disk must not be deleted because of this one.
                 Some(kept(Some(90), false, paths())),
                 8,
                 resume(
-                    Known::Nothing,
+                    Standing::Nothing,
                     &[],
                     Some("the root is another directory than in the last run"),
                 ),

@@ -184,7 +184,7 @@ fn failure(failure: &outcome::Failure) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::sending::next::Sent;
+    use crate::engine::tally::Extent;
     use crate::engine::{Halt, RemoteId, RootId};
     use crate::rsync::told::exit::Exit;
     use crate::rsync::told::outcome::Outcome;
@@ -229,7 +229,7 @@ mod tests {
         alerts.report(&Report::Halted(RootId(0), Halt::Lost), Time(59_999));
         alerts.owed(true, Time(60_000));
         run(&mut alerts, 60_000);
-        alerts.report(&Report::Arrived(remote, Sent::Paths(1), 5, None), Time(60_001));
+        alerts.report(&Report::Arrived(remote, Extent::Paths(1), 5, None), Time(60_001));
         alerts.report(&Report::Resumed(RootId(0)), Time(60_001));
         alerts.owed(false, Time(60_001));
         run(&mut alerts, 60_001);

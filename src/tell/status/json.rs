@@ -5,7 +5,7 @@
 use super::history::STEP_MS;
 use super::progress::Course;
 use super::snapshot::{RemoteView, RootView, Snapshot};
-use crate::engine::tally::Load;
+use crate::engine::tally::Extent;
 use crate::engine::Halt;
 use std::fmt::Display;
 
@@ -102,12 +102,12 @@ fn remote(remote: &RemoteView) -> String {
     object.end()
 }
 
-fn job(load: Load, took_ms: u64) -> String {
+fn job(extent: Extent, took_ms: u64) -> String {
     let mut object = Object::new();
-    let (kind, paths) = match load {
-        Load::Paths(paths) => ("batch", Some(paths)),
-        Load::Levels => ("level_sync", None),
-        Load::Everything => ("full_sync", None),
+    let (kind, paths) = match extent {
+        Extent::Paths(paths) => ("batch", Some(paths)),
+        Extent::Directories(_) => ("level_sync", None),
+        Extent::Everything => ("full_sync", None),
     };
     object.text("kind", kind);
     object.optional("paths", paths);

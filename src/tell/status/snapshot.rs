@@ -7,7 +7,7 @@ use super::board::Board;
 use super::history::History;
 use super::progress::{Course, Progress};
 use crate::engine::snapshot::{RemoteState, RootState};
-use crate::engine::tally::{Load, Tally};
+use crate::engine::tally::{Extent, Tally};
 use crate::engine::time::Time;
 use crate::engine::{Engine, Halt};
 
@@ -86,7 +86,7 @@ pub struct RemoteView {
     /// How old the oldest change is that has not arrived; 0 if there is none.
     pub lag_ms: u64,
     /// What is on its way, and for how long.
-    pub job: Option<(Load, u64)>,
+    pub job: Option<(Extent, u64)>,
     /// When a remote that is down is tried next.
     pub next_try_ms: Option<u64>,
     /// How long ago something arrived.
@@ -255,7 +255,7 @@ fn problems(roots: &[RootView], remotes: &[RemoteView], halted: &[bool]) -> Vec<
     };
     let of_remote = |remote: &RemoteView| {
         let name = &remote.name;
-        let sweeps = matches!(remote.job, Some((Load::Levels | Load::Everything, _)));
+        let sweeps = matches!(remote.job, Some((Extent::Directories(_) | Extent::Everything, _)));
         let error = remote.last_error.as_ref().map_or("", |(text, _)| text);
         match remote.word {
             Word::Down => Some(format!("{name}: down: {error}")),

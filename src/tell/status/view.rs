@@ -4,7 +4,7 @@
 //! has to say.
 
 use super::snapshot::{RemoteView, RootView, Snapshot};
-use crate::engine::tally::Load;
+use crate::engine::tally::Extent;
 use crate::tell::report::size;
 
 /// Columns of a line.
@@ -62,15 +62,15 @@ fn of_remote(remote: &RemoteView) -> Vec<String> {
     let numbers = [pending.as_str(), &lag, &last, &rate];
     let mut lines = vec![row(&remote.name, remote.word.name(), numbers)];
     match remote.job {
-        Some((Load::Everything, took_ms)) => {
+        Some((Extent::Everything, took_ms)) => {
             let course = remote.course.map_or(String::new(), |course| format!(": {course}"));
             let text = format!("full sync, under way for {}{course}", age(took_ms));
             lines.extend(wrapped("    ", &text));
         }
-        Some((Load::Levels, took_ms)) => {
+        Some((Extent::Directories(_), took_ms)) => {
             lines.push(format!("    whole directories, under way for {}", age(took_ms)));
         }
-        Some((Load::Paths(_), _)) => {}
+        Some((Extent::Paths(_), _)) => {}
         None if remote.owes_sweep => lines.push("    a full sync is owed".into()),
         None => {}
     }
@@ -179,7 +179,7 @@ mod tests {
             stuck: 0,
             owes_sweep: false,
             lag_ms: 99 * 3_600_000,
-            job: Some((Load::Everything, 61_000)),
+            job: Some((Extent::Everything, 61_000)),
             next_try_ms: Some(59_999),
             last_success_ms: None,
             last_error: Some((format!("rsync {} ended", "x".repeat(200)), 5_000)),

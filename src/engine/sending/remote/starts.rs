@@ -1,17 +1,16 @@
 //! When the next job of a remote starts, and what it carries.
 
-use super::super::flight::{Cargo, Flight, Lane};
-use super::{state, Remote};
+use super::super::flight::{Attempt, Batch, Cargo, Flight};
+use super::super::lanes::{Kind, Lane};
+use super::super::pending::Remembered;
+use super::Remote;
+use crate::engine::rel_path::RelPath;
 use crate::engine::time::Time;
+use crate::engine::watching::settle::Stamp;
 use crate::engine::{JobId, Work};
-use crate::rsync::asked::plan::Deletes;
 
 /// Paths in one job: bounds what has to be done again when it fails, and the memory of its list.
 const BATCH_PATHS_MAX: usize = 50_000;
-/// So many pending paths leave without waiting for quiet: sending them takes as long as starting
-/// rsync does, and a burst is sent while it is still being written. Batches then grow by themselves,
-/// since the next one collects for as long as the last one takes.
-const WORTHWHILE_PATHS: usize = 1_000;
 /// From so many new files on it is worth a run of their own that does not compare by checksum.
 const FRESH_PATHS_MIN: usize = 512;
 /// From so many new files on a batch is run as two processes, if there is room for them: rsync sends
@@ -20,125 +19,139 @@ const FRESH_PATHS_MIN: usize = 512;
 const SPLIT_PATHS_MIN: usize = 3_000;
 
 impl Remote {
-    /// When the next job may start; `None` if there is nothing to do, or one is on its way.
+    /// When the next batch or sweep may start; `None` if there is nothing to do, or one is on its way.
     /// `complete`: the root is watched, so that a full sync misses nothing.
     pub fn due(&self, complete: bool) -> Option<Time> {
-        if self.flight.is_some() {
+        if !self.lanes.admit(Kind::Batch) {
             return None;
         }
-        let full = self.may_sweep(complete).then_some(Time(0));
-        let changes = self.first_change.map(|first| {
-            let quiet = self.last_change + self.timing.quiet_ms;
-            let latest = first + self.timing.delay_ms_max;
-            let waited =
-                if self.pending.len() < WORTHWHILE_PATHS { quiet.min(latest) } else { first };
-            waited.max(self.pace.next())
-        });
-        let stuck = (!self.stuck.is_empty() || self.stuck_full && complete) && self.tries_stuck();
-        let stuck = stuck.then(|| self.stuck_backoff.until());
-        let earliest = full.into_iter().chain(changes).chain(stuck).min()?;
+        let sweep = self.may_sweep(complete).then_some(Time(0));
+        let paths = self.departure.due(self.pending.len());
+        let stuck = self.stuck.due(self.pending.len(), complete);
+        let earliest = [sweep, paths, stuck].into_iter().flatten().min()?;
         Some(earliest.max(self.backoff.until()))
     }
 
-    /// Whether what is stuck may leave with the next job.
-    fn tries_stuck(&self) -> bool {
-        self.cuts == 0 || self.pending.is_empty()
+    /// Whether a sweep is to run that misses nothing.
+    pub(super) fn wants_sweep(&self, complete: bool) -> bool {
+        complete && !self.sweep.is_nothing()
+    }
+
+    fn may_sweep(&self, complete: bool) -> bool {
+        self.wants_sweep(complete) && self.lanes.admit(Kind::Sweep)
     }
 
     /// Starts the job that is due. It may use at most `free` processes, at least one.
     pub fn start(&mut self, job: JobId, complete: bool, free: usize, now: Time) -> Work {
-        let mut retries = false;
-        if self.stuck_backoff.until() <= now && self.tries_stuck() {
-            retries = !self.stuck.is_empty() || self.stuck_full;
-            if retries {
-                self.tally.unstuck(self.pending.is_empty());
-            }
-            self.pending.restore(self.stuck.take(usize::MAX));
-            self.full |= std::mem::take(&mut self.stuck_full);
-        }
-        let (mut cargo, mut fresh) = self.load(complete);
-        if let Cargo::Batch(batch) = &mut cargo {
-            fresh &= self.take_back(batch);
-        }
-        // A sweep sends everything by itself.
-        let mut renames = self.renames.take();
-        if !matches!(cargo, Cargo::Batch(_)) {
-            renames.clear();
-        }
-        self.first_change = (!self.pending.is_empty()).then_some(now);
-        let again = retries || self.is_failing();
-        let worth_two = matches!(&cargo, Cargo::Batch(batch) if batch.len() >= SPLIT_PATHS_MIN);
+        let retries = self.take_stuck(now);
+        let cargo = self.load(complete, free);
+        self.departure.taken(!self.pending.is_empty(), now);
+        self.tally.starts(cargo.extent(), retries || self.is_failing(), now);
         let flight = Flight {
             job,
-            lane: Lane::Small,
             started: now,
-            is_deleting: cargo.is_deleting(),
             cargo,
-            fresh,
-            split: fresh && worth_two && free > 1,
-            deletes: self.deletes,
-            fallback: false,
-            unsupported: false,
+            attempt: Attempt::First(self.far_side.deletes()),
             retries,
-            everything: self.pending.is_empty() && self.nothing_unseen(),
-            seen_ns: self.standing.seen_ns(),
-            stamp: None,
-            renames,
-            whole: (!fresh).then(Vec::new),
+            is_all: self.pending.is_empty() && self.owes_no_sweep(),
+            read_ns: self.standing.read_ns(),
         };
-        self.tally.starts(state::load(&flight), again, now);
-        self.fly(flight)
+        self.depart(flight, None)
     }
 
-    /// What the next job carries, and whether the far side can have none of it.
-    fn load(&mut self, complete: bool) -> (Cargo, bool) {
-        if self.may_sweep(complete) {
-            self.pending.sweep_starts();
-            self.bulk.sweep_starts();
-            if !self.full && !self.scheduled {
-                return (Cargo::Levels(std::mem::take(&mut self.levels)), false);
-            }
-            let scheduled = !std::mem::take(&mut self.full);
-            self.scheduled = false;
-            return (Cargo::Everything { scheduled }, false);
+    /// What is stuck waits with the rest again, if its time has come. Gives whether something does.
+    fn take_stuck(&mut self, now: Time) -> bool {
+        let Some((paths, full)) = self.stuck.take(self.pending.len(), now) else { return false };
+        self.tally.unstuck(self.pending.is_empty());
+        self.pending.restore(paths);
+        if full {
+            self.sweep.need_full();
         }
-        if self.mirrored {
-            let fresh = self.pending.take_fresh(FRESH_PATHS_MIN, BATCH_PATHS_MAX);
-            if !fresh.is_empty() {
-                return (Cargo::Batch(fresh), true);
-            }
-        }
-        (Cargo::Batch(self.pending.take(BATCH_PATHS_MAX)), false)
+        true
     }
 
-    fn fly(&mut self, flight: Flight) -> Work {
-        let delete = self.deletes_unseen();
-        let work = match &flight.cargo {
+    /// What the next job carries: whole directories first, since they wait until nothing else is on its way.
+    fn load(&mut self, complete: bool, free: usize) -> Cargo {
+        let sweep = if self.may_sweep(complete) { self.sweep.take() } else { None };
+        let Some(sweep) = sweep else { return Cargo::Batch(self.load_batch(free)) };
+        self.pending.sweep_starts();
+        self.bulk.sweep_starts();
+        // It sends everything by itself.
+        self.renames.take();
+        sweep
+    }
+
+    fn load_batch(&mut self, free: usize) -> Batch {
+        let mut paths = Vec::new();
+        if self.far_side.has_only_ours() {
+            paths = self.pending.take_fresh(FRESH_PATHS_MIN, BATCH_PATHS_MAX);
+        }
+        let mut fresh = !paths.is_empty();
+        if !fresh {
+            paths = self.pending.take(BATCH_PATHS_MAX);
+        }
+        fresh &= self.take_large(&mut paths);
+        let mut batch = Batch::new(paths, fresh);
+        batch.split = fresh && batch.paths.len() >= SPLIT_PATHS_MIN && free > 1;
+        batch.renames = self.renames.take();
+        batch
+    }
+
+    /// What a batch carries waits nowhere else. Gives whether the far side can have nothing of what
+    /// waited.
+    fn take_large(&mut self, batch: &mut [(RelPath, Remembered)]) -> bool {
+        let mut fresh = true;
+        if self.bulk.waiting().is_empty() {
+            return fresh;
+        }
+        for (path, remembered) in batch {
+            if let Some(large) = self.bulk.forget(path) {
+                *remembered = remembered.and(large);
+                fresh &= large.is_fresh();
+            }
+        }
+        fresh
+    }
+
+    /// A job starts. `sent`: of a large file, what the far side got last.
+    pub(super) fn depart(&mut self, flight: Flight, sent: Option<Stamp>) -> Work {
+        let (work, now) = (self.work(&flight, sent), flight.started);
+        match self.lanes.start(flight) {
+            Lane::Small => self.departure.starts(now),
+            Lane::Bulk => self.bulk.had_company = false,
+        }
+        work
+    }
+
+    fn work(&self, flight: &Flight, sent: Option<Stamp>) -> Work {
+        let (delete, deletes) = (self.deletes_unseen(), flight.attempt.deletes());
+        match &flight.cargo {
             Cargo::Everything { scheduled } => Work::FullSync { scheduled: *scheduled, delete },
             Cargo::Levels(levels) => {
                 let directories = levels.iter().map(|(path, depth)| (path.clone(), *depth));
                 Work::Level { directories: directories.collect(), delete }
             }
             Cargo::Batch(batch) => {
-                let paths = batch.iter().map(|(path, change)| (path.clone(), change.gone));
-                let renames = flight.renames.clone();
-                let Flight { deletes, fresh, split, .. } = flight;
-                Work::Batch { deletes, fresh, split, paths: paths.collect(), renames }
+                let paths = batch.paths.iter().map(|(path, it)| (path.clone(), it.gone));
+                Work::Batch {
+                    deletes,
+                    fresh: batch.fresh,
+                    split: batch.split,
+                    paths: paths.collect(),
+                    renames: batch.renames.clone(),
+                }
             }
-        };
-        self.pace.spend(flight.started);
-        self.flight = Some(flight);
-        work
+            Cargo::File(file) => {
+                let (path, remembered) = &file.listed;
+                let path = (path.clone(), remembered.gone);
+                Work::Bulk { deletes, fresh: file.fresh, sent, path }
+            }
+        }
     }
 
-    /// After [`Next::Again`](super::super::next::Next::Again) of a job: the same batch, with deletions the portable way.
+    /// After [`Next::Again`](super::super::next::Next::Again) of a job: the same once more.
     pub fn start_again(&mut self, job: JobId, again: JobId, now: Time) -> Option<Work> {
-        let flight = self.take_flight(job)?;
-        let deletes = Deletes::Portable;
-        let flight = Flight { job: again, started: now, deletes, fallback: true, ..flight };
-        Some(match flight.lane {
-            Lane::Small => self.fly(flight),
-            Lane::Bulk => self.fly_bulk(flight, None),
-        })
+        let flight = self.lanes.take(job)?;
+        Some(self.depart(Flight { job: again, started: now, ..flight }, None))
     }
 }

@@ -1,23 +1,26 @@
 //! A remote as it is shown.
 
 use super::super::flight::{Cargo, Flight};
+use super::super::lanes::Lane;
 use super::Remote;
 use crate::engine::snapshot::RemoteState;
-use crate::engine::tally::Load;
 use crate::engine::time::Time;
 use crate::engine::RootId;
 
 impl Remote {
     /// What there is to be seen of it.
     pub fn state(&self, root: RootId) -> RemoteState {
-        let flying: usize = self.flights().map(|flight| flight.batch().len()).sum();
+        let stuck = self.stuck.paths().len();
+        let waiting = self.pending.len() + stuck + self.bulk.waiting().len();
+        let flying: usize = self.lanes.iter().map(|flight| flight.paths().len()).sum();
+        let has_levels = self.sweep.has_levels() || self.flies_levels();
         RemoteState {
             root,
-            pending: self.pending.len() + self.stuck.len() + self.bulk.waiting() + flying,
-            stuck: self.stuck.len(),
-            owes_sweep: self.owes_full_sync() || self.flies_levels() || !self.levels.is_empty(),
+            pending: waiting + flying,
+            stuck,
+            owes_sweep: self.owes_full_sync() || has_levels,
             next_try: self.is_failing().then(|| self.backoff.until()),
-            job: self.flights().next().map(|flight| (load(flight), flight.started)),
+            job: self.lanes.iter().next().map(|flight| (flight.cargo.extent(), flight.started)),
             oldest: self.oldest(),
             tally: self.tally.clone(),
         }
@@ -25,10 +28,10 @@ impl Remote {
 
     /// When the oldest change happened that has not arrived.
     pub fn oldest(&self) -> Option<Time> {
-        let sweep = self.full || self.scheduled || !self.levels.is_empty();
-        let stuck = !self.stuck.is_empty() || self.stuck_full;
-        let small =
-            self.tally.oldest(!self.pending.is_empty(), self.flight.is_some(), stuck, sweep);
+        let pending = !self.pending.is_empty();
+        let flying = self.lanes.in_lane(Lane::Small).is_some();
+        let (stuck, sweep) = (!self.stuck.is_empty(), !self.sweep.is_nothing());
+        let small = self.tally.oldest(pending, flying, stuck, sweep);
         small.into_iter().chain(self.bulk.oldest()).min()
     }
 
@@ -49,20 +52,10 @@ impl Remote {
 
     /// Whether a full sync is on its way.
     pub fn is_syncing_fully(&self) -> bool {
-        self.flight.as_ref().is_some_and(Flight::is_full)
+        self.lanes.iter().any(Flight::is_full)
     }
 
-    fn flies_levels(&self) -> bool {
-        let levels = |flight: &Flight| matches!(flight.cargo, Cargo::Levels(_));
-        self.flight.as_ref().is_some_and(levels)
-    }
-}
-
-/// What a job carries.
-pub(super) fn load(flight: &Flight) -> Load {
-    match &flight.cargo {
-        Cargo::Batch(batch) => Load::Paths(batch.len()),
-        Cargo::Levels(_) => Load::Levels,
-        Cargo::Everything { .. } => Load::Everything,
+    pub(super) fn flies_levels(&self) -> bool {
+        self.lanes.iter().any(|flight| matches!(flight.cargo, Cargo::Levels(_)))
     }
 }

@@ -1,0 +1,185 @@
+//! What is on its way to a remote: at most one job in each lane, and only what may run beside what runs already.
+//!
+//! | may start | beside a batch | beside a large file | beside a sweep |
+//! |---|---|---|---|
+//! | a batch | no: one in a lane | yes | no: one in a lane |
+//! | a large file | yes | no: one in a lane | no |
+//! | a sweep (level sync, full sync) | no: one in a lane | no | no: one in a lane |
+//!
+//! A batch and a large file never carry the same path, so neither can harm the other. A sweep looks at everything over
+//! there: it would send the large file a second time and, in a mirror, delete the half of it that is there under a
+//! temporary name.
+
+use super::flight::{Cargo, Flight};
+use crate::engine::rel_path::RelPath;
+use crate::engine::JobId;
+
+/// One of the places in which a job can be on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// For batches and sweeps.
+    Small,
+    /// For large files, one at a time.
+    Bulk,
+}
+
+impl Lane {
+    const COUNT: usize = 2;
+}
+
+/// What a job is, as far as others may run beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Changed paths.
+    Batch,
+    /// A large file.
+    File,
+    /// Whole directories, or the whole root.
+    Sweep,
+}
+
+impl Kind {
+    fn of(cargo: &Cargo) -> Kind {
+        match cargo {
+            Cargo::Batch(_) => Kind::Batch,
+            Cargo::File(_) => Kind::File,
+            Cargo::Levels(_) | Cargo::Everything { .. } => Kind::Sweep,
+        }
+    }
+
+    /// Where it is on its way.
+    pub fn lane(self) -> Lane {
+        match self {
+            Kind::Batch | Kind::Sweep => Lane::Small,
+            Kind::File => Lane::Bulk,
+        }
+    }
+
+    /// The table at the top of this file.
+    fn may_start_beside(self, other: Kind) -> bool {
+        match (self, other) {
+            (Kind::Batch, Kind::File) | (Kind::File, Kind::Batch) => true,
+            (Kind::Batch, Kind::Batch | Kind::Sweep)
+            | (Kind::File, Kind::File | Kind::Sweep)
+            | (Kind::Sweep, Kind::Batch | Kind::File | Kind::Sweep) => false,
+        }
+    }
+}
+
+/// The jobs that are on their way to one remote.
+#[derive(Debug, Default)]
+pub struct Lanes {
+    flights: [Option<Flight>; Lane::COUNT],
+}
+
+impl Lanes {
+    /// All of them, by lane.
+    pub fn iter(&self) -> impl Iterator<Item = &Flight> {
+        self.flights.iter().flatten()
+    }
+
+    /// The job in a lane.
+    pub fn in_lane(&self, lane: Lane) -> Option<&Flight> {
+        self.flights[lane as usize].as_ref()
+    }
+
+    /// The large file that is on its way.
+    pub fn file(&self) -> Option<&RelPath> {
+        let flight = self.in_lane(Lane::Bulk)?;
+        flight.paths().first().map(|(path, _)| path)
+    }
+
+    /// Whether nothing is on its way.
+    pub fn are_free(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
+    /// Whether a job is on its way.
+    pub fn has(&self, job: JobId) -> bool {
+        self.iter().any(|flight| flight.job == job)
+    }
+
+    /// A job that is on its way.
+    pub fn get_mut(&mut self, job: JobId) -> Option<&mut Flight> {
+        self.flights.iter_mut().flatten().find(|flight| flight.job == job)
+    }
+
+    /// Whether a job of this kind may start beside what is on its way.
+    pub fn admit(&self, kind: Kind) -> bool {
+        self.iter().all(|flight| kind.may_start_beside(Kind::of(&flight.cargo)))
+    }
+
+    /// A job starts; gives in which lane.
+    pub fn start(&mut self, flight: Flight) -> Lane {
+        let kind = Kind::of(&flight.cargo);
+        debug_assert!(self.admit(kind), "{kind:?} beside {:?}", self.flights);
+        self.flights[kind.lane() as usize] = Some(flight);
+        kind.lane()
+    }
+
+    /// A job has ended.
+    pub fn take(&mut self, job: JobId) -> Option<Flight> {
+        self.flights.iter_mut().find_map(|flight| flight.take_if(|flight| flight.job == job))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::sending::flight::{Attempt, Batch, File};
+    use crate::engine::sending::pending::Remembered;
+    use crate::engine::time::Time;
+    use crate::rsync::asked::plan::Deletes;
+    use crate::sorted::SortedMap;
+
+    fn flight(job: u64, cargo: Cargo) -> Flight {
+        let attempt = Attempt::First(Deletes::Combined);
+        let (started, retries, is_all, read_ns) = (Time(0), false, false, None);
+        Flight { job: JobId(job), started, cargo, attempt, retries, is_all, read_ns }
+    }
+
+    fn batch(path: &str) -> Cargo {
+        let listed = (RelPath::from(path.as_bytes()), Remembered::TO_SEND);
+        Cargo::Batch(Batch::new(vec![listed], false))
+    }
+
+    fn file(path: &str) -> Cargo {
+        let listed = (RelPath::from(path.as_bytes()), Remembered::TO_SEND);
+        Cargo::File(File { listed, fresh: false, stamp: None })
+    }
+
+    /// Every cell of the table at the top of this file; the two kinds of sweep are alike.
+    #[test]
+    fn what_may_start_beside_what() {
+        let cargoes: [fn() -> Cargo; 4] = [
+            || batch("a"),
+            || file("b"),
+            || Cargo::Levels(SortedMap::new()),
+            || Cargo::Everything { scheduled: false },
+        ];
+        for (kind, beside) in [
+            (Kind::Batch, [false, true, false, false]),
+            (Kind::File, [true, false, false, false]),
+            (Kind::Sweep, [false; 4]),
+        ] {
+            assert!(Lanes::default().admit(kind), "{kind:?} by itself");
+            for (cargo, may) in cargoes.iter().zip(beside) {
+                let mut lanes = Lanes::default();
+                lanes.start(flight(1, cargo()));
+                assert_eq!(lanes.admit(kind), may, "{kind:?} beside {:?}", cargo());
+            }
+        }
+    }
+
+    #[test]
+    fn a_job_that_has_ended_leaves_its_lane_and_no_other() {
+        let mut lanes = Lanes::default();
+        lanes.start(flight(1, batch("a")));
+        lanes.start(flight(2, file("b")));
+        assert!(lanes.take(JobId(3)).is_none());
+        assert_eq!(lanes.take(JobId(1)).map(|flight| flight.job), Some(JobId(1)));
+        assert!(!lanes.has(JobId(1)) && lanes.has(JobId(2)) && !lanes.are_free());
+        assert_eq!(lanes.file().map(|path| &**path), Some(&b"b"[..]));
+        assert!(lanes.take(JobId(2)).is_some() && lanes.are_free());
+    }
+}

@@ -1,0 +1,527 @@
+//! Every cell of the two tables in `remote`, and what a remote does over several jobs.
+
+use super::super::change::Change;
+use super::super::next::{Next, Retry};
+use super::super::pending::Remembered;
+use super::*;
+use crate::config::Batch;
+use crate::engine::tally::Extent;
+use crate::engine::watching::settle::Stamp;
+use crate::engine::Work;
+use crate::rsync::asked::plan::Deletes;
+use crate::rsync::told::exit::Exit;
+use crate::rsync::told::outcome::Outcome;
+
+const PUT_ASIDE_MS: u64 = 3_600_000;
+const DELETE: Change = Change::Delete { gone: Gone::Entry, unsent: false };
+/// What a server before 3.1 says.
+const UNKNOWN: &str = "rsync: on remote machine: --delete-missing-args: unknown option\n";
+
+fn settings(mirror: bool) -> SendingSettings {
+    SendingSettings {
+        timing: Batch::default(),
+        deletes: Deletes::Combined,
+        mirror,
+        standby: false,
+        put_aside_ms: PUT_ASIDE_MS,
+    }
+}
+
+fn path(path: &str) -> RelPath {
+    RelPath::from(path.as_bytes())
+}
+
+fn words<'a>(paths: impl Iterator<Item = &'a RelPath>) -> String {
+    paths.map(|path| format!(" {}", String::from_utf8_lossy(path))).collect()
+}
+
+fn outcome(code: i32, stderr: &str, named: &[&str]) -> Outcome {
+    let named = named.iter().map(|name| name.as_bytes().to_vec()).collect();
+    Outcome::of(&Exit::with_code(code, stderr), None).naming(|| named)
+}
+
+/// What is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flying {
+    Nothing,
+    Batch,
+    File,
+    BatchAndFile,
+    Sweep,
+}
+
+const FLYING: [Flying; 5] =
+    [Flying::Nothing, Flying::Batch, Flying::File, Flying::BatchAndFile, Flying::Sweep];
+
+/// A remote, and when something happens to it.
+struct World {
+    remote: Remote,
+    jobs: u64,
+    now: Time,
+}
+
+impl World {
+    fn new(mirror: bool) -> World {
+        let remote = Remote::new(settings(mirror), Standing::From(0), 0);
+        World { remote, jobs: 0, now: Time(1_000) }
+    }
+
+    fn with(flying: Flying) -> World {
+        let mut world = World::new(true);
+        if matches!(flying, Flying::File | Flying::BatchAndFile) {
+            world.file("file", Change::Send);
+        }
+        match flying {
+            Flying::Batch | Flying::BatchAndFile => drop(world.batch(&[("batch", Change::Send)])),
+            Flying::Sweep => {
+                world.remote.need_full_sync();
+                world.start();
+            }
+            Flying::Nothing | Flying::File => {}
+        }
+        world
+    }
+
+    fn change(&mut self, name: &str, change: Change) {
+        self.now = self.now + 1;
+        self.remote.change(&path(name), change, self.now);
+    }
+
+    fn job(&mut self) -> JobId {
+        self.jobs += 1;
+        self.now = self.now + 1;
+        JobId(self.jobs)
+    }
+
+    fn start(&mut self) -> Work {
+        let job = self.job();
+        self.remote.start(job, true, 1, self.now)
+    }
+
+    /// A batch with these paths is on its way.
+    fn batch(&mut self, paths: &[(&str, Change)]) -> Work {
+        paths.iter().for_each(|(name, change)| self.change(name, *change));
+        self.start()
+    }
+
+    /// A large file is on its way, of which a batch has found out that it is large.
+    fn file(&mut self, name: &str, change: Change) -> Work {
+        self.wait(name, change);
+        let job = self.job();
+        self.remote.start_bulk(job, self.now).expect("it waits")
+    }
+
+    /// A large file waits.
+    fn wait(&mut self, name: &str, change: Change) {
+        self.batch(&[(name, change)]);
+        let stamp = Stamp { size: 1 << 30, modified_ns: 0 };
+        self.remote.set_apart(JobId(self.jobs), &[(path(name), stamp)]);
+        assert!(matches!(self.finish(&Outcome::Nothing), Next::Arrived { .. }));
+    }
+
+    /// The job that started last ends.
+    fn finish(&mut self, outcome: &Outcome) -> Next {
+        self.now = self.now + 1;
+        self.remote.finish(JobId(self.jobs), outcome, self.now).expect("it is on its way")
+    }
+
+    /// What waits, where, and whether the remote pauses.
+    fn waiting(&self) -> String {
+        let remote = &self.remote;
+        let mut all = Vec::new();
+        for (place, paths) in [
+            ("pending", &remote.pending),
+            ("large", remote.bulk.waiting()),
+            ("stuck", remote.stuck.paths()),
+        ] {
+            if !paths.is_empty() {
+                all.push(format!("{place}{}", words(paths.iter().map(|(path, _)| path))));
+            }
+        }
+        match &remote.sweep {
+            Sweep::Nothing => {}
+            Sweep::Levels(levels) => all.push(format!("levels{}", words(levels.keys()))),
+            Sweep::Scheduled(_) => all.push("scheduled".into()),
+            Sweep::Full => all.push("full".into()),
+        }
+        if remote.stuck.has_full_sync() {
+            all.push("stuck full".into());
+        }
+        if remote.is_failing() {
+            all.push("pause".into());
+        }
+        all.join(", ")
+    }
+}
+
+#[test]
+fn a_path_that_changes_pends_whatever_is_on_its_way_unless_it_is_that_files() {
+    for flying in FLYING {
+        let mut world = World::with(flying);
+        world.change("other", Change::Send);
+        assert_eq!(world.waiting(), "pending other", "{flying:?}");
+        let has_file = matches!(flying, Flying::File | Flying::BatchAndFile);
+        world.change("file", Change::Send);
+        let expected = if has_file { "pending other, large file" } else { "pending file other" };
+        assert_eq!(world.waiting(), expected, "{flying:?}");
+    }
+}
+
+#[test]
+fn what_comes_and_goes_again_pends_only_if_a_job_may_have_sent_it() {
+    for flying in FLYING {
+        for (name, flying_may) in [("other", Flying::Sweep), ("batch", Flying::Batch)] {
+            let mut world = World::with(flying);
+            let created = world.now + 1;
+            world.change(name, Change::SendNew { created, by_name: false });
+            world.change(name, DELETE);
+            let may_be_sent = match flying {
+                Flying::Sweep => true,
+                Flying::Batch | Flying::BatchAndFile => flying_may == Flying::Batch,
+                Flying::Nothing | Flying::File => false,
+            };
+            let expected = if may_be_sent { format!("pending {name}") } else { String::new() };
+            assert_eq!(world.waiting(), expected, "{name}, {flying:?}");
+        }
+    }
+}
+
+#[test]
+fn what_starts_beside_what_is_on_its_way() {
+    for (flying, batch, sweep, file) in [
+        (Flying::Nothing, true, true, true),
+        (Flying::Batch, false, false, true),
+        (Flying::File, true, false, false),
+        (Flying::BatchAndFile, false, false, false),
+        (Flying::Sweep, false, false, false),
+    ] {
+        let mut world = World::with(flying);
+        world.change("other", Change::Send);
+        assert_eq!(world.remote.due(true).is_some(), batch, "a batch, {flying:?}");
+        if batch {
+            assert!(matches!(world.start(), Work::Batch { .. }), "{flying:?}");
+        }
+
+        let mut world = World::with(flying);
+        world.remote.need_full_sync();
+        assert_eq!(world.remote.due(true).is_some(), sweep, "a sweep, {flying:?}");
+        assert_eq!(world.remote.due(false), None, "the root is not watched, {flying:?}");
+        if sweep {
+            assert!(matches!(world.start(), Work::FullSync { .. }), "{flying:?}");
+        }
+
+        let mut world = World::with(flying);
+        world.remote.bulk.put(path("large"), Remembered::TO_SEND, world.now);
+        assert_eq!(world.remote.bulk_due(true).is_some(), file, "a large file, {flying:?}");
+        world.remote.need_full_sync();
+        assert_eq!(world.remote.bulk_due(true), None, "a sweep is to be first, {flying:?}");
+        assert_eq!(world.remote.bulk_due(false).is_some(), file, "which cannot start, {flying:?}");
+    }
+}
+
+#[test]
+fn what_happened_under_a_files_name_pends_when_its_job_has_ended() {
+    for flying in [Flying::File, Flying::BatchAndFile] {
+        let mut world = World::with(Flying::File);
+        world.change("file", DELETE);
+        world.change("file/inside", Change::Send);
+        let file = world.jobs;
+        if flying == Flying::BatchAndFile {
+            world.batch(&[("batch", Change::Send)]);
+            world.finish(&Outcome::Done);
+        }
+        world.jobs = file;
+        world.finish(&Outcome::Done);
+        // The root's own time goes along: the batch has changed it, and rsync sets it back.
+        let company = if flying == Flying::BatchAndFile { " " } else { "" };
+        assert_eq!(world.waiting(), format!("pending{company} file file/inside"), "{flying:?}");
+    }
+}
+
+/// What is on its way when a job ends.
+#[derive(Debug, Clone, Copy)]
+enum Ends {
+    Batch,
+    File,
+    Levels,
+    Full,
+    Scheduled,
+}
+
+impl Ends {
+    fn start(self, mirror: bool) -> World {
+        let mut world = World::new(mirror);
+        match self {
+            Ends::Batch => {
+                let paths = [("a", Change::Send), ("b", Change::Send), ("gone", DELETE)];
+                world.batch(&paths);
+            }
+            Ends::File => drop(world.file("a", DELETE)),
+            Ends::Levels => {
+                world.change("d", Change::MakeEqual);
+                assert!(matches!(world.start(), Work::Level { .. }));
+            }
+            Ends::Full => {
+                world.remote.need_full_sync();
+                world.start();
+            }
+            Ends::Scheduled => {
+                world.remote.schedule_full_sync();
+                world.start();
+            }
+        }
+        world
+    }
+}
+
+/// Every cell of the second table.
+#[test]
+fn what_each_kind_of_job_leaves_behind_by_its_outcome() {
+    use Ends::{Batch, File, Full, Levels, Scheduled};
+    let done = outcome(0, "", &[]);
+    let partial = outcome(23, "", &["a"]);
+    let unnamed = outcome(23, "", &[]);
+    let cut_short = outcome(11, "write failed on \"a\"", &["a"]);
+    let unreachable = outcome(30, "", &[]);
+    let refused = outcome(25, "", &[]);
+    let table = [
+        (Batch, &done, ""),
+        (Batch, &Outcome::Nothing, ""),
+        (Batch, &partial, "stuck a gone"),
+        (Batch, &unnamed, "stuck a b gone"),
+        (Batch, &cut_short, "pending b gone, stuck a"),
+        (Batch, &unreachable, "pending a b gone, pause"),
+        (Batch, &refused, "pending a b gone, pause"),
+        (Batch, &Outcome::RootChanged, "pending a b gone"),
+        (File, &done, ""),
+        (File, &Outcome::Nothing, ""),
+        (File, &partial, "stuck a"),
+        (File, &unnamed, "stuck a"),
+        (File, &cut_short, "stuck a"),
+        (File, &unreachable, "large a, pause"),
+        (File, &refused, "large a, pause"),
+        (File, &Outcome::RootChanged, "large a"),
+        (Levels, &done, ""),
+        (Levels, &Outcome::Nothing, ""),
+        (Levels, &unnamed, "stuck full"),
+        (Levels, &cut_short, "levels d, pause"),
+        (Levels, &unreachable, "levels d, pause"),
+        (Levels, &refused, "levels d, pause"),
+        (Levels, &Outcome::RootChanged, "levels d"),
+        (Full, &done, ""),
+        (Full, &Outcome::Nothing, ""),
+        (Full, &partial, "stuck full"),
+        (Full, &unnamed, "stuck full"),
+        (Full, &cut_short, "full, pause"),
+        (Full, &unreachable, "full, pause"),
+        (Full, &refused, "full, pause"),
+        (Full, &Outcome::RootChanged, "full"),
+        (Scheduled, &done, ""),
+        (Scheduled, &partial, "stuck full"),
+        (Scheduled, &unreachable, "scheduled, pause"),
+        (Scheduled, &Outcome::RootChanged, "scheduled"),
+    ];
+    for mirror in [false, true] {
+        let stuck = if mirror { "stuck full" } else { "stuck a" };
+        for (ends, outcome, expected) in table.into_iter().chain([(Levels, &partial, stuck)]) {
+            let mut world = ends.start(mirror);
+            world.finish(outcome);
+            assert_eq!(world.waiting(), expected, "{ends:?}, mirror {mirror}: {outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn a_job_goes_again_if_combined_deletes_may_be_what_it_failed_by() {
+    for (ends, again) in
+        [(Ends::Batch, true), (Ends::File, true), (Ends::Levels, false), (Ends::Full, false)]
+    {
+        let mut world = ends.start(true);
+        let next = world.finish(&outcome(10, UNKNOWN, &[]));
+        assert_eq!(next == Next::Again, again, "{ends:?}: {next:?}");
+        if !again {
+            continue;
+        }
+        assert_eq!(world.waiting(), "", "{ends:?}: it is still on its way");
+        let job = JobId(world.jobs);
+        let work = world.remote.start_again(job, JobId(99), world.now);
+        let (Some(Work::Batch { deletes, .. }) | Some(Work::Bulk { deletes, .. })) = work else {
+            panic!("{ends:?}: {work:?}")
+        };
+        assert_eq!(deletes, Deletes::Portable, "{ends:?}");
+        world.jobs = 99;
+        let Next::Arrived { learned, .. } = world.finish(&Outcome::Done) else {
+            panic!("{ends:?}")
+        };
+        assert!(learned, "{ends:?}: rsync has said so");
+    }
+}
+
+/// What follows from the exit of a batch with this path, if combined deletes and a standby are used.
+fn end(change: Change, code: i32, stderr: &str) -> Next {
+    let settings = SendingSettings { standby: true, ..settings(false) };
+    let mut remote = Remote::new(settings, Standing::From(0), 0);
+    remote.change(&path("path"), change, Time(1));
+    remote.start(JobId(1), true, 1, Time(10));
+    remote.finish(JobId(1), &outcome(code, stderr, &[]), Time(20)).unwrap()
+}
+
+#[test]
+fn another_way_to_delete_is_tried_if_the_first_one_may_be_to_blame() {
+    for (change, code, stderr, again) in [
+        (DELETE, 12, "", true),
+        (DELETE, 10, UNKNOWN, true),
+        (DELETE, 30, "", false),
+        // The words of a standby are in it, but it has nothing to delete.
+        (Change::Send, 10, UNKNOWN, true),
+        (Change::Send, 1, UNKNOWN, true),
+        (Change::Send, 2, "", true),
+        (Change::Send, 12, "", false),
+        (Change::Send, 10, "", false),
+    ] {
+        let next = end(change, code, stderr);
+        assert_eq!(next == Next::Again, again, "{change:?} {code}: {next:?}");
+    }
+}
+
+/// Runs what is due next, which names `stuck`; gives what comes of it, and when that was.
+fn fail(remote: &mut Remote, stuck: &str, job: u64) -> (Next, Time) {
+    let now = remote.due(true).expect("something is due");
+    remote.start(JobId(job), true, 1, now);
+    let outcome = outcome(23, "", &[stuck]);
+    (remote.finish(JobId(job), &outcome, now).expect("it was flying"), now)
+}
+
+#[test]
+fn what_is_put_aside_is_known_to_the_next_run_and_tried_when_somebody_wants_it() {
+    let mut remote = Remote::new(settings(true), Standing::From(0), 0);
+    remote.change(&path("stuck"), Change::Send, Time(1));
+    let mut job = 0;
+    let now = loop {
+        job += 1;
+        let (next, now) = fail(&mut remote, "stuck", job);
+        if next != Next::Partial(Retry::Soon) {
+            assert_eq!(next, Next::Partial(Retry::After(PUT_ASIDE_MS)));
+            break now;
+        }
+    };
+    assert_eq!(remote.due(true), Some(now + PUT_ASIDE_MS));
+    remote.try_now();
+    assert!(remote.due(true).is_some_and(|due| due <= Time(1)), "somebody wants it now");
+    let (_, _, owed) = remote.standing();
+    assert_eq!(owed.collect::<Vec<_>>(), [(&path("stuck"), Gone::No)], "a restart must know of it");
+}
+
+#[test]
+fn a_full_sync_that_never_gets_through_leaves_what_it_named() {
+    let mut remote = Remote::new(settings(true), Standing::Nothing, 0);
+    let mut job = 0;
+    let next = loop {
+        job += 1;
+        let (next, _) = fail(&mut remote, "stuck", job);
+        if next != Next::Partial(Retry::Soon) {
+            break next;
+        }
+        assert!(remote.owes_full_sync());
+    };
+    assert_eq!(next, Next::Partial(Retry::Alone));
+    assert!(!remote.owes_full_sync());
+    assert_eq!(remote.owed(false).1, [(path("stuck"), Gone::No)]);
+}
+
+#[test]
+fn too_many_paths_become_a_full_sync_which_stands_for_deletions_only_in_a_mirror() {
+    for mirror in [false, true] {
+        let mut world = World::new(mirror);
+        world.change("gone", DELETE);
+        let mut number = 0;
+        loop {
+            number += 1;
+            let name = path(&number.to_string());
+            if world.remote.change(&name, Change::Send, world.now) {
+                break;
+            }
+        }
+        let expected = if mirror { "full" } else { "pending gone, full" };
+        assert_eq!(world.waiting(), expected, "mirror {mirror}, {number}");
+    }
+}
+
+#[test]
+fn what_a_change_means_depends_on_what_the_remote_has() {
+    const NEWER: Change = Change::SendNewer { changed_ns: 100, is_dir: true };
+    for (standing, mirror, change, expected) in [
+        // It has everything until then, and a mirror looks for what has disappeared since.
+        (Standing::Until(100), true, NEWER, "levels d"),
+        (Standing::Until(101), true, NEWER, ""),
+        (Standing::Until(100), false, NEWER, "pending d"),
+        (Standing::From(99), true, NEWER, "pending d"),
+        (Standing::Until(100), true, Change::SendDirectory, "pending d, levels d"),
+        (Standing::Until(100), false, Change::SendDirectory, "pending d"),
+        (Standing::From(99), true, Change::SendDirectory, "pending d"),
+        (Standing::From(99), false, Change::MakeEqual, "levels d"),
+        (Standing::Nothing, true, Change::MakeEqual, "full"),
+        (Standing::From(99), false, Change::SendTime, "pending d"),
+    ] {
+        let mut world = World::new(mirror);
+        world.remote = Remote::new(settings(mirror), standing, 0);
+        world.change("d", change);
+        assert_eq!(world.waiting(), expected, "{standing:?}, mirror {mirror}: {change:?}");
+    }
+    let never = SendingSettings { deletes: Deletes::Never, ..settings(false) };
+    let mut world = World::new(false);
+    world.remote = Remote::new(never, Standing::From(0), 0);
+    world.change("a", DELETE);
+    assert_eq!(world.waiting(), "", "nothing is ever deleted there");
+}
+
+#[test]
+fn a_directory_read_while_a_job_sends_into_it_is_sent_again() {
+    for (flying, again) in [
+        (Flying::Nothing, false),
+        (Flying::Batch, true),
+        (Flying::File, true),
+        (Flying::BatchAndFile, true),
+        // This remote is a mirror.
+        (Flying::Sweep, true),
+    ] {
+        let mut world = World::new(true);
+        match flying {
+            Flying::Nothing => {}
+            Flying::Batch => drop(world.batch(&[("d/a", Change::Send)])),
+            Flying::File => drop(world.file("d/a", Change::Send)),
+            Flying::BatchAndFile => {
+                world.file("file", Change::Send);
+                world.batch(&[("d/a", Change::Send)]);
+            }
+            Flying::Sweep => world = World::with(Flying::Sweep),
+        }
+        let expected = if again { "pending d" } else { "" };
+        world.remote.is_read(&path("d"), world.now);
+        assert_eq!(world.waiting(), expected, "{flying:?}: it is read before the job ends");
+    }
+    let mut world = World::new(true);
+    world.batch(&[("d/a", Change::Send)]);
+    world.remote.is_half_read(path("d"));
+    world.remote.is_half_read(path("e"));
+    world.finish(&Outcome::Done);
+    assert_eq!(world.waiting(), "");
+    for name in ["d", "e"] {
+        world.remote.is_read(&path(name), world.now);
+    }
+    assert_eq!(world.waiting(), "pending d", "the job may have sent into it, and not into e");
+}
+
+#[test]
+fn an_extent_is_that_of_what_has_arrived() {
+    for (ends, extent) in [
+        (Ends::Batch, Extent::Paths(3)),
+        (Ends::File, Extent::Paths(1)),
+        (Ends::Levels, Extent::Directories(1)),
+        (Ends::Full, Extent::Everything),
+    ] {
+        let mut world = ends.start(true);
+        let Next::Arrived { sent, .. } = world.finish(&Outcome::Done) else { panic!("{ends:?}") };
+        assert_eq!(sent, extent, "{ends:?}");
+    }
+}
