@@ -41,7 +41,7 @@ use crate::tell::alert::Alerts;
 use crate::tell::logging;
 use crate::tell::plugin::Plugins;
 use crate::tell::report::Reporter;
-use crate::tell::status::Status as Shown;
+use crate::tell::status::StatusPage;
 use nix::sys::signal::Signal;
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::unix::fs::MetadataExt;
@@ -90,7 +90,7 @@ struct Loop {
     saver: Saver,
     plugins: Option<Plugins>,
     alerts: Option<Alerts>,
-    status: Shown,
+    status: StatusPage,
     /// Its server is not waited for now.
     status_rests: bool,
     /// When the process started.

@@ -119,7 +119,7 @@ impl Files {
     }
 
     fn owes_full_sync(&self) -> bool {
-        self.state.remotes.iter().any(|known| known.full_sync)
+        self.state.remotes.iter().any(|kept| kept.full_sync)
     }
 
     fn text(&self, config: &Config) -> String {
@@ -142,11 +142,11 @@ impl Files {
             Err(error) => format!("cannot be read: {error}"),
         };
         text += &format!("fail log  {commands} ({})\n", self.fail_log.display());
-        for known in &self.state.remotes {
-            let name = String::from_utf8_lossy(&known.destination);
+        for kept in &self.state.remotes {
+            let name = String::from_utf8_lossy(&kept.destination);
             let name: String = name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-            let complete = match known.complete_ns {
-                _ if known.full_sync => "a full sync is owed".into(),
+            let complete = match kept.complete_ns {
+                _ if kept.full_sync => "a full sync is owed".into(),
                 None => "never had everything".into(),
                 Some(ns) => {
                     let ago_ms = self.now_ms.saturating_sub(ns / 1_000_000);

@@ -1,4 +1,4 @@
-//! What is known of each remote from one run of the program to the next.
+//! What is kept of each remote from one run of the program to the next.
 //!
 //! Owns the values that are kept, and their limits. `text` writes and reads them, `store` has the
 //! file. After a start, the walk compares the times of files and directories with the time up to
@@ -23,23 +23,23 @@ pub const STATE_PATHS_MAX: usize = 10_000;
 /// So many bytes of their paths are kept for each remote, which long ones reach before.
 pub const STATE_PATHS_BYTES_MAX: usize = 1024 * 1024;
 
-/// What is known, of every remote in the order of the configuration.
+/// What is kept, of every remote in the order of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct State {
     /// One for each pair of root and remote.
-    pub remotes: Vec<Known>,
+    pub remotes: Vec<Kept>,
 }
 
 impl State {
-    /// What is known of a remote; the configuration may have changed since.
-    pub fn of(&self, root: &[u8], destination: &[u8]) -> Option<&Known> {
-        self.remotes.iter().find(|known| known.root == root && known.destination == destination)
+    /// What was kept of a remote; the configuration may have changed since.
+    pub fn of(&self, root: &[u8], destination: &[u8]) -> Option<&Kept> {
+        self.remotes.iter().find(|kept| kept.root == root && kept.destination == destination)
     }
 }
 
-/// What is known of one remote.
+/// What is kept of one remote.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Known {
+pub struct Kept {
     /// The watched directory.
     pub root: Vec<u8>,
     /// Where it is pushed, as rsync takes it: two users of one module are two remotes. With the port,
@@ -69,8 +69,8 @@ pub struct Paths {
 impl Paths {
     /// Keeps a path. Past the limit nothing more is.
     pub fn insert(&mut self, path: Arc<[u8]>, gone: Gone) {
-        if let Some(known) = self.paths.get_mut(&path) {
-            *known = gone.max(*known);
+        if let Some(kept) = self.paths.get_mut(&path) {
+            *kept = gone.max(*kept);
             return;
         }
         let bytes = self.bytes + path.len();
@@ -145,7 +145,7 @@ mod tests {
             let mut all: Paths = paths.collect();
             assert_eq!(all.iter().count(), kept, "{count} {length}");
             assert_eq!(all.is_incomplete(), kept < count, "{count} {length}");
-            // What is known already takes no more room.
+            // A path that is kept already takes no more room.
             all.insert(name(0, length), Gone::Directory);
             all.insert(name(0, length), Gone::Entry);
             assert_eq!(all.iter().next(), Some((&name(0, length), Gone::Directory)));

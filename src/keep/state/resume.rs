@@ -2,7 +2,7 @@
 //!
 //! Pure; `prepare` calls it for each remote.
 
-use super::Known as Kept;
+use super::Kept;
 use crate::engine::sending::standing::Standing;
 use crate::rsync::asked::plan::Gone;
 use std::sync::Arc;

@@ -81,14 +81,14 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Known;
+    use super::super::Kept;
     use super::*;
     use std::fs;
     use std::os::unix::fs::{symlink, MetadataExt};
 
     fn state(complete_ns: u64) -> State {
-        let known = Known { complete_ns: Some(complete_ns), ..Known::default() };
-        State { remotes: vec![known] }
+        let kept = Kept { complete_ns: Some(complete_ns), ..Kept::default() };
+        State { remotes: vec![kept] }
     }
 
     #[test]

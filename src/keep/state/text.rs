@@ -18,7 +18,7 @@
 //! Pure. The last line holds a hash of everything before it: a file that a power failure has cut
 //! short, or filled with zeros, must not pass for one in which less is owed.
 
-use super::{hash, Known, Paths, State};
+use super::{hash, Kept, Paths, State};
 use crate::rsync::asked::plan::Gone;
 use std::fmt;
 
@@ -58,17 +58,17 @@ impl std::error::Error for Error {}
 /// The text of a state.
 pub fn render(state: &State) -> Vec<u8> {
     let mut text = format!("{TITLE}{VERSION}\n");
-    for known in &state.remotes {
-        let (root, destination) = (escaped(&known.root), escaped(&known.destination));
+    for kept in &state.remotes {
+        let (root, destination) = (escaped(&kept.root), escaped(&kept.destination));
         text.push_str(&format!("remote {root} {destination}\n"));
-        text.push_str(&format!("inode {}\n", known.inode));
-        if let Some(complete_ns) = known.complete_ns {
+        text.push_str(&format!("inode {}\n", kept.inode));
+        if let Some(complete_ns) = kept.complete_ns {
             text.push_str(&format!("complete {complete_ns}\n"));
         }
-        if known.full_sync {
+        if kept.full_sync {
             text.push_str("full-sync\n");
         }
-        for (path, gone) in known.paths.iter() {
+        for (path, gone) in kept.paths.iter() {
             let word = match gone {
                 Gone::No => "changed",
                 Gone::Entry => "gone entry",
@@ -76,7 +76,7 @@ pub fn render(state: &State) -> Vec<u8> {
             };
             text.push_str(&format!("{word} {}\n", escaped(path)));
         }
-        if known.paths.is_incomplete() {
+        if kept.paths.is_incomplete() {
             text.push_str("more\n");
         }
     }
@@ -88,7 +88,7 @@ pub fn render(state: &State) -> Vec<u8> {
 /// The state of a text.
 ///
 /// # Errors
-/// See [`Error`]. Then nothing is known.
+/// See [`Error`].
 pub fn parse(bytes: &[u8]) -> Result<State, Error> {
     if !bytes.starts_with(TITLE.as_bytes()) {
         return Err(Error::Foreign);
@@ -122,17 +122,17 @@ fn read_line(state: &mut State, line: &str) -> Option<()> {
     if word == "remote" {
         let (root, destination) = rest.split_once(' ')?;
         let (root, destination) = (unescaped(root)?, unescaped(destination)?);
-        state.remotes.push(Known { root, destination, ..Known::default() });
+        state.remotes.push(Kept { root, destination, ..Kept::default() });
         return Some(());
     }
-    let known = state.remotes.last_mut()?;
+    let kept = state.remotes.last_mut()?;
     match (word, rest) {
-        ("inode", number) => known.inode = number.parse().ok()?,
-        ("complete", time) => known.complete_ns = Some(time.parse().ok()?),
-        ("full-sync", "") => known.full_sync = true,
-        ("changed", path) => known.paths.insert(unescaped(path)?.into(), Gone::No),
-        ("gone", rest) => read_gone(&mut known.paths, rest)?,
-        ("more", "") => known.paths.mark_incomplete(),
+        ("inode", number) => kept.inode = number.parse().ok()?,
+        ("complete", time) => kept.complete_ns = Some(time.parse().ok()?),
+        ("full-sync", "") => kept.full_sync = true,
+        ("changed", path) => kept.paths.insert(unescaped(path)?.into(), Gone::No),
+        ("gone", rest) => read_gone(&mut kept.paths, rest)?,
+        ("more", "") => kept.paths.mark_incomplete(),
         _ => return None,
     }
     Some(())
@@ -206,11 +206,11 @@ mod tests {
         }
 
         fn state(&mut self) -> State {
-            let remotes = (0..self.below(4)).map(|_| self.known()).collect();
+            let remotes = (0..self.below(4)).map(|_| self.kept()).collect();
             State { remotes }
         }
 
-        fn known(&mut self) -> Known {
+        fn kept(&mut self) -> Kept {
             let kinds = [Gone::No, Gone::Entry, Gone::Directory];
             let count = self.below(6);
             let mut paths: Paths =
@@ -218,7 +218,7 @@ mod tests {
             if self.below(2) == 0 {
                 paths.mark_incomplete();
             }
-            Known {
+            Kept {
                 root: self.bytes(),
                 destination: self.bytes(),
                 inode: self.below(usize::MAX) as u64,
@@ -247,7 +247,7 @@ mod tests {
             (b"a/b c\xff%".as_slice().into(), Gone::Entry),
         ]);
         paths.mark_incomplete();
-        let known = Known {
+        let kept = Kept {
             root: b"/data".into(),
             destination: b"backup@10.0.0.8::data".into(),
             inode: 12,
@@ -255,7 +255,7 @@ mod tests {
             full_sync: true,
             paths,
         };
-        State { remotes: vec![known, Known { root: b"/x y".into(), ..Known::default() }] }
+        State { remotes: vec![kept, Kept { root: b"/x y".into(), ..Kept::default() }] }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::Loop;
 use crate::engine::RemoteId;
 use crate::keep::faillog::script::{wait_status, Owed};
-use crate::keep::state::{Known, State};
+use crate::keep::state::{Kept, State};
 use crate::run::worker::WorkerRemote;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
@@ -28,9 +28,9 @@ impl Loop {
 
     /// What the next run has to know.
     pub(super) fn state(&self) -> State {
-        let known = |(number, remote): (usize, &Arc<WorkerRemote>)| {
+        let kept = |(number, remote): (usize, &Arc<WorkerRemote>)| {
             let (complete_ns, full_sync, paths) = self.engine.standing(RemoteId(number));
-            Known {
+            Kept {
                 root: remote.route.root.as_os_str().as_bytes().to_vec(),
                 destination: remote.route.kept_as(),
                 inode: remote.ground.identity.inode(),
@@ -39,7 +39,7 @@ impl Loop {
                 paths: paths.into_iter().collect(),
             }
         };
-        State { remotes: self.remotes.iter().enumerate().map(known).collect() }
+        State { remotes: self.remotes.iter().enumerate().map(kept).collect() }
     }
 
     pub(super) fn keep_ledger(&mut self) {

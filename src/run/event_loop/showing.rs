@@ -9,12 +9,12 @@ use crate::run::worker::WorkerRemote;
 use crate::sys::{clock, memory, sysctl};
 use crate::tell::logging;
 use crate::tell::status::snapshot::Facts;
-use crate::tell::status::{Named, Names, Status};
+use crate::tell::status::{Named, Names, StatusPage};
 use std::io;
 use std::sync::Arc;
 
 /// Names what is shown.
-pub(super) fn status(setup: &Setup, remotes: &[Arc<WorkerRemote>]) -> io::Result<Status> {
+pub(super) fn status(setup: &Setup, remotes: &[Arc<WorkerRemote>]) -> io::Result<StatusPage> {
     let config = &setup.config;
     let resolved = config.file.canonicalize().unwrap_or_else(|_| config.file.clone());
     let fail_log =
@@ -27,7 +27,7 @@ pub(super) fn status(setup: &Setup, remotes: &[Arc<WorkerRemote>]) -> io::Result
         remotes: remotes.iter().map(|remote| named(setup, remotes, &remote.route)).collect(),
         fail_log,
     };
-    Status::new(names, &config.status)
+    StatusPage::new(names, &config.status)
 }
 
 /// Two modules of the same name on one host are told from each other by the daemons' ports.

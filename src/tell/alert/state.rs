@@ -50,9 +50,9 @@ pub struct Alert {
     pub message: String,
 }
 
-/// What is known of a subject.
+/// How a subject is, and what the user was told of it last.
 #[derive(Debug)]
-struct Known {
+struct SubjectState {
     is_well: bool,
     said_well: bool,
     /// When it stopped to be well; counts while it is not.
@@ -62,10 +62,10 @@ struct Known {
     sent: VecDeque<Time>,
 }
 
-impl Known {
-    fn new() -> Known {
+impl SubjectState {
+    fn new() -> SubjectState {
         let (since, message) = (Time(0), String::new());
-        Known { is_well: true, said_well: true, since, message, sent: VecDeque::new() }
+        SubjectState { is_well: true, said_well: true, since, message, sent: VecDeque::new() }
     }
 
     /// When the user is to be told, if there is something to tell.
@@ -84,49 +84,49 @@ impl Known {
 pub struct States {
     /// How long a remote has to be down before the user is told.
     after_ms: u64,
-    known: SortedMap<Subject, Known>,
+    subjects: SortedMap<Subject, SubjectState>,
 }
 
 impl States {
     /// Everything is well.
     pub fn new(after_ms: u64) -> States {
-        States { after_ms, known: SortedMap::new() }
+        States { after_ms, subjects: SortedMap::new() }
     }
 
     /// Something is not well; said again, only the first time counts.
     pub fn fails(&mut self, subject: Subject, now: Time, message: impl FnOnce() -> String) {
-        let known = self.known.get_or_insert(subject, Known::new());
-        if known.is_well {
-            (known.is_well, known.since, known.message) = (false, now, message());
+        let state = self.subjects.get_or_insert(subject, SubjectState::new());
+        if state.is_well {
+            (state.is_well, state.since, state.message) = (false, now, message());
         }
     }
 
     /// Something is well, or well again.
     pub fn works(&mut self, subject: Subject, message: impl FnOnce() -> String) {
-        let known = self.known.get_mut(&subject).filter(|known| !known.is_well);
-        if let Some(known) = known {
-            (known.is_well, known.message) = (true, message());
+        let state = self.subjects.get_mut(&subject).filter(|state| !state.is_well);
+        if let Some(state) = state {
+            (state.is_well, state.message) = (true, message());
         }
     }
 
     /// When [`States::take`] has something to give; `None`: not as things are.
     pub fn due(&self) -> Option<Time> {
-        self.known.iter().filter_map(|(subject, known)| known.due(self.pause_ms(*subject))).min()
+        self.subjects.iter().filter_map(|(subject, state)| state.due(self.pause_ms(*subject))).min()
     }
 
     /// The alert that is due first.
     pub fn take(&mut self, now: Time) -> Option<Alert> {
-        let due = |(subject, known): (&Subject, &Known)| {
-            known.due(self.pause_ms(*subject)).filter(|due| *due <= now).map(|due| (due, *subject))
+        let due = |(subject, state): (&Subject, &SubjectState)| {
+            state.due(self.pause_ms(*subject)).filter(|due| *due <= now).map(|due| (due, *subject))
         };
-        let (_, subject) = self.known.iter().filter_map(due).min()?;
-        let known = self.known.get_mut(&subject)?;
-        known.said_well = known.is_well;
-        known.sent.push_back(now);
-        if known.sent.len() > ALERTS_MAX {
-            known.sent.pop_front();
+        let (_, subject) = self.subjects.iter().filter_map(due).min()?;
+        let state = self.subjects.get_mut(&subject)?;
+        state.said_well = state.is_well;
+        state.sent.push_back(now);
+        if state.sent.len() > ALERTS_MAX {
+            state.sent.pop_front();
         }
-        Some(Alert { subject, is_well: known.is_well, message: known.message.clone() })
+        Some(Alert { subject, is_well: state.is_well, message: state.message.clone() })
     }
 
     /// A root that halts or a debt is there for certain, and told at once.

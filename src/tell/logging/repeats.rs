@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 const WHILE_MS: u64 = 60_000;
 /// So many different messages are remembered. Who has more remotes that fail at the same time sees
 /// some of them more often.
-const KNOWN_MAX: usize = 64;
+const MESSAGES_MAX: usize = 64;
 /// So much of a message is remembered to be said again, in bytes. Messages that are the same up to
 /// there and of the same length are taken for the same.
 const TEXT_BYTES_MAX: usize = 500;
@@ -19,11 +19,12 @@ const TEXT_BYTES_MAX: usize = 500;
 /// What was said lately, the oldest first.
 #[derive(Debug, Default)]
 pub struct Repeats {
-    known: VecDeque<Known>,
+    lately: VecDeque<Said>,
 }
 
+/// A message that was said lately.
 #[derive(Debug, PartialEq, Eq)]
-struct Known {
+struct Said {
     level: Level,
     length: usize,
     start: String,
@@ -43,25 +44,25 @@ pub struct Due {
 impl Repeats {
     /// A message comes.
     pub fn message(&mut self, level: Level, text: &str, now_ms: u64) -> Due {
-        let summaries = self.forget(|known| now_ms.saturating_sub(known.said_ms) >= WHILE_MS);
+        let summaries = self.forget(|said| now_ms.saturating_sub(said.said_ms) >= WHILE_MS);
         let mut due = Due { summaries, say: true };
         if level > Level::Warn {
             return due;
         }
         let start = start_of(text);
-        let same = |known: &&mut Known| {
-            (known.level, known.length, known.start.as_str()) == (level, text.len(), start)
+        let same = |said: &&mut Said| {
+            (said.level, said.length, said.start.as_str()) == (level, text.len(), start)
         };
-        if let Some(known) = self.known.iter_mut().find(same) {
-            known.kept_back = known.kept_back.saturating_add(1);
+        if let Some(said) = self.lately.iter_mut().find(same) {
+            said.kept_back = said.kept_back.saturating_add(1);
             due.say = false;
             return due;
         }
-        if self.known.len() == KNOWN_MAX {
-            due.summaries.extend(self.known.pop_front().and_then(Known::summary));
+        if self.lately.len() == MESSAGES_MAX {
+            due.summaries.extend(self.lately.pop_front().and_then(Said::summary));
         }
         let (length, start) = (text.len(), start.to_owned());
-        self.known.push_back(Known { level, length, start, said_ms: now_ms, kept_back: 0 });
+        self.lately.push_back(Said { level, length, start, said_ms: now_ms, kept_back: 0 });
         due
     }
 
@@ -70,16 +71,16 @@ impl Repeats {
         self.forget(|_| true)
     }
 
-    fn forget(&mut self, old: impl Fn(&Known) -> bool) -> Vec<(Level, String)> {
+    fn forget(&mut self, old: impl Fn(&Said) -> bool) -> Vec<(Level, String)> {
         let mut summaries = Vec::new();
-        while self.known.front().is_some_and(&old) {
-            summaries.extend(self.known.pop_front().and_then(Known::summary));
+        while self.lately.front().is_some_and(&old) {
+            summaries.extend(self.lately.pop_front().and_then(Said::summary));
         }
         summaries
     }
 }
 
-impl Known {
+impl Said {
     fn summary(self) -> Option<(Level, String)> {
         let times = match self.kept_back {
             0 => return None,
@@ -158,8 +159,8 @@ mod tests {
                 kept_back += repeats.message(Level::Warn, text, 0).summaries.len();
             }
         }
-        assert_eq!(repeats.known.len(), KNOWN_MAX);
-        assert!(repeats.known.iter().all(|known| known.start.len() <= TEXT_BYTES_MAX));
+        assert_eq!(repeats.lately.len(), MESSAGES_MAX);
+        assert!(repeats.lately.iter().all(|said| said.start.len() <= TEXT_BYTES_MAX));
         let rest = repeats.end();
         assert!(rest.iter().all(|(_, text)| text.ends_with("...")));
         assert_eq!(kept_back + rest.len(), texts.len());

@@ -3,7 +3,7 @@
 //! Owns which paths are meant and how the command is put together; `user_command` runs it. `worker`
 //! calls it.
 
-use super::told::{Event, Told};
+use super::notice::{Event, Notice};
 use crate::config;
 use crate::rsync::asked::shell::in_double_quotes;
 use crate::tell::user_command::{self, Failure, Output, LIMIT};
@@ -46,31 +46,31 @@ impl Command {
     ///
     /// # Errors
     /// It could not be started, ran too long or failed.
-    pub fn tell(&self, told: &Told<'_>, stop: &PipeReader) -> Result<(), Failure> {
-        if !self.is_meant(told) {
+    pub fn tell(&self, notice: &Notice<'_>, stop: &PipeReader) -> Result<(), Failure> {
+        if !self.is_meant(notice) {
             return Ok(());
         }
-        let event = match told.event {
+        let event = match notice.event {
             Event::Upsert => "upsert",
             Event::Delete => "delete",
         };
         let variables: [(&str, &[u8]); 3] = [
-            ("SERSYNC_PATH", told.path),
+            ("SERSYNC_PATH", notice.path),
             ("SERSYNC_EVENT", event.as_bytes()),
-            ("SERSYNC_ROOT", told.root.as_os_str().as_bytes()),
+            ("SERSYNC_ROOT", notice.root.as_os_str().as_bytes()),
         ];
         let output = if self.ignore_error { Output::Dropped } else { Output::Shown };
-        match user_command::run(&self.script(told.path), &variables, output, LIMIT, stop) {
+        match user_command::run(&self.script(notice.path), &variables, output, LIMIT, stop) {
             Err(Failure::Exited(_) | Failure::Signaled(_)) if self.ignore_error => Ok(()),
             result => result,
         }
     }
 
     /// A directory that stands for others is always meant: what is in it may be.
-    fn is_meant(&self, told: &Told<'_>) -> bool {
-        let text = config::text::decode(told.path);
+    fn is_meant(&self, notice: &Notice<'_>) -> bool {
+        let text = config::text::decode(notice.path);
         let matches = |include: &Regex| include.is_match(&text);
-        self.includes.is_empty() || told.folded || self.includes.iter().any(matches)
+        self.includes.is_empty() || notice.folded || self.includes.iter().any(matches)
     }
 
     /// COMPAT: prefix and suffix are the user's own shell code and stay as they are. The path is one
@@ -87,8 +87,8 @@ mod tests {
     use std::io;
     use std::path::Path;
 
-    fn told<'a>(path: &'a [u8], event: Event) -> Told<'a> {
-        Told { root: Path::new("/r"), path, event, is_dir: false, folded: false }
+    fn notice<'a>(path: &'a [u8], event: Event) -> Notice<'a> {
+        Notice { root: Path::new("/r"), path, event, is_dir: false, folded: false }
     }
 
     #[test]
@@ -120,9 +120,12 @@ mod tests {
             ("/r/x/y", false),
             ("/r", false),
         ] {
-            let told = told(path.as_bytes(), Event::Upsert);
-            assert_eq!(command.is_meant(&told), meant, "{path}");
-            assert!(command.is_meant(&Told { folded: true, ..told }), "{path} stands for others");
+            let notice = notice(path.as_bytes(), Event::Upsert);
+            assert_eq!(command.is_meant(&notice), meant, "{path}");
+            assert!(
+                command.is_meant(&Notice { folded: true, ..notice }),
+                "{path} stands for others"
+            );
         }
     }
 
@@ -137,7 +140,7 @@ mod tests {
             let prefix = b"printf '%s\\n%s\\n%s\\n%s' \"$SERSYNC_EVENT\" \"$SERSYNC_ROOT\" \"$SERSYNC_PATH\"";
             let suffix = format!(">'{}'", seen.display());
             let command = Command::new(prefix, suffix.as_bytes(), false, &[]).unwrap();
-            command.tell(&told(&path, event), &stop).unwrap();
+            command.tell(&notice(&path, event), &stop).unwrap();
             let expected = [word.as_bytes(), b"\n/r\n", &path, b"\n", &path].concat();
             assert_eq!(fs::read(&seen).unwrap(), expected);
         }
@@ -148,7 +151,7 @@ mod tests {
         let (stop, _running) = io::pipe().unwrap();
         for ignore_error in [false, true] {
             let command = Command::new(b"false", b"", ignore_error, &[]).unwrap();
-            let ended = command.tell(&told(b"/r/a", Event::Upsert), &stop);
+            let ended = command.tell(&notice(b"/r/a", Event::Upsert), &stop);
             assert_eq!(ended.is_ok(), ignore_error);
         }
     }

@@ -3,8 +3,8 @@
 //! Owns the fields of the form. `worker` calls it.
 
 use super::connection::{self, Failure};
+use super::notice::{Event, Notice};
 use super::request;
-use super::told::{Event, Told};
 use crate::engine::watching::event::mask;
 use std::os::unix::ffi::OsStrExt;
 
@@ -24,16 +24,16 @@ impl Http {
     ///
     /// # Errors
     /// No connection, or no answer that is a success.
-    pub fn tell(&self, told: &Told<'_>) -> Result<(), Failure> {
-        connection::ask(&self.host, self.port, &self.request(told), false).map(drop)
+    pub fn tell(&self, notice: &Notice<'_>) -> Result<(), Failure> {
+        connection::ask(&self.host, self.port, &self.request(notice), false).map(drop)
     }
 
-    fn request(&self, told: &Told<'_>) -> Vec<u8> {
+    fn request(&self, notice: &Notice<'_>) -> Vec<u8> {
         let fields: [(&str, &[u8]); 4] = [
-            ("watchroot", told.root.as_os_str().as_bytes()),
-            ("isdir", if told.is_dir { b"1" } else { b"0" }),
-            ("inotifyPath", told.path),
-            ("mask", &inotify_mask(told).to_string().into_bytes()),
+            ("watchroot", notice.root.as_os_str().as_bytes()),
+            ("isdir", if notice.is_dir { b"1" } else { b"0" }),
+            ("inotifyPath", notice.path),
+            ("mask", &inotify_mask(notice).to_string().into_bytes()),
         ];
         request::post(&self.host, self.port, &self.path, &fields)
     }
@@ -44,13 +44,13 @@ impl Http {
 /// COMPAT: sersync sends the mask of its one event. Here many events have become one path, and what is
 /// left of them is whether it is there: a file as if it had been written and closed, a directory as if
 /// it had been made, and either as if it had been deleted.
-fn inotify_mask(told: &Told<'_>) -> u32 {
-    let what = match told.event {
+fn inotify_mask(notice: &Notice<'_>) -> u32 {
+    let what = match notice.event {
         Event::Delete => mask::DELETE,
-        Event::Upsert if told.is_dir => mask::CREATE,
+        Event::Upsert if notice.is_dir => mask::CREATE,
         Event::Upsert => mask::CLOSE_WRITE,
     };
-    if told.is_dir {
+    if notice.is_dir {
         what | mask::ISDIR
     } else {
         what
@@ -72,7 +72,7 @@ mod tests {
             (b"/r/d", Event::Delete, true, "isdir=1&inotifyPath=%2Fr%2Fd&mask=1073742336"),
         ];
         for (path, event, is_dir, form) in cases {
-            let told = Told { root: Path::new("/r"), path, event, is_dir, folded: false };
+            let notice = Notice { root: Path::new("/r"), path, event, is_dir, folded: false };
             let form = format!("watchroot=%2Fr&{form}");
             let expected = format!(
                 "POST /hook?x=1 HTTP/1.1\r\nHost: [::1]:8080\r\nUser-Agent: sersync/{}\r\n\
@@ -81,7 +81,7 @@ mod tests {
                 env!("CARGO_PKG_VERSION"),
                 form.len()
             );
-            assert_eq!(String::from_utf8(http.request(&told)).unwrap(), expected);
+            assert_eq!(String::from_utf8(http.request(&notice)).unwrap(), expected);
         }
     }
 }

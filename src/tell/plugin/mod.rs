@@ -13,11 +13,11 @@ mod command;
 pub mod connection;
 mod error_log;
 mod http;
+mod notice;
 mod queue;
 mod refresh_cdn;
 mod request;
 mod socket;
-mod told;
 mod trouble;
 mod worker;
 

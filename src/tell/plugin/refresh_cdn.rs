@@ -6,8 +6,8 @@
 use super::answer::{shown, Error};
 use super::connection::{self, Failure};
 use super::error_log::ErrorLog;
+use super::notice::Notice;
 use super::request::{field, head, query_value, url_path};
-use super::told::Told;
 use regex_lite::Regex;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -42,12 +42,12 @@ impl RefreshCdn {
     ///
     /// # Errors
     /// No connection, or no answer that is a success.
-    pub fn tell(&self, told: &Told<'_>) -> Result<(), Failure> {
-        let Some(url) = self.url(told.path) else {
-            self.log.note(&format!("{}: regexurl does not match; no URL", shown(told.path)));
+    pub fn tell(&self, notice: &Notice<'_>) -> Result<(), Failure> {
+        let Some(url) = self.url(notice.path) else {
+            self.log.note(&format!("{}: regexurl does not match; no URL", shown(notice.path)));
             return Ok(());
         };
-        let request = head(&target(&self.account(), &url, told.is_dir), &self.domain);
+        let request = head(&target(&self.account(), &url, notice.is_dir), &self.domain);
         let answered = connection::ask(&self.domain, self.port, &request, true);
         let answered = answered.map_err(|failure| self.without_account(failure));
         let said = match &answered {
@@ -56,7 +56,7 @@ impl RefreshCdn {
             }
             Err(failure) => failure.to_string(),
         };
-        let asked = target(HIDDEN_ACCOUNT, &url, told.is_dir);
+        let asked = target(HIDDEN_ACCOUNT, &url, notice.is_dir);
         self.log.note(&format!("HEAD {asked}\nwhatsup: {said}"));
         answered.map(drop)
     }

@@ -3,7 +3,7 @@
 //! `worker` calls it.
 
 use super::connection::{self, Failure};
-use super::told::Told;
+use super::notice::Notice;
 
 /// Where the paths go.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ impl Socket {
     ///
     /// # Errors
     /// The connection could not be made, or did not take the path.
-    pub fn tell(&self, told: &Told<'_>) -> Result<(), Failure> {
-        connection::tell(&self.host, self.port, told.path)
+    pub fn tell(&self, notice: &Notice<'_>) -> Result<(), Failure> {
+        connection::tell(&self.host, self.port, notice.path)
     }
 }

@@ -6,10 +6,10 @@
 use super::command::Command;
 use super::connection::Failure;
 use super::http::Http;
+use super::notice::Notice;
 use super::queue::Entry;
 use super::refresh_cdn::RefreshCdn;
 use super::socket::Socket;
-use super::told::Told;
 use crate::sys::channel::{Receiver, Sender};
 use crate::tell::user_command::is_stopped_within;
 use std::io::PipeReader;
@@ -63,7 +63,7 @@ pub fn work(shared: &Shared) {
 }
 
 fn tell(shared: &Shared, entry: &Entry) -> Result<(), String> {
-    let look = || Told::look(&shared.roots[entry.tree], entry);
+    let look = || Notice::look(&shared.roots[entry.tree], entry);
     match &shared.target {
         Target::Command(command) => {
             command.tell(&look(), &shared.stop).map_err(|failure| failure.to_string())

@@ -65,7 +65,7 @@ fn read(bytes: &[u8], instance: u64) -> Option<Answered> {
     let body = &bytes[end + 4..];
     let is_whole = header("Content-Length")?.parse() == Ok(body.len());
     let is_ours = header("Sersync-Instance")? == format!("{instance:016x}");
-    let is_ok = status == format!("HTTP/1.1 {}", http::Status::Ok.line());
+    let is_ok = status == format!("HTTP/1.1 {}", http::StatusCode::Ok.line());
     let is_healthy = header("Sersync-Health")? == "healthy";
     (is_whole && is_ours && is_ok).then(|| Answered { is_healthy, body: body.to_vec() })
 }

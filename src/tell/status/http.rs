@@ -43,13 +43,13 @@ pub enum Parsed {
     /// A request, and how many bytes it has.
     Request(Request, usize),
     /// Nothing that is answered otherwise; the connection ends with it.
-    Refused(Status),
+    Refused(StatusCode),
 }
 
 /// The first line of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)] // The names are HTTP's own.
-pub enum Status {
+pub enum StatusCode {
     Ok,
     BadRequest,
     NotFound,
@@ -60,18 +60,18 @@ pub enum Status {
     VersionNotSupported,
 }
 
-impl Status {
+impl StatusCode {
     /// Number and words.
     pub fn line(self) -> &'static str {
         match self {
-            Status::Ok => "200 OK",
-            Status::BadRequest => "400 Bad Request",
-            Status::NotFound => "404 Not Found",
-            Status::MethodNotAllowed => "405 Method Not Allowed",
-            Status::Misdirected => "421 Misdirected Request",
-            Status::HeaderTooLarge => "431 Request Header Fields Too Large",
-            Status::Unavailable => "503 Service Unavailable",
-            Status::VersionNotSupported => "505 HTTP Version Not Supported",
+            StatusCode::Ok => "200 OK",
+            StatusCode::BadRequest => "400 Bad Request",
+            StatusCode::NotFound => "404 Not Found",
+            StatusCode::MethodNotAllowed => "405 Method Not Allowed",
+            StatusCode::Misdirected => "421 Misdirected Request",
+            StatusCode::HeaderTooLarge => "431 Request Header Fields Too Large",
+            StatusCode::Unavailable => "503 Service Unavailable",
+            StatusCode::VersionNotSupported => "505 HTTP Version Not Supported",
         }
     }
 }
@@ -81,71 +81,71 @@ pub fn parse(bytes: &[u8]) -> Parsed {
     let within = &bytes[..bytes.len().min(HEAD_BYTES_MAX)];
     let Some(end) = within.windows(4).position(|four| four == b"\r\n\r\n") else {
         if bytes.len() >= HEAD_BYTES_MAX {
-            return Parsed::Refused(Status::HeaderTooLarge);
+            return Parsed::Refused(StatusCode::HeaderTooLarge);
         }
         // Who speaks another protocol would wait for an answer that never comes.
         let first = bytes.first().is_none_or(u8::is_ascii_uppercase);
-        return if first { Parsed::Incomplete } else { Parsed::Refused(Status::BadRequest) };
+        return if first { Parsed::Incomplete } else { Parsed::Refused(StatusCode::BadRequest) };
     };
-    let head = std::str::from_utf8(&bytes[..end]).map_err(|_| Status::BadRequest);
+    let head = std::str::from_utf8(&bytes[..end]).map_err(|_| StatusCode::BadRequest);
     match head.and_then(read_head) {
         Ok(request) => Parsed::Request(request, end + 4),
         Err(status) => Parsed::Refused(status),
     }
 }
 
-fn read_head(head: &str) -> Result<Request, Status> {
+fn read_head(head: &str) -> Result<Request, StatusCode> {
     let mut lines = head.split("\r\n");
     let (method, target, is_1_1) = request_line(lines.next().unwrap_or_default())?;
     let head_only = match method {
         "GET" => false,
         "HEAD" => true,
-        _ => return Err(Status::MethodNotAllowed),
+        _ => return Err(StatusCode::MethodNotAllowed),
     };
     let path = target.split('?').next().unwrap_or_default().to_string();
     let mut request = Request { path, head_only, keep_alive: is_1_1, host: None };
     for (number, line) in lines.enumerate() {
         if number >= HEADERS_MAX {
-            return Err(Status::HeaderTooLarge);
+            return Err(StatusCode::HeaderTooLarge);
         }
         header(line, &mut request)?;
     }
     if is_1_1 && request.host.is_none() {
-        return Err(Status::BadRequest);
+        return Err(StatusCode::BadRequest);
     }
     Ok(request)
 }
 
 /// Method, target, and whether it is HTTP/1.1 (and not 1.0).
-fn request_line(line: &str) -> Result<(&str, &str, bool), Status> {
+fn request_line(line: &str) -> Result<(&str, &str, bool), StatusCode> {
     let mut words = line.split(' ');
     let (Some(method), Some(target), Some(version), None) =
         (words.next(), words.next(), words.next(), words.next())
     else {
-        return Err(Status::BadRequest);
+        return Err(StatusCode::BadRequest);
     };
     let plain = target.starts_with('/') && target.bytes().all(|byte| byte.is_ascii_graphic());
     if method.is_empty() || !method.bytes().all(is_token) || !plain {
-        return Err(Status::BadRequest);
+        return Err(StatusCode::BadRequest);
     }
     match version {
         "HTTP/1.1" => Ok((method, target, true)),
         "HTTP/1.0" => Ok((method, target, false)),
-        _ if version.starts_with("HTTP/") => Err(Status::VersionNotSupported),
-        _ => Err(Status::BadRequest),
+        _ if version.starts_with("HTTP/") => Err(StatusCode::VersionNotSupported),
+        _ => Err(StatusCode::BadRequest),
     }
 }
 
-fn header(line: &str, request: &mut Request) -> Result<(), Status> {
-    let (name, value) = line.split_once(':').ok_or(Status::BadRequest)?;
+fn header(line: &str, request: &mut Request) -> Result<(), StatusCode> {
+    let (name, value) = line.split_once(':').ok_or(StatusCode::BadRequest)?;
     let value = value.trim_matches([' ', '\t']);
     let controls = value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t');
     if name.is_empty() || !name.bytes().all(is_token) || controls {
-        return Err(Status::BadRequest);
+        return Err(StatusCode::BadRequest);
     }
     match name.to_ascii_lowercase().as_str() {
         // Two of them, and nobody knows which one counts.
-        "host" if request.host.is_some() => return Err(Status::BadRequest),
+        "host" if request.host.is_some() => return Err(StatusCode::BadRequest),
         "host" => request.host = Some(value.to_string()),
         "connection" => {
             let mut words = value.split(',').map(str::trim);
@@ -156,8 +156,8 @@ fn header(line: &str, request: &mut Request) -> Result<(), Status> {
             }
         }
         // Nothing here takes a body, and its bytes must not be read as the next request.
-        "transfer-encoding" => return Err(Status::BadRequest),
-        "content-length" if value != "0" => return Err(Status::BadRequest),
+        "transfer-encoding" => return Err(StatusCode::BadRequest),
+        "content-length" if value != "0" => return Err(StatusCode::BadRequest),
         _ => {}
     }
     Ok(())
@@ -187,7 +187,7 @@ pub fn is_ours(host: &str, names: &[String]) -> bool {
 /// The head of an answer, for a body of so many bytes. `headers` are whole lines with their ends;
 /// `policy` says what the body may load, nothing if there is none.
 pub fn head(
-    status: Status,
+    status: StatusCode,
     kind: &str,
     bytes: usize,
     keep_alive: bool,
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn what_is_refused() {
-        use Status::{BadRequest, HeaderTooLarge, MethodNotAllowed, VersionNotSupported};
+        use StatusCode::{BadRequest, HeaderTooLarge, MethodNotAllowed, VersionNotSupported};
         let many = format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(HEADERS_MAX + 1));
         for (text, expected) in [
             ("GET / HTTP/1.1\r\n\r\n", BadRequest),

@@ -1,6 +1,6 @@
 //! Seeing it work: what the status server answers, and what has to be remembered for that.
 //!
-//! [`Status`] is all that the loop knows of it: it hears of every report and every round, and when a
+//! [`StatusPage`] is all that the loop knows of it: it hears of every report and every round, and when a
 //! descriptor of the server is readable, it answers. `server` has the sockets, `http` the protocol;
 //! `snapshot` is the value that `page.html`, `json`, `metrics` and `view` are drawn from; `board`,
 //! `history` and `progress` remember what the engine does not. `ask` is the other end: how `--status`, in a
@@ -45,7 +45,7 @@ const TEXT: &str = "text/plain";
 
 /// What is shown, and who is shown it.
 #[derive(Debug)]
-pub struct Status {
+pub struct StatusPage {
     board: Board,
     history: History,
     progress: Progress,
@@ -53,17 +53,17 @@ pub struct Status {
     pub server: Option<Server>,
 }
 
-impl Status {
+impl StatusPage {
     /// For these roots and remotes. The server listens as soon as it can.
     ///
     /// # Errors
     /// No descriptor left.
-    pub fn new(names: Names, address: &StatusAddress) -> io::Result<Status> {
+    pub fn new(names: Names, address: &StatusAddress) -> io::Result<StatusPage> {
         let remotes = names.remotes.len();
         let server =
             if address.port == 0 { None } else { Some(Server::new(address, names.instance)?) };
         let (board, progress) = (Board::new(names), Progress::default());
-        Ok(Status { board, history: History::new(remotes), progress, server })
+        Ok(StatusPage { board, history: History::new(remotes), progress, server })
     }
 
     /// Hears what the user is told in the log.
@@ -89,7 +89,7 @@ impl Status {
         said.into_iter().map(|long| self.line(long, engine, now)).collect()
     }
 
-    /// After [`Status::round`]: the line that a terminal is to show of long work, if it is another one
+    /// After [`StatusPage::round`]: the line that a terminal is to show of long work, if it is another one
     /// now; empty if there is none any more.
     pub fn draw(&mut self, engine: &Engine, now: Time) -> Option<String> {
         let (long, others) = match self.progress.draw(now)? {
@@ -116,7 +116,7 @@ impl Status {
         Some(line)
     }
 
-    /// When [`Status::round`], [`Status::draw`] (if there is a terminal) or the server has something to
+    /// When [`StatusPage::round`], [`StatusPage::draw`] (if there is a terminal) or the server has something to
     /// do although nothing happens.
     pub fn due(&self, on_terminal: bool) -> Option<Time> {
         let server = self.server.as_ref().and_then(Server::due);
@@ -145,9 +145,9 @@ impl Status {
             "/healthz" if is_healthy => plain("healthy\n".into()),
             "/healthz" => {
                 let reasons = snapshot.problems.join("\n") + "\n";
-                Answer { status: http::Status::Unavailable, ..plain(reasons) }
+                Answer { status: http::StatusCode::Unavailable, ..plain(reasons) }
             }
-            _ => Answer { is_healthy, ..Answer::error(http::Status::NotFound) },
+            _ => Answer { is_healthy, ..Answer::error(http::StatusCode::NotFound) },
         }
     }
 

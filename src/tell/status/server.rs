@@ -46,7 +46,7 @@ const CONNECTIONS: u64 = 2;
 #[derive(Debug)]
 pub struct Answer {
     /// The first line.
-    pub status: http::Status,
+    pub status: http::StatusCode,
     /// The media type.
     pub kind: &'static str,
     /// The content security policy; the strictest without one.
@@ -60,11 +60,11 @@ pub struct Answer {
 impl Answer {
     /// A success.
     pub fn ok(kind: &'static str, body: String) -> Answer {
-        Answer { status: http::Status::Ok, kind, policy: None, is_healthy: true, body }
+        Answer { status: http::StatusCode::Ok, kind, policy: None, is_healthy: true, body }
     }
 
     /// An error, which says no more than its first line.
-    pub fn error(status: http::Status) -> Answer {
+    pub fn error(status: http::StatusCode) -> Answer {
         let body = format!("{}\n", status.line());
         Answer { status, kind: "text/plain", policy: None, is_healthy: true, body }
     }
@@ -209,7 +209,7 @@ impl Server {
             } else {
                 let body = "This is not the host that was asked for: use an address, or the name \
                             in <host hostip=\"...\">.\n";
-                Answer { body: body.into(), ..Answer::error(http::Status::Misdirected) }
+                Answer { body: body.into(), ..Answer::error(http::StatusCode::Misdirected) }
             };
             whole(&answer, request.keep_alive, request.head_only, instance)
         };
@@ -447,7 +447,7 @@ impl Connection {
 fn whole(answer: &Answer, keep_alive: bool, head_only: bool, instance: u64) -> Vec<u8> {
     let health = if answer.is_healthy { "healthy" } else { "unhealthy" };
     let mut headers = format!("Sersync-Instance: {instance:016x}\r\nSersync-Health: {health}\r\n");
-    if answer.status == http::Status::MethodNotAllowed {
+    if answer.status == http::StatusCode::MethodNotAllowed {
         headers.push_str("Allow: GET, HEAD\r\n");
     }
     let (policy, bytes) = (answer.policy.as_deref(), answer.body.len());

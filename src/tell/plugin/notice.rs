@@ -19,7 +19,7 @@ pub enum Event {
 
 /// One path, as it is now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Told<'a> {
+pub struct Notice<'a> {
     /// The watched directory.
     pub root: &'a Path,
     /// The full path.
@@ -32,14 +32,14 @@ pub struct Told<'a> {
     pub folded: bool,
 }
 
-impl<'a> Told<'a> {
+impl<'a> Notice<'a> {
     /// Looks what the path is now, not following a symlink.
-    pub fn look(root: &'a Path, entry: &'a Entry) -> Told<'a> {
+    pub fn look(root: &'a Path, entry: &'a Entry) -> Notice<'a> {
         let found = Path::new(OsStr::from_bytes(&entry.path)).symlink_metadata();
         let (event, is_dir) = match found {
             Ok(found) => (Event::Upsert, found.is_dir()),
             Err(_) => (Event::Delete, entry.gone == Gone::Directory),
         };
-        Told { root, path: &entry.path, event, is_dir, folded: entry.folded }
+        Notice { root, path: &entry.path, event, is_dir, folded: entry.folded }
     }
 }
