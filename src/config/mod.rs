@@ -16,6 +16,7 @@ mod plugins;
 mod read;
 mod schema;
 mod settings;
+pub mod terminal;
 #[cfg(test)]
 mod tests;
 pub mod text;

@@ -5,10 +5,10 @@
 
 use super::diagnosis::damage;
 use super::diagnosis::error::Problem;
-use super::diagnosis::excerpt::visible;
 use super::diagnosis::hint::Hint;
 use super::diagnosis::repair::Edit;
 use super::schema;
+use super::terminal::harmless;
 use super::text::Encoding;
 use super::Position;
 use roxmltree::{Document, Node};
@@ -42,9 +42,10 @@ pub(super) fn problem_at(source: &str, offset: usize, text: impl Into<String>) -
     Problem::new(line, counted(before[line_start..].chars().count()), text)
 }
 
-/// A value as a message shows it: shortened, and nothing in it that would move the cursor.
+/// A value as a message shows it: shortened, and harmless to a terminal.
 pub(super) fn shown(value: &str) -> String {
-    let mut shown: String = value.chars().take(SHOWN_CHARS_MAX).map(visible).collect();
+    let start: String = value.chars().take(SHOWN_CHARS_MAX).collect();
+    let mut shown = harmless(&start);
     if value.chars().nth(SHOWN_CHARS_MAX).is_some() {
         shown.push_str("...");
     }

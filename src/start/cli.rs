@@ -8,6 +8,7 @@
 mod chinese;
 
 use crate::config::language::Language;
+use crate::config::terminal::harmless;
 use crate::config::PluginKind;
 use argh::FromArgs;
 use log::LevelFilter;
@@ -316,7 +317,7 @@ fn bytes_of(chars: &str) -> Vec<u8> {
 
 fn one_line(exit: &argh::EarlyExit) -> String {
     let text = String::from_utf8_lossy(&bytes_of(exit.output.trim())).into_owned();
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    harmless(&text.lines().collect::<Vec<_>>().join(" "))
 }
 
 fn some_file(chars: &str) -> Result<PathBuf, String> {

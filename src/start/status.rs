@@ -4,6 +4,7 @@
 //! the files that the instance keeps say the rest: who has the lock, what the fail log owes, up to
 //! when each remote is complete. It changes nothing. `main` calls it.
 
+use crate::config::terminal::harmless;
 use crate::config::Config;
 use crate::keep::faillog::script::count_commands;
 use crate::keep::state::store::Store;
@@ -144,7 +145,7 @@ impl Files {
         text += &format!("fail log  {commands} ({})\n", self.fail_log.display());
         for kept in &self.state.remotes {
             let name = String::from_utf8_lossy(&kept.destination);
-            let name: String = name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+            let name = harmless(&name);
             let complete = match kept.complete_ns {
                 _ if kept.full_sync => "a full sync is owed".into(),
                 None => "never had everything".into(),

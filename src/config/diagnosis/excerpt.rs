@@ -1,12 +1,13 @@
 //! A line of the file as a terminal shows it, with a mark under one place.
 //!
-//! Owns widths: what is long is cut around the place, a Chinese character is two columns wide, and
-//! nothing in the line can move the cursor. Pure, and knows nothing of what is wrong with the line.
+//! What is long is cut around the place. Each character keeps its columns, so that the mark stands where
+//! it should, and one that would move the cursor becomes a question mark. Pure, and knows nothing of what is wrong with the line.
 
 use super::error::Problem;
 use super::repair::{line_of, mended_line};
 use super::source::Source;
 use crate::config::language::Language;
+use crate::config::terminal::{is_harmful, width_of};
 use crate::config::text::Encoding;
 
 /// In front of each line that is shown.
@@ -65,27 +66,27 @@ impl Excerpt {
         let blanks = line.chars().take_while(|c| c.is_whitespace()).count().min(self.at);
         let shown: Vec<char> = line.chars().skip(blanks).map(|c| self.visible(c)).collect();
         let at = (self.at - blanks).min(shown.len());
-        let columns = |chars: &[char]| chars.iter().copied().map(width).sum::<usize>();
+        let columns = |chars: &[char]| chars.iter().copied().map(width_of).sum::<usize>();
         if columns(&shown) <= columns_max {
             return (shown.iter().collect(), columns(&shown[..at]));
         }
         let room = columns_max - 2 * CUT.len();
         // A third of the room is for what stands before the place.
         let (mut start, mut before) = (at, 0);
-        while start > 0 && before + width(shown[start - 1]) <= room / 3 {
+        while start > 0 && before + width_of(shown[start - 1]) <= room / 3 {
             start -= 1;
-            before += width(shown[start]);
+            before += width_of(shown[start]);
         }
         let (mut end, mut all) = (at, before);
-        while end < shown.len() && all + width(shown[end]) <= room {
-            all += width(shown[end]);
+        while end < shown.len() && all + width_of(shown[end]) <= room {
+            all += width_of(shown[end]);
             end += 1;
         }
         // What is left of the room is for what stands before, if the place is near the end.
-        while start > 0 && all + width(shown[start - 1]) <= room {
+        while start > 0 && all + width_of(shown[start - 1]) <= room {
             start -= 1;
-            before += width(shown[start]);
-            all += width(shown[start]);
+            before += width_of(shown[start]);
+            all += width_of(shown[start]);
         }
         let front = if start > 0 { CUT } else { "" };
         let back = if end < shown.len() { CUT } else { "" };
@@ -97,40 +98,9 @@ impl Excerpt {
         match c {
             '\t' => ' ',
             _ if self.ascii && !c.is_ascii() => '?',
-            _ => visible(c),
+            _ if is_harmful(c) => '?',
+            _ => c,
         }
-    }
-}
-
-/// The character, or a question mark for one that would move the cursor, turn the direction of the
-/// text, or not be seen at all.
-pub(in crate::config) fn visible(c: char) -> char {
-    let unseen = matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e0fff}');
-    if unseen || c.is_control() {
-        '?'
-    } else {
-        c
-    }
-}
-
-/// How many columns of a terminal a character takes.
-fn width(c: char) -> usize {
-    match c {
-        // Marks that stand on the character before.
-        '\u{300}'..='\u{36f}' | '\u{fe00}'..='\u{fe0f}' => 0,
-        '\u{1100}'..='\u{115f}'
-        | '\u{2e80}'..='\u{303e}'
-        | '\u{3041}'..='\u{a4cf}'
-        | '\u{ac00}'..='\u{d7a3}'
-        | '\u{f900}'..='\u{faff}'
-        | '\u{fe30}'..='\u{fe6f}'
-        | '\u{ff00}'..='\u{ff60}'
-        | '\u{ffe0}'..='\u{ffe6}'
-        | '\u{1f300}'..='\u{1faff}'
-        | '\u{20000}'..='\u{3fffd}' => 2,
-        _ => 1,
     }
 }
 
@@ -151,7 +121,7 @@ mod tests {
         let mut column = 0;
         let under = lines[1].chars().find(|&c| {
             let here = column == mark;
-            column += width(c);
+            column += width_of(c);
             here
         });
         assert!(column <= LINE_COLUMNS_MAX + INDENT.len(), "{told}");

@@ -3,6 +3,7 @@
 //! Owns what is telling and what is chatter. Pure; `outcome` asks.
 
 use super::exit::says;
+use crate::config::terminal::harmless;
 
 /// A reason is cut after this many bytes: it shares a log line with other things.
 const REASON_BYTES_MAX: usize = 300;
@@ -49,19 +50,9 @@ const CHATTER: &[&str] = &[
 ];
 
 fn visible(line: &[u8]) -> String {
-    let shown = String::from_utf8_lossy(&line[..line.len().min(REASON_BYTES_MAX)]);
-    let mut text = String::with_capacity(shown.len());
-    for character in shown.chars() {
-        if character.is_control() {
-            text.extend(character.escape_default());
-        } else {
-            text.push(character);
-        }
-    }
-    if line.len() > REASON_BYTES_MAX {
-        text.push_str("...");
-    }
-    text
+    let start = &line[..line.len().min(REASON_BYTES_MAX)];
+    let cut = if start.len() < line.len() { "..." } else { "" };
+    harmless(&String::from_utf8_lossy(start)) + cut
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! files of `check` make findings, `mod` prints them.
 
 use crate::config::language::Language;
+use crate::config::terminal::harmless;
 use crate::config::Error as ConfigError;
 use crate::tell::report::count;
 
@@ -86,17 +87,8 @@ impl Finding {
     fn lines(&self) -> String {
         let colon = if self.place.is_empty() { "" } else { ": " };
         let line = format!("{}: {}{colon}{}", self.severity.label(), self.place, self.text);
-        format!("{}\n{}", visible(&line), self.below)
+        format!("{}\n{}", harmless(&line), self.below)
     }
-}
-
-/// Names may hold anything; a line stays one line, and a terminal is sent no commands.
-fn visible(line: &str) -> String {
-    let character = |c: char| match c.is_control() {
-        true => c.escape_default().to_string(),
-        false => c.to_string(),
-    };
-    line.chars().map(character).collect()
 }
 
 /// All lines, in the order of the findings; what is fine is only counted, unless `every` finding is

@@ -8,10 +8,12 @@ mod state;
 
 use self::state::{Alert, States, Subject};
 use crate::config;
+use crate::config::terminal::harmless;
 use crate::engine::time::Time;
 use crate::engine::Report;
 use crate::rsync::told::outcome;
 use crate::sys::channel::{channel, Receiver, Sender};
+use crate::tell::report;
 use crate::tell::user_command::{self, Failure, Output, LIMIT};
 use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -175,10 +177,9 @@ fn work(
 }
 
 fn failure(failure: &outcome::Failure) -> String {
-    let text = crate::tell::report::failure(failure);
-    // A NUL would keep the command from being started, and the rest of the control characters from
+    // A NUL would keep the command from being started, and other control characters the message from
     // being sent by mail.
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    harmless(&report::failure(failure))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! status and the headers count; the body is passed over, so that the server can send it before the
 //! connection is closed. Everything that is kept is bounded. `connection` feeds it.
 
+use crate::config::terminal::harmless;
 use std::fmt;
 
 /// Status line and headers together, in bytes. Servers themselves allow their clients about 8 KB.
@@ -227,12 +228,7 @@ fn first_line(head: &[u8]) -> &[u8] {
 /// A foreign line for the log: short, and with nothing in it that a terminal could obey.
 pub fn shown(line: &[u8]) -> String {
     const SHOWN_BYTES_MAX: usize = 200;
-    let bytes = line.iter().take(SHOWN_BYTES_MAX);
-    let shown = bytes.map(|&byte| match byte {
-        b'"' | b'\'' => char::from(byte).to_string(),
-        _ => std::ascii::escape_default(byte).to_string(),
-    });
-    shown.collect()
+    harmless(&String::from_utf8_lossy(&line[..line.len().min(SHOWN_BYTES_MAX)]))
 }
 
 fn find(bytes: &[u8], part: &[u8]) -> bool {
@@ -302,7 +298,7 @@ mod tests {
             ("HTTP/1.1 -20 OK\r\n\r\n", not_http("HTTP/1.1 -20 OK")),
             ("HTTP/1.1 999 OK\r\n\r\n", not_http("HTTP/1.1 999 OK")),
             ("HTTP/1.x 200 OK\r\n\r\n", not_http("HTTP/1.x 200 OK")),
-            ("\x1b[31m\n", not_http("\\x1b[31m")),
+            ("\x1b[31m\n", not_http("\\u{1b}[31m")),
         ] {
             let single = bytes.as_bytes().chunks(1);
             let mut answer = Answer::new(false);

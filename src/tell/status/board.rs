@@ -1,6 +1,7 @@
 //! What is shown of roots and remotes that the engine does not know: their names, and the last error
 //! of each remote, as the log had it. Pure; the loop tells it of every report.
 
+use crate::config::terminal::harmless;
 use crate::engine::{RemoteId, Report};
 use crate::tell::report::{advised, failure};
 
@@ -92,11 +93,6 @@ impl Board {
     }
 }
 
-/// A text that leaves a terminal as it is and stays in its line.
-fn harmless(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,7 +104,7 @@ mod tests {
     fn the_last_error_stays_and_is_one_harmless_line() {
         let remotes = vec![Named { name: "h::m\x1b[2J".into(), ..Named::default() }];
         let mut board = Board::new(Names { remotes, ..Names::default() });
-        assert_eq!(board.names.remotes[0].name, "h::m [2J");
+        assert_eq!(board.names.remotes[0].name, r"h::m\u{1b}[2J");
         assert_eq!(board.error(0), None);
         let named = ["a", "b\n", "c", "d", "e"].map(|path| path.as_bytes().to_vec()).to_vec();
         let outcome = Outcome::of(&Exit::with_code(10, "rsync: no\x07 route"), None);

@@ -4,6 +4,7 @@
 //! has to say.
 
 use super::snapshot::{RemoteView, RootView, Snapshot};
+use crate::config::terminal::{width, width_of};
 use crate::engine::tally::Extent;
 use crate::tell::report::size;
 
@@ -134,19 +135,6 @@ pub fn wrapped(indent: &str, text: &str) -> Vec<String> {
     }
     lines.push(line);
     lines
-}
-
-fn width(text: &str) -> usize {
-    text.chars().map(width_of).sum()
-}
-
-/// Columns of a character on a terminal: two from the Hangul on, where the wide ones begin.
-fn width_of(c: char) -> usize {
-    if u32::from(c) >= 0x1100 {
-        2
-    } else {
-        1
-    }
 }
 
 /// A length of time in one or two units.
