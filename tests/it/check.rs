@@ -1,7 +1,7 @@
 //! `--check`: what it finds in set-ups that are broken in one way each, what it ends with, and that
 //! it leaves no trace.
 
-use crate::harness::{run_without_trace, Daemon, Ended, Mirror, Plan, Sshd};
+use crate::harness::{run_without_trace, Daemon, Exit, Mirror, Plan, Sshd};
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::{symlink, PermissionsExt};
@@ -39,7 +39,7 @@ fn password_file(plan: &Plan, password: &str, mode: u32) -> PathBuf {
 /// Sees that it ends with this code, and that some line begins and goes on like this.
 fn finds(plan: &Plan, code: i32, severity: &str, text: &str) {
     let ended = run_without_trace(plan, &["--check"]);
-    let Ended { stdout, stderr, .. } = &ended;
+    let Exit { stdout, stderr, .. } = &ended;
     assert_eq!(ended.code, Some(code), "{text}\n{stdout}{stderr}");
     let start = format!("{severity}: ");
     let said = stdout.lines().any(|line| line.starts_with(&start) && line.contains(text));
@@ -292,7 +292,7 @@ fn a_remote_that_takes_connections_and_says_nothing_is_found() {
     assert!(ended.stdout.contains("127.0.0.1::module0 answers"), "{}", ended.stdout);
 }
 
-fn check_beside(mirror: &Mirror, file: &Path) -> Ended {
+fn check_beside(mirror: &Mirror, file: &Path) -> Exit {
     let args = ["--check".into(), "-o".into(), file.as_os_str().to_owned()];
     let elsewhere = mirror.dir().join("elsewhere");
     fs::create_dir_all(&elsewhere).unwrap();

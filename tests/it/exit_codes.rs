@@ -11,9 +11,9 @@ const REFUSED_WAIT: Duration = Duration::from_secs(100);
 /// With pauses that double there are fewer in the time that this takes, on any machine.
 const RUNS_MAX: usize = 30;
 
-/// What a run's end means for its remote, as far as the log tells.
+/// What a run's exit means for its remote, as far as the log tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Class {
+enum Outcome {
     /// Nothing is owed.
     Done,
     /// What was named is tried again, nothing else waits.
@@ -24,11 +24,11 @@ enum Class {
     Refused,
 }
 
-use Class::{Done, Partial, Refused, Unreachable};
 use End::{Code, Signal};
+use Outcome::{Done, Partial, Refused, Unreachable};
 
-/// How a run ends and what it says then, the class, and words of the line in the log.
-type Row = (End, &'static str, Class, &'static str);
+/// How a run ends and what it says then, the outcome, and words of the line in the log.
+type Row = (End, &'static str, Outcome, &'static str);
 
 const TABLE: [Row; 29] = [
     (Code(24), "file has vanished: \"x\"\n", Done, ""),
@@ -86,7 +86,7 @@ fn failures(mirror: &Mirror, module: &str) -> Vec<String> {
     told.filter(failed).map(str::to_string).collect()
 }
 
-fn class(told: &str) -> Class {
+fn outcome(told: &str) -> Outcome {
     let Some((_, pause)) = told.split_once("next try in ") else { return Partial };
     let seconds: u64 = pause.trim_end_matches(" s").parse().unwrap();
     if seconds >= 60 {
@@ -111,9 +111,9 @@ fn whatever_a_run_ends_with_is_said_once_and_everything_arrives_in_the_end() {
     }
     fs::write(mirror.root.join("owed"), "content").unwrap();
     fs::remove_dir_all(mirror.root.join("gone")).unwrap();
-    for (module, (end, _, class, _)) in modules.iter().zip(TABLE) {
+    for (module, (end, _, outcome, _)) in modules.iter().zip(TABLE) {
         // What was tried more than once was kept, and is said once all the same.
-        let runs = if class == Refused || class == Done { 1 } else { 3 };
+        let runs = if outcome == Refused || outcome == Done { 1 } else { 3 };
         until(&format!("{end:?}: {runs} runs"), Duration::from_secs(60), || {
             let count = stand_in.runs(module);
             if count >= runs {
@@ -135,7 +135,7 @@ fn whatever_a_run_ends_with_is_said_once_and_everything_arrives_in_the_end() {
         let told = failures(&mirror, module);
         assert_eq!(told.len(), 1, "{end:?} {says:?}: {told:?}");
         assert!(told[0].contains(words), "{end:?} {says:?}: {}", told[0]);
-        assert_eq!(class(&told[0]), expected, "{end:?} {says:?}: {}", told[0]);
+        assert_eq!(outcome(&told[0]), expected, "{end:?} {says:?}: {}", told[0]);
         eventually(&format!("what {end:?} left is in the fail log"), || {
             let text = fs::read_to_string(&fail_log).unwrap_or_default();
             text.lines().any(|line| {

@@ -6,7 +6,7 @@
 //! value, by whatever the test ends.
 
 use super::child::Child;
-use super::sersync::{binary, Ended};
+use super::sersync::{binary, Exit};
 use super::{scratch, until, ConfXml, DEADLINE};
 use std::cell::Cell;
 use std::fs;
@@ -110,7 +110,7 @@ impl Machine {
     }
 
     /// Runs a line of shell to its end, with an environment as small as cron's.
-    pub fn run(&self, line: &str) -> Ended {
+    pub fn run(&self, line: &str) -> Exit {
         let number = self.commands.replace(self.commands.get() + 1);
         let file = |ending: &str| format!("{}/{number}.{ending}", self.work);
         let [script, out, err, code] = ["sh", "out", "err", "code"].map(file);
@@ -130,7 +130,7 @@ impl Machine {
             let told = fs::read_to_string(self.path(&code)).map_err(|_| read(&err))?;
             told.trim().parse().map_err(|_| told)
         });
-        Ended { code: Some(code), stdout: read(&out), stderr: read(&err) }
+        Exit { code: Some(code), stdout: read(&out), stderr: read(&err) }
     }
 
     /// Runs a line that ends with 0, and gives its standard output.

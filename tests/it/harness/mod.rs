@@ -39,7 +39,7 @@ pub use mounts::{Image, Mounts};
 pub use old_kernel::{listed, Kernel};
 pub use old_rsync::{path, path_of, Version};
 pub use rest::{rest_for, switches};
-pub use sersync::{binary, program, run_to_end, Ended};
+pub use sersync::{binary, program, run_to_end, Exit};
 pub use sshd::Sshd;
 pub use stand_in::{End, StandIn};
 pub use traceless::run_without_trace;

@@ -40,7 +40,7 @@ pub struct How {
 }
 
 /// How a program ended that ends by itself.
-pub struct Ended {
+pub struct Exit {
     /// The exit code; none if a signal ended it.
     pub code: Option<i32>,
     pub stdout: String,
@@ -48,11 +48,11 @@ pub struct Ended {
 }
 
 /// Runs the program to its end in `dir`, with `variables` set; panics if it goes on running.
-pub fn run_to_end(dir: &Path, args: &[OsString], variables: &[(&str, &str)]) -> Ended {
+pub fn run_to_end(dir: &Path, args: &[OsString], variables: &[(&str, &str)]) -> Exit {
     let mut sersync = Sersync::start(dir, args, variables, &How::default());
     let what = format!("sersync {args:?} ends by itself");
     let status = until(&what, DEADLINE, || sersync.ended().ok_or_else(|| sersync.show()));
-    Ended { code: status.code(), stdout: sersync.stdout(), stderr: sersync.stderr() }
+    Exit { code: status.code(), stdout: sersync.stdout(), stderr: sersync.stderr() }
 }
 
 impl Sersync {

@@ -1,6 +1,6 @@
 //! Runs that must not leave a trace: what a plan has on both sides is the same before and after.
 
-use super::sersync::{run_to_end, Ended};
+use super::sersync::{run_to_end, Exit};
 use super::{Plan, Tree};
 use std::ffi::OsString;
 use std::fs;
@@ -11,7 +11,7 @@ const OUTPUT: [&str; 2] = ["stdout", "stderr"];
 
 /// Runs the program to its end with these arguments and `-o FILE`. Panics if that has changed the
 /// root, a remote, or any file beside the configuration, where the fail log is.
-pub fn run_without_trace(plan: &Plan, args: &[&str]) -> Ended {
+pub fn run_without_trace(plan: &Plan, args: &[&str]) -> Exit {
     let file = plan.write_conf();
     let dir = file.parent().unwrap();
     let mut args: Vec<OsString> = args.iter().map(OsString::from).collect();
