@@ -3,5 +3,6 @@
 //! Pure: nothing here starts a process or looks at a file. May name `config` alone.
 
 pub mod asked;
+pub mod shell;
 pub mod temporary;
 pub mod told;

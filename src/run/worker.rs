@@ -4,8 +4,8 @@
 //! after the other. Threads are started as they are needed, at most as many as rsync may have
 //! processes.
 
-mod hearing;
 mod job_paths;
+mod listener;
 mod looker;
 mod remote;
 mod renames;
@@ -15,18 +15,19 @@ mod whole;
 pub use self::remote::{Excludes, WorkerRemote};
 pub use self::standby::Standby;
 
-use self::hearing::Hearing;
 use self::job_paths::{halves, JobPaths};
+use self::listener::Listener;
 use crate::config::Address;
 use crate::engine::rel_path::RelPath;
 use crate::engine::watching::settle::Stamp;
 use crate::engine::{Job, JobId, RemoteId, Work};
 use crate::rsync::asked::plan::Deletes;
+use crate::rsync::asked::progress;
 use crate::rsync::asked::run::{Purpose, Run};
 use crate::rsync::told::exit::{Exit, ExitStatus};
 use crate::rsync::told::failed::failed_paths;
 use crate::rsync::told::outcome::{Blame, Outcome};
-use crate::rsync::told::progress::{self, Sample};
+use crate::rsync::told::progress::Sample;
 use crate::sys::channel::{channel, Receiver, Sender};
 use crate::sys::orphans;
 use crate::sys::process::{self, Started};
@@ -367,9 +368,9 @@ impl<'a> Runner<'a> {
         }
         self.say(run);
         let shared = self.shared;
-        let mut hearing = Hearing::new(run.purpose, self.job, &shared.tell);
-        let ran = standby.run(run, &shared.stop, &mut |said| hearing.hear(said));
-        self.sent(hearing.literal());
+        let mut listener = Listener::new(run.purpose, self.job, &shared.tell);
+        let ran = standby.run(run, &shared.stop, &mut |said| listener.hear(said));
+        self.sent(listener.literal());
         Some(outcome(self.remote, ran)).filter(Outcome::gets_through)
     }
 
@@ -380,11 +381,11 @@ impl<'a> Runner<'a> {
         }
         self.say(run);
         let shared = self.shared;
-        let mut hearing = Hearing::new(run.purpose, self.job, &shared.tell);
+        let mut listener = Listener::new(run.purpose, self.job, &shared.tell);
         let started = started(self.remote, &run.args, run.purpose);
-        let heard = &mut |said: &[u8]| hearing.hear(said);
+        let heard = &mut |said: &[u8]| listener.hear(said);
         let ran = process::run_started(started, &run.input, &shared.stop, heard);
-        self.sent(hearing.literal());
+        self.sent(listener.literal());
         outcome(self.remote, ran)
     }
 
@@ -401,7 +402,7 @@ impl<'a> Runner<'a> {
 /// rsync with these arguments, as every run of a remote is started.
 fn started(remote: &WorkerRemote, args: &[OsString], purpose: Purpose) -> io::Result<Started> {
     let mut command =
-        command(&progress::told(args, purpose, remote.route.local), &remote.route.root);
+        command(&progress::telling(args, purpose, remote.route.local), &remote.route.root);
     command.env(orphans::MARK, &remote.mark);
     let over_tcp = matches!(remote.route.address, Address::Daemon { .. });
     Ok(Started::new(command)?.over_tcp(over_tcp))

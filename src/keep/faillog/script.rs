@@ -22,7 +22,7 @@ use super::record::{goes_to, start, Creditor, Mode, Record, HEADER};
 use crate::engine::rel_path::RelPath;
 use crate::rsync::asked::plan::Gone;
 use crate::rsync::asked::repair::{self, Kind, INCLUDE};
-use crate::rsync::asked::shell;
+use crate::rsync::shell;
 use crate::rsync::told::exit::ExitStatus;
 
 /// Paths in one command: what people can still read, and what is done again if one of them fails.

@@ -10,8 +10,8 @@ use super::pattern;
 use super::plan::{ancestors, words};
 use super::route::RemoteRoute;
 use super::run::{Purpose, Run};
-use super::shell;
 use crate::config::Address;
+use crate::rsync::shell;
 
 /// A file is worth a run from this size on; below, sending it again costs no more.
 pub const FILE_BYTES_MIN: u64 = 64 * 1024;

@@ -12,9 +12,9 @@ use std::path::PathBuf;
 use super::capability::Capability;
 use super::params::{self, Found};
 use super::remote_shell::{self, port_words, RemoteShell};
-use super::shell;
 use super::timeout::{CONNECT_TIMEOUT_S, TIMEOUT_S};
 use crate::config::{Address, Rsync};
+use crate::rsync::shell;
 use crate::rsync::told::login::Login;
 
 /// Where SSH servers listen that nobody has told otherwise.

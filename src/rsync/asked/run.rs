@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::shell;
+use crate::rsync::shell;
 
 /// What a run is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -274,6 +274,14 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_said_more_than_was_kept_names_nothing() {
+        let whole = Exit::with_code(23, "cannot delete non-empty directory: a\n");
+        let cut = Exit { is_cut: true, ..whole.clone() };
+        let named = |exit| failed_paths(exit, Path::new("/w/root"), &daemon("m")).len();
+        assert_eq!([named(&whole), named(&cut)], [1, 0]);
+    }
+
+    #[test]
     fn other_lines_name_nothing_and_names_come_once() {
         let stderr = "file has vanished: \"/w/root/x\"\nskipping non-regular file \"p\"\n\
             *** Skipping any contents from this failed directory ***\n\

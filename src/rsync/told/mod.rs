@@ -1,7 +1,8 @@
 //! What rsync says to us: what it did (`exit`), what that means (`outcome`), which paths it named, how
 //! far it has come.
 //!
-//! Pure. [`outcome`] decides once what an end means; whoever needs it is handed the value.
+//! Pure, and names nothing of `asked`. Whoever ran rsync has [`outcome`] decide, once, what its exit
+//! means; whoever else needs to know is handed the value.
 
 pub mod advice;
 pub mod exit;

@@ -1,40 +1,12 @@
 //! What a run says of itself on standard output: how far it has come, and what it has sent.
 //!
-//! Owns the words that make rsync say it, and how what it says is read. Pure; `worker` adds the words
-//! to what it runs and hands over what it hears, in pieces of any length. The words are in no command
-//! that is shown or kept: they change nothing of what a run does.
+//! Owns how that is read; the words that make rsync say it are those of `asked::progress`. Pure; the
+//! worker hands over what it hears, in pieces of any length.
 
-use crate::rsync::asked::capability::Capability;
-use crate::rsync::asked::params::{self, Found};
-use crate::rsync::asked::run::Purpose;
-use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-
-/// Options of the user's that would hide what is to be read, or round it to `1.23M`.
-const HIDING: &[(Option<u8>, &str)] = &[(Some(b'q'), "quiet"), (Some(b'h'), "human-readable")];
-/// Options that would have it said on standard error, where the faults are.
-const ELSEWHERE: &[&str] = &["stderr", "msgs2stderr"];
 /// What stands before the number of bytes that were sent because the far side did not have them.
 const LITERAL: &[u8] = b"Literal data: ";
 /// No line that is read is as long. Of longer ones, which have file names in them, nothing is kept.
 const LINE_BYTES_MAX: usize = 160;
-
-/// The arguments of a run, with the words for what is to be read of it. They stand last: of two words
-/// the later one counts.
-pub fn told(args: &[OsString], purpose: Purpose, local: Capability) -> Vec<OsString> {
-    let words: Vec<Vec<u8>> = args.iter().map(|arg| arg.as_bytes().to_vec()).collect();
-    if params::name_one(&words, None, ELSEWHERE) {
-        return args.to_vec();
-    }
-    let hides = |option: &Found| HIDING.iter().any(|(short, long)| option.is(*short, long));
-    let mut words = params::without(&words, hides);
-    // Every far side knows it. With what the user says of --info, it counts least.
-    words.push(b"--stats".to_vec());
-    if purpose == Purpose::FullSync && local.progress() {
-        words.push(b"--info=progress2".to_vec());
-    }
-    words.into_iter().map(OsString::from_vec).collect()
-}
 
 /// How far a run has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,7 +27,7 @@ pub struct Sample {
 
 /// Reads what a run says.
 #[derive(Debug, Default)]
-pub struct Hearing {
+pub struct ProgressReader {
     /// How far it has come.
     pub sample: Option<Sample>,
     /// Bytes that were sent because the far side did not have them; it says so at its end.
@@ -64,7 +36,7 @@ pub struct Hearing {
     is_too_long: bool,
 }
 
-impl Hearing {
+impl ProgressReader {
     /// Takes what was said next.
     pub fn take(&mut self, said: &[u8]) {
         for part in said.split_inclusive(|byte| matches!(byte, b'\r' | b'\n')) {
@@ -142,40 +114,6 @@ fn number(text: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rsync::asked::capability::Version;
-
-    fn capability(minor: u16) -> Capability {
-        Capability { version: Version { major: 3, minor, patch: 0 } }
-    }
-
-    #[test]
-    fn what_is_to_be_read_is_said_whatever_the_user_wants_to_see() {
-        use Purpose::{Flat, FullSync, Level, Prune};
-        let end = ["--stats", "--info=progress2"];
-        for (args, purpose, minor, expected) in [
-            (&["-artuz", "-R", "./", "h::m"][..], FullSync, 1, &["-artuz", "-R", "./", "h::m"][..]),
-            (&["-a", "./"], FullSync, 0, &["-a", "./"]),
-            (&["-a", "./"], Flat, 2, &["-a", "./"]),
-            (&["-a", "./"], Level, 2, &["-a", "./"]),
-            (&["-a", "./"], Prune, 2, &["-a", "./"]),
-            (
-                &["-aqhhP", "--quiet", "-e", "ssh -q", "--info=none", "./"],
-                FullSync,
-                2,
-                &["-aP", "-e", "ssh -q", "--info=none", "./"],
-            ),
-        ] {
-            let args: Vec<_> = args.iter().map(OsString::from).collect();
-            let added = if purpose == FullSync && minor > 0 { 2 } else { 1 };
-            let expected: Vec<_> =
-                expected.iter().chain(&end[..added]).map(OsString::from).collect();
-            assert_eq!(told(&args, purpose, capability(minor)), expected);
-        }
-        for elsewhere in ["--stderr=all", "--msgs2stderr"] {
-            let args: Vec<_> = ["-a", elsewhere, "./"].iter().map(OsString::from).collect();
-            assert_eq!(told(&args, FullSync, capability(2)), args);
-        }
-    }
 
     const BETWEEN: Sample = Sample {
         files: 5,
@@ -216,9 +154,9 @@ mod tests {
             ("sent 1,234 bytes  received 5 bytes  1.00 bytes/sec", None),
             ("", None),
         ] {
-            let mut hearing = Hearing::default();
-            hearing.take(line.as_bytes());
-            assert_eq!(hearing.sample, expected, "{line}");
+            let mut reader = ProgressReader::default();
+            reader.take(line.as_bytes());
+            assert_eq!(reader.sample, expected, "{line}");
         }
     }
 
@@ -238,9 +176,9 @@ mod tests {
                 Some(7),
             ),
         ] {
-            let mut hearing = Hearing::default();
-            hearing.take(said.as_bytes());
-            assert_eq!(hearing.literal, expected, "{said:?}");
+            let mut reader = ProgressReader::default();
+            reader.take(said.as_bytes());
+            assert_eq!(reader.literal, expected, "{said:?}");
         }
     }
 
@@ -253,13 +191,13 @@ mod tests {
              \n\nNumber of files: 7\nLiteral data: 1,234 bytes\nx"
         );
         for size in [1, 7, 4096] {
-            let mut hearing = Hearing::default();
+            let mut reader = ProgressReader::default();
             said.as_bytes().chunks(size).for_each(|piece| {
-                hearing.take(piece);
-                assert!(hearing.line.len() <= LINE_BYTES_MAX);
+                reader.take(piece);
+                assert!(reader.line.len() <= LINE_BYTES_MAX);
             });
             let last = Sample { bytes: 2_345_678, percent: 43, ..BETWEEN };
-            assert_eq!((hearing.sample, hearing.literal), (Some(last), Some(1_234)), "{size}");
+            assert_eq!((reader.sample, reader.literal), (Some(last), Some(1_234)), "{size}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::WorkerMessage;
 use crate::engine::JobId;
 use crate::rsync::asked::run::Purpose;
-use crate::rsync::told::progress::{self, Sample};
+use crate::rsync::told::progress::{ProgressReader, Sample};
 use crate::sys::channel::Sender;
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 const TELL: Duration = Duration::from_millis(500);
 
 /// Hears one run.
-pub(super) struct Hearing<'a> {
-    heard: progress::Hearing,
+pub(super) struct Listener<'a> {
+    reader: ProgressReader,
     tell: &'a Sender<WorkerMessage>,
     /// Of a full sync, the only run that says how far it has come.
     job: Option<JobId>,
@@ -21,21 +21,21 @@ pub(super) struct Hearing<'a> {
     told_at: Option<Instant>,
 }
 
-impl<'a> Hearing<'a> {
+impl<'a> Listener<'a> {
     pub(super) fn new(
         purpose: Purpose,
         job: JobId,
         tell: &'a Sender<WorkerMessage>,
-    ) -> Hearing<'a> {
+    ) -> Listener<'a> {
         let job = Some(job).filter(|_| purpose == Purpose::FullSync);
-        let heard = progress::Hearing::default();
-        Hearing { heard, tell, job, told: None, told_at: None }
+        let reader = ProgressReader::default();
+        Listener { reader, tell, job, told: None, told_at: None }
     }
 
     /// The run has said this, or has been silent for a while.
     pub(super) fn hear(&mut self, said: &[u8]) {
-        self.heard.take(said);
-        let (Some(job), Some(sample)) = (self.job, self.heard.sample) else { return };
+        self.reader.take(said);
+        let (Some(job), Some(sample)) = (self.job, self.reader.sample) else { return };
         let due = self.told_at.is_none_or(|at| at.elapsed() >= TELL);
         if due && self.told != Some(sample) {
             (self.told, self.told_at) = (Some(sample), Some(Instant::now()));
@@ -46,6 +46,6 @@ impl<'a> Hearing<'a> {
 
     /// Bytes that it has sent because the far side did not have them, if it has said so.
     pub(super) fn literal(&self) -> Option<u64> {
-        self.heard.literal
+        self.reader.literal
     }
 }
