@@ -30,7 +30,9 @@ use crate::run::setup::{ReadAgain, Setup};
 use crate::run::ssh::Sockets;
 use crate::run::standbys::Standbys;
 use crate::run::walk::{below, Trouble, WalkMessage, WalkedRoot, Walks};
-use crate::run::worker::{Finished, Standby, WorkerMessage, WorkerRemote, Workers};
+use crate::run::worker::{
+    share_connections, Finished, Standby, WorkerMessage, WorkerRemote, Workers,
+};
 use crate::sys::channel::{channel, Receiver};
 use crate::sys::clock;
 use crate::sys::epoll::Epoll;
@@ -54,7 +56,8 @@ const STOP_MS: u64 = 10_000;
 /// What they get after that to be gone.
 const KILL_MS: u64 = 2_000;
 
-/// Tokens of the descriptors; the roots' follow the last.
+/// What epoll gives back for each descriptor that is waited for. The inotify instances of the roots are
+/// numbered from `FIRST_ROOT` on.
 const SIGNALS: u64 = 0;
 const JOBS: u64 = 1;
 const WALKS: u64 = 2;
@@ -71,14 +74,14 @@ struct Loop {
     signals: Signals,
     roots: Vec<Arc<WalkedRoot>>,
     remotes: Vec<Arc<WorkerRemote>>,
-    /// Of the SSH connections; they are closed at the end.
+    /// The sockets of shared SSH connections; dropping them closes the connections.
     _sockets: Option<Sockets>,
     workers: Workers,
     from_workers: Receiver<WorkerMessage>,
     standbys: Standbys<Standby>,
     /// How many processors there are for this program.
     processors: usize,
-    /// Told by the kernel, for the sake of the standbys.
+    /// Tells when something is mounted or unmounted: see `leave_lost_roots`.
     _mounts: Option<Mounts>,
     walks: Walks,
     from_walks: Receiver<WalkMessage>,
@@ -91,7 +94,7 @@ struct Loop {
     plugins: Option<Plugins>,
     alerts: Option<Alerts>,
     status: StatusPage,
-    /// Its server is not waited for now.
+    /// The status server has answered enough for now, and its descriptor is not waited for.
     status_rests: bool,
     /// When the process started.
     started: Instant,
@@ -106,9 +109,9 @@ struct Loop {
     /// Closed to end the running jobs.
     running: Option<PipeWriter>,
     read_again: ReadAgain,
-    /// The configuration has been read again, and this loop ends for the next.
+    /// A configuration that has been read again: this loop ends, and the next one begins with it.
     next: Option<Setup>,
-    /// What is left out now, to see whether the next configuration leaves out something else.
+    /// The `filter` of this configuration, to be compared with that of the next one.
     leaves_out: config::FilterSettings,
 }
 
@@ -148,12 +151,13 @@ impl Loop {
         let (walks_tell, from_walks) = channel()?;
         epoll.add(&from_walks, WALKS)?;
         let (stop, running) = io::pipe()?;
-        let sockets = Sockets::open(&mut setup.remotes);
+        let sockets = share_connections(&mut setup.remotes);
 
         let modify = if setup.events.modify { event::mask::MODIFY } else { 0 };
         let mut walked = Vec::new();
         for (number, root) in setup.config.roots.iter().enumerate() {
-            // What stays watched goes on telling: nothing is missed between two configurations.
+            // The next loop keeps the inotify instance of a root, so that no event is missed between two
+            // configurations.
             let kept = old.iter().find(|old| old.path == root.watch);
             let inotify = match kept {
                 Some(old) => old.inotify.clone(),
@@ -171,7 +175,7 @@ impl Loop {
         let mut standings = setup.resumes.iter().map(|resume| resume.standing);
         let root = |(root, empty): (&config::Root, &bool)| RootSettings {
             filter: setup.filter.clone(),
-            // A plugin that runs alone is told at the pace of a remote that takes everything at once.
+            // A plugin that runs alone counts as a remote of the root, for which every job has ended at once.
             remotes: match root.remotes.len() {
                 0 => vec![Standing::From(clock::file_stamp_ns())],
                 number => standings.by_ref().take(number).collect(),
@@ -329,13 +333,14 @@ impl Loop {
         }
         let commands = self.plugins.as_ref().is_some_and(Plugins::is_busy)
             || self.alerts.as_ref().is_some_and(Alerts::is_busy);
-        // What is being scanned is known by the next loop only once it has been handed over.
+        // The next loop learns of changes found by a scan only from the state, so the scans have to end first.
         let unseen = self.next.is_some() && !self.engine.sees_everything() && now < stop_at;
         let busy = self.workers.under_way() > 0 || commands || unseen;
         Ok(busy && now < stop_at + KILL_MS)
     }
 
-    /// Whether a root is back. An empty directory is not what has gone.
+    /// Looks whether a root that was gone is back. An empty directory may be the mount point of a disk that
+    /// is still missing, so it does not count.
     fn check_root(&mut self, root: RootId) {
         let path = &self.roots[root.0].path;
         let Ok(later) = Ground::of(path) else { return };
@@ -380,7 +385,7 @@ impl Loop {
             alerts.report(report, now);
         }
         if let Report::Halted(root, _) = report {
-            // They are in the directory that is gone, and would keep its disk busy.
+            // They have their working directory in the one that is gone, and would keep its disk busy.
             let (remotes, path) = (&self.remotes, &self.roots[root.0].path);
             self.standbys.let_go(|remote| remotes[remote.0].route.root == *path);
         }
@@ -436,7 +441,7 @@ impl Loop {
         if let Some(deletes) = stand.filter(|_| self.stop_at.is_none()) {
             self.standbys.want(remote, deletes, self.now());
         }
-        // The engine wants to know first of everything that the job can have seen.
+        // What the job can have seen must be known to the engine before the end of the job is.
         self.read_before_job_end()?;
         self.handle(Input::JobEnded(job, outcome, literal));
         Ok(())
@@ -453,7 +458,7 @@ impl Loop {
                 self.walks.ended();
                 entries.into_iter().for_each(|entries| self.status.count(root, entries));
                 self.handle(Input::ScanEnded(root, scan));
-                // Even if nothing happens, the engine learns that it has seen everything.
+                // Even where nothing happens, this tells the engine up to when it has seen all events.
                 self.events_came(root)?;
             }
             Some(WalkMessage::Trouble(root, path, trouble)) => {

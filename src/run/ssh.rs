@@ -1,7 +1,7 @@
 //! The SSH client on this machine, and the connections that its runs share.
 //!
 //! Owns where the sockets of the connections are, and their end. A connection is made by the first run
-//! that finds none (`rsync::remote_shell` has the options), and stays for a while after each run: so a
+//! that finds none (`rsync::asked::remote_shell` has the options), and stays for a while after each run: so a
 //! single change does not pay for a handshake. Nothing depends on it: without a socket, or with one
 //! behind which nobody answers, ssh makes a new connection. `prepare` asks for the client, the loop
 //! keeps the sockets, and a worker closes a connection over which a run has failed.
@@ -10,7 +10,6 @@ use crate::config::{Address, Rsync};
 use crate::rsync::asked::remote_shell::{
     can_share, may_name_socket, openssh_version, RemoteShell, Version, SSH,
 };
-use crate::run::worker::WorkerRemote;
 use crate::sorted::SortedMap;
 use crate::sys::private_directory::{self, PrivateDirectory};
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
@@ -19,18 +18,17 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How the directory of the sockets is called, before the process number.
 const PREFIX: &str = "sersync-ssh-";
-/// The kernel takes 107 bytes for a socket's path. ssh makes the socket under a name of 17 bytes more
-/// and renames it.
+/// The kernel takes 107 bytes for a socket's path. ssh makes the socket under a temporary name, which is 17
+/// bytes longer, and renames it.
 const SOCKET_PATH_BYTES_MAX: usize = 90;
-/// The room for a socket's name in that: a slash and the number of the remote.
+/// What a socket's name takes of these: a slash and the number of the remote.
 const SOCKET_NAME_BYTES_MAX: usize = 6;
-/// What all connections together get to close. One that does not answer ends by itself: it is not
-/// worth more of the time in which a program that was asked to end should do so.
+/// How long it may take to close all connections together. One that does not answer by then ends by itself
+/// later; this program was asked to end and should not wait for it.
 const CLOSE_MAX: Duration = Duration::from_millis(1_000);
 
 /// The clients on this machine, each asked once for its version.
@@ -43,8 +41,8 @@ impl Clients {
     /// The client with which the runs of a remote can share a connection, if there is one; otherwise
     /// each run has a connection of its own.
     ///
-    /// A user who named no remote shell gets one that suits the client here: what is not OpenSSH does
-    /// not know OpenSSH's options.
+    /// Where the user named no remote shell and the client is not OpenSSH, plain `ssh` is named in the
+    /// parameters: such a client does not know the options that are added otherwise.
     pub fn suit(&mut self, address: &Address, rsync: &mut Rsync) -> Option<OsString> {
         if !matches!(address, Address::Ssh { .. }) {
             return None;
@@ -65,25 +63,27 @@ impl Clients {
     }
 }
 
-/// OpenSSH's version; of a client that cannot be run the first rsync says so.
+/// The version of an OpenSSH client. If the client cannot be run, nothing is said here: the first rsync will
+/// fail and say it.
 pub fn version(program: &OsStr) -> Option<Version> {
     let told = Command::new(program).arg("-V").stdin(Stdio::null()).output().ok()?;
     openssh_version(&[told.stderr, told.stdout].concat())
 }
 
-/// The sockets of all remotes; the connections are closed when the value goes.
+/// The sockets of all remotes. When the value is dropped, the connections are closed.
 #[derive(Debug)]
 pub struct Sockets {
-    connections: Vec<Connection>,
-    /// Removed with the value.
+    /// Of each remote, if its runs can share one.
+    connections: Vec<Option<Connection>>,
+    /// Removed when it is dropped.
     _directory: PrivateDirectory,
 }
 
 impl Sockets {
-    /// Gives each remote whose runs can share a connection a socket of its own. `None` if there is no
-    /// such remote, or no place for sockets: that is said, and each run makes a connection of its own.
-    pub fn open(remotes: &mut [Arc<WorkerRemote>]) -> Option<Sockets> {
-        remotes.iter().find(|remote| remote.ssh_client.is_some())?;
+    /// A socket for each remote that has a client with which its runs can share a connection. `None` if there
+    /// is no such remote, or no place for sockets: that is said, and each run makes a connection of its own.
+    pub fn open(clients: Vec<Option<OsString>>) -> Option<Sockets> {
+        clients.iter().flatten().next()?;
         let places = places();
         private_directory::remove_leftovers(&places, PREFIX);
         let fits = |path: &Path| {
@@ -101,22 +101,23 @@ impl Sockets {
                 return None;
             }
         };
-        let mut connections = Vec::new();
-        for (number, remote) in remotes.iter_mut().enumerate() {
-            let Some(client) = remote.ssh_client.clone() else { continue };
+        let connection = |(number, client): (usize, Option<OsString>)| {
             let socket = directory.path().join(number.to_string());
-            let connection = Connection { client, socket };
-            connections.push(connection.clone());
-            let connection = Some(connection);
-            *remote = Arc::new(WorkerRemote { connection, ..WorkerRemote::clone(remote) });
-        }
+            client.map(|client| Connection { client, socket })
+        };
+        let connections = clients.into_iter().enumerate().map(connection).collect();
         Some(Sockets { connections, _directory: directory })
+    }
+
+    /// The connection of each remote, in the order of the clients.
+    pub fn connections(&self) -> &[Option<Connection>] {
+        &self.connections
     }
 }
 
 impl Drop for Sockets {
     fn drop(&mut self) {
-        close(self.connections.iter().filter(|connection| connection.stands()));
+        close(self.connections.iter().flatten().filter(|connection| connection.stands()));
     }
 }
 
@@ -134,7 +135,7 @@ impl Connection {
         self.socket.parent().is_some_and(private_directory::is_ours).then_some(&self.socket)
     }
 
-    /// Is there one, as far as can be seen without asking it?
+    /// Whether there is one, as far as its socket shows.
     pub fn stands(&self) -> bool {
         self.socket.exists()
     }
@@ -143,7 +144,7 @@ impl Connection {
     pub fn close(&self) {
         if self.stands() {
             close(std::iter::once(self));
-            // One that could not be asked has its socket still.
+            // If it did not answer, its socket is still there.
             let _ = std::fs::remove_file(&self.socket);
         }
     }
@@ -163,7 +164,8 @@ fn close<'a>(connections: impl Iterator<Item = &'a Connection>) {
         let mut path = OsString::from("ControlPath=");
         path.push(&connection.socket);
         let mut command = Command::new(&connection.client);
-        // No configuration is needed, and none must be in the way; nor does the host's name count.
+        // The user's ssh configuration is left out, since it could be in the way. The host's name does not
+        // matter: the socket says which connection is meant.
         command.args(["-F", "/dev/null", "-o"]).arg(path).args(["-O", "exit", "shared"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()
     };
@@ -171,7 +173,7 @@ fn close<'a>(connections: impl Iterator<Item = &'a Connection>) {
     let until = Instant::now() + CLOSE_MAX;
     for mut child in asked {
         let left = until.saturating_duration_since(Instant::now());
-        // Its standard output ends with it. Killing what has ended does nothing.
+        // The standard output of ssh is closed when ssh ends. Killing a process that has ended does nothing.
         if let Some(stdout) = &child.stdout {
             let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
             let _ = poll(&mut [PollFd::new(stdout.as_fd(), PollFlags::POLLIN)], left);

@@ -1,4 +1,4 @@
-//! The threads that run rsync: a job in, its end out, and nothing held in between.
+//! The threads that run rsync. Each takes a task, tells the loop what came of it, and keeps nothing.
 //!
 //! A worker looks what the paths of a job are now, has `rsync` plan the runs, and runs them one
 //! after the other. Threads are started as they are needed, at most as many as rsync may have
@@ -12,7 +12,7 @@ mod renames;
 mod standby;
 mod whole;
 
-pub use self::remote::{Excludes, WorkerRemote};
+pub use self::remote::{share_connections, Excludes, WorkerRemote};
 pub use self::standby::Standby;
 
 use self::job_paths::{halves, JobPaths};
@@ -39,19 +39,19 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-/// The program that is run, looked up in `PATH` each time, so that an upgrade is simply used.
+/// The program that is run. It is looked up in `PATH` each time, so that an upgrade is used at once.
 pub const RSYNC: &str = "rsync";
 
 /// What rsync ends with when a signal asks it to.
 const RSYNC_INTERRUPTED: i32 = 20;
-/// Where rsync looks for a password before it asks for one.
+/// The variable in which rsync looks for a password before it asks for one.
 const PASSWORD: &str = "RSYNC_PASSWORD";
-/// The program that OpenSSH's client runs to ask for a password, and whether (from 8.4 on) it does so
-/// even where there is a terminal.
+/// The variables that name the program which OpenSSH's client runs to ask for a password, and say (from 8.4
+/// on) that it is run even where there is a terminal.
 const ASKPASS: &str = "SSH_ASKPASS";
 const ASKPASS_REQUIRE: &str = "SSH_ASKPASS_REQUIRE";
 
-/// What a far side needs to see that a connection has ended, and to count it no more.
+/// How long a far side needs to see that a connection has ended, and not to count it any more.
 const CONNECTION_ENDS: Duration = Duration::from_millis(100);
 
 /// What a worker is to do.
@@ -67,20 +67,20 @@ enum Task {
 /// [`WorkerMessage::Ended`] or [`WorkerMessage::StandbyStarted`].
 #[derive(Debug)]
 pub enum WorkerMessage {
-    /// What a job has found to be large, before it runs anything.
+    /// Before a job runs anything: the large files among its paths.
     Large(JobId, Vec<(RelPath, Stamp)>),
-    /// The directories, sorted, that a job of new paths lists in place of what is in them, before it runs
-    /// anything.
+    /// Before a job of new paths runs anything: the directories, sorted, that it lists in place of what is in
+    /// them.
     Whole(JobId, Vec<RelPath>),
     /// A job has ended.
     Ended(RemoteId, JobId, Finished),
     /// How far the full sync of a job has come.
     Progress(JobId, Sample),
-    /// The next run of a remote is waiting, if it could be started.
+    /// The standby of a remote, if it could be started.
     StandbyStarted(RemoteId, Option<Standby>),
 }
 
-/// How a job has ended, and what is to wait for the next one.
+/// What came of a job, and what is to wait for the next one.
 #[derive(Debug)]
 pub struct Finished {
     /// What its runs mean for it.
@@ -89,9 +89,9 @@ pub struct Finished {
     pub literal: Option<u64>,
     /// Its remote has refused a run because all of its connections are used up.
     pub used_up: bool,
-    /// It was not needed, and still waits.
+    /// The standby that the job was given, if it was not used and still waits.
     pub standby: Option<Standby>,
-    /// A standby is worth its start, and is to delete like this.
+    /// A standby should be started for the remote, and is to delete like this.
     pub stand: Option<Deletes>,
 }
 
@@ -167,12 +167,12 @@ impl Workers {
             match thread {
                 Ok(_) => self.threads += 1,
                 Err(error) if self.threads == 0 => return Err(error),
-                // It waits for one of the threads that there are.
+                // The task waits for one of the threads that there are.
                 Err(_) => {}
             }
         }
         self.under_way += 1;
-        // The workers hold the receiver, so there is one.
+        // `shared` holds the receiver, so this cannot fail.
         let _ = self.tasks.send(task);
         Ok(())
     }
@@ -205,7 +205,7 @@ struct Runner<'a> {
     shared: &'a Arc<Shared>,
     remote: &'a Arc<WorkerRemote>,
     job: JobId,
-    /// Until it has been used.
+    /// The one that was handed along, until it has been used.
     standby: Option<Standby>,
     /// The far side has refused a run because of the number of its connections.
     used_up: bool,
@@ -257,8 +257,8 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Runs what spares the far side data. If one fails the others would as well, and the runs that follow
-    /// do without, or say what is wrong.
+    /// Runs what saves sending renamed files again. If one of these runs fails, the others would as well: the
+    /// runs of the batch send everything, or tell what is wrong.
     fn rename(&mut self, runs: Vec<Run>) {
         for mut run in runs {
             run.args = self.remote.over_connection(run.args);
@@ -311,7 +311,7 @@ impl<'a> Runner<'a> {
                 self.sent(literal);
                 outcome.and(other)
             }
-            // No thread to be had: then one half after the other.
+            // Without another thread, one half runs after the other.
             Err(_) => outcome.and(self.run_all(second)),
         }
     }
@@ -326,7 +326,7 @@ impl<'a> Runner<'a> {
                 return Outcome::RootChanged;
             }
             all = all.and(outcome);
-            // What did not get through must not hold up the rest.
+            // After a partial failure the other runs can still get through.
             if !all.gets_through() {
                 break;
             }
@@ -350,7 +350,7 @@ impl<'a> Runner<'a> {
         if outcome.failure().is_some_and(|failure| failure.connections_used_up) {
             self.used_up = true;
             if let Some(standby) = self.standby.take() {
-                // One of them was ours.
+                // The standby holds one of these connections.
                 drop(standby);
                 thread::sleep(CONNECTION_ENDS);
                 return self.by_itself(run);
@@ -408,24 +408,24 @@ fn started(remote: &WorkerRemote, args: &[OsString], purpose: Purpose) -> io::Re
     Ok(Started::new(command)?.over_tcp(over_tcp))
 }
 
-/// rsync with these arguments, ready to be started: nobody is ever asked for anything.
+/// rsync with these arguments, ready to be started in the root. It never asks anybody for anything.
 pub fn command(args: &[OsString], root: &Path) -> Command {
     let mut command = Command::new(RSYNC);
-    // Options stand behind `./`, in the order that sersync shows.
+    // POSIXLY_CORRECT would end the options at the first operand, and there are options behind `./`.
     command.args(args).current_dir(root).env_remove("POSIXLY_CORRECT");
     if std::env::var_os(PASSWORD).is_none() {
-        // Where the module wants one and none is configured, rsync would ask for it on the terminal,
-        // and be stopped there for ever.
+        // Where the module wants a password and none is configured, rsync would ask for it on the terminal,
+        // and a process in the background would be stopped there for ever.
         command.env(PASSWORD, "");
     }
     if std::env::var_os(ASKPASS).is_none() {
-        // ssh would ask on the terminal, and be stopped there as well.
+        // ssh would ask there as well.
         command.env(ASKPASS, "false").env(ASKPASS_REQUIRE, "force");
     }
     command
 }
 
-/// What rsync did, by what has come of its process.
+/// What rsync did, from what its process left.
 pub fn exit(ran: io::Result<Output>) -> Exit {
     let output = match ran {
         Ok(output) => output,
@@ -446,11 +446,11 @@ fn outcome(remote: &WorkerRemote, ran: io::Result<Output>) -> Outcome {
     outcome.naming(|| failed_paths(&exit, &remote.route.root, &remote.route.address))
 }
 
-/// Has the way to the remote broken, and not somebody ended the run?
+/// Whether the way to the remote is broken, and the run was not ended by somebody.
 fn is_broken(outcome: &Outcome) -> bool {
     let Outcome::Unreachable(failure) = outcome else { return false };
     let ended_by_us =
         matches!(failure.status, ExitStatus::Signal(_) | ExitStatus::Code(RSYNC_INTERRUPTED));
-    // An old far side that misses an option has answered.
+    // A far side that does not know an option has answered, so the way to it is not broken.
     !ended_by_us && failure.option != Blame::Certain
 }

@@ -12,7 +12,7 @@ use crate::rsync::asked::remote_shell;
 use crate::rsync::asked::route::RemoteRoute;
 use crate::rsync::asked::run::Run;
 use crate::run::ground::Ground;
-use crate::run::ssh::Connection;
+use crate::run::ssh::{Connection, Sockets};
 use crate::run::walk::left_out;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -33,11 +33,11 @@ pub struct WorkerRemote {
     pub ssh_client: Option<OsString>,
     /// That connection; without one, each run makes its own.
     pub connection: Option<Connection>,
-    /// Entries of the root may be left out, by whatever the user's `filter` says.
+    /// The user's `filter` leaves something out, or may.
     pub filters: bool,
     /// What only the far side has may be deleted.
     pub mirror: bool,
-    /// The next run is started ahead of time.
+    /// A standby is kept for it.
     pub standby: bool,
 }
 
@@ -48,8 +48,20 @@ pub struct Excludes {
     pub patterns: Vec<Vec<u8>>,
     /// Those of `crontabfilter`, for scheduled full syncs alone.
     pub scheduled: Vec<Vec<u8>>,
-    /// Set if some expression has no such pattern: then the entries are looked up one by one.
+    /// Set if some expression has no such pattern: then what it leaves out is looked up in the root, entry by
+    /// entry.
     pub one_by_one: Option<Arc<Filter>>,
+}
+
+/// Gives each remote whose runs can share an SSH connection a socket for it; `None` if there is no such remote
+/// or no place for sockets.
+pub fn share_connections(remotes: &mut [Arc<WorkerRemote>]) -> Option<Sockets> {
+    let sockets = Sockets::open(remotes.iter().map(|remote| remote.ssh_client.clone()).collect())?;
+    for (remote, connection) in remotes.iter_mut().zip(sockets.connections()) {
+        let connection = connection.clone();
+        *remote = Arc::new(WorkerRemote { connection, ..WorkerRemote::clone(remote) });
+    }
+    Some(sockets)
 }
 
 impl WorkerRemote {
