@@ -5,14 +5,17 @@
 //! came. So order, duplicates and bursts cannot make the result wrong, a batch can always be
 //! repeated, and after a failure the paths go back into the set.
 //!
-//! The way of a change: [`sys::inotify`] gives bytes, [`engine::event`] makes records of them,
-//! [`engine::watches`] knows which directory each is about, [`engine::root`] says what it means for a
-//! path, [`engine::pending`] remembers the path for each remote, [`engine::remote`] says when a batch
-//! leaves, [`worker`] looks at its paths, [`rsync::plan`] makes command lines of them,
-//! [`rsync::outcome`] says what the end means.
+//! The way of a change: [`sys::inotify`] gives bytes, [`engine::watching::event`] makes records of them,
+//! [`engine::watching::watches`] knows which directory each is about, [`engine::watching::root`] says what
+//! it means for a path, [`engine::sending::pending`] remembers the path for each remote,
+//! [`engine::sending::remote`] says when a batch leaves, [`run::worker`] looks at its paths,
+//! [`rsync::asked::plan`] makes command lines of them, [`rsync::told::outcome`] says what the exit means.
+//!
+//! The modules below are the wings of the house: each may name those that stand lower in this list (start, run,
+//! tell, keep, engine, rsync, config, sys), and `tests/tidy.rs` sees to it.
 //!
 //! `engine`, `rsync` and `config` are pure: no system call, no clock, no thread; time comes in as a
-//! value. [`event_loop`] owns all state in one thread; the others get a message and give one back,
+//! value. [`run::event_loop`] owns all state in one thread; the others get a message and give one back,
 //! through pipes. `unsafe` is only in `sys`, and paths are bytes everywhere.
 #![deny(unsafe_code)]
 

@@ -28,7 +28,7 @@ pub fn in_double_quotes(word: &[u8]) -> Vec<u8> {
     quoted
 }
 
-/// Does no shell read anything into this byte, wherever in a word it stands?
+/// Whether no shell reads anything into this byte, wherever in a word it stands.
 pub(super) fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte >= 0x80 || b"-_./:=@,+%".contains(&byte)
 }

@@ -1,4 +1,4 @@
-//! Names of files that are about to go again or to get another name, and are not sent: for the engine, and for
+//! Names of files that will soon be deleted or renamed, and are not sent. The engine leaves them out, and so does
 //! an rsync that reads a directory by itself.
 
 /// Patterns of rsync for all names that [`is_temporary`], and for those under which rsync receives.
@@ -10,7 +10,7 @@ pub fn matches_pattern(name: &[u8]) -> bool {
     is_temporary(name) || matches!(name, [b'.', .., b'.', _, _, _, _, _, _])
 }
 
-/// Names that editors and NFS use for files that are about to go again: vim's write test `4913`,
+/// Names that editors and NFS use for files that will soon be deleted: vim's write test `4913`,
 /// backups `x~`, vim's `.x.swp`, Emacs' locks `.#x`, GLib's `.goutputstream-*`, NFS' `.nfs*`.
 ///
 /// COMPAT: sersync drops every dotfile; here only these.

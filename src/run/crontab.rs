@@ -10,12 +10,12 @@ use crate::sys::clock;
 #[derive(Debug, Default)]
 pub struct Crontab {
     schedules: Vec<Schedule>,
-    /// What the clock showed when it was looked at last, and when that was: only times of day need
-    /// it, and no more often than once a second.
+    /// What the clock on the wall showed when it was looked at last, and when that was. Only schedules with a
+    /// time of day need it.
     wall: Option<(Wall, Time)>,
 }
 
-/// How long a look at the clock is good for.
+/// The clock on the wall is looked at once in this time.
 const WALL_MS: u64 = 1_000;
 
 impl Crontab {
@@ -27,8 +27,8 @@ impl Crontab {
         Crontab { schedules: vec![schedule; remotes], wall: Some((wall, now)) }
     }
 
-    /// The remotes whose full sync is due now. `owed` says whether one of a remote is on its way, or
-    /// is to run anyway.
+    /// The remotes whose full sync is due now. `owed` says whether a remote has a full sync on its way, or is
+    /// to get one anyway.
     pub fn due(&mut self, now: Time, owed: impl Fn(RemoteId) -> bool) -> Vec<RemoteId> {
         let Some(wall) = self.look(now) else { return Vec::new() };
         let schedules = self.schedules.iter_mut().enumerate();

@@ -16,7 +16,7 @@ pub struct Setup {
     pub config: Config,
     /// `-n`: rsync processes at the same time.
     pub workers: usize,
-    /// Which events count, the command line's word included.
+    /// Which events count, by the configuration and the command line.
     pub events: config::Events,
     /// The compiled filter.
     pub filter: Arc<Filter>,
@@ -24,11 +24,11 @@ pub struct Setup {
     pub plugin: Option<PluginKind>,
     /// Each remote, in the order of the configuration; none if the plugin runs alone.
     pub remotes: Vec<Arc<WorkerRemote>>,
-    /// How deletions are tried first.
+    /// How a remote is asked to delete, until it turns out not to take that.
     pub deletes: Deletes,
     /// Full syncs delete what only the far side has.
     pub mirror: bool,
-    /// `-r`: what is new gets everything.
+    /// `-r`: every remote gets a full sync first.
     pub full_sync: bool,
     /// For each remote, where to go on.
     pub resumes: Vec<Resume>,
@@ -42,6 +42,6 @@ pub struct Setup {
     pub read_again: ReadAgain,
 }
 
-/// Reads the configuration again, as the start has. Where the remotes of the new one go on is for the
-/// loop to say. The line of an error is for the log; then everything stays as it is.
+/// Reads the configuration again, in the way of the start. The loop then says where each remote goes on. An
+/// error is a line for the log, and everything stays as it is.
 pub type ReadAgain = Rc<dyn Fn() -> Result<Setup, String>>;

@@ -1,7 +1,7 @@
 //! The standbys of all remotes: when they are started, which are kept, and for how long.
 //!
-//! After each batch that got through its remote is to have one. The loop gives it to the worker that
-//! gets the next job.
+//! After each batch that got through, its remote is to have a standby. The loop hands it to the worker that
+//! gets the next job of that remote.
 
 use crate::config::StandbyMode;
 use crate::engine::time::Time;
@@ -9,22 +9,21 @@ use crate::engine::RemoteId;
 use crate::rsync::asked::plan::Deletes;
 use crate::sorted::SortedMap;
 
-/// So many live at a time, those of the remotes that changed last: each is a process here, and another
-/// one and a connection over there.
+/// How many live at a time: those of the remotes that got something last. Each is a process here, and a
+/// process and a connection on the far side.
 const STANDBYS_MAX: usize = 32;
-/// So long one is put off while every processor has something to do. A start costs both ends as much as
-/// a small batch, and would take it from the batches of other remotes that are still on their way: eight
-/// that get the same files end together. Whoever takes longer than that is waiting for the network or for
-/// a remote that says nothing, and not for a processor.
+/// How long the start of one is put off while every processor is busy. A start costs both ends as much as a
+/// small batch, and would delay the batches of other remotes that are on their way: where eight remotes get
+/// the same files, their batches end at about the same time. A batch that takes longer than this waits for
+/// the network or the far side, and needs no processor.
 const PUT_OFF_MS: u64 = 200;
 
-/// Those that wait now, and those that are to be started. One that is not kept any more is dropped, which
-/// ends it.
+/// Those that wait now, and those that are to be started. Dropping a standby ends it.
 #[derive(Debug)]
 pub struct Standbys<Standby> {
     kept: StandbyMode,
     waiting: SortedMap<RemoteId, (Time, Standby)>,
-    /// With the time since when, and how it is to delete.
+    /// Since when each is wanted, and how it is to delete.
     wanted: SortedMap<RemoteId, (Time, Deletes)>,
 }
 
@@ -43,8 +42,8 @@ impl<Standby> Standbys<Standby> {
         forget_oldest(&mut self.wanted);
     }
 
-    /// Which one is to be started now, the one that has been wanted for the longest time; `busy`: every
-    /// processor has something to do.
+    /// Which one is to be started now: the one that has been wanted for the longest time. `busy` is whether
+    /// every processor has something to do.
     pub fn to_start(&mut self, busy: bool, now: Time) -> Option<(RemoteId, Deletes)> {
         let (remote, (since, deletes)) = oldest(&self.wanted)?;
         let (remote, since, deletes) = (*remote, *since, *deletes);
@@ -64,7 +63,8 @@ impl<Standby> Standbys<Standby> {
         forget_oldest(&mut self.waiting);
     }
 
-    /// Hands out that of a remote for a job; after that the remote is to have one again, and not before.
+    /// Hands out the standby of a remote for a job. The remote is not to have another one before that job has
+    /// ended.
     pub fn take(&mut self, remote: RemoteId) -> Option<Standby> {
         self.wanted.remove(&remote);
         self.waiting.remove(&remote).map(|(_, standby)| standby)
@@ -96,7 +96,7 @@ fn oldest<T>(of: &SortedMap<RemoteId, (Time, T)>) -> Option<(&RemoteId, &(Time, 
     of.iter().min_by_key(|(_, (since, _))| *since)
 }
 
-/// If there are too many.
+/// Forgets the one that has been there for the longest time, if there are too many.
 fn forget_oldest<T>(of: &mut SortedMap<RemoteId, (Time, T)>) {
     if of.len() > STANDBYS_MAX {
         if let Some(remote) = oldest(of).map(|(remote, _)| *remote) {

@@ -21,11 +21,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-/// Directories and entries in one message: fewer cost wake-ups of the loop, more cost memory while
-/// they wait in the channel.
+/// How many directories and entries are in one message. With fewer the loop would be woken more often; with
+/// more, what waits in the channel would take more memory.
 const MESSAGE_ITEMS_MAX: usize = 256;
-/// Scans handed to the walk at the same time; they must all fit into its channel, so that the loop
-/// never waits for the walk while the walk waits for the loop.
+/// How many scans are handed to the walk at the same time. They must all fit into its channel: otherwise the
+/// loop could wait for the walk while the walk waits for the loop.
 const SCANS_MAX: usize = 1_024;
 
 /// What the walk needs to know of a root.
@@ -48,8 +48,8 @@ pub struct WalkedRoot {
 pub enum WalkMessage {
     /// Directories that were read.
     Listings(RootId, Vec<Listing>),
-    /// A scan has ended; everything it found has been told. If it was of the whole root, so many files
-    /// and directories are in it.
+    /// A scan has ended, after messages with all that it found. If it was of the whole root, with the number
+    /// of files and directories in it.
     Ended(RootId, ScanId, Option<u64>),
     /// A directory (its path relative to the root) could not be watched or read.
     Trouble(RootId, Vec<u8>, Trouble),
@@ -110,7 +110,7 @@ impl Walks {
     fn hand_over(&mut self) {
         while self.under_way < SCANS_MAX {
             let Some(next) = self.waiting.pop_front() else { return };
-            // The thread ends only with its sender.
+            // The thread ends only when this sender is dropped, so it is there to receive.
             let _ = self.thread.send(next);
             self.under_way += 1;
         }
@@ -153,8 +153,8 @@ impl Outbox<'_> {
         }
     }
 
-    /// Tells what could not be done, unless the directory is gone or no directory any more: then its
-    /// events tell.
+    /// Tells what could not be done, unless the directory is gone or no directory any more: then the events
+    /// about it say what has happened.
     fn trouble(&mut self, path: &[u8], tried: &'static str, error: io::Error) {
         if !matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::ELOOP)) {
             self.send(WalkMessage::Trouble(self.root.id, path.to_vec(), Trouble(tried, error)));
@@ -162,7 +162,7 @@ impl Outbox<'_> {
     }
 
     fn send(&self, message: WalkMessage) {
-        // Nobody listens any more only while the process ends.
+        // Only while the loop ends is there nobody to receive it.
         let _ = self.tell.send(message);
     }
 }
@@ -190,10 +190,10 @@ fn walk(root: &WalkedRoot, scan: Scan, tell: &Sender<WalkMessage>) {
                 }
             }
         }
-        // Now that it is watched, and not before: what happened in between would be missed.
+        // It is opened only now that it is watched: what happened in between would be missed otherwise.
         let opened = match reached {
-            // The user may have named a symlink for the root. Elsewhere one has taken the directory's
-            // place since its name was read, and leads out of the tree.
+            // A symlink is followed for the root alone, which the user may have named so. Elsewhere it has
+            // taken the place of a directory since the name was read, and may lead out of the tree.
             Reached::Watched { .. } | Reached::Read => Directory::open(&full, next.path.is_empty()),
             Reached::Unwatched { .. } => Err(io::Error::from_raw_os_error(libc::ENOSPC)),
         };
@@ -225,7 +225,7 @@ fn walk(root: &WalkedRoot, scan: Scan, tell: &Sender<WalkMessage>) {
                 if !matches!(listing.reached, Reached::Unwatched { .. }) {
                     outbox.trouble(&listing.path, "read", error);
                 }
-                // Watched is watched: its events must find their directory.
+                // Listed without entries: if it is watched, the engine must know it when its events come.
                 outbox.add(listing);
             }
         }
@@ -237,7 +237,7 @@ fn walk(root: &WalkedRoot, scan: Scan, tell: &Sender<WalkMessage>) {
 
 fn watch(root: &WalkedRoot, full: &Path, place: &Place) -> io::Result<Wd> {
     let mask = match place {
-        // The user may have named a symlink for the root; everywhere else a symlink is a file.
+        // A symlink is followed for the root alone; everywhere else it is an entry like a file.
         Place::Root => root.mask | inotify::ROOT,
         Place::In { .. } => root.mask | libc::IN_DONT_FOLLOW,
     };
@@ -249,7 +249,7 @@ fn out_of_watches(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::ENOMEM))
 }
 
-/// Reads one directory: its entries go out, its directories go on the list of what is ahead.
+/// Reads one directory: its entries go to the loop, and the directories among them are read later.
 fn read(
     directory: &Directory,
     buffer: &mut Buffer,
@@ -259,7 +259,8 @@ fn read(
     outbox: &mut Outbox,
 ) {
     let filter = &outbox.root.filter;
-    // A directory that goes while it is read ends early; the events tell.
+    // A directory that is deleted while it is read ends early, and the events tell. Any other error ends it
+    // in the same way, and nobody is told.
     while let Some(entries) = directory.read(buffer).ok().filter(|it| !it.is_end()) {
         for (name, kind) in entries {
             let is_dir = match kind {
@@ -280,7 +281,7 @@ fn read(
                 Origin::Start => None,
                 Origin::Since(_) if is_dir => None,
                 Origin::Since(since_ns) => {
-                    // It may have gone since.
+                    // 0 if it has gone since.
                     let own_ns = directory.attributes_of(name).map_or(0, |found| changed(&found));
                     Some(stamps.of_entry(own_ns, false).changed_ns).filter(|ns| *ns >= since_ns)
                 }
@@ -330,7 +331,7 @@ pub fn left_out(root: &Path, filter: &Filter) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     let mut ahead = vec![Vec::new()];
     while let Some(path) = ahead.pop() {
-        // What cannot be read is not sent either.
+        // rsync cannot read it either, so nothing of it is sent.
         let Ok(entries) = std::fs::read_dir(below(root, &path)) else { continue };
         for entry in entries.flatten() {
             let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());

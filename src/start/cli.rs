@@ -1,9 +1,9 @@
 //! The command line.
 //!
-//! Owns the options, their help, and what is wrong with them; `chinese` has the words for whom
-//! English says little. The original reads them with getopt, and guides
-//! everywhere write its clusters (`-dro FILE`); argh reads one option a word. So [`plain_words`]
-//! first takes clusters apart. Pure: prints nothing and does not exit; `main` calls it and does.
+//! Owns the options, their help, and what is wrong with them; `chinese` has the same in Chinese. The original
+//! reads options with getopt, and guides everywhere write them in clusters (`-dro FILE`), while argh reads one
+//! option from each word. So [`plain_words`] takes clusters apart first. Pure: it prints nothing and does not
+//! exit; `main` does.
 
 mod chinese;
 
@@ -23,7 +23,7 @@ pub const CONFIG_DEFAULT: &str = "confxml.xml";
 pub const WORKERS_DEFAULT: usize = 10;
 /// The most that `-n` can ask for: each worker is a thread and an rsync process beside it.
 pub const WORKERS_MAX: usize = 1000;
-/// The long options whose next word is theirs, whatever it looks like.
+/// The long options that take the next word as their value, whatever it looks like.
 const LONG_WITH_VALUE: [&str; 6] =
     ["config", "workers", "plugin", "pid-file", "log-file", "log-level"];
 
@@ -305,8 +305,8 @@ fn cluster(
     Some(())
 }
 
-/// argh wants characters, and a path is bytes: so every byte goes in as one character, and comes
-/// out through [`bytes_of`].
+/// argh takes characters, and a path is bytes. So every byte is handed in as one character, and [`bytes_of`]
+/// makes bytes of them again.
 fn chars_of(word: &OsString) -> String {
     word.as_bytes().iter().map(|&byte| char::from(byte)).collect()
 }

@@ -1,8 +1,8 @@
 //! `--dry-run`: what `-r` would run, and what that would change.
 //!
-//! Owns the words around rsync's own lines. Each remote's full sync is run as a rehearsal, one after
-//! the other, so that a list of any length goes straight through. Deletions stand last, right above
-//! the numbers, where nobody overlooks them. Watches nothing, locks nothing, writes no file. `main`
+//! Owns the words around rsync's own lines. The full syncs of the remotes are rehearsed one after the other, so
+//! that lines can be printed as they come and a list of any length takes no memory. Deletions stand last, right
+//! above the numbers, where nobody overlooks them. It watches nothing, locks nothing and writes no file. `main`
 //! calls it with what a start would use.
 
 use crate::rsync::asked::rehearsal::{rehearsed, Change};
@@ -19,8 +19,8 @@ use std::ops::AddAssign;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Lines about deletions that are held back until the others are through, in bytes. What comes
-/// behind them stands among the others.
+/// How many bytes of lines about deletions are held back until the other lines have been printed. Further
+/// deletions stand among the others.
 const HELD_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// A line that is longer is printed in pieces: a path has at most 4096 bytes, which rsync may write
 /// as five characters each, and a symlink has two.
@@ -38,7 +38,7 @@ pub fn run(setup: &Setup) -> io::Result<bool> {
         return Ok(true);
     }
     let red = io::stdout().is_terminal() && logging::no_wish_against_colours();
-    // Never closed before the end: nothing but the user ends a rehearsal.
+    // The other end stays open: nothing but the user ends a rehearsal.
     let (stop, _open) = io::pipe()?;
     let (mut all, mut asked) = (Numbers::default(), 0);
     for remote in &setup.remotes {
@@ -76,7 +76,7 @@ pub fn run(setup: &Setup) -> io::Result<bool> {
 const WAITS: &str =
     "the root is empty: -r would wait until something is in it, and delete nothing\n\n";
 
-/// Would `-r` wait because the root is empty?
+/// Whether `-r` would wait because the root is empty.
 fn waits(setup: &Setup, root: &Path) -> bool {
     let roots = setup.config.roots.iter().zip(&setup.empty);
     roots.into_iter().any(|(of_config, empty)| *empty && of_config.watch == root)
@@ -165,7 +165,7 @@ impl Lines {
                 (if line.len() <= room { &mut self.held } else { out }).extend(line);
                 return;
             }
-            // What rsync says besides.
+            // Other lines of rsync are passed on.
             None => {}
         }
         out.extend_from_slice(line);

@@ -1,8 +1,8 @@
 //! What happens before anything runs: the command line, the look at the system, the lines at start, and the
 //! commands that only look (`--check`, `--dry-run`, `--status`).
 //!
-//! May name every other wing, since it puts the program together. None of them names it: what runs has
-//! forgotten how it was started. Nothing here changes a file of the user's or talks to a remote, but for a
+//! May name every other wing, since it puts the program together. None of them names it: what runs does not
+//! know how it was started. Nothing here changes a file of the user's, and nothing talks to a remote but a
 //! rehearsal.
 
 pub mod banner;

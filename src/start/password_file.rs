@@ -1,7 +1,7 @@
 //! Looks at a password file as rsync will, before any rsync does.
 //!
-//! Owns what rsync refuses: then every run would end with 1, and only its standard error would say
-//! why. The password itself goes nowhere. `prepare` calls it for each file that a remote uses.
+//! Owns what rsync refuses in such a file. Every run would end with 1, and only its standard error would say why.
+//! The password is neither kept nor shown. `prepare` calls this for each file that a remote uses.
 
 use crate::config::Hint;
 use crate::sys::user;
@@ -11,11 +11,11 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// rsync refuses a file that others may read or write. To execute it does not matter.
+/// rsync refuses a file that others may read or write. Whether they may execute it does not matter to it.
 const OTHERS: u32 = 0o006;
-/// And as root, a file of anybody else.
+/// As root, rsync refuses a file that belongs to anybody else.
 const ROOT: u32 = 0;
-/// So many bytes are read by rsync: what stands behind them is no part of the password.
+/// How many bytes rsync reads: what stands behind them is no part of the password.
 const BYTES_MAX: u64 = 1023;
 
 /// What is wrong with a password file, and what to do.

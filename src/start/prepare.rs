@@ -91,7 +91,8 @@ impl Error {
     }
 }
 
-/// Only a file that is not there may be another one's name.
+/// The hint depends on the error: the user may have meant another file, a file in this directory, or may not
+/// be allowed to read it.
 fn unreadable(file: &Path, error: &io::Error, language: Language) -> String {
     let name = file.display();
     let hints = [
@@ -124,7 +125,7 @@ pub fn read_config(file: &Path, directory: &Path) -> Result<Config, Error> {
     let mut bytes = Vec::new();
     // One byte more than is allowed, for the reader to see that it is too large.
     opened.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    // What is wrong is told by the name that was typed.
+    // Errors so far name the file as it was typed; from here on its path is absolute.
     let mut config = Config::parse(file, &bytes)?;
     config.file = directory.join(file);
     config.fail_log.path = directory.join(config.fail_log.path);
@@ -166,7 +167,7 @@ pub fn setup(options: &Options, mut config: Config) -> Result<Setup, Error> {
     if options.without_modify {
         (events.modify, events.close_write) = (false, false);
     }
-    // Without either, several sources may push into one module: a full sync must not delete what the
+    // Without -r or crontab several sources may push into one module, and a full sync must not delete what the
     // others have there.
     let mirror = syncs && events.delete && (options.full_sync || config.crontab.is_some());
     let filter = Arc::new(Filter::new(&config.filter).map_err(Error::Expression)?);
@@ -197,8 +198,8 @@ pub fn setup(options: &Options, mut config: Config) -> Result<Setup, Error> {
     })
 }
 
-/// What reads the configuration again, with what this run was started with, and where. Its lock goes
-/// along.
+/// Gives what reads the configuration again, with the options and in the directory of this start. It keeps
+/// the lock, which has to follow the configuration.
 pub fn read_again(options: Options, directory: PathBuf, lock: Lock) -> ReadAgain {
     let lock = RefCell::new(lock);
     let again = move || -> Result<Setup, Error> {
@@ -248,7 +249,7 @@ pub fn resume(setup: &mut Setup) -> Result<(), Error> {
     Ok(())
 }
 
-/// Goes on where the last run ended.
+/// For each remote, where the last run of the program has ended.
 fn resumes(setup: &Setup) -> Vec<Resume> {
     let now_ns = clock::file_stamp_ns();
     let state = setup.state.load();
@@ -288,7 +289,8 @@ fn say(remote: &str, resume: &Resume, setup: &Setup, now_ns: u64) {
     log::info!("{remote}: {looked_for}{unknown}");
 }
 
-/// One file has many names; locks and states are for the file.
+/// The path of the configuration without symlinks: a file has many names, and there is one lock and one state
+/// for the file.
 ///
 /// # Errors
 /// It is gone.

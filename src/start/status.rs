@@ -1,8 +1,8 @@
 //! `--status`: how the running instance is, for people, cron and container health checks.
 //!
-//! It asks the instance through its status port. Where there is none, or another instance has it,
-//! the files that the instance keeps say the rest: who has the lock, what the fail log owes, up to
-//! when each remote is complete. It changes nothing. `main` calls it.
+//! It asks the instance through its status port. If there is no such port, or another instance has it, the files
+//! that the instance keeps have to do: who has the lock, what is in the fail log, up to when each remote is
+//! complete. It changes nothing. `main` calls it.
 
 use crate::config::terminal::harmless;
 use crate::config::Config;

@@ -3,7 +3,9 @@
 //! After a kill -9 a running rsync goes on by itself. It has looked at its paths before, so it might
 //! delete on a remote what the next instance has just sent there. So every run carries a mark in its
 //! environment, and the next instance of the same configuration ends what it finds with that mark,
-//! before it starts anything itself. It holds the lock by then, so no other instance is at work.
+//! before it starts anything itself. It holds the lock by then, so no other instance is at work that sees the
+//! same file system. One in another container may have a configuration under the same path: if its processes
+//! are seen from here, they are taken for orphans.
 
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;

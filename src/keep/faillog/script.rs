@@ -4,12 +4,13 @@
 //! with `sh` at any time, alone or with the others, whatever its paths have become by then: it sends
 //! what is there, deletes what is not, and run twice does no more than run once.
 //!
-//! Two things keep a command that deletes from running over a root that is not there. `cd` fails
-//! when the directory is gone. And when the directory is another one, because its file system is not
-//! mounted or another one is mounted over it, it has another inode number: the word `--delete` is
-//! only there if the number is the one that the root had. Then nothing is deleted, with exit code 0;
-//! once the root is back, the same line does its work. The number counts also after a reboot, as
-//! long as it is the same directory; after a restart of the program it is a new one anyway.
+//! Two things keep a command that deletes from running over a root that is not there. `cd` fails when the
+//! directory is gone. And the word `--delete` is only there if the directory has the inode number that the
+//! root had. Otherwise nothing is deleted, with exit code 0; once the root is back, the same line does its
+//! work. The directory below an unmounted disk mostly has another number. But a disk that is mounted in the
+//! place of another one may not: the top directory of every ext4 has number 2, so this does not tell two
+//! disks from each other. The number stays the same over a reboot, and the program writes the commands anew
+//! when it starts.
 //!
 //! Pure. The event loop calls [`render`] with what the remotes are owed, and [`parse`] at start with
 //! what [`store`](super::store) has found.

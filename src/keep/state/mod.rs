@@ -50,7 +50,8 @@ pub struct Kept {
     pub complete_ns: Option<u64>,
     /// A full sync is owed.
     pub full_sync: bool,
-    /// The number of the root's inode: another one is another disk, whose times say nothing.
+    /// The number of the root's inode: with another one it is another directory, whose times say nothing. The
+    /// same number may also be another disk: the top directory of every ext4 has number 2.
     pub inode: u64,
     /// What was seen to disappear here and may still be there, and what changed and did not get
     /// through.

@@ -1,7 +1,7 @@
 //! What a version of rsync can do.
 //!
-//! Owns the version numbers at which options came; starts no rsync: who starts the program gives
-//! the output of `rsync --version` here, once. What a far side can do is learned from its answers.
+//! Owns the version numbers at which options came. It starts no rsync: `prepare` hands in the output of
+//! `rsync --version`, once. What a far side can do is learned from its answers.
 
 /// A version of rsync, ordered as versions are.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -16,7 +16,7 @@ const fn version(major: u16, minor: u16, patch: u16) -> Version {
     Version { major, minor, patch }
 }
 
-/// What the rsync on this machine can do. Each answer is a question of its version alone.
+/// What the rsync on this machine can do, as far as its version says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Capability {
     /// The version that it printed.

@@ -1,7 +1,7 @@
 //! A filter's regular expression as a finite list of plain sequences, where it is one.
 //!
 //! Owns the reading of the expression: groups, alternatives and bounded repetitions are written
-//! out, and what no finite list of sequences says gives None. Called by `pattern`, which knows what
+//! out, and what no finite list of sequences can say gives None. Called by `pattern`, which knows what
 //! the sequences mean for paths. Only what is exact is translated: a `None` costs the caller some
 //! work, a wrong sequence would cost the user files.
 

@@ -13,8 +13,8 @@ use super::plan::{full_sync, words};
 use super::route::RemoteRoute;
 use super::run::{Purpose, Run};
 
-/// So many bytes of exclude words stand in one command at most. Kernels before 2.6.23 take 128 KiB
-/// for all words and the environment together, and the user's own words have to fit as well.
+/// How many bytes of exclude words stand in one command at most. Kernels before 2.6.23 take 128 KiB for all
+/// words and the environment together, and the user's own words have to fit as well.
 const EXCLUDE_WORDS_BYTES_MAX: usize = 32 * 1024;
 
 /// How much of a directory is made equal.
@@ -43,14 +43,14 @@ pub struct Level<'a> {
 ///
 /// Paths are relative to the root, without a slash at either end; empty for the root itself. Each
 /// must be a real directory: rsync would follow a symbolic link that is listed here, and send what
-/// it leads to. `left_out` are paths that are left out literally,
-/// with all that is below them: all there are in the root. What is left out is neither sent nor
-/// deleted, as long as no pattern of `excludes` stands for a directory above a listed one.
+/// it leads to. `left_out` are the paths of the whole root that are left out literally, with all that is
+/// below them. What is left out is neither sent nor deleted, as long as no pattern of `excludes` stands for a
+/// directory above a listed one.
 ///
-/// Usually it is one run. Standard input is taken by the list of directories, so what is left out
-/// must stand in the command, and where that would grow too long the directories are shared out
-/// among several runs; a single one with that many has a run in which standard input has the
-/// excludes.
+/// Usually it is one run. Its standard input has the list of directories, so what is left out stands in the
+/// command. Where that would grow too long, the directories are shared out among several runs; a directory
+/// in which too much is left out has a run of its own, which is named in the command and gets the excludes on
+/// standard input.
 ///
 /// Where the user's own parameters have filter rules it is a full sync instead: rsync asks the filter
 /// about what is listed and what is in it, but not about the directories above, so `--exclude=/a`
@@ -158,7 +158,7 @@ impl Level<'_> {
     /// The user's parameters, without those that would delete more than is meant.
     fn params(&self) -> Vec<Vec<u8>> {
         params::without(&self.route.rsync.params, |option| {
-            // It deletes what the filter hides.
+            // It would delete what the filter hides.
             option.is(None, "delete-excluded")
                 // One level deep every directory looks empty, and would be deleted with its content.
                 || (self.depth == Depth::One && option.is(Some(b'm'), "prune-empty-dirs"))
@@ -166,7 +166,7 @@ impl Level<'_> {
     }
 }
 
-/// The directory as rsync takes it: the slash at its end stands for what is in it.
+/// The directory as rsync takes it: with a slash at its end it means what is in the directory.
 fn listed(directory: &[u8]) -> Vec<u8> {
     match directory {
         b"" => b"./".to_vec(),

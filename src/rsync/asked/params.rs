@@ -1,8 +1,7 @@
 //! The user's own rsync parameters, read as rsync reads them.
 //!
-//! Owns one question: which options are in `commonParams`, and what is left of the words without
-//! some of them. It judges nothing; `route` and `plan` do, and the configuration does before them. The
-//! words are split already.
+//! Owns which options are in `commonParams`, and what is left of the words without some of them. Whether an
+//! option is good or bad is for its callers to say. The words have been split before.
 
 /// Options of one letter that take a value: the rest of their cluster, or the next word.
 pub(crate) const SHORT_WITH_VALUE: &[u8] = b"eBTfM@";

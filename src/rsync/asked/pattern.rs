@@ -7,8 +7,8 @@ use super::expression::{sequences, Piece, Sequence};
 
 /// The path as a pattern that matches it and nothing else, with `suffix` (`/`, `/***`) behind it.
 ///
-/// A backslash escapes only in a pattern that holds `*`, `?` or `[`; in any other it is itself. So
-/// the same name is written in two ways.
+/// A backslash escapes only in a pattern that has `*`, `?` or `[` in it; in any other it stands for itself. So
+/// the same name is written in one of two ways.
 pub(super) fn literal(path: &[u8], suffix: &[u8]) -> Vec<u8> {
     let wild = path.iter().chain(suffix).any(|&byte| is_wildcard(byte));
     let mut pattern = vec![b'/'];
@@ -69,8 +69,8 @@ fn collapsed(sequence: Sequence) -> Sequence {
     collapsed
 }
 
-/// rsync counts bytes, the expression characters. One character of an open set is the same for
-/// both only next to a star, which takes the other bytes of a longer one.
+/// rsync counts bytes, while the expression counts characters. One character out of an open set means the
+/// same for both only next to a star, which takes the other bytes of a longer character.
 fn counts_no_characters(sequence: &[Piece]) -> bool {
     let is_open = |piece: &Piece| matches!(piece, Piece::NoneOf(_));
     let is_star = |piece: &Piece| matches!(piece, Piece::Name | Piece::Any);
@@ -81,8 +81,8 @@ fn counts_no_characters(sequence: &[Piece]) -> bool {
     })
 }
 
-/// What is left of the sequence behind a slash at its start: the paths `a/b` that it matches as
-/// `/a/b`. A star may be empty there, and what it matches otherwise the sequence itself says.
+/// What is left of the sequence behind a slash at its start: the paths `a/b` that it matches as `/a/b`. Of a
+/// star before that slash, only the empty match counts here: the whole sequence covers the others.
 fn without_first_slash(sequence: &[Piece]) -> Option<Sequence> {
     let rest = match sequence {
         [Piece::Any | Piece::Name, rest @ ..] => rest,

@@ -3,9 +3,9 @@
 //! Owns the lists and the flags of each kind of run. Called by `worker`, which has looked at the
 //! paths just before, with their state as a value; nothing here touches the file system.
 //!
-//! A *flat* run makes each listed path equal and nothing else: a listed directory is sent without
-//! what is in it, unless all that is in it is listed as well: then its name alone, with a slash, stands
-//! for them. A *prune* run only deletes. A *full sync* is rsync on the whole root.
+//! A *flat* run makes each listed path equal and nothing else. A listed directory is sent without what is in
+//! it; but where all that is in it would be listed as well, the directory is listed with a slash in place of
+//! that. A *prune* run only deletes. A *full sync* is rsync on the whole root.
 
 use crate::rsync::temporary;
 use crate::sorted::{SortedMap, SortedSet};
@@ -17,7 +17,7 @@ use super::pattern;
 use super::route::RemoteRoute;
 use super::run::{Purpose, Run};
 
-/// What disappeared under a name since the remote was last in step; the larger wins.
+/// What disappeared under a name since the remote last had everything. Of two, the larger counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Gone {
     /// Nothing.
@@ -37,7 +37,7 @@ pub enum Now {
     Directory,
     /// Anything else, symbolic links included.
     Other,
-    /// A large file, which travels by itself: here it only stands in the way of what was below it.
+    /// A large file, which has a job of its own. In this batch it only means that nothing lies below it.
     Apart,
 }
 
@@ -84,8 +84,7 @@ pub struct PlanSettings {
     pub standby: bool,
 }
 
-/// The words of a flat run that is started before its list is known. It waits for that list, and does
-/// with it what a run with words of its own would.
+/// The words of a flat run that is started before its list is known, and waits for it.
 pub fn standby(route: &RemoteRoute, settings: PlanSettings) -> Vec<OsString> {
     let usual = Lists { deletes: settings.deletes == Deletes::Combined, ..Lists::default() };
     flat(route, settings, &usual).args
@@ -104,7 +103,8 @@ pub fn batch(
 ) -> Vec<Run> {
     let deletes = settings.deletes;
     let mut lists = Lists::of(deletes, paths, whole);
-    // Whoever deletes what is missing may as well do so when nothing is.
+    // The run gets --delete-missing-args even if nothing is missing, so that a waiting standby, which has it,
+    // can be used.
     lists.deletes |= settings.standby && !lists.all_fresh && deletes == Deletes::Combined;
     let mut runs = Vec::with_capacity(2);
     if !lists.prune.is_empty() {

@@ -8,8 +8,8 @@ use super::run::Run;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-/// `-n`, and a line for each change as `-i` writes it, which every rsync from 2.6.7 on does. They
-/// stand first: what the user has of this kind is left out.
+/// `-n`, and a line for each change as `-i` writes it, which every rsync from 2.6.7 on does. They stand first;
+/// the user's own options of this kind are left out.
 const WORDS: [&str; 2] = ["-n", "--out-format=%i %n%L"];
 
 /// Options of the user's that would add other lines to these, hide them, or write a file here.

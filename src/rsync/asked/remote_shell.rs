@@ -1,8 +1,8 @@
 //! The remote shell: the command behind rsync's `-e`, as the user wrote it and as it is completed.
 //!
 //! Owns what is understood of such a command (which client, which port, whether it shares
-//! connections by itself) and what is put at its end. Options at the end never take the place of the
-//! user's: of several values ssh takes the first. Starts nothing and looks at no file. `route` forms
+//! connections by itself) and what is put at its end. The user's options come first, and of several values
+//! ssh takes the first, so ours never take their place. Starts nothing and looks at no file. `route` forms
 //! the `-e` of a run here, `prepare` asks which client it is, `worker` has a run use a shared
 //! connection.
 
@@ -20,7 +20,7 @@ const ALIVE_S: u32 = 15;
 /// How long a shared connection stays without a run: long enough for a person who saves a file now
 /// and then, and no burden for the far side.
 const PERSIST_S: u32 = 60;
-/// The options of ssh that take a value, which may hold any letter. dbclient's are among them.
+/// The options of ssh that take a value, and those of dbclient.
 const WITH_VALUE: &[u8] = b"BbcDEeFIiJKLlmOoPpQRSWw";
 
 /// The version of an OpenSSH client: major and minor number.
@@ -70,8 +70,8 @@ impl RemoteShell {
         self.words.first().map_or(&[], Vec::as_slice)
     }
 
-    /// Is the program called `ssh`? So are OpenSSH's, and others on small systems; not a program
-    /// that starts ssh in its turn.
+    /// Whether the program is called `ssh`, as OpenSSH's client is and others on small systems are. A program
+    /// that starts ssh has another name.
     pub fn is_ssh(&self) -> bool {
         base_name(self.program()) == SSH.as_bytes()
     }
@@ -82,7 +82,7 @@ impl RemoteShell {
         self.settings().into_iter().find(|(name, _)| name == b"port").map(|(_, value)| value)
     }
 
-    /// Does it say itself whether connections are shared, and where?
+    /// Whether the user's own options say if connections are shared, and where.
     pub fn decides_sharing(&self) -> bool {
         let mut settings = self.settings().into_iter();
         settings.any(|(name, _)| [&b"controlmaster"[..], b"controlpath"].contains(&&name[..]))
@@ -126,18 +126,18 @@ pub(super) fn default_command() -> Vec<u8> {
     .into_bytes()
 }
 
-/// What goes to the end of a command for the port of the configuration: nothing if it names one.
+/// What goes to the end of a command for the port of the configuration: nothing if the command names one.
 pub(super) fn port_words(command: &[u8], port: Option<u16>) -> Vec<u8> {
     let port = port.filter(|_| RemoteShell::read(command).port().is_none());
     port.map(|port| format!(" -p {port}").into_bytes()).unwrap_or_default()
 }
 
-/// The arguments of a run, over the connection whose socket is `socket`: the first run makes it, and
-/// each later one that finds it saves the whole handshake. Only a run's own arguments are changed so: a command that is
-/// shown, or kept in the fail log, must work when the socket is gone.
+/// The arguments of a run over the connection whose socket is `socket`: the first run makes it, and each
+/// later one that finds it needs no handshake. A command that is shown, or kept in the fail log, is not
+/// changed so: it must work when the socket is gone.
 ///
-/// A connection that has died unnoticed would hold up the next run for as long as rsync waits, so
-/// it is probed.
+/// ssh asks the far side for signs of life, so that a connection that has died unnoticed does not hold up the
+/// next run for as long as rsync waits.
 pub fn over_shared(args: &[OsString], socket: &Path) -> Vec<OsString> {
     let mut words: Vec<Vec<u8>> = args.iter().map(|word| word.as_bytes().to_vec()).collect();
     let shell =
@@ -152,7 +152,7 @@ pub fn over_shared(args: &[OsString], socket: &Path) -> Vec<OsString> {
     words.into_iter().map(OsString::from_vec).collect()
 }
 
-/// Can the path of a socket stand in a command? ssh would read `%`, `~` and `$` in it, rsync blanks
+/// Whether the path of a socket can stand in a command: ssh would read `%`, `~` and `$` in it, and rsync blanks
 /// and quotes.
 pub fn may_name_socket(path: &Path) -> bool {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-".contains(byte);
@@ -169,7 +169,7 @@ pub fn openssh_version(told: &[u8]) -> Option<Version> {
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
-/// Can several runs share one connection of this client?
+/// Whether several runs can share one connection of this client.
 pub fn can_share(version: Version) -> bool {
     version >= SHARING_SINCE
 }

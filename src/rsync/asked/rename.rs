@@ -1,9 +1,11 @@
-//! Runs that give what was renamed its new name over there, without sending it once more.
+//! Runs that give renamed files their new names on the far side, without sending them again.
 //!
 //! The new directory is sent with `--link-dest` on the old one: each file that is there already, by
-//! name, size and time, becomes a hard link of it, and the run that deletes the old name follows. A run
-//! of this kind only makes and updates; whatever it does not do, or does wrong, the ordinary runs make
-//! good. So it is left out where it could do harm. Called by `worker`, which has looked at the paths.
+//! name, size and time, becomes a hard link of it, and the run that deletes the old name follows. A run of
+//! this kind only makes and updates, and what it does not do the ordinary runs make good. But until the old
+//! name is deleted, both names are one file over there, and a change through one of them shows under the
+//! other. Where a hard link could do more harm, no such run is made. Called by `worker`, which has looked at
+//! the paths.
 
 use super::params::{self, Found};
 use super::pattern;
@@ -13,9 +15,9 @@ use super::run::{Purpose, Run};
 use crate::config::Address;
 use crate::rsync::shell;
 
-/// A file is worth a run from this size on; below, sending it again costs no more.
+/// A file of this size or more is worth a run. To send a smaller one again costs no more.
 pub const FILE_BYTES_MIN: u64 = 64 * 1024;
-/// Old names that are looked at for one directory; rsync itself takes 20.
+/// How many old names one directory's run gets; rsync itself takes 20.
 const OLD_NAMES_MAX: usize = 4;
 /// Options under which a hard link, or a run of one directory by itself, is not what it should be: those
 /// that write into files that are there, put them elsewhere, or name places of their own.

@@ -1,8 +1,8 @@
 //! The runs that the fail log is made of: each lists its paths in its own arguments, can be run at
 //! any time and any number of times, and needs nothing on its standard input.
 //!
-//! Owns their words and what those words mean when they are read back. Called by `faillog`, which
-//! writes them as lines of a script. The engine itself runs `plan`'s.
+//! Owns their words and what those words mean when they are read back. Called by `faillog`, which writes them
+//! as lines of a script. This program does not run them: its own runs are those of `plan`.
 //!
 //! The paths are patterns for rsync, with everything else excluded, and not arguments of their own:
 //! a path that is not there is then no error, nothing is ever followed through a symbolic link, and
@@ -20,12 +20,12 @@ use super::route::RemoteRoute;
 
 /// The option that lists a path; with the pattern behind it, one word.
 pub const INCLUDE: &[u8] = b"--include=";
-/// Stands for the root itself: no path is called so. The root's own attributes go along with every
-/// run, so the pattern only says that they are owed.
+/// Stands for the root itself: no path is called so. The root's own attributes are sent by every run, so the
+/// pattern only says that they are owed.
 const ROOT: &[u8] = b"/./";
 /// Behind a directory's pattern: everything in it.
 const WITHIN: &[u8] = b"/***";
-/// Behind the list, and what makes a run one of a list: everything else is left alone.
+/// Stands behind the list: everything else is left alone. A run with this word is one of a list.
 const REST: &[u8] = b"--exclude=*";
 
 /// What a run does to the paths that it lists.
@@ -56,11 +56,11 @@ pub fn includes(path: &[u8], kind: Kind, gone: Gone) -> Vec<Vec<u8>> {
 pub fn listed(route: &RemoteRoute, kind: Kind, includes: Vec<Vec<u8>>) -> Vec<OsString> {
     let params = prune_params(route);
     let (params, flags) = match kind {
-        // Compared by content, as everything is whose writing was seen.
+        // -c: somebody was seen to write them, and rsync's own comparison may miss that.
         Kind::Send => (params::without(&params, deletes), &["-r", "-c"][..]),
-        // What both sides have may be updated: so a symbolic link over there is replaced by the
-        // directory that is here, and no deletion follows it. Where it deletes, a directory also makes way for what is no directory. `--force` would
-        // have it do that even where the script takes `--delete` out.
+        // --existing and not --ignore-existing: a symbolic link over there is then replaced by the directory
+        // that is here, and no deletion follows it. --delete also lets a directory over there make way for
+        // what is no directory here. --force would do that even where the script takes `--delete` out.
         Kind::Prune => (params, &["-r", "--delete", "--existing"][..]),
     };
     let flags = words(flags).into_iter().chain(includes);
@@ -82,7 +82,7 @@ fn deletes(option: &params::Found) -> bool {
     matches!(option.name, Name::Long(name) if makes_delete(&[b"--", name].concat()))
 }
 
-/// Paths with what disappeared there, as far as one run tells; `None` for a full sync.
+/// Paths, each with what disappeared there as far as one run tells; `None` for a full sync.
 pub type Paths = Option<Vec<(Vec<u8>, Gone)>>;
 
 /// A run that was read back: where it goes and what it does.
@@ -104,11 +104,11 @@ pub fn read(args: &[Vec<u8>]) -> Option<Read> {
         return None;
     }
     let destination = args[destination.word].clone();
-    // A full sync has the user's own includes, if there are any.
+    // Without that word the includes are the user's own, in a full sync.
     if args[..source.word].last()? != REST {
         return Some(Read { destination, paths: None });
     }
-    // A send run has lost what deletes even of the user's parameters.
+    // No deleting option is left in a send run, not even one of the user's.
     let prunes = found.iter().any(deletes);
     let gone = if prunes { Gone::Entry } else { Gone::No };
     let mut paths: Vec<(Vec<u8>, Gone)> = Vec::new();
@@ -129,7 +129,7 @@ pub fn read(args: &[Vec<u8>]) -> Option<Read> {
     (!paths.is_empty()).then_some(Read { destination, paths: Some(paths) })
 }
 
-/// The path that `pattern::literal` wrote like this.
+/// The path of which `pattern::literal` made this pattern, with `suffix` behind it.
 fn named(pattern: &[u8], suffix: &[u8]) -> Option<Vec<u8>> {
     let body = pattern.strip_prefix(b"/")?.strip_suffix(suffix)?;
     let mut unescaped = Vec::with_capacity(body.len());
@@ -137,13 +137,14 @@ fn named(pattern: &[u8], suffix: &[u8]) -> Option<Vec<u8>> {
     while let Some(&byte) = rest.next() {
         unescaped.push(if byte == b'\\' { *rest.next().unwrap_or(&byte) } else { byte });
     }
-    // Which of the two is meant depends on the whole pattern, and writing it again decides.
+    // Whether a backslash escapes depends on the whole pattern: the path is the one that gives the same
+    // pattern again.
     [body.to_vec(), unescaped]
         .into_iter()
         .find(|path| is_path(path) && pattern::literal(path, suffix) == pattern)
 }
 
-/// Whether this is a path below the root, written in the one way that it can be.
+/// Whether this is a path below the root, without empty, `.` and `..` parts.
 pub fn is_path(path: &[u8]) -> bool {
     path.split(|&byte| byte == b'/')
         .all(|name| !matches!(name, b"" | b"." | b"..") && !name.contains(&0))

@@ -17,7 +17,7 @@ use crate::config::{Address, Rsync};
 use crate::rsync::shell;
 use crate::rsync::told::login::Login;
 
-/// Where SSH servers listen that nobody has told otherwise.
+/// The port where SSH servers usually listen.
 const SSH_PORT: &str = "22";
 /// The value by which a run finds its way to a remote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +38,8 @@ impl RemoteRoute {
         self.destination_below(b"")
     }
 
-    /// A directory in the destination, which begins with it and ends with a slash; the destination itself
-    /// if the path is empty.
+    /// The argument for a directory below the destination, with a slash at its end; the destination itself if
+    /// the path is empty.
     fn destination_below(&self, below: &[u8]) -> OsString {
         let inside = |path: &[u8]| {
             let between: &[u8] = if path.is_empty() || path.ends_with(b"/") { b"" } else { b"/" };
@@ -141,9 +141,9 @@ impl RemoteRoute {
         words
     }
 
-    /// How many words these arguments and those of a run of this remote do not share. Two remotes
-    /// may be the same module of two daemons: a command is that of the one from which it differs
-    /// least.
+    /// How many words are in these arguments and not in those of a run of this remote, or the other way
+    /// round. Two remotes may be the same module of two daemons on one host: a command belongs to the one from
+    /// which it differs least.
     pub fn difference(&self, args: &[Vec<u8>]) -> usize {
         let own = self.arguments(self.rsync.params.clone(), Vec::new());
         let same = |word: &OsString, arg: &Vec<u8>| word.as_bytes() == arg.as_slice();
@@ -153,15 +153,15 @@ impl RemoteRoute {
     }
 
     fn at_host(&self, host: &str, separator: &[u8], rest: &[u8]) -> Vec<u8> {
-        // An `ip` of the form user@host says it already.
+        // An `ip` of the form user@host names the user already.
         let user = self.rsync.user.as_ref().filter(|_| !host.contains('@'));
         let user = user.map(|user| format!("{user}@")).unwrap_or_default();
         [user.as_bytes(), bracketed(host).as_bytes(), separator, rest].concat()
     }
 
-    /// The path over SSH. The far side's shell reads it where rsync neither escapes it (3.2.4) nor
-    /// sends it past the shell (the user's `-s`): there it is escaped here. We add no `-s` ourselves,
-    /// because the far side would have to know it, and 2.6.9 does not.
+    /// The path over SSH. From 3.2.4 on rsync escapes it for the far side's shell, and with the user's `-s` no
+    /// shell sees it. In all other cases it is escaped here. `-s` is not added, because the far side would have
+    /// to know it, and 2.6.9 does not.
     fn ssh_path<'p>(&self, path: &'p [u8]) -> Cow<'p, [u8]> {
         let path = if path.starts_with(b":") {
             Cow::Owned([b"./", path].concat())
@@ -178,7 +178,7 @@ impl RemoteRoute {
         Cow::Owned(escaped.collect())
     }
 
-    /// Whether the path gets to the far side's shell as it is given here.
+    /// Whether the far side's shell reads the path as it is given here.
     fn path_is_read(&self) -> bool {
         let found = params::read(&self.rsync.params);
         let past_the_shell =
@@ -199,7 +199,8 @@ impl RemoteRoute {
             params[word].extend(port);
         }
         if self.local.protect_args() && self.path_is_read() && shell_reads(path) {
-            // Some are built to do it without being told, or are told by RSYNC_PROTECT_ARGS.
+            // Some rsyncs protect arguments by default, or because of RSYNC_PROTECT_ARGS; the path is escaped
+            // already.
             params.push(b"--no-s".to_vec());
         }
         params
@@ -249,7 +250,7 @@ fn bracketed(host: &str) -> Cow<'_, str> {
     }
 }
 
-/// A local path that rsync takes for a path: neither for an option nor for `host:path`.
+/// A local path, written so that rsync takes it neither for an option nor for `host:path`.
 fn not_an_option(path: &[u8]) -> Cow<'_, [u8]> {
     let first = path.split(|&byte| byte == b'/').next().unwrap_or_default();
     if path.starts_with(b"-") || first.contains(&b':') {
@@ -259,7 +260,8 @@ fn not_an_option(path: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// Would the far side's shell read something into this path? A `~` is meant to be read.
+/// Whether the far side's shell would read something into this path, apart from a `~`, which is meant to be
+/// read.
 fn shell_reads(path: &[u8]) -> bool {
     !path.iter().all(|&byte| is_plain_remotely(byte))
 }

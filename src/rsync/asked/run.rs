@@ -15,7 +15,7 @@ pub enum Purpose {
     Flat,
     /// Makes whole directories equal: see [`super::level`].
     Level,
-    /// Spares what has another name now: see [`super::rename`].
+    /// Gives renamed files their new names on the far side: see [`super::rename`].
     Rename,
     /// The whole root.
     FullSync,

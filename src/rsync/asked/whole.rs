@@ -1,19 +1,19 @@
 //! Lists that name a directory with a slash in place of all that is in it.
 //!
-//! rsync then reads the directory by itself, a moment after somebody has looked that it has nothing in it but
-//! what is listed. What has come into it by then goes along: mostly it is on its way to be sent itself, and the
-//! engine knows that a run of new paths may have sent it. But what is never sent must not go along, since
-//! nobody would ever delete it over there: so such a run excludes the names that are temporary by rule, and
-//! where the user filters there is none.
+//! rsync then reads the directory by itself, a moment after the worker has seen that there is nothing in it but
+//! what would be listed. What was made in it since then is sent as well. Mostly it has an event of its own on the
+//! way, and the engine knows that a run of new paths may have sent it. But what is never sent on its own must
+//! not be sent so either, since it would not be deleted over there again. So such a run excludes temporary
+//! names, and where the user filters, there is no such run.
 
 use super::params;
 use super::plan::Looked;
 use super::route::RemoteRoute;
 use crate::rsync::temporary::matches_pattern;
 
-/// Whether a list of these paths may name whole directories. All must be new to the far side; and the
-/// user's own parameters must neither delete, for then a slash is what it takes to delete in that directory,
-/// nor filter, since what is hidden below a directory is not hidden when it is listed by itself.
+/// Whether a list of these paths may name whole directories. All must be new to the far side. The user's own
+/// parameters must not delete: with a slash behind a directory, rsync would delete in it. Nor may they filter:
+/// rules that name a path above the directory do not count when it is listed by itself.
 pub fn is_possible(route: &RemoteRoute, paths: &[Looked]) -> bool {
     let does_more = |option: &params::Found| params::deletes(option) || params::is_filter(option);
     paths.iter().all(|looked| looked.fresh && !has_temporary_name(&looked.path))

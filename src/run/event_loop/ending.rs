@@ -14,10 +14,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 impl Loop {
-    /// Leaves everything on the disk as the next run needs it, or to the next loop.
+    /// Writes the fail log and the state for the next run of the program, and hands over to the next loop
+    /// if there is to be one.
     pub(super) fn end(mut self) -> Option<(Setup, Heirloom)> {
         self.write_ledger(true);
-        // What was drawn is not known to the next loop.
+        // The next loop does not know what this one has drawn on the terminal.
         logging::draw("");
         let (state, now) = (self.state(), self.now());
         if !self.remotes.is_empty() {
@@ -53,7 +54,8 @@ impl Loop {
 
     fn stop(&mut self, signal: Signal) {
         let now = self.now();
-        // A reload that is under way becomes the end.
+        // If the loop was ending for a new configuration, it ends for good instead. Asked a second time,
+        // it does not wait for what runs.
         let again = self.next.take().is_none() && self.stop_at.is_some();
         if again {
             self.stop_at = Some(now);
@@ -71,8 +73,8 @@ impl Loop {
         self.alerts.iter_mut().for_each(Alerts::stop);
     }
 
-    /// Opens the log again, and has this loop end for one with the new configuration. The next one keeps the watches, and
-    /// goes on where this one's state ends, as after a restart.
+    /// Opens the log again, and has this loop end for one with the new configuration. The next one keeps
+    /// the inotify instances, and goes on from the state of this one, as after a restart.
     fn reload(&mut self) {
         logging::reopen();
         if self.stop_at.is_some() {

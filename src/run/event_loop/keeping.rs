@@ -26,7 +26,7 @@ impl Loop {
         }
     }
 
-    /// What the next run has to know.
+    /// What the next run of the program has to know.
     pub(super) fn state(&self) -> State {
         let kept = |(number, remote): (usize, &Arc<WorkerRemote>)| {
             let (complete_ns, full_sync, paths) = self.engine.standing(RemoteId(number));

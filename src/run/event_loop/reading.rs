@@ -1,4 +1,4 @@
-//! How the kernel's events are read: in large pieces, and not one by one while they come thick.
+//! How the kernel's events are read: many at once, with a pause before each read in a burst.
 
 use super::Loop;
 use crate::engine::watching::event;
@@ -9,12 +9,13 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Read from the kernel's queue at once: some thousand events.
+/// What is read from the kernel's queue at once: some thousand events.
 const EVENT_BYTES_MAX: usize = 64 * 1024;
-/// The most that one event takes: a read with room for one more has read all there was.
+/// The most that one event takes. If a read leaves so much room, the queue is empty.
 const EVENT_BYTES: usize = 16 + 256;
-/// Reads of one root's queue before a job's end is handed in: more than the largest queue that is
-/// set by default fills, so that only a writer faster than this loop could keep a job's end waiting.
+/// How often one root's queue is read before the end of a job is handed to the engine. A queue of the
+/// kernel's default size is empty by then, even if it was full, unless somebody writes faster than this
+/// loop reads: then the end of the job must not wait for ever.
 const READS_BEFORE_JOB_END_MAX: usize = 256;
 /// Reads of events in a row, each within [`READ_GAP`] of the last, that make a burst. In a burst the
 /// loop pauses before it reads, so that it wakes a few hundred times a second and not once an event:
@@ -24,7 +25,7 @@ const READ_GAP: Duration = Duration::from_millis(1);
 /// Too short for any queue to overflow: the kernel makes some thousand events in it.
 const READ_PAUSE: Duration = Duration::from_millis(3);
 
-/// Where events are read to, and how often they were of late.
+/// The buffer for events, and how many reads have followed closely on each other.
 pub(super) struct Reading {
     records: Box<[u8]>,
     last: Instant,

@@ -85,7 +85,8 @@ impl Loop {
         };
         self.status.serve(&self.engine, facts, now);
         let Some(server) = &self.status.server else { return };
-        // While it rests, what it leaves unread would wake the loop again and again.
+        // It reads no request while it rests, and a descriptor with something unread would wake the loop
+        // again and again.
         if server.rests() != self.status_rests {
             let changed = match server.rests() {
                 true => self.epoll.remove(server),

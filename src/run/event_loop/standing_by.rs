@@ -9,15 +9,14 @@ use crate::sys::mounts::Mounts;
 use std::sync::Arc;
 
 impl Loop {
-    /// Has those started that are wanted, one for each free processor; as soon as one stands, the next may
-    /// follow.
+    /// Has wanted standbys started as long as a processor is free for it.
     pub(super) fn start_standbys(&mut self) {
         loop {
             let busy = self.workers.under_way() >= self.processors;
             let Some((remote, deletes)) = self.standbys.to_start(busy, self.now()) else { return };
             let its = self.remotes.get(remote.0).filter(|its| its.standby);
             if let Some(its) = its.filter(|_| !self.engine.is_halted(remote)).cloned() {
-                // Without a thread for it, the next job does by itself.
+                // Where there is no thread to start it, the next job starts an rsync of its own.
                 let _ = self.workers.stand(its, remote, deletes);
             }
         }
@@ -32,16 +31,15 @@ impl Loop {
         }
     }
 
-    /// Something was mounted or unmounted. A disk that was unmounted while it is in use lives on until
-    /// nobody uses it, and only then the kernel tells that the root is gone: it must not be a standby
-    /// that keeps it.
+    /// Something was mounted or unmounted. A disk that was unmounted lazily while it was in use stays until
+    /// nobody uses it, and only then does the kernel tell that the root is gone. So standbys in it are ended.
     pub(super) fn leave_lost_roots(&mut self) {
         let remotes = &self.remotes;
         self.standbys.let_go(|remote| !remotes[remote.0].is_on_its_ground());
     }
 
-    /// A host has no connection left for a run: one that only waits is none too few. There are none to
-    /// this host from now on.
+    /// A host has refused a run because all of its connections were in use. A standby holds a connection that
+    /// runs need, so there are none for remotes on this host from now on.
     pub(super) fn do_without_standbys(&mut self, refused: RemoteId) {
         let Some(host) = self.remotes.get(refused.0).and_then(|its| host_of(its)) else {
             return;
@@ -60,8 +58,8 @@ impl Loop {
     }
 }
 
-/// What tells of unmounted disks, if standbys may be in them. Without it, it is noticed when they are let
-/// go, or at the next change.
+/// What tells of unmounted disks, if there may be standbys in them. Where the kernel does not tell, a lazily
+/// unmounted disk is noticed when its standby ends, or at the next change.
 pub(super) fn mounts(kept: StandbyMode, epoll: &Epoll) -> Option<Mounts> {
     let mounts = Mounts::new().ok().filter(|_| kept != StandbyMode::Off)?;
     epoll.add_exceptional(&mounts, MOUNTS).ok()?;

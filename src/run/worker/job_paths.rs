@@ -16,7 +16,7 @@ use std::path::Path;
 /// A path of a batch, and what disappeared under its name.
 pub(super) type Listed = (RelPath, Gone);
 
-/// Two halves, between two directories if there is such a place near the middle.
+/// Two halves. If two directories meet near the middle, they are parted there.
 pub(super) fn halves(paths: &[Listed]) -> (&[Listed], &[Listed]) {
     let middle = paths.len() / 2;
     let parent = |at: usize| {
@@ -38,7 +38,7 @@ pub(super) struct JobPaths {
 }
 
 impl JobPaths {
-    /// Of a batch: its large files stay behind.
+    /// The paths of a batch. Its large files are left out: each has a job of its own later.
     pub(super) fn of_batch(remote: &WorkerRemote, paths: &[Listed], fresh: bool) -> JobPaths {
         let mut found = JobPaths::look(remote, paths, fresh);
         let JobPaths { paths, large, whole } = &mut found;
@@ -53,8 +53,8 @@ impl JobPaths {
         found
     }
 
-    /// Of a job in the bulk lane. The far side has the file as it was `sent`, if that is known: where it
-    /// is another one by its size and time, nobody has to read both to know.
+    /// The path of a job in the bulk lane. `sent` is what the file was when it was sent last, if that is
+    /// known. If its size or time is another one now, rsync need not compare the content.
     pub(super) fn of_bulk(
         remote: &WorkerRemote,
         path: &Listed,

@@ -9,15 +9,14 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-/// Looks what paths are now, and remembers the last parent: lists are sorted.
+/// Looks what paths are now. Lists are sorted, so it remembers the parent of the last path.
 pub(super) struct Looker<'a> {
     root: &'a Path,
-    /// The root, so that not every look begins at `/`; none if it cannot be opened.
+    /// The root, so that not every look begins at `/`; `None` if it cannot be opened.
     opened: Option<File>,
     parent: Vec<u8>,
     parent_is_real: bool,
-    /// The parent, from the second path in it on: then every look is one at a name, and not a way down
-    /// from the root.
+    /// The parent, opened with the second path in it: from then on a look needs no way down from the root.
     parent_opened: Option<OwnedFd>,
 }
 
@@ -62,9 +61,9 @@ impl<'a> Looker<'a> {
         }
     }
 
-    /// Of a path just looked at: the topmost thing above it that is no directory any more, to be
-    /// listed in its place. Listed itself, rsync would take the way to it along: where that is a
-    /// symlink now, it would make a directory of it over there (`-R` follows it; measured).
+    /// The topmost thing above a path just looked at that is no directory any more. It has to be listed in
+    /// place of the path: with the path, rsync sends the way to it as well (`-R`), and where a part of that is
+    /// a symlink now, rsync follows it and makes a directory of it over there (measured).
     pub(super) fn in_the_way(&self, path: &[u8]) -> Option<(RelPath, Gone, Now)> {
         if self.parent_is_real {
             return None;
@@ -76,7 +75,7 @@ impl<'a> Looker<'a> {
                 Some(_) => Now::Other,
                 None => Now::Missing,
             };
-            // There was something in it, so it was a directory.
+            // There was something below it, so it was a directory.
             Some((RelPath::from(above), Gone::Directory, now))
         })
     }
@@ -88,7 +87,7 @@ impl<'a> Looker<'a> {
         })
     }
 
-    /// A directory below the root; none if it may not be read, is the root, or is none any more.
+    /// Opens a directory below the root; `None` for the root, and for what cannot be opened as one.
     fn open(&self, directory: &[u8]) -> Option<OwnedFd> {
         let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let opened = self.opened.as_ref().filter(|_| !directory.is_empty())?;

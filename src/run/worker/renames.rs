@@ -1,4 +1,5 @@
-//! Which renames a batch can spare the far side, by what is there at this moment.
+//! Which renames of a batch can be done on the far side without sending the files again, by what is there at
+//! this moment.
 
 use super::looker::Looker;
 use super::WorkerRemote;
@@ -51,15 +52,15 @@ pub(super) fn runs(
     if links.is_empty() {
         return links;
     }
-    // What the new names lie in has to be there first.
+    // The directories that the new names lie in have to be there first.
     let parents: Vec<Looked> = parents.into_iter().map(|(_, looked)| looked).collect();
     let mut runs = plan::batch(route, remote.plan_settings(deletes), &parents, &[]);
     runs.extend(links);
     runs
 }
 
-/// Whether the far side has nothing under a name, or on the way to it, that must go first. A run that
-/// makes and deletes nothing cannot tell it from what is new.
+/// Whether nothing has to be deleted first under a name on the far side, or on the way to it. A rename run
+/// only makes and updates, and would mix what is there with what is new.
 fn is_free(known: &SortedMap<&[u8], &Looked>, path: &[u8]) -> bool {
     let gone = |path: &[u8]| known.get(path).is_some_and(|looked| looked.gone != Gone::No);
     !gone(path) && !above(path).any(gone)

@@ -1,11 +1,11 @@
 //! An rsync that has connected already and waits for its list.
 //!
-//! With its list on standard input, rsync connects, logs in and starts the far side before it reads the
-//! first path. So all that a run costs before it sends anything can be done before there is anything
-//! to send. The loop keeps it between two jobs; here is how it is started and used. Its death is
-//! never a failure of the remote: the same run is made once more by one that is started for it.
+//! An rsync whose list comes on standard input connects, logs in and starts the far side before it reads the
+//! first path. So all of this can be done before there is anything to send. The loop keeps the standby between
+//! two jobs; here is how it is started and used. Its death is never a failure of the remote: the same run is
+//! made once more by a process that is started for it.
 //!
-//! It reads an empty list if this process dies, and then does nothing.
+//! If this process dies, the standby reads an empty list and does nothing.
 
 use super::{started, WorkerRemote};
 use crate::rsync::asked::plan;
@@ -16,7 +16,7 @@ use std::ffi::OsString;
 use std::io::{self, PipeReader};
 use std::process::Output;
 
-/// One that waits. If the value goes, it is ended.
+/// One that waits. Dropping the value ends it.
 #[derive(Debug)]
 pub struct Standby {
     args: Vec<OsString>,
@@ -35,7 +35,7 @@ impl Standby {
         let args = remote.over_connection(plan::standby(&remote.route, settings));
         let started = started(remote, &args, Purpose::Flat).ok()?;
         let standby = Standby { args, root, started };
-        // And afterwards: now it is in there.
+        // Looked at again: between the first look and the start the directory may have been replaced.
         remote.is_on_its_ground().then_some(standby)
     }
 
@@ -44,8 +44,8 @@ impl Standby {
         self.is_in(remote) && self.args == run.args && self.is_waiting()
     }
 
-    /// Whether it is in the directory that is the root now. In one that was, and that is empty or
-    /// deleted now, everything that it gets to know of is missing.
+    /// Whether it is in the directory that is the root now. In a directory that was the root before, and may
+    /// be empty or deleted now, every listed path would be missing, and so be deleted over there.
     pub fn is_in(&self, remote: &WorkerRemote) -> bool {
         self.root == remote.ground.identity
     }

@@ -1,5 +1,5 @@
-//! The shell commands of the user: the `command` plugin's and the alert's. They are not run; a shell
-//! is only asked whether it can read them, and knows the first word.
+//! The shell commands of the user: the `command` plugin's and the alert's. They are not run. A shell is only
+//! asked whether it can parse them, and whether it finds the program that stands first.
 
 use super::finding::Finding;
 use crate::config::{Config, Plugin, PluginKind};
@@ -52,7 +52,7 @@ fn shell(args: &[&OsStr]) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// The word that is run first, if it can be known without being a shell.
+/// The first word of a command, if it can be told without parsing it as a shell does.
 fn first_word(script: &[u8]) -> Option<&[u8]> {
     let word = script.trim_ascii_start().split(u8::is_ascii_whitespace).next()?;
     let word = word.strip_suffix(b";").unwrap_or(word);

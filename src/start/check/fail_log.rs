@@ -12,7 +12,7 @@ use crate::tell::report::count;
 pub(super) fn findings(config: &Config) -> Vec<Finding> {
     let path = &config.fail_log.path;
     let mut found = vec![fail_log(look(path))];
-    // The configuration was there a moment ago.
+    // If the configuration has gone since it was read, there is no state to be found.
     let Ok(resolved) = resolved(config) else { return found };
     found.push(match Store::at(&beside(path, &resolved, "state")).load() {
         Ok(_) => Finding::fine("state", "what the remotes have is known, or there was no run yet"),

@@ -7,7 +7,7 @@ use crate::sys::sysctl::INSTANCES;
 use std::io;
 use std::net::TcpListener;
 
-/// 2025-01-01. A clock that shows an earlier time has lost it.
+/// 2025-01-01, before this program was made: a clock that shows an earlier time is wrong.
 const CLOCK_S_MIN: i64 = 1_735_689_600;
 
 /// `is_running`: an instance with this configuration has the port, which is then no fault.

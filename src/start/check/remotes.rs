@@ -29,9 +29,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What a remote gets to answer. Whoever is slower would be a slow remote indeed.
+/// How long a remote may take to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(15);
-/// What a run gets to end that is told to. Then it is left alone: this process ends soon.
+/// How long a run may take to end when it is told to. After that it is left alone, since this process ends soon.
 const END_MAX: Duration = Duration::from_secs(2);
 
 /// A remote that is to be asked.
@@ -40,7 +40,7 @@ struct Question {
     name: String,
     login: Option<Login>,
     run: Run,
-    /// Where it runs: rsync wants to be somewhere.
+    /// The working directory of the run.
     directory: PathBuf,
 }
 
@@ -102,7 +102,7 @@ fn place(config: &Config, to: &RemoteSettings) -> String {
     format!("{}:{}:{}", config.file.display(), to.position.line, to.position.column)
 }
 
-/// A root that is not there must not keep its remotes from being asked.
+/// Where the remotes of a root are asked from. If the root is not there, they are asked from `/`.
 fn directory(root: &Root) -> PathBuf {
     if root.watch.is_dir() {
         root.watch.clone()
@@ -111,7 +111,7 @@ fn directory(root: &Root) -> PathBuf {
     }
 }
 
-/// A directory of this machine can be looked at, or the one in which it will be made.
+/// Whether a directory of this machine can be written, or the one in which it would be made.
 fn unwritable(place: &str, path: &Path) -> Option<Finding> {
     let there = path.ancestors().find(|directory| directory.exists())?;
     let error = may_write(there).err()?;
@@ -158,7 +158,7 @@ fn ask(questions: &[Question]) -> io::Result<Vec<Answer>> {
             (question.run.clone(), command(&question.run.args, &question.directory));
         thread::Builder::new().spawn(move || {
             let ran = process::run(command, &run.input, &stop);
-            // Who listens no longer has given up.
+            // If nobody receives it, the time for answers is over.
             let _ = sender.send((number, exit(ran)));
         })?;
     }

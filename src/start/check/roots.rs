@@ -15,7 +15,7 @@ use nix::sys::statfs::statfs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// No more directories are counted, of all roots together: some seconds of work on most disks.
+/// How many directories of all roots together are counted at most: some seconds of work on most disks.
 const COUNTED_MAX: u64 = 1_000_000;
 
 /// File systems on which others write without this kernel's knowledge, by their magic numbers.
@@ -135,7 +135,7 @@ fn watches(counted: &Counted, limit: Option<u64>) -> Finding {
             name,
             format!("{number}, and only {limit} can be watched; run: sysctl -w {name}={enough}"),
         ),
-        // Other programs of this user have their share.
+        // Other programs of this user need some of the watches.
         Some(limit) if directories > limit / 4 * 3 || counted.stopped && limit < enough => {
             let text =
                 format!("{number} of {limit} that can be watched; run: sysctl -w {name}={enough}");
