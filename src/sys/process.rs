@@ -1,16 +1,18 @@
 //! Runs one process to its end: feeds it its standard input, keeps what it says on standard error. It
 //! may be started long before there is anything to feed.
 
+mod group;
+
+pub use group::{is_stopped_within, Group, Waited};
+
 use std::io::{self, ErrorKind, PipeReader, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
-use nix::sys::signal::{killpg, Signal};
-use nix::sys::wait::waitpid;
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
 use super::quick_ack::QuickAck;
 
@@ -78,7 +80,7 @@ pub fn run_started(
 /// been fed, the group is killed.
 #[derive(Debug)]
 pub struct Started {
-    child: Child,
+    group: Group,
     /// It has a TCP connection of its own, whose messages are not to wait for each other.
     over_tcp: bool,
     is_fed: bool,
@@ -91,8 +93,7 @@ impl Started {
     /// It cannot be run.
     pub fn new(mut command: Command) -> io::Result<Started> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = command.process_group(0).spawn()?;
-        Ok(Started { child, over_tcp: false, is_fed: false })
+        Ok(Started { group: Group::spawn(command)?, over_tcp: false, is_fed: false })
     }
 
     /// The same, which is to talk to its far side over TCP: see [`QuickAck`].
@@ -103,7 +104,7 @@ impl Started {
 
     /// Whether it has ended, fed or not.
     pub fn has_ended(&mut self) -> bool {
-        !matches!(self.child.try_wait(), Ok(None))
+        self.group.has_ended().unwrap_or(true)
     }
 
     /// Runs it to its end. `input` goes to its standard input, in pieces that end behind a NUL; what it
@@ -117,12 +118,12 @@ impl Started {
     ) -> io::Result<Output> {
         self.is_fed = true;
         let mut stderr = Vec::new();
-        let quick = self.over_tcp.then(|| QuickAck::of(self.child.id())).flatten();
-        let talked = talk(&mut self.child, quick, input, stop, heard, &mut stderr);
+        let quick = self.over_tcp.then(|| QuickAck::of(self.group.id())).flatten();
+        let talked = talk(&mut self.group, quick, input, stop, heard, &mut stderr);
         if talked.is_err() {
-            end(&self.child, Signal::SIGKILL);
+            self.group.signal(Signal::SIGKILL);
         }
-        let status = self.child.wait()?;
+        let status = self.group.wait()?;
         talked.map(|()| Output { status, stdout: Vec::new(), stderr })
     }
 }
@@ -131,10 +132,7 @@ impl Drop for Started {
     fn drop(&mut self) {
         // Once it has been waited for, its number may be another's.
         if !self.is_fed && !self.has_ended() {
-            end(&self.child, Signal::SIGKILL);
-            // It is gone at once; nothing keeps it.
-            let _ = self.child.wait();
-            reap(&self.child);
+            self.group.kill();
         }
     }
 }
@@ -144,16 +142,14 @@ impl Drop for Started {
 /// That it has ended shows in its standard output: rsync gives its standard error to the ssh that it
 /// starts, but that one's standard output is a way to rsync.
 fn talk(
-    child: &mut Child,
+    group: &mut Group,
     mut quick: Option<QuickAck>,
     mut input: &[u8],
     stop: &PipeReader,
     heard: &mut dyn FnMut(&[u8]),
     kept: &mut Vec<u8>,
 ) -> io::Result<()> {
-    let mut stdin = child.stdin.take();
-    let mut stdout = child.stdout.take();
-    let Some(mut stderr) = child.stderr.take() else { return Ok(()) };
+    let (mut stdin, mut stdout, Some(mut stderr)) = group.pipes() else { return Ok(()) };
     if let Some(stdin) = &stdin {
         super::set_nonblocking(stdin)?;
     }
@@ -162,7 +158,7 @@ fn talk(
     }
     super::set_nonblocking(&stderr)?;
     let mut stopping = false;
-    let mut watchdog = Watchdog::new(child.id());
+    let mut watchdog = Watchdog::new(group.id());
     let mut dying: Option<Instant> = None;
     let mut silent_since = Instant::now();
     loop {
@@ -180,7 +176,7 @@ fn talk(
         quick.iter_mut().for_each(QuickAck::keep_on);
         if ready_stop {
             stopping = true;
-            end(child, Signal::SIGTERM);
+            group.signal(Signal::SIGTERM);
         }
         if ready_stdin {
             if let Some(pipe) = &mut stdin {
@@ -209,12 +205,12 @@ fn talk(
             silent_since = Instant::now();
         } else if silent_since.elapsed() >= silent {
             silent_since = Instant::now();
-            if child.try_wait()?.is_some() {
+            if group.has_ended()? {
                 break;
             }
             heard(&[]);
             if watchdog.is_stuck() || dying.is_some_and(|since| since.elapsed() >= DYING) {
-                end(child, Signal::SIGTERM);
+                group.signal(Signal::SIGTERM);
             }
         }
     }
@@ -317,23 +313,6 @@ fn has_last_line(said: &[u8]) -> bool {
     said.split(|&byte| byte == b'\n').any(|line| line.starts_with(LAST_LINE))
 }
 
-/// Ends everything that the child has started, and the child.
-fn end(child: &Child, signal: Signal) {
-    if let Ok(pid) = i32::try_from(child.id()) {
-        // That the group is gone already is what was wanted.
-        let _ = killpg(Pid::from_raw(pid), signal);
-        // A stopped process takes no other signal before this one.
-        let _ = killpg(Pid::from_raw(pid), Signal::SIGCONT);
-    }
-}
-
-/// Waits for what a killed child has left to us, its ssh: in a container this may be the first process,
-/// and nobody else would. Elsewhere there is nothing to wait for.
-fn reap(child: &Child) {
-    let Ok(group) = i32::try_from(child.id()) else { return };
-    while waitpid(Pid::from_raw(-group), None).is_ok() {}
-}
-
 /// The exit code, or the signal that ended it, of a process that ran.
 pub fn code_or_signal(status: ExitStatus) -> Result<i32, i32> {
     status.code().ok_or_else(|| status.signal().unwrap_or_default())
@@ -342,6 +321,8 @@ pub fn code_or_signal(status: ExitStatus) -> Result<i32, i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nix::sys::signal::killpg;
+    use nix::unistd::Pid;
 
     fn shell(script: &str) -> Command {
         let mut command = Command::new("/bin/sh");
@@ -385,8 +366,9 @@ mod tests {
         assert_eq!(set, 0);
         let mut started = Started::new(shell("sleep 1000 & echo; wait")).unwrap();
         // It has started the other one by then.
-        started.child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
-        let group = i32::try_from(started.child.id()).unwrap();
+        let (_stdin, stdout, _stderr) = started.group.pipes();
+        stdout.unwrap().read_exact(&mut [0]).unwrap();
+        let group = i32::try_from(started.group.id()).unwrap();
         assert!(!started.has_ended());
         drop(started);
         assert_eq!(killpg(Pid::from_raw(group), None), Err(nix::errno::Errno::ESRCH));
@@ -433,7 +415,7 @@ mod tests {
         let (stop, running) = io::pipe().unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let started = Started::new(connects(&listener)).unwrap();
-        let (near, _far) = connection(started.child.id(), &listener);
+        let (near, _far) = connection(started.group.id(), &listener);
         wait(&near);
         let feed = move || started.over_tcp(true).feed(b"", &stop, &mut |_| ());
         let run = std::thread::spawn(feed);

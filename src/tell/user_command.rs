@@ -1,33 +1,23 @@
 //! Runs a shell command that the user wrote into the configuration, to its end or to its limit.
 //!
-//! Owns how it is started and ended, and nothing of what it is for: the `command` plugin and the
+//! Owns how it is started and what its end means, and nothing of what it is for: the `command` plugin and the
 //! alerts call it, each in a thread of its own. A path gets into such a command only as one quoted
 //! word, by [`crate::rsync::asked::shell`], or in a variable.
 
-use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
-use nix::sys::signal::{killpg, Signal};
-use nix::unistd::Pid;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, PipeReader};
-use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
 
-use crate::sys::process::code_or_signal;
+use crate::sys::process::{code_or_signal, Group, Waited};
 
 /// A command that is not done by then is ended: the next one waits for it.
 pub const LIMIT: Duration = Duration::from_secs(60);
 /// What it gets to end by itself when it is asked to; then it is killed. Less than what the loop waits
 /// at the program's end, so that nothing is left behind.
 const GRACE: Duration = Duration::from_secs(1);
-/// Between two looks whether it has ended: it has no pipe of ours whose end would tell. The pauses
-/// grow from the first to the last, so that a short command costs no wait and a long one no time.
-const LOOK_FIRST: Duration = Duration::from_millis(1);
-const LOOK_LAST: Duration = Duration::from_millis(50);
-
 /// What becomes of a command's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
@@ -79,71 +69,26 @@ pub fn run(
     stop: &PipeReader,
 ) -> Result<(), Failure> {
     let mut command = Command::new("/bin/sh");
-    command.arg("-c").arg(OsStr::from_bytes(script)).stdin(Stdio::null()).process_group(0);
+    command.arg("-c").arg(OsStr::from_bytes(script)).stdin(Stdio::null());
     command.envs(variables.iter().map(|(name, value)| (name, OsStr::from_bytes(value))));
     if output == Output::Dropped {
         command.stdout(Stdio::null()).stderr(Stdio::null());
     }
-    let mut child = command.spawn().map_err(Failure::NotStarted)?;
-    let why = match wait(&mut child, limit, Some(stop))? {
-        End::Ended => return result(&mut child),
-        End::TooLong => Failure::TooLong(limit),
-        End::Stopped => Failure::Stopped,
+    let mut group = Group::spawn(command).map_err(Failure::NotStarted)?;
+    let why = match group.wait_within(limit, Some(stop)).map_err(Failure::NotStarted)? {
+        Waited::Exited(status) => return result(status),
+        Waited::TooLong => Failure::TooLong(limit),
+        Waited::Stopped => Failure::Stopped,
     };
-    signal_group(&child, Signal::SIGTERM);
-    // What it has started may live on when it is gone; the group is killed in any case.
-    let _ = wait(&mut child, GRACE, None);
-    signal_group(&child, Signal::SIGKILL);
-    let _ = child.wait();
+    group.end_within(GRACE);
     Err(why)
 }
 
-/// How a wait ended.
-enum End {
-    Ended,
-    TooLong,
-    Stopped,
-}
-
-fn wait(child: &mut Child, limit: Duration, stop: Option<&PipeReader>) -> Result<End, Failure> {
-    let since = Instant::now();
-    let mut pause = LOOK_FIRST;
-    loop {
-        match child.try_wait() {
-            Ok(Some(_)) => return Ok(End::Ended),
-            Ok(None) if since.elapsed() >= limit => return Ok(End::TooLong),
-            Ok(None) => {}
-            Err(error) => return Err(Failure::NotStarted(error)),
-        }
-        if is_stopped_within(pause, stop) {
-            return Ok(End::Stopped);
-        }
-        pause = (pause * 2).min(LOOK_LAST);
-    }
-}
-
-/// Waits so long, or until `stop` becomes readable or is closed; `true` if that is what happened.
-pub fn is_stopped_within(pause: Duration, stop: Option<&PipeReader>) -> bool {
-    let mut fds: Vec<_> =
-        stop.iter().map(|stop| PollFd::new(stop.as_fd(), PollFlags::POLLIN)).collect();
-    let pause = PollTimeout::try_from(pause).unwrap_or(PollTimeout::MAX);
-    // A signal that cuts the wait short does no harm.
-    poll(&mut fds, pause).is_ok_and(|ready| ready > 0)
-}
-
-fn result(child: &mut Child) -> Result<(), Failure> {
-    match child.wait().map(code_or_signal) {
-        Ok(Ok(0)) => Ok(()),
-        Ok(Ok(code)) => Err(Failure::Exited(code)),
-        Ok(Err(signal)) => Err(Failure::Signaled(signal)),
-        Err(error) => Err(Failure::NotStarted(error)),
-    }
-}
-
-fn signal_group(child: &Child, signal: Signal) {
-    if let Ok(pid) = i32::try_from(child.id()) {
-        // That nobody is left in the group is what was wanted.
-        let _ = killpg(Pid::from_raw(pid), signal);
+fn result(status: ExitStatus) -> Result<(), Failure> {
+    match code_or_signal(status) {
+        Ok(0) => Ok(()),
+        Ok(code) => Err(Failure::Exited(code)),
+        Err(signal) => Err(Failure::Signaled(signal)),
     }
 }
 
@@ -151,6 +96,7 @@ fn signal_group(child: &Child, signal: Signal) {
 mod tests {
     use super::*;
     use std::fs;
+    use std::time::Instant;
 
     fn shell(script: &str, limit: Duration) -> Result<(), String> {
         let (stop, _running) = io::pipe().unwrap();

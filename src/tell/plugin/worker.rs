@@ -11,7 +11,7 @@ use super::queue::Entry;
 use super::refresh_cdn::RefreshCdn;
 use super::socket::Socket;
 use crate::sys::channel::{Receiver, Sender};
-use crate::tell::user_command::is_stopped_within;
+use crate::sys::process::is_stopped_within;
 use std::io::PipeReader;
 use std::path::PathBuf;
 use std::time::Duration;
