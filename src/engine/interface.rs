@@ -1,9 +1,9 @@
 //! What goes into the engine and what comes out: the words that it shares with its owner.
 
+use super::sending::extent::Extent;
 use super::sending::next::Retry;
 use super::sending::settings::SendingSettings;
 use super::sending::standing::Standing;
-use super::tally::Extent;
 use super::watching::event::{RawEvent, Wd};
 use super::watching::filter::Filter;
 use super::watching::renames::Rename;

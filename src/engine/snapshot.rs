@@ -3,7 +3,8 @@
 //! Made by [`Engine::snapshot`] and thrown away; the engine keeps nothing for it but the numbers of
 //! `tally`. What is looked at in every round of the loop has calls of its own, which copy nothing.
 
-use super::tally::{Extent, Tally};
+use super::sending::extent::Extent;
+use super::tally::Tally;
 use super::time::Time;
 use super::{Engine, Halt, RootId, Served, WatchedRoot};
 

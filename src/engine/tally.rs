@@ -3,6 +3,7 @@
 //! `remote` adds to it as changes come and jobs end; `snapshot` hands it out. Nothing here decides
 //! anything, and each call is a few additions: it stands in the way of every change.
 
+use super::sending::extent::Extent;
 use super::sending::next::Next;
 use super::time::Time;
 
@@ -52,17 +53,6 @@ pub struct Counts {
     pub partial: u64,
     /// Bytes of files that were sent because the remote did not have them, as far as rsync says.
     pub literal_bytes: u64,
-}
-
-/// How much a job makes equal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
-    /// So many paths.
-    Paths(usize),
-    /// So many directories, as a whole.
-    Directories(usize),
-    /// The whole root.
-    Everything,
 }
 
 /// The numbers of one remote.

@@ -13,6 +13,7 @@ use crate::start::cli::StatusView;
 use crate::start::prepare;
 use crate::sys::clock;
 use crate::sys::lock::{self, Holder};
+use crate::tell::amounts::age;
 use crate::tell::logging::complain;
 use crate::tell::status::ask::{ask, Answered};
 use crate::tell::status::json::{Object, FORMAT};
@@ -151,7 +152,7 @@ impl Files {
                 None => "never had everything".into(),
                 Some(ns) => {
                     let ago_ms = self.now_ms.saturating_sub(ns / 1_000_000);
-                    format!("had everything {} ago", view::age(ago_ms))
+                    format!("had everything {} ago", age(ago_ms))
                 }
             };
             text += &format!("{name}: {complete}\n");

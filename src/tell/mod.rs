@@ -4,6 +4,7 @@
 //! the loop up: what waits for somebody else waits in a thread of its own, behind a bounded queue.
 
 pub mod alert;
+pub mod amounts;
 pub mod logging;
 pub mod plugin;
 pub mod report;

@@ -1,14 +1,15 @@
 //! What the user reads in the log: one line for each thing that happened.
 
 use crate::config::units;
+use crate::engine::sending::extent::Extent;
 use crate::engine::sending::next::Retry;
-use crate::engine::tally::Extent;
 use crate::engine::watching::unwatched::POLL_MS;
 use crate::engine::{Engine, Halt, RemoteId, Report, RootId};
 use crate::rsync::told::exit::ExitStatus;
 use crate::rsync::told::outcome::Failure;
 use crate::sorted::SortedSet;
 use crate::sys::sysctl;
+use crate::tell::amounts::{count, size};
 use std::io;
 use std::path::PathBuf;
 
@@ -193,48 +194,5 @@ fn status(status: ExitStatus) -> String {
         ExitStatus::Code(code) => format!("rsync ended with {code}"),
         ExitStatus::Signal(signal) => format!("rsync was ended by signal {signal}"),
         ExitStatus::NotStarted(_) => "not run".into(),
-    }
-}
-
-/// So many bytes, in the largest unit of which there is a whole one: `812 B`, `3.4 KiB`, `52 MiB`.
-pub fn size(bytes: u64) -> String {
-    let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    let at = bytes.checked_ilog2().unwrap_or(0) / 10;
-    let (whole, unit) = (bytes >> (10 * at), units[at as usize]);
-    match at.checked_sub(1) {
-        Some(below) if whole < 10 => {
-            let tenths = ((bytes >> (10 * below)) % 1024) * 10 / 1024;
-            format!("{whole}.{tenths} {unit}")
-        }
-        Some(_) | None => format!("{whole} {unit}"),
-    }
-}
-
-/// A number of things: `1 directory`, `2 directories`.
-pub fn count(number: usize, noun: &str) -> String {
-    match (number, noun.strip_suffix('y')) {
-        (1, _) => format!("1 {noun}"),
-        (_, Some(stem)) => format!("{number} {stem}ies"),
-        (_, None) => format!("{number} {noun}s"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::size;
-
-    #[test]
-    fn sizes_have_two_digits_or_more() {
-        for (bytes, expected) in [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1024, "1.0 KiB"),
-            (1_048_575, "1023 KiB"),
-            (10 << 20, "10 MiB"),
-            ((10 << 30) - 1, "9.9 GiB"),
-            (u64::MAX, "15 EiB"),
-        ] {
-            assert_eq!(size(bytes), expected);
-        }
     }
 }

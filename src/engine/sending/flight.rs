@@ -2,7 +2,7 @@
 
 use super::pending::Remembered;
 use crate::engine::rel_path::{above, lies_in, RelPath};
-use crate::engine::tally::Extent;
+use crate::engine::sending::extent::Extent;
 use crate::engine::time::Time;
 use crate::engine::watching::renames::Rename;
 use crate::engine::watching::settle::Stamp;

@@ -7,6 +7,7 @@ pub mod backoff;
 pub mod bulk;
 pub mod change;
 pub mod departure;
+pub mod extent;
 pub mod far_side;
 pub mod flight;
 pub mod lanes;

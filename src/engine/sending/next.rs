@@ -1,6 +1,6 @@
 //! What follows from the outcome of a job: said by a remote, done by the engine, counted and told.
 
-use super::super::tally::Extent;
+use super::extent::Extent;
 
 /// What follows from an outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]

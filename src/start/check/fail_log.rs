@@ -7,7 +7,7 @@ use crate::keep::faillog::store::{look, Refused};
 use crate::keep::state::beside;
 use crate::keep::state::store::Store;
 use crate::start::prepare::resolved;
-use crate::tell::report::count;
+use crate::tell::amounts::count;
 
 pub(super) fn findings(config: &Config) -> Vec<Finding> {
     let path = &config.fail_log.path;

@@ -6,7 +6,7 @@
 use crate::config::language::Language;
 use crate::config::terminal::harmless;
 use crate::config::Error as ConfigError;
-use crate::tell::report::count;
+use crate::tell::amounts::count;
 
 /// How much it matters, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

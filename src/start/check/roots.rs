@@ -10,7 +10,7 @@ use crate::run::ground::is_empty;
 use crate::run::walk::below;
 use crate::start::prepare;
 use crate::sys::sysctl::WATCHES;
-use crate::tell::report::count;
+use crate::tell::amounts::count;
 use nix::sys::statfs::statfs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;

@@ -185,7 +185,7 @@ fn failure(failure: &outcome::Failure) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::tally::Extent;
+    use crate::engine::sending::extent::Extent;
     use crate::engine::{Halt, RemoteId, RootId};
     use crate::rsync::told::exit::Exit;
     use crate::rsync::told::outcome::Outcome;

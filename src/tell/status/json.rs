@@ -5,7 +5,7 @@
 use super::history::STEP_MS;
 use super::progress::Course;
 use super::snapshot::{RemoteView, RootView, Snapshot};
-use crate::engine::tally::Extent;
+use crate::engine::sending::extent::Extent;
 use crate::engine::Halt;
 use std::fmt::Display;
 

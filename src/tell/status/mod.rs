@@ -30,6 +30,7 @@ use crate::config::StatusAddress;
 use crate::engine::time::Time;
 use crate::engine::{Engine, RemoteId, Report, RootId};
 use crate::rsync::told::progress::Sample;
+use crate::tell::amounts::age;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 
@@ -106,7 +107,7 @@ impl StatusPage {
             Long::FullSync(remote, took_ms) => {
                 let name = names.remotes.get(remote).map_or("", |named| named.name.as_str());
                 let course = self.course(remote, now);
-                let course = course.unwrap_or_else(|| format!("for {}", view::age(took_ms)));
+                let course = course.unwrap_or_else(|| format!("for {}", age(took_ms)));
                 format!("{}: full sync {course}", view::end_of(name, DRAWN_NAME_WIDTH))
             }
         };

@@ -1,10 +1,9 @@
 //! Long work: walks of whole roots, and full syncs. Since when they are under way, how far they have
 //! come, and when log and terminal say so again. Pure; the loop tells it of every round.
 
-use super::view::age;
 use crate::engine::time::Time;
 use crate::rsync::told::progress::Sample;
-use crate::tell::report::size;
+use crate::tell::amounts::{age, size};
 use std::fmt;
 
 /// Between two lines in the log about the same work.

@@ -6,8 +6,9 @@
 use super::board::Board;
 use super::history::History;
 use super::progress::{Course, Progress};
+use crate::engine::sending::extent::Extent;
 use crate::engine::snapshot::{RemoteState, RootState};
-use crate::engine::tally::{Extent, Tally};
+use crate::engine::tally::Tally;
 use crate::engine::time::Time;
 use crate::engine::{Engine, Halt};
 

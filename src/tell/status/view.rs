@@ -5,8 +5,8 @@
 
 use super::snapshot::{RemoteView, RootView, Snapshot};
 use crate::config::terminal::{width, width_of};
-use crate::engine::tally::Extent;
-use crate::tell::report::size;
+use crate::engine::sending::extent::Extent;
+use crate::tell::amounts::{age, size};
 
 /// Columns of a line.
 const WIDTH: usize = 80;
@@ -137,18 +137,6 @@ pub fn wrapped(indent: &str, text: &str) -> Vec<String> {
     lines
 }
 
-/// A length of time in one or two units.
-pub fn age(ms: u64) -> String {
-    let s = ms / 1000;
-    match s {
-        0 => format!("{ms} ms"),
-        1..=119 => format!("{s} s"),
-        120..=7_199 => format!("{} min", s / 60),
-        7_200..=172_799 => format!("{} h", s / 3_600),
-        _ => format!("{} d", s / 86_400),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,20 +223,6 @@ mod tests {
             let root = RootView { path: "/d".into(), state, walk_ms: None, directories_per_s: 0 };
             let line = of_root(&root);
             assert!(line.contains(&format!(" {word} ")), "{line}");
-        }
-    }
-
-    #[test]
-    fn ages_have_one_unit() {
-        for (ms, expected) in [
-            (0, "0 ms"),
-            (999, "999 ms"),
-            (119_000, "119 s"),
-            (120_000, "2 min"),
-            (7_200_000, "2 h"),
-            (172_800_000, "2 d"),
-        ] {
-            assert_eq!(age(ms), expected);
         }
     }
 }

@@ -5,7 +5,7 @@ use super::super::next::{Next, Retry};
 use super::super::pending::Remembered;
 use super::*;
 use crate::config::Batch;
-use crate::engine::tally::Extent;
+use crate::engine::sending::extent::Extent;
 use crate::engine::watching::settle::Stamp;
 use crate::engine::Work;
 use crate::rsync::asked::plan::Deletes;
