@@ -11,6 +11,7 @@ mod address;
 mod diagnosis;
 pub mod expression;
 pub mod language;
+pub(crate) mod options;
 mod params;
 mod plugins;
 mod read;

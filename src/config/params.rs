@@ -4,19 +4,19 @@
 //! path lists, do something else than sync, or remove the source are refused; those that lose
 //! changes in silence earn a warning. The words themselves are passed on as they are. `read` calls it.
 
+use super::options::{self, FoundOption, Spelling};
 use super::text;
 use super::xml::shown;
-use crate::rsync::asked::params::{LONG_WITH_VALUE, SHORT_WITH_VALUE};
 
 /// What there is to say about an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+enum Remark {
     Refuse(&'static str),
     Warn(&'static str),
     /// A warning if no remote shell was asked for.
     WarnWithoutSsh(&'static str),
 }
-use Verdict::{Refuse, Warn, WarnWithoutSsh};
+use Remark::{Refuse, Warn, WarnWithoutSsh};
 
 /// What [`judge`] found, as sentences.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -38,118 +38,80 @@ const SHELL: &str =
 const EXCLUDED: &str = "real-time runs leave it out, only full syncs delete what is excluded";
 const DRY_RUN: &str = "with it rsync only tells what it would do, and nothing is synced";
 
-/// Options by their letter, and by their long name.
-const VERDICTS: &[(Option<u8>, &str, Verdict)] = &[
-    (None, "files-from", Refuse(LISTS)),
-    (Some(b'0'), "from0", Refuse(LISTS)),
-    (None, "remove-source-files", Refuse(REMOVES)),
-    (None, "remove-sent-files", Refuse(REMOVES)),
-    (None, "daemon", Refuse(NO_SYNC)),
-    (None, "server", Refuse(NO_SYNC)),
-    (None, "list-only", Refuse(NO_SYNC)),
-    (None, "read-batch", Refuse(NO_SYNC)),
-    (None, "only-write-batch", Refuse(NO_SYNC)),
-    (None, "help", Refuse(NO_SYNC)),
-    (Some(b'V'), "version", Refuse(NO_SYNC)),
-    (Some(b'n'), "dry-run", Warn(DRY_RUN)),
-    (Some(b'u'), "update", Warn(UPDATE)),
-    (None, "delete-excluded", Warn(EXCLUDED)),
-    (Some(b'e'), "rsh", WarnWithoutSsh(SHELL)),
+const REMARKS: &[(&str, Remark)] = &[
+    ("files-from", Refuse(LISTS)),
+    ("from0", Refuse(LISTS)),
+    ("remove-source-files", Refuse(REMOVES)),
+    ("remove-sent-files", Refuse(REMOVES)),
+    ("daemon", Refuse(NO_SYNC)),
+    ("server", Refuse(NO_SYNC)),
+    ("list-only", Refuse(NO_SYNC)),
+    ("read-batch", Refuse(NO_SYNC)),
+    ("only-write-batch", Refuse(NO_SYNC)),
+    ("help", Refuse(NO_SYNC)),
+    ("version", Refuse(NO_SYNC)),
+    ("dry-run", Warn(DRY_RUN)),
+    ("update", Warn(UPDATE)),
+    ("delete-excluded", Warn(EXCLUDED)),
+    ("rsh", WarnWithoutSsh(SHELL)),
 ];
 
-/// The long options whose value may name standard input as `-`.
-const NAMES_READING_FILES: &[&str] = &["exclude-from", "include-from", "password-file"];
+/// The options that read a file, and standard input where the file is called `-`.
+const READING_FILES: &[&str] = &["exclude-from", "include-from", "password-file"];
 
 /// Judges the words of `commonParams`; `ssh` is whether `ssh start` is true.
 pub(super) fn judge(words: &[Vec<u8>], ssh: bool) -> Judgement {
     let mut judgement = Judgement::default();
-    let mut words = words.iter().map(Vec::as_slice);
-    while let Some(word) = words.next() {
-        if let Some(long) = word.strip_prefix(b"--") {
-            judgement.long_option(long, &mut words, ssh);
-        } else if let (Some(b'-'), Some(_)) = (word.first(), word.get(1)) {
-            judgement.cluster(&word[1..], &mut words, ssh);
-        } else {
-            judgement.refuse(word, "is no option: rsync would take it for another source");
+    for option in options::read(words) {
+        match option.spelling {
+            Spelling::Operand(_) => {
+                judgement.refuse(&option, "is no option: rsync would take it for another source");
+            }
+            Spelling::Long(b"") => {
+                judgement.refuse(&option, "ends the options, and the program has to add its own");
+            }
+            Spelling::Long(_) | Spelling::Letter(_) => judgement.judge(&option, ssh),
         }
     }
     judgement
 }
 
 impl Judgement {
-    fn refuse(&mut self, option: &[u8], why: &str) {
-        let sentence = format!("{} {why}", shown(&text::decode(option)));
-        self.refused.get_or_insert(sentence);
-    }
-
-    fn long_option<'a>(
-        &mut self,
-        option: &[u8],
-        next_words: &mut impl Iterator<Item = &'a [u8]>,
-        ssh: bool,
-    ) {
-        let (name, value) = match option.iter().position(|&byte| byte == b'=') {
-            Some(equals) => (&option[..equals], Some(&option[equals + 1..])),
-            None => (option, None),
-        };
-        let shown = [b"--", name].concat();
-        if name.is_empty() {
-            return self.refuse(&shown, "ends the options, and the program has to add its own");
-        }
-        let is = |known: &&str| known.as_bytes() == name;
-        let value = match value {
-            None if LONG_WITH_VALUE.iter().any(is) => next_words.next(),
-            written => written,
-        };
-        let verdict = VERDICTS.iter().find(|(_, known, _)| is(known));
-        if let Some((_, _, verdict)) = verdict {
-            self.apply(&shown, *verdict, ssh);
-        }
-        let reads_input = match value {
-            Some(b"-") => NAMES_READING_FILES.iter().any(is),
-            Some(rule) => name == b"filter" && merges_standard_input(rule),
-            None => false,
-        };
-        if reads_input {
-            self.apply(
-                &shown,
-                Refuse("with - reads standard input, where the paths come from"),
-                ssh,
-            );
-        }
-    }
-
-    fn cluster<'a>(
-        &mut self,
-        letters: &[u8],
-        next_words: &mut impl Iterator<Item = &'a [u8]>,
-        ssh: bool,
-    ) {
-        for (index, &letter) in letters.iter().enumerate() {
-            let verdict = VERDICTS.iter().find(|(known, _, _)| *known == Some(letter));
-            if let Some((_, _, verdict)) = verdict {
-                self.apply(&[b'-', letter], *verdict, ssh);
-            }
-            if SHORT_WITH_VALUE.contains(&letter) {
-                let rest = &letters[index + 1..];
-                let value = if rest.is_empty() { next_words.next() } else { Some(rest) };
-                if letter == b'f' && value.is_some_and(merges_standard_input) {
-                    self.refuse(b"-f", "with - reads standard input, where the paths come from");
+    fn judge(&mut self, option: &FoundOption, ssh: bool) {
+        for (_, remark) in REMARKS.iter().filter(|(long, _)| option.is(long)) {
+            match remark {
+                Refuse(why) => self.refuse(option, &format!("cannot be used: {why}")),
+                WarnWithoutSsh(_) if ssh => {}
+                Warn(why) | WarnWithoutSsh(why) => {
+                    self.warnings.push(format!("{}: {why}", named(option)));
                 }
-                return;
             }
+        }
+        if reads_standard_input(option) {
+            let why = "cannot be used: with - it reads standard input, where the paths come from";
+            self.refuse(option, why);
         }
     }
 
-    fn apply(&mut self, option: &[u8], verdict: Verdict, ssh: bool) {
-        match verdict {
-            Refuse(why) => self.refuse(option, &format!("cannot be used: {why}")),
-            WarnWithoutSsh(_) if ssh => {}
-            Warn(why) | WarnWithoutSsh(why) => {
-                self.warnings.push(format!("{}: {why}", shown(&text::decode(option))));
-            }
-        }
+    fn refuse(&mut self, option: &FoundOption, why: &str) {
+        self.refused.get_or_insert_with(|| format!("{} {why}", named(option)));
     }
+}
+
+/// The option as it was written, without its value.
+fn named(option: &FoundOption) -> String {
+    let spelt = match option.spelling {
+        Spelling::Letter(letter) => vec![b'-', letter],
+        Spelling::Long(name) => [b"--", name].concat(),
+        Spelling::Operand(word) => word.to_vec(),
+    };
+    shown(&text::decode(&spelt))
+}
+
+fn reads_standard_input(option: &FoundOption) -> bool {
+    let Some(value) = option.value else { return false };
+    (option.is_any(READING_FILES) && value == b"-")
+        || (option.is("filter") && merges_standard_input(value))
 }
 
 /// Whether a filter rule is a merge of standard input: `. -`, `merge -`, `merge,e -`, `.e_-`.
@@ -178,14 +140,14 @@ mod tests {
             ("-a --from0", "--from0 cannot be used"),
             ("-0", "-0 cannot be used"),
             ("-artz0", "-0 cannot be used"),
-            ("--include-from=-", "--include-from cannot be used: with - reads standard input"),
+            ("--include-from=-", "--include-from cannot be used: with - it reads standard input"),
             ("--exclude-from -", "--exclude-from cannot be used"),
             ("--password-file=-", "--password-file cannot be used"),
             ("--filter='. -'", "--filter cannot be used"),
             ("--filter 'merge -'", "--filter cannot be used"),
             ("--filter='merge,e- -'", "--filter cannot be used"),
-            ("-f '._-'", "-f with - reads"),
-            ("-af'. -'", "-f with - reads"),
+            ("-f '._-'", "-f cannot be used: with - it reads"),
+            ("-af'. -'", "-f cannot be used: with - it reads"),
             ("--remove-source-files", "--remove-source-files cannot be used: it removes"),
             ("--remove-sent-files", "--remove-sent-files cannot be used"),
             ("--daemon", "--daemon cannot be used"),
@@ -234,6 +196,7 @@ mod tests {
             ("-e 'ssh -u' --rsh 'ssh -0'", true),
             ("-eu0", true),
             ("-T u -B 700 --temp-dir /tmp", false),
+            ("-@ -u -Mu", false),
             ("--exclude-from=/x --filter='- *.o' -f 'merge /x'", false),
             ("--filter='dir-merge -' --exclude=-", false),
             ("-h --no-perms --numeric-ids", false),

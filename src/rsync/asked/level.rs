@@ -7,11 +7,11 @@
 use crate::sorted::SortedSet;
 use std::sync::Arc;
 
-use super::params;
 use super::pattern;
 use super::plan::{full_sync, words};
 use super::route::RemoteRoute;
 use super::run::{Purpose, Run};
+use crate::config::options;
 
 /// How many bytes of exclude words stand in one command at most. Kernels before 2.6.23 take 128 KiB for all
 /// words and the environment together, and the user's own words have to fit as well.
@@ -57,7 +57,7 @@ pub struct Level<'a> {
 /// would not keep a level sync of `a/b` from deleting there.
 pub fn runs(level: Level, left_out: Option<&[Vec<u8>]>, directories: &[Arc<[u8]>]) -> Vec<Run> {
     let Level { route, delete, excludes, .. } = level;
-    let filtered = params::read(&route.rsync.params).iter().any(params::is_filter);
+    let filtered = options::read(&route.rsync.params).iter().any(options::is_filter);
     if filtered && !directories.is_empty() {
         return vec![full_sync(route, delete, excludes, left_out)];
     }
@@ -157,11 +157,11 @@ impl Level<'_> {
 
     /// The user's parameters, without those that would delete more than is meant.
     fn params(&self) -> Vec<Vec<u8>> {
-        params::without(&self.route.rsync.params, |option| {
+        options::without(&self.route.rsync.params, |option| {
             // It would delete what the filter hides.
-            option.is(None, "delete-excluded")
+            option.is("delete-excluded")
                 // One level deep every directory looks empty, and would be deleted with its content.
-                || (self.depth == Depth::One && option.is(Some(b'm'), "prune-empty-dirs"))
+                || (self.depth == Depth::One && option.is("prune-empty-dirs"))
         })
     }
 }

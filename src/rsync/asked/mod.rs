@@ -5,7 +5,6 @@
 pub mod capability;
 mod expression;
 pub mod level;
-pub(crate) mod params;
 pub mod pattern;
 pub mod plan;
 pub mod progress;

@@ -12,10 +12,10 @@ use crate::sorted::{SortedMap, SortedSet};
 use std::ffi::OsString;
 use std::sync::Arc;
 
-use super::params;
 use super::pattern;
 use super::route::RemoteRoute;
 use super::run::{Purpose, Run};
+use crate::config::options;
 
 /// What disappeared under a name since the remote last had everything. Of two, the larger counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,7 +128,7 @@ pub fn full_sync(
     left_out: Option<&[Vec<u8>]>,
 ) -> Run {
     let mut flags = vec![b"-R".to_vec()];
-    if !params::recursive(&params::read(&route.rsync.params)) {
+    if !options::recursive(&options::read(&route.rsync.params)) {
         flags.push(b"-r".to_vec());
     }
     if delete {
@@ -312,7 +312,7 @@ fn flat(route: &RemoteRoute, settings: PlanSettings, lists: &Lists) -> Run {
         input.extend_from_slice(path);
         input.extend_from_slice(end);
     }
-    let params = params::without(&route.rsync.params, |option| option.is(None, "delete-excluded"));
+    let params = options::without(&route.rsync.params, |option| option.is("delete-excluded"));
     Run { args: route.arguments(params, flags), input, purpose: Purpose::Flat }
 }
 
@@ -320,8 +320,8 @@ fn flat(route: &RemoteRoute, settings: PlanSettings, lists: &Lists) -> Run {
 /// a list the root cannot stand, since `./` there means everything in it.
 fn root_itself(route: &RemoteRoute) -> Run {
     let flags = words(&["--no-r", "-d", "-R", "--exclude=*"]);
-    let params = params::without(&route.rsync.params, |option| {
-        option.is(None, "delete-excluded") || params::is_filter(option)
+    let params = options::without(&route.rsync.params, |option| {
+        option.is("delete-excluded") || options::is_filter(option)
     });
     Run { args: route.arguments(params, flags), input: Vec::new(), purpose: Purpose::Flat }
 }
@@ -333,8 +333,8 @@ pub fn probe(route: &RemoteRoute, delete: bool) -> Run {
     if delete {
         flags.extend(words(&["--delete", "--force"]));
     }
-    let params = params::without(&route.rsync.params, |option| {
-        option.is(None, "delete-excluded") || params::is_filter(option)
+    let params = options::without(&route.rsync.params, |option| {
+        option.is("delete-excluded") || options::is_filter(option)
     });
     Run { args: route.arguments(params, flags), input: Vec::new(), purpose: Purpose::Level }
 }
@@ -367,13 +367,13 @@ pub(super) fn prune_params(route: &RemoteRoute) -> Vec<Vec<u8>> {
     let params = &route.rsync.params;
     // An include of the user's comes before the list and would open the run to all that it names.
     // Without it the excludes behind it would hide what is listed: so they go together.
-    let opened = params::read(params).iter().any(params::may_include);
-    params::without(params, |option| {
+    let opened = options::read(params).iter().any(options::may_include);
+    options::without(params, |option| {
         // It deletes what the filter hides, and here that is everything else.
-        option.is(None, "delete-excluded")
+        option.is("delete-excluded")
             // Every directory of this run looks empty, so it would have them all deleted.
-            || option.is(Some(b'm'), "prune-empty-dirs")
-            || (opened && params::is_filter(option))
+            || option.is("prune-empty-dirs")
+            || (opened && options::is_filter(option))
     })
 }
 

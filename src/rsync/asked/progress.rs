@@ -4,13 +4,13 @@
 //! in no command that is shown or kept: they change nothing of what a run does.
 
 use super::capability::Capability;
-use super::params::{self, Found};
 use super::run::Purpose;
+use crate::config::options;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 /// Options of the user's that would hide what is to be read, or round it to `1.23M`.
-const HIDING: &[(Option<u8>, &str)] = &[(Some(b'q'), "quiet"), (Some(b'h'), "human-readable")];
+const HIDING: &[&str] = &["quiet", "human-readable"];
 /// Options that would have it said on standard error, where the faults are.
 const ELSEWHERE: &[&str] = &["stderr", "msgs2stderr"];
 
@@ -18,11 +18,10 @@ const ELSEWHERE: &[&str] = &["stderr", "msgs2stderr"];
 /// the later one counts.
 pub fn telling(args: &[OsString], purpose: Purpose, local: Capability) -> Vec<OsString> {
     let words: Vec<Vec<u8>> = args.iter().map(|arg| arg.as_bytes().to_vec()).collect();
-    if params::name_one(&words, None, ELSEWHERE) {
+    if options::has_any(&words, ELSEWHERE) {
         return args.to_vec();
     }
-    let hides = |option: &Found| HIDING.iter().any(|(short, long)| option.is(*short, long));
-    let mut words = params::without(&words, hides);
+    let mut words = options::without(&words, |option| option.is_any(HIDING));
     // Every far side knows it. With what the user says of --info, it counts least.
     words.push(b"--stats".to_vec());
     if purpose == Purpose::FullSync && local.progress() {

@@ -3,8 +3,8 @@
 //! Owns how a run becomes such a rehearsal, and what the lines mean that rsync prints of it. Pure.
 //! `--dry-run` and `--check` have them run; nothing on the far side changes.
 
-use super::params::{self, Found};
 use super::run::Run;
+use crate::config::options::{self, FoundOption};
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
@@ -13,29 +13,29 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 const WORDS: [&str; 2] = ["-n", "--out-format=%i %n%L"];
 
 /// Options of the user's that would add other lines to these, hide them, or write a file here.
-const TALK: &[(Option<u8>, &str)] = &[
-    (Some(b'q'), "quiet"),
-    (Some(b'v'), "verbose"),
-    (Some(b'i'), "itemize-changes"),
-    (None, "out-format"),
-    (None, "log-format"),
-    (None, "log-file"),
-    (None, "log-file-format"),
-    (None, "write-batch"),
-    (None, "info"),
-    (None, "debug"),
-    (None, "stats"),
-    (Some(b'P'), "progress"),
-    (None, "stderr"),
-    (None, "msgs2stderr"),
+const TALK: &[&str] = &[
+    "quiet",
+    "verbose",
+    "itemize-changes",
+    "out-format",
+    "log-format",
+    "log-file",
+    "log-file-format",
+    "write-batch",
+    "info",
+    "debug",
+    "stats",
+    "progress",
+    "stderr",
+    "msgs2stderr",
 ];
 
 /// The same run, which changes nothing and tells on standard output what it would change.
 pub fn rehearsed(run: &Run) -> Run {
     let args: Vec<Vec<u8>> = run.args.iter().map(|arg| arg.as_bytes().to_vec()).collect();
-    let talks = |option: &Found| TALK.iter().any(|(short, long)| option.is(*short, long));
+    let talks = |option: &FoundOption| option.is_any(TALK);
     let words = WORDS.iter().map(|word| word.as_bytes().to_vec());
-    let args = words.chain(params::without(&args, talks)).map(OsString::from_vec).collect();
+    let args = words.chain(options::without(&args, talks)).map(OsString::from_vec).collect();
     Run { args, ..run.clone() }
 }
 

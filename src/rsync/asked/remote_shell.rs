@@ -10,8 +10,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-use super::params;
 use super::timeout::CONNECT_TIMEOUT_S;
+use crate::config::options;
 
 /// OpenSSH's client, and the name under which others may be installed.
 pub const SSH: &str = "ssh";
@@ -37,8 +37,8 @@ pub struct RemoteShell {
 impl RemoteShell {
     /// The one that the words of `commonParams` name; of several the last counts.
     pub fn of_params(words: &[Vec<u8>]) -> Option<RemoteShell> {
-        let found = params::read(words);
-        params::last(&found, Some(b'e'), "rsh")?.value.map(RemoteShell::read)
+        let found = options::read(words);
+        options::last(&found, "rsh")?.value.map(RemoteShell::read)
     }
 
     /// Splits a command at its blanks; what stands in quotes of either kind stays together, and two
@@ -140,8 +140,7 @@ pub(super) fn port_words(command: &[u8], port: Option<u16>) -> Vec<u8> {
 /// next run for as long as rsync waits.
 pub fn over_shared(args: &[OsString], socket: &Path) -> Vec<OsString> {
     let mut words: Vec<Vec<u8>> = args.iter().map(|word| word.as_bytes().to_vec()).collect();
-    let shell =
-        params::last(&params::read(&words), Some(b'e'), "rsh").map(|found| found.value_word);
+    let shell = options::last(&options::read(&words), "rsh").map(|found| found.value_word);
     if let Some(word) = shell {
         let options = format!(
             " -o ControlMaster=auto -o ControlPersist={PERSIST_S} -o ServerAliveInterval={ALIVE_S} -o ControlPath="

@@ -7,11 +7,11 @@
 //! other. Where a hard link could do more harm, no such run is made. Called by `worker`, which has looked at
 //! the paths.
 
-use super::params::{self, Found};
 use super::pattern;
 use super::plan::{ancestors, words};
 use super::route::RemoteRoute;
 use super::run::{Purpose, Run};
+use crate::config::options::{self, FoundOption};
 use crate::config::Address;
 use crate::rsync::shell;
 
@@ -37,12 +37,8 @@ const IN_THE_WAY: &[&str] = &[
 /// Whether renames are done this way for a remote. With a filter of the user's in the parameters, what is
 /// sent depends on where a directory lies.
 pub fn is_possible(route: &RemoteRoute) -> bool {
-    let found = params::read(&route.rsync.params);
-    let in_the_way = |option: &Found| {
-        IN_THE_WAY.iter().any(|name| option.is(None, name))
-            || option.is(Some(b'R'), "relative")
-            || params::is_filter(option)
-    };
+    let found = options::read(&route.rsync.params);
+    let in_the_way = |option: &FoundOption| option.is_any(IN_THE_WAY) || options::is_filter(option);
     !found.iter().any(in_the_way)
 }
 
@@ -59,7 +55,7 @@ pub fn is_plain(route: &RemoteRoute, path: &[u8]) -> bool {
 /// below it that were moved there by renames of their own, each with a run of its own.
 pub fn directory(route: &RemoteRoute, to: &[u8], old: &[Vec<u8>], later: &[&[u8]]) -> Run {
     let mut flags = Vec::new();
-    if !params::recursive(&params::read(&route.rsync.params)) {
+    if !options::recursive(&options::read(&route.rsync.params)) {
         flags.push(b"-r".to_vec());
     }
     flags.extend(old.iter().take(OLD_NAMES_MAX).map(|old| link_dest(to, old)));
@@ -97,12 +93,8 @@ fn link_dest(to: &[u8], old: &[u8]) -> Vec<u8> {
 
 fn run(route: &RemoteRoute, to: &[u8], flags: Vec<Vec<u8>>, input: Vec<u8>) -> Run {
     // Nothing is deleted by a run whose list is only a part.
-    let deletes = |option: &Found| match option.name {
-        params::Name::Long(name) => name.starts_with(b"del") || name == b"prune-empty-dirs",
-        params::Name::Short(letter) => letter == b'm',
-        params::Name::Operand => false,
-    };
-    let params = params::without(&route.rsync.params, deletes);
+    let deletes = |option: &FoundOption| options::deletes(option) || option.is("prune-empty-dirs");
+    let params = options::without(&route.rsync.params, deletes);
     let source = match to {
         b"" => b"./".to_vec(),
         to => [b"./", to, b"/"].concat(),

@@ -13,10 +13,10 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-use super::params::{self, Name};
 use super::pattern;
 use super::plan::{self, ancestors, prune_params, words, Gone};
 use super::route::RemoteRoute;
+use crate::config::options::{self, Spelling};
 
 /// The option that lists a path; with the pattern behind it, one word.
 pub const INCLUDE: &[u8] = b"--include=";
@@ -57,7 +57,7 @@ pub fn listed(route: &RemoteRoute, kind: Kind, includes: Vec<Vec<u8>>) -> Vec<Os
     let params = prune_params(route);
     let (params, flags) = match kind {
         // -c: somebody was seen to write them, and rsync's own comparison may miss that.
-        Kind::Send => (params::without(&params, deletes), &["-r", "-c"][..]),
+        Kind::Send => (options::without(&params, options::deletes), &["-r", "-c"][..]),
         // --existing and not --ignore-existing: a symbolic link over there is then replaced by the directory
         // that is here, and no deletion follows it. --delete also lets a directory over there make way for
         // what is no directory here. --force would do that even where the script takes `--delete` out.
@@ -74,12 +74,7 @@ pub fn full_sync(route: &RemoteRoute, delete: bool, excludes: &[Vec<u8>]) -> Vec
 
 /// Whether the word makes a run delete what only the far side has: `--del`, `--delete-after`.
 pub fn makes_delete(word: &[u8]) -> bool {
-    let name = word.strip_prefix(b"--");
-    name.is_some_and(|name| name == b"del" || name.starts_with(b"delete"))
-}
-
-fn deletes(option: &params::Found) -> bool {
-    matches!(option.name, Name::Long(name) if makes_delete(&[b"--", name].concat()))
+    word.strip_prefix(b"--").is_some_and(options::is_deleting)
 }
 
 /// Paths, each with what disappeared there as far as one run tells; `None` for a full sync.
@@ -97,8 +92,9 @@ pub struct Read {
 /// Reads the arguments of a run back; `None` if [`listed`] and [`full_sync`] would not make them.
 /// The user's parameters may be any.
 pub fn read(args: &[Vec<u8>]) -> Option<Read> {
-    let found = params::read(args);
-    let mut operands = found.iter().filter(|option| option.name == Name::Operand);
+    let found = options::read(args);
+    let mut operands =
+        found.iter().filter(|option| matches!(option.spelling, Spelling::Operand(_)));
     let (source, destination) = (operands.next()?, operands.next()?);
     if operands.next().is_some() || args[source.word] != b"./" {
         return None;
@@ -109,10 +105,10 @@ pub fn read(args: &[Vec<u8>]) -> Option<Read> {
         return Some(Read { destination, paths: None });
     }
     // No deleting option is left in a send run, not even one of the user's.
-    let prunes = found.iter().any(deletes);
+    let prunes = found.iter().any(options::deletes);
     let gone = if prunes { Gone::Entry } else { Gone::No };
     let mut paths: Vec<(Vec<u8>, Gone)> = Vec::new();
-    for option in found.iter().filter(|option| option.is(None, "include")) {
+    for option in found.iter().filter(|option| option.is("include")) {
         let pattern = option.value?;
         if pattern == ROOT {
             paths.push((Vec::new(), gone));

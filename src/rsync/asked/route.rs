@@ -10,9 +10,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use super::capability::Capability;
-use super::params::{self, Found};
 use super::remote_shell::{self, port_words, RemoteShell};
 use super::timeout::{CONNECT_TIMEOUT_S, TIMEOUT_S};
+use crate::config::options::{self, FoundOption};
 use crate::config::{Address, Rsync};
 use crate::rsync::shell;
 use crate::rsync::told::login::Login;
@@ -180,9 +180,8 @@ impl RemoteRoute {
 
     /// Whether the far side's shell reads the path as it is given here.
     fn path_is_read(&self) -> bool {
-        let found = params::read(&self.rsync.params);
-        let past_the_shell =
-            ["protect-args", "secluded-args"].iter().any(|name| has(&found, Some(b's'), name));
+        let found = options::read(&self.rsync.params);
+        let past_the_shell = ["protect-args", "secluded-args"].iter().any(|name| has(&found, name));
         !self.local.protects_args_itself() && !past_the_shell
     }
 
@@ -192,8 +191,8 @@ impl RemoteRoute {
         if RemoteShell::of_params(&params).is_none() {
             params.extend([b"-e".to_vec(), remote_shell::default_command()]);
         }
-        let found = params::read(&params);
-        if let Some(shell) = params::last(&found, Some(b'e'), "rsh") {
+        let found = options::read(&params);
+        if let Some(shell) = options::last(&found, "rsh") {
             let word = shell.value_word;
             let port = port_words(shell.value.unwrap_or_default(), self.rsync.port);
             params[word].extend(port);
@@ -208,9 +207,8 @@ impl RemoteRoute {
 
     /// The words for the network, each only where the user's parameters do not decide it.
     fn network(&self) -> Vec<Vec<u8>> {
-        let found = params::read(&self.rsync.params);
-        let lacks =
-            |name: &str| !has(&found, None, name) && !has(&found, None, &format!("no-{name}"));
+        let found = options::read(&self.rsync.params);
+        let lacks = |name: &str| !has(&found, name) && !has(&found, &format!("no-{name}"));
         let daemon = match &self.address {
             Address::Daemon { .. } => true,
             Address::Ssh { .. } => false,
@@ -230,7 +228,7 @@ impl RemoteRoute {
             None => {}
         }
         // With a remote shell in the way rsync refuses --contimeout, to a daemon as well.
-        let direct = daemon && !has(&found, Some(b'e'), "rsh");
+        let direct = daemon && !has(&found, "rsh");
         if direct && self.local.contimeout() && lacks("contimeout") {
             words.push(format!("--contimeout={CONNECT_TIMEOUT_S}"));
         }
@@ -238,8 +236,8 @@ impl RemoteRoute {
     }
 }
 
-fn has(found: &[Found], short: Option<u8>, long: &str) -> bool {
-    params::last(found, short, long).is_some()
+fn has(found: &[FoundOption], long: &str) -> bool {
+    options::last(found, long).is_some()
 }
 
 fn bracketed(host: &str) -> Cow<'_, str> {

@@ -6,18 +6,18 @@
 //! not be sent so either, since it would not be deleted over there again. So such a run excludes temporary
 //! names, and where the user filters, there is no such run.
 
-use super::params;
 use super::plan::Looked;
 use super::route::RemoteRoute;
+use crate::config::options::{self, FoundOption};
 use crate::rsync::temporary::matches_pattern;
 
 /// Whether a list of these paths may name whole directories. All must be new to the far side. The user's own
 /// parameters must not delete: with a slash behind a directory, rsync would delete in it. Nor may they filter:
 /// rules that name a path above the directory do not count when it is listed by itself.
 pub fn is_possible(route: &RemoteRoute, paths: &[Looked]) -> bool {
-    let does_more = |option: &params::Found| params::deletes(option) || params::is_filter(option);
+    let does_more = |option: &FoundOption| options::deletes(option) || options::is_filter(option);
     paths.iter().all(|looked| looked.fresh && !has_temporary_name(&looked.path))
-        && !params::read(&route.rsync.params).iter().any(does_more)
+        && !options::read(&route.rsync.params).iter().any(does_more)
 }
 
 /// Whether one of the [patterns](crate::rsync::temporary::PATTERNS) matches a path or a directory above it.

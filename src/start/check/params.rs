@@ -2,18 +2,7 @@
 //! into a trap which only the rest of the configuration shows. Pure.
 
 use super::finding::Finding;
-use crate::config::{Config, Rsync};
-use crate::rsync::asked::params::name_one;
-
-const DELETES: &[&str] = &[
-    "del",
-    "delete",
-    "delete-after",
-    "delete-before",
-    "delete-delay",
-    "delete-during",
-    "delete-excluded",
-];
+use crate::config::{options, Config, Rsync};
 
 pub(super) fn findings(config: &Config) -> Vec<Finding> {
     let file = config.file.display();
@@ -39,19 +28,21 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
 }
 
 fn traps(rsync: &Rsync) -> Vec<&'static str> {
-    let has = |short, long| name_one(&rsync.params, short, long);
+    let params = options::read(&rsync.params);
+    let has = |long: &str| options::last(&params, long).is_some();
     let mut found = Vec::new();
-    if has(None, DELETES) {
+    // --delete-missing-args has only what a list names deleted, and no full sync has a list.
+    if params.iter().any(|option| options::deletes(option) && !option.is("delete-missing-args")) {
         found.push(
             "with --delete every full sync deletes what only the remote has, even with delete off \
              in inotify and without -r; leave it out: sersync adds it where it belongs",
         );
     }
-    if rsync.timeout_s.is_some() && has(None, &["timeout"]) {
+    if rsync.timeout_s.is_some() && has("timeout") {
         found
             .push("--timeout stands here and in <timeout>; <timeout> counts, so leave it out here");
     }
-    if rsync.port.is_some() && has(None, &["port"]) {
+    if rsync.port.is_some() && has("port") {
         found.push("--port stands here and in the configuration, which counts; leave it out here");
     }
     found

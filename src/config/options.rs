@@ -1,14 +1,41 @@
-//! The user's own rsync parameters, read as rsync reads them.
+//! rsync's options in a command line, read as rsync reads them.
 //!
-//! Owns which options are in `commonParams`, and what is left of the words without some of them. Whether an
-//! option is good or bad is for its callers to say. The words have been split before.
+//! Owns how options are spelt, and the one parser: which options are among the words, with which values,
+//! and what is left of the words without some of them. Whether an option is good or bad is for its
+//! callers to say, `params` and `rsync::asked`. The words have been split before.
 
-/// Options of one letter that take a value: the rest of their cluster, or the next word.
-pub(crate) const SHORT_WITH_VALUE: &[u8] = b"eBTfM@";
+/// The letters that this program has to know, each with the long option that it stands for. `-P` stands for two,
+/// and `-s` was called otherwise before 3.2.6; `-F` has no long name.
+const LETTERS: &[(u8, &str)] = &[
+    (b'0', "from0"),
+    (b'@', "modify-window"),
+    (b'B', "block-size"),
+    (b'C', "cvs-exclude"),
+    (b'M', "remote-option"),
+    (b'P', "partial"),
+    (b'P', "progress"),
+    (b'R', "relative"),
+    (b'T', "temp-dir"),
+    (b'V', "version"),
+    (b'a', "archive"),
+    (b'e', "rsh"),
+    (b'f', "filter"),
+    (b'h', "human-readable"),
+    (b'i', "itemize-changes"),
+    (b'm', "prune-empty-dirs"),
+    (b'n', "dry-run"),
+    (b'q', "quiet"),
+    (b'r', "recursive"),
+    (b's', "protect-args"),
+    (b's', "secluded-args"),
+    (b'u', "update"),
+    (b'v', "verbose"),
+];
 
-/// Long options that take a value as the next word if it is not behind a `=`; from rsync's manual,
-/// with the names of older versions. Without them `--exclude '- x'` would read like options.
-pub(crate) const LONG_WITH_VALUE: &[&str] = &[
+/// The options that take a value. A long one has it behind a `=`, or else as the next word; a letter has
+/// the rest of its cluster, or else the next word. From rsync's manual, with the names of older versions.
+/// The value of one that is missing here would be read as options: `--exclude '- x'`.
+const WITH_VALUE: &[&str] = &[
     "address",
     "backup-dir",
     "block-size",
@@ -75,21 +102,21 @@ pub(crate) const LONG_WITH_VALUE: &[&str] = &[
     "zt",
 ];
 
-/// What one option of the words is called.
+/// How an option is spelt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Name<'a> {
+pub(crate) enum Spelling<'a> {
     /// The `z` of `-artz`.
-    Short(u8),
+    Letter(u8),
     /// The `delete` of `--delete`.
     Long(&'a [u8]),
     /// A word that is no option.
-    Operand,
+    Operand(&'a [u8]),
 }
 
 /// One option as it was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Found<'a> {
-    pub name: Name<'a>,
+pub(crate) struct FoundOption<'a> {
+    pub spelling: Spelling<'a>,
     /// Its value, if it takes one and has one.
     pub value: Option<&'a [u8]>,
     /// The index of the word that names it.
@@ -98,19 +125,24 @@ pub(crate) struct Found<'a> {
     pub value_word: usize,
 }
 
-impl Found<'_> {
-    /// Is it this option, by its letter (if it has one) or its long name?
-    pub fn is(&self, short: Option<u8>, long: &str) -> bool {
-        match self.name {
-            Name::Short(letter) => short == Some(letter),
-            Name::Long(name) => name == long.as_bytes(),
-            Name::Operand => false,
+impl FoundOption<'_> {
+    /// Whether it is the option of this long name, spelt so or as a letter.
+    pub fn is(&self, long: &str) -> bool {
+        match self.spelling {
+            Spelling::Letter(letter) => LETTERS.contains(&(letter, long)),
+            Spelling::Long(name) => name == long.as_bytes(),
+            Spelling::Operand(_) => false,
         }
+    }
+
+    /// Whether it is one of these options.
+    pub fn is_any(&self, long: &[&str]) -> bool {
+        long.iter().any(|name| self.is(name))
     }
 }
 
 /// The options of the words, in their order.
-pub(crate) fn read(words: &[Vec<u8>]) -> Vec<Found<'_>> {
+pub(crate) fn read(words: &[Vec<u8>]) -> Vec<FoundOption<'_>> {
     let mut found = Vec::new();
     let mut next = 0;
     while next < words.len() {
@@ -120,49 +152,60 @@ pub(crate) fn read(words: &[Vec<u8>]) -> Vec<Found<'_>> {
         } else if words[word].len() > 1 && words[word][0] == b'-' {
             read_cluster(words, word, &mut found);
         } else {
-            found.push(Found { name: Name::Operand, value: None, word, value_word: word });
+            found.push(FoundOption {
+                spelling: Spelling::Operand(&words[word]),
+                value: None,
+                word,
+                value_word: word,
+            });
         }
         next = found.last().map_or(word, |last| last.value_word) + 1;
     }
     found
 }
 
-fn read_long<'a>(words: &'a [Vec<u8>], word: usize, long: &'a [u8]) -> Found<'a> {
+fn read_long<'a>(words: &'a [Vec<u8>], word: usize, long: &'a [u8]) -> FoundOption<'a> {
     if let Some(equals) = long.iter().position(|&byte| byte == b'=') {
-        let (name, value) = (Name::Long(&long[..equals]), Some(&long[equals + 1..]));
-        return Found { name, value, word, value_word: word };
+        let (spelling, value) = (Spelling::Long(&long[..equals]), Some(&long[equals + 1..]));
+        return FoundOption { spelling, value, word, value_word: word };
     }
-    let takes_value = LONG_WITH_VALUE.iter().any(|name| name.as_bytes() == long);
-    with_next_word(words, word, Name::Long(long), takes_value)
+    let takes_value = WITH_VALUE.iter().any(|name| name.as_bytes() == long);
+    with_next_word(words, word, Spelling::Long(long), takes_value)
 }
 
-fn read_cluster<'a>(words: &'a [Vec<u8>], word: usize, found: &mut Vec<Found<'a>>) {
+fn read_cluster<'a>(words: &'a [Vec<u8>], word: usize, found: &mut Vec<FoundOption<'a>>) {
     let letters = &words[word][1..];
     for (index, &letter) in letters.iter().enumerate() {
         let rest = &letters[index + 1..];
-        let takes_value = SHORT_WITH_VALUE.contains(&letter);
+        let is_it = |(known, long): &(u8, &str)| *known == letter && WITH_VALUE.contains(long);
+        let takes_value = LETTERS.iter().any(is_it);
         if takes_value && !rest.is_empty() {
             let value = Some(rest.strip_prefix(b"=").unwrap_or(rest));
-            found.push(Found { name: Name::Short(letter), value, word, value_word: word });
+            found.push(FoundOption {
+                spelling: Spelling::Letter(letter),
+                value,
+                word,
+                value_word: word,
+            });
             return;
         }
-        found.push(with_next_word(words, word, Name::Short(letter), takes_value));
+        found.push(with_next_word(words, word, Spelling::Letter(letter), takes_value));
     }
 }
 
 fn with_next_word<'a>(
     words: &'a [Vec<u8>],
     word: usize,
-    name: Name<'a>,
+    spelling: Spelling<'a>,
     takes_value: bool,
-) -> Found<'a> {
+) -> FoundOption<'a> {
     let value = words.get(word + 1).filter(|_| takes_value).map(Vec::as_slice);
-    Found { name, value, word, value_word: word + usize::from(value.is_some()) }
+    FoundOption { spelling, value, word, value_word: word + usize::from(value.is_some()) }
 }
 
 /// The words without the options that `dropped` names: letters leave their cluster, values leave
 /// with their option, everything else stays as it was written.
-pub(crate) fn without(words: &[Vec<u8>], dropped: impl Fn(&Found) -> bool) -> Vec<Vec<u8>> {
+pub(crate) fn without(words: &[Vec<u8>], dropped: impl Fn(&FoundOption) -> bool) -> Vec<Vec<u8>> {
     let found = read(words);
     let mut left = Vec::with_capacity(words.len());
     for options in found.chunk_by(|one, other| one.word == other.word) {
@@ -174,9 +217,9 @@ pub(crate) fn without(words: &[Vec<u8>], dropped: impl Fn(&Found) -> bool) -> Ve
         }
         let kept = options.iter().filter(|option| !dropped(option));
         let mut cluster = b"-".to_vec();
-        cluster.extend(kept.filter_map(|option| match option.name {
-            Name::Short(letter) => Some(letter),
-            Name::Long(_) | Name::Operand => None,
+        cluster.extend(kept.filter_map(|option| match option.spelling {
+            Spelling::Letter(letter) => Some(letter),
+            Spelling::Long(_) | Spelling::Operand(_) => None,
         }));
         if cluster.len() == 1 {
             continue;
@@ -195,51 +238,60 @@ pub(crate) fn without(words: &[Vec<u8>], dropped: impl Fn(&Found) -> bool) -> Ve
 }
 
 /// The last option of that name, which is the one that counts for rsync.
-pub(crate) fn last<'a>(found: &[Found<'a>], short: Option<u8>, long: &str) -> Option<Found<'a>> {
-    found.iter().rev().find(|option| option.is(short, long)).copied()
+pub(crate) fn last<'a>(found: &[FoundOption<'a>], long: &str) -> Option<FoundOption<'a>> {
+    found.iter().rev().find(|option| option.is(long)).copied()
 }
 
-/// Is one of these long options among the words, or this letter in a cluster?
-pub(crate) fn name_one(words: &[Vec<u8>], short: Option<u8>, long: &[&str]) -> bool {
-    read(words).iter().any(|option| long.iter().any(|name| option.is(short, name)))
+/// Whether one of these options is among the words.
+pub(crate) fn has_any(words: &[Vec<u8>], long: &[&str]) -> bool {
+    read(words).iter().any(|option| option.is_any(long))
 }
 
-/// Do the words make rsync descend into directories?
-pub(crate) fn recursive(found: &[Found]) -> bool {
+/// Whether the words make rsync descend into directories.
+pub(crate) fn recursive(found: &[FoundOption]) -> bool {
     found.iter().fold(false, |so_far, option| {
-        let on = option.is(Some(b'r'), "recursive") || option.is(Some(b'a'), "archive");
-        let off = option.is(None, "no-recursive") || option.is(None, "no-r");
+        let on = option.is_any(&["recursive", "archive"]);
+        let off = option.is_any(&["no-recursive", "no-r"]);
         on || (so_far && !off)
     })
 }
 
-/// Does it make rsync delete what the source does not have?
-pub(crate) fn deletes(option: &Found) -> bool {
-    let Name::Long(name) = option.name else { return false };
-    name == b"del" || name.starts_with(b"delete")
+/// Whether it makes rsync delete on the far side.
+pub(crate) fn deletes(option: &FoundOption) -> bool {
+    matches!(option.spelling, Spelling::Long(name) if is_deleting(name))
 }
 
-/// Is it a filter rule of any kind?
-pub(crate) fn is_filter(option: &Found) -> bool {
-    ["include", "include-from", "exclude", "exclude-from"].iter().any(|name| option.is(None, name))
-        || option.is(Some(b'f'), "filter")
-        || option.is(Some(b'F'), "")
-        || option.is(Some(b'C'), "cvs-exclude")
+/// Whether the option of this long name makes rsync delete on the far side: `del`, `delete-after`.
+pub(crate) fn is_deleting(long: &[u8]) -> bool {
+    long == b"del" || long.starts_with(b"delete")
 }
 
-/// Can this filter rule take something in, and not only out? Rules in files are not read here, so
-/// they may; `+ x` as the pattern of an exclude is an include.
-pub(crate) fn may_include(option: &Found) -> bool {
+/// Whether it is a filter rule of any kind.
+pub(crate) fn is_filter(option: &FoundOption) -> bool {
+    option.spelling == Spelling::Letter(b'F')
+        || option.is_any(&[
+            "cvs-exclude",
+            "exclude",
+            "exclude-from",
+            "filter",
+            "include",
+            "include-from",
+        ])
+}
+
+/// Whether this filter rule can take something in, and not only out. What stands in files is not read
+/// here, so it may; `+ x` as the pattern of an exclude is an include.
+pub(crate) fn may_include(option: &FoundOption) -> bool {
     let value = option.value.unwrap_or_default();
-    if option.is(None, "exclude") {
+    if option.is("exclude") {
         return value.starts_with(b"+ ");
     }
-    if option.is(Some(b'f'), "filter") {
+    if option.is("filter") {
         return !(value.starts_with(b"- ")
             || value.starts_with(b"exclude ")
             || value.starts_with(b"P "));
     }
-    is_filter(option) && !option.is(Some(b'C'), "cvs-exclude")
+    is_filter(option) && !option.is("cvs-exclude")
 }
 
 #[cfg(test)]
@@ -266,7 +318,7 @@ mod tests {
             (&["-e"], None),
         ] {
             let words = words(text);
-            let found = last(&read(&words), Some(b'e'), "rsh").and_then(|option| option.value);
+            let found = last(&read(&words), "rsh").and_then(|option| option.value);
             assert_eq!(found, expected.map(str::as_bytes), "{text:?}");
         }
     }
@@ -282,7 +334,7 @@ mod tests {
             (&["--prune-empty-dirs", "--filter", "-m"], &["--filter", "-m"]),
             (&["--exclude", "--prune-empty-dirs"], &["--exclude", "--prune-empty-dirs"]),
         ] {
-            let left = without(&words(text), |option| option.is(Some(b'm'), "prune-empty-dirs"));
+            let left = without(&words(text), |option| option.is("prune-empty-dirs"));
             assert_eq!(left, words(expected), "{text:?}");
         }
         let left = without(&words(&["-af", "+ x", "--exclude", "y", "-vC", "z"]), is_filter);
