@@ -188,6 +188,7 @@ mod tests {
     use crate::engine::sending::extent::Extent;
     use crate::engine::{Halt, RemoteId, RootId};
     use crate::rsync::told::exit::Exit;
+    use crate::rsync::told::login::Login;
     use crate::rsync::told::outcome::Outcome;
     use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
     use std::fs;
@@ -222,7 +223,9 @@ mod tests {
         let say = "echo \"$SERSYNC_ALERT|$SERSYNC_REMOTE|$SERSYNC_ROOT|$SERSYNC_MESSAGE\"";
         let (mut alerts, _running) = start(&format!("{say} >>'{}'", file.display()), 60);
         let remote = RemoteId(0);
-        let outcome = Outcome::of(&Exit::with_code(30, ""), None);
+        let login = Login { user: None, host: "far".into(), port: None };
+        let outcome =
+            Outcome::of(&Exit::with_code(255, "Host key verification failed.\n"), Some(&login));
         let failure = outcome.failure().unwrap().clone();
         alerts.report(&Report::Failed(remote, failure, 1000), Time(0));
         run(&mut alerts, 59_999);
@@ -234,7 +237,9 @@ mod tests {
         alerts.report(&Report::Resumed(RootId(0)), Time(60_001));
         alerts.owed(false, Time(60_001));
         run(&mut alerts, 60_001);
-        let why = "rsync ended with 30: no data in the time of --timeout";
+        let why = "rsync ended with 255: Host key verification failed. (Run as the user that runs \
+                   sersync, and compare the key with the far side's: ssh-keyscan far >> \
+                   ~/.ssh/known_hosts)";
         assert_eq!(
             lines(&file),
             [
