@@ -316,31 +316,35 @@ mod tests {
     /// Every cell of old change x new change, for one path.
     #[test]
     fn what_is_remembered_of_two_changes_of_a_path() {
-        use Change::Send;
-        use Gone::{Directory, Entry, No};
-        let table: [(Change, Change, Option<Gone>); 16] = [
-            (NEW, NEW, Some(No)),
-            (NEW, Send, Some(No)),
-            (NEW, DELETE_FILE, None),
-            (NEW, DELETE_DIR, None),
-            (Send, NEW, Some(No)),
-            (Send, Send, Some(No)),
-            (Send, DELETE_FILE, Some(Entry)),
-            (Send, DELETE_DIR, Some(Directory)),
-            (DELETE_FILE, NEW, Some(Entry)),
-            (DELETE_FILE, Send, Some(Entry)),
-            (DELETE_FILE, DELETE_FILE, Some(Entry)),
-            (DELETE_FILE, DELETE_DIR, Some(Directory)),
-            (DELETE_DIR, NEW, Some(Directory)),
-            (DELETE_DIR, Send, Some(Directory)),
-            (DELETE_DIR, DELETE_FILE, Some(Directory)),
-            (DELETE_DIR, DELETE_DIR, Some(Directory)),
+        use Change::{Renew, Send, SendInPlace};
+        let (no, entry, directory) = (Some(Gone::No), Some(Gone::Entry), Some(Gone::Directory));
+        let changes = [NEW, Send, SendInPlace, Renew, DELETE_FILE, DELETE_DIR];
+        let table = [
+            (NEW, [no, no, no, directory, None, None]),
+            (Send, [no, no, no, directory, entry, directory]),
+            (SendInPlace, [no, no, no, directory, entry, directory]),
+            (Renew, [directory; 6]),
+            (DELETE_FILE, [entry, entry, entry, directory, entry, directory]),
+            (DELETE_DIR, [directory; 6]),
         ];
-        for (old, new, expected) in table {
-            let seen = pending(&[("a", old), ("a", new)], IDLE);
-            let expected: Vec<_> =
-                expected.map(|gone| ("a".to_string(), gone)).into_iter().collect();
-            assert_eq!(seen, expected, "{old:?} then {new:?}");
+        for (old, row) in table {
+            for (new, expected) in changes.into_iter().zip(row) {
+                let remembered = pending(&[("a", old), ("a", new)], IDLE);
+                let expected: Vec<_> =
+                    expected.map(|gone| ("a".to_string(), gone)).into_iter().collect();
+                assert_eq!(remembered, expected, "{old:?} then {new:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_only_has_to_be_sent_is_remembered_like_any_change() {
+        let newer = Change::SendNewer { changed_ns: 7, is_dir: false };
+        for change in [Change::SendTime, Change::SendDirectory, newer] {
+            let alike = pending(&[("a", change)], IDLE);
+            assert_eq!(alike, pending(&[("a", Change::Send)], IDLE), "{change:?}");
+            let kept = pending(&[("a", DELETE_DIR), ("a", change)], IDLE);
+            assert_eq!(kept, [("a".to_string(), Gone::Directory)], "{change:?}");
         }
     }
 

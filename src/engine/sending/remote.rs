@@ -10,32 +10,36 @@
 //! | [`standing`](super::standing), [`owed`](super::owed) | what has arrived for certain; what stands in the fail log |
 //! | [`far_side`](super::far_side) | what the far side can do, and cannot have |
 //!
-//! What happens, by what is on its way: nothing, a batch (B), a large file (F), both, or a sweep (S). The first row has
-//! `changes`, the next three `starts` and `files`, the last `ends`.
+//! What happens next depends on what is on its way: nothing, a batch (B), a large file (F), both, or a sweep (S). Jobs
+//! start only while the remote works (after a failure, when its pause has ended), and sweeps only while the whole root is
+//! watched.
 //!
 //! | event | nothing | B | F | B and F | S |
 //! |---|---|---|---|---|---|
-//! | a path changes | pends | pends | pends; F's own waits for its end | as with F | pends |
-//! | ... what came after the last job goes again | forgotten | pends if B reaches it, else forgotten | forgotten | as with B | pends |
-//! | pending paths are due | B starts | wait | B starts | wait | wait |
-//! | a sweep is due | S starts | waits | waits | waits | waits |
-//! | a large file is due | F starts, if no sweep is due | F starts, if no sweep is due | waits | waits | waits |
-//! | the job ends | - | *below* | *below*; what happened to it meanwhile pends | *below* | *below* |
+//! | a path changes | it pends | it pends | it pends; what is F's waits for the end of F | as with F | it pends |
+//! | what was created after the last job disappears | it is forgotten | it pends if B may send it, or else is forgotten | it is forgotten | as with B | it pends |
+//! | pending paths are due | B starts | they wait | B starts | they wait | they wait |
+//! | a sweep is due | S starts, before any B or F | it waits | it waits | it waits | it waits |
+//! | a large file is due | F starts | F starts, unless a sweep waits | it waits | it waits | it waits |
+//! | a job ends | - | *see below* | *see below*; what happened to F meanwhile pends | *see below* | *see below* |
 //!
-//! Only while the remote works, and the root is watched where a sweep is to start; one that fails waits for its pause to
-//! end. What a job leaves behind, by what it was and by its outcome:
+//! What a job leaves behind when it ends depends on what it carried. A pause is one of the remote: until it has ended,
+//! nothing else starts either.
 //!
 //! | outcome | batch | large file | levels | full sync |
 //! |---|---|---|---|---|
 //! | done, or nothing to do | nothing | nothing | nothing | nothing |
-//! | partial | the named paths are stuck, or all; deletions are | it is stuck | the named paths are stuck; a full sync, in a mirror or if none is named | a full sync is stuck, or at last the named paths |
-//! | cut short at a named file | that is stuck, the rest pends | it is stuck | levels, after a pause | a full sync, after a pause |
-//! | unreachable, refused | it pends, after a pause | it waits, after a pause | levels, after a pause | a full sync, after a pause |
-//! | the root has changed | it pends | it waits | levels | a full sync |
-//! | combined deletes not known there | the same again, the portable way | the same again, the portable way | as unreachable or refused | as unreachable or refused |
+//! | partial, with names | the named paths and all deletions are stuck | it is stuck | the named paths are stuck; in a mirror, a full sync is | a full sync is stuck; after four in a row, the named paths are |
+//! | partial, without | all of it is stuck | it is stuck | a full sync is stuck | the same |
+//! | cut short at a named file | that file is stuck, the rest pends | it is stuck | levels, and a pause | full sync, and a pause |
+//! | unreachable, refused | all of it pends, and a pause | it waits, and a pause | levels, and a pause | full sync, and a pause |
+//! | the root has changed | all of it pends | it waits | levels | full sync |
+//! | combined deletes may be unknown there | the same job starts again, with portable ones | the same | levels, and a pause | full sync, and a pause |
 //!
-//! A full sync that only the schedule wanted is wanted again where a full sync is left behind; only what got stuck is
-//! owed.
+//! Where a full sync is left that only the schedule wanted, it is one that the schedule wants. What gets stuck is owed in
+//! any case.
+//!
+//! `changes` has the first two rows, `starts` and `files` the next three, `ends` the last one and the second table.
 
 mod changes;
 mod ends;

@@ -1,0 +1,159 @@
+//! What a change means for a remote, and what becomes of it over several jobs.
+
+use super::super::super::next::Retry;
+use super::*;
+
+/// What follows from the exit of a batch with this path, if combined deletes and a standby are used.
+fn end(change: Change, code: i32, stderr: &str) -> Next {
+    let settings = SendingSettings { standby: true, ..settings(false) };
+    let mut remote = Remote::new(settings, Standing::From(0), 0);
+    remote.change(&path("path"), change, Time(1));
+    remote.start(JobId(1), true, 1, Time(10));
+    remote.finish(JobId(1), &outcome(code, stderr, &[]), Time(20)).unwrap()
+}
+
+#[test]
+fn another_way_to_delete_is_tried_if_the_first_one_may_be_to_blame() {
+    for (change, code, stderr, again) in [
+        (DELETE, 12, "", true),
+        (DELETE, 10, UNKNOWN, true),
+        (DELETE, 30, "", false),
+        // The words of a standby are in it, but it has nothing to delete.
+        (Change::Send, 10, UNKNOWN, true),
+        (Change::Send, 1, UNKNOWN, true),
+        (Change::Send, 2, "", true),
+        (Change::Send, 12, "", false),
+        (Change::Send, 10, "", false),
+    ] {
+        let next = end(change, code, stderr);
+        assert_eq!(next == Next::Again, again, "{change:?} {code}: {next:?}");
+    }
+}
+
+/// Runs what is due next, which names `stuck`; gives what comes of it, and when that was.
+fn fail(remote: &mut Remote, stuck: &str, job: u64) -> (Next, Time) {
+    let now = remote.due(true).expect("something is due");
+    remote.start(JobId(job), true, 1, now);
+    let outcome = outcome(23, "", &[stuck]);
+    (remote.finish(JobId(job), &outcome, now).expect("it was flying"), now)
+}
+
+#[test]
+fn what_is_put_aside_is_known_to_the_next_run_and_tried_when_somebody_wants_it() {
+    let mut remote = Remote::new(settings(true), Standing::From(0), 0);
+    remote.change(&path("stuck"), Change::Send, Time(1));
+    let mut job = 0;
+    let now = loop {
+        job += 1;
+        let (next, now) = fail(&mut remote, "stuck", job);
+        if next != Next::Partial(Retry::Soon) {
+            assert_eq!(next, Next::Partial(Retry::After(PUT_ASIDE_MS)));
+            break now;
+        }
+    };
+    assert_eq!(remote.due(true), Some(now + PUT_ASIDE_MS));
+    remote.try_now();
+    assert!(remote.due(true).is_some_and(|due| due <= Time(1)), "somebody wants it now");
+    let (_, _, owed) = remote.standing();
+    assert_eq!(owed.collect::<Vec<_>>(), [(&path("stuck"), Gone::No)], "a restart must know of it");
+}
+
+#[test]
+fn a_full_sync_that_never_gets_through_leaves_what_it_named() {
+    let mut remote = Remote::new(settings(true), Standing::Nothing, 0);
+    let mut job = 0;
+    let next = loop {
+        job += 1;
+        let (next, _) = fail(&mut remote, "stuck", job);
+        if next != Next::Partial(Retry::Soon) {
+            break next;
+        }
+        assert!(remote.owes_full_sync());
+    };
+    assert_eq!(next, Next::Partial(Retry::Alone));
+    assert!(!remote.owes_full_sync());
+    assert_eq!(remote.owed(false).1, [(path("stuck"), Gone::No)]);
+}
+
+#[test]
+fn too_many_paths_become_a_full_sync_which_stands_for_deletions_only_in_a_mirror() {
+    for mirror in [false, true] {
+        let mut world = World::new(mirror);
+        world.change("gone", DELETE);
+        let mut number = 0;
+        loop {
+            number += 1;
+            let name = path(&number.to_string());
+            if world.remote.change(&name, Change::Send, world.now) {
+                break;
+            }
+        }
+        let expected = if mirror { "full" } else { "pending gone, full" };
+        assert_eq!(world.waiting(), expected, "mirror {mirror}, {number}");
+    }
+}
+
+#[test]
+fn what_a_change_means_depends_on_what_the_remote_has() {
+    const NEWER: Change = Change::SendNewer { changed_ns: 100, is_dir: true };
+    for (standing, mirror, change, expected) in [
+        // It has everything until then, and a mirror looks for what has disappeared since.
+        (Standing::Until(100), true, NEWER, "levels d"),
+        (Standing::Until(101), true, NEWER, ""),
+        (Standing::Until(100), false, NEWER, "pending d"),
+        (Standing::From(99), true, NEWER, "pending d"),
+        (Standing::Until(100), true, Change::SendDirectory, "pending d, levels d"),
+        (Standing::Until(100), false, Change::SendDirectory, "pending d"),
+        (Standing::From(99), true, Change::SendDirectory, "pending d"),
+        (Standing::From(99), false, Change::MakeEqual, "levels d"),
+        (Standing::Nothing, true, Change::MakeEqual, "full"),
+        (Standing::From(99), false, Change::SendTime, "pending d"),
+    ] {
+        let mut world = World::new(mirror);
+        world.remote = Remote::new(settings(mirror), standing, 0);
+        world.change("d", change);
+        assert_eq!(world.waiting(), expected, "{standing:?}, mirror {mirror}: {change:?}");
+    }
+    let never = SendingSettings { deletes: Deletes::Never, ..settings(false) };
+    let mut world = World::new(false);
+    world.remote = Remote::new(never, Standing::From(0), 0);
+    world.change("a", DELETE);
+    assert_eq!(world.waiting(), "", "nothing is ever deleted there");
+}
+
+#[test]
+fn a_directory_read_while_a_job_sends_into_it_is_sent_again() {
+    for (flying, again) in [
+        (Flying::Nothing, false),
+        (Flying::Batch, true),
+        (Flying::File, true),
+        (Flying::BatchAndFile, true),
+        // This remote is a mirror.
+        (Flying::Sweep, true),
+    ] {
+        let mut world = World::new(true);
+        match flying {
+            Flying::Nothing => {}
+            Flying::Batch => drop(world.batch(&[("d/a", Change::Send)])),
+            Flying::File => drop(world.file("d/a", Change::Send)),
+            Flying::BatchAndFile => {
+                world.file("file", Change::Send);
+                world.batch(&[("d/a", Change::Send)]);
+            }
+            Flying::Sweep => world = World::with(Flying::Sweep),
+        }
+        let expected = if again { "pending d" } else { "" };
+        world.remote.is_read(&path("d"), world.now);
+        assert_eq!(world.waiting(), expected, "{flying:?}: it is read before the job ends");
+    }
+    let mut world = World::new(true);
+    world.batch(&[("d/a", Change::Send)]);
+    world.remote.is_half_read(path("d"));
+    world.remote.is_half_read(path("e"));
+    world.finish(&Outcome::Done);
+    assert_eq!(world.waiting(), "");
+    for name in ["d", "e"] {
+        world.remote.is_read(&path(name), world.now);
+    }
+    assert_eq!(world.waiting(), "pending d", "the job may have sent into it, and not into e");
+}
