@@ -114,24 +114,10 @@ mod tests {
     #[test]
     fn what_was_created_after_the_last_job_cannot_be_there() {
         let paths = vec![(RelPath::from(&b"sent"[..]), Remembered::TO_SEND)];
-        let flight = Flight {
-            job: JobId(1),
-            started: Time(20),
-            cargo: Cargo::Batch(Batch::new(paths, false)),
-            attempt: FIRST,
-            retries: false,
-            is_all: false,
-            read_ns: None,
-        };
-        let sweep = Flight {
-            job: JobId(2),
-            started: Time(20),
-            cargo: Cargo::Everything { scheduled: false },
-            attempt: FIRST,
-            retries: false,
-            is_all: false,
-            read_ns: None,
-        };
+        let batch = Cargo::Batch(Batch::new(paths, false));
+        let flight = Flight::new(JobId(1), Time(20), batch, FIRST);
+        let everything = Cargo::Everything { scheduled: false };
+        let sweep = Flight::new(JobId(2), Time(20), everything, FIRST);
         let mut far = FarSide::new(Deletes::Combined);
         far.job_ended(Time(10));
         for (created, path, flight, cannot) in [

@@ -153,6 +153,11 @@ pub struct Flight {
 }
 
 impl Flight {
+    /// One that starts now, with nothing that had been stuck.
+    pub fn new(job: JobId, started: Time, cargo: Cargo, attempt: Attempt) -> Flight {
+        Flight { job, started, cargo, attempt, retries: false, is_all: false, read_ns: None }
+    }
+
     /// The paths that are listed; none where whole directories are made equal.
     pub fn paths(&self) -> &[(RelPath, Remembered)] {
         match &self.cargo {
@@ -240,15 +245,8 @@ mod tests {
         let path = |path: &&str| RelPath::from(path.as_bytes());
         let paths = paths.iter().map(|it| (path(it), Remembered::TO_SEND)).collect();
         let whole = whole.map(|whole| whole.iter().map(path).collect());
-        Flight {
-            job: JobId(1),
-            started: Time(0),
-            cargo: Cargo::Batch(Batch { whole, ..Batch::new(paths, true) }),
-            attempt: Attempt::First(Deletes::Combined),
-            retries: false,
-            is_all: false,
-            read_ns: None,
-        }
+        let cargo = Cargo::Batch(Batch { whole, ..Batch::new(paths, true) });
+        Flight::new(JobId(1), Time(0), cargo, Attempt::First(Deletes::Combined))
     }
 
     #[test]

@@ -133,9 +133,7 @@ mod tests {
     use crate::sorted::SortedMap;
 
     fn flight(job: u64, cargo: Cargo) -> Flight {
-        let attempt = Attempt::First(Deletes::Combined);
-        let (started, retries, is_all, read_ns) = (Time(0), false, false, None);
-        Flight { job: JobId(job), started, cargo, attempt, retries, is_all, read_ns }
+        Flight::new(JobId(job), Time(0), cargo, Attempt::First(Deletes::Combined))
     }
 
     fn batch(path: &str) -> Cargo {

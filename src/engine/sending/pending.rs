@@ -154,7 +154,7 @@ impl Pending {
                 let remembered = self.paths.entry(path.clone()).or_insert_with(new);
                 remembered.by_name |= by_name;
             }
-            // A directory that is to be made equal gets a level sync, and is no path.
+            // A remote makes a directory equal by a level sync; for a plugin it is a path like any other.
             Change::Send
             | Change::SendTime
             | Change::SendDirectory

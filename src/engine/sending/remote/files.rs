@@ -73,15 +73,9 @@ impl Remote {
         let fresh = self.far_side.has_only_ours() && remembered.is_fresh();
         let retries = self.bulk.retries;
         self.tally.bulk_starts(retries || self.is_failing());
-        let flight = Flight {
-            job,
-            started: now,
-            cargo: Cargo::File(File { listed: (path, remembered), fresh, stamp: None }),
-            attempt: Attempt::First(self.far_side.deletes()),
-            retries,
-            is_all: false,
-            read_ns: None,
-        };
+        let cargo = Cargo::File(File { listed: (path, remembered), fresh, stamp: None });
+        let attempt = Attempt::First(self.far_side.deletes());
+        let flight = Flight { retries, ..Flight::new(job, now, cargo, attempt) };
         Some(self.depart(flight, sent))
     }
 

@@ -47,14 +47,12 @@ impl Remote {
         let cargo = self.load(complete, free);
         self.departure.taken(!self.pending.is_empty(), now);
         self.tally.starts(cargo.extent(), retries || self.is_failing(), now);
+        let attempt = Attempt::First(self.far_side.deletes());
         let flight = Flight {
-            job,
-            started: now,
-            cargo,
-            attempt: Attempt::First(self.far_side.deletes()),
             retries,
             is_all: self.pending.is_empty() && self.owes_no_sweep(),
             read_ns: self.standing.read_ns(),
+            ..Flight::new(job, now, cargo, attempt)
         };
         self.depart(flight, None)
     }
