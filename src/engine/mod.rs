@@ -28,7 +28,7 @@ use self::sending::standing::Standing;
 use self::time::Time;
 use self::watching::root::{Fate, Root};
 use self::watching::scan::Origin;
-use self::watching::watches::Order;
+use self::watching::watches::WatchAction;
 use crate::engine::rel_path::RelPath;
 use crate::rsync::asked::plan::Gone;
 use crate::rsync::told::exit::ExitStatus;
@@ -176,10 +176,10 @@ impl Engine {
         }
         for (number, watched) in self.roots.iter_mut().enumerate() {
             let id = RootId(number);
-            if let Some(order) = watched.root.take_order() {
-                return Some(match order {
-                    Order::Scan(scan) => Action::Scan(id, scan),
-                    Order::RemoveWatch(wd) => Action::RemoveWatch(id, wd),
+            if let Some(action) = watched.root.take_action() {
+                return Some(match action {
+                    WatchAction::Scan(scan) => Action::Scan(id, scan),
+                    WatchAction::RemoveWatch(wd) => Action::RemoveWatch(id, wd),
                 });
             }
             if let Some(path) = watched.root.take_look(now) {

@@ -9,7 +9,7 @@ use super::renames::{Halves, Rename};
 use super::scan::{Listing, Origin, Reached, ScanId};
 use super::settle::{Creations, Recent, Seen};
 use super::tree::NodeId;
-use super::watches::{Order, Watches, Whose};
+use super::watches::{WatchAction, Watches, Whose};
 use crate::config::Events;
 use crate::engine::rel_path::join;
 use crate::engine::rel_path::RelPath;
@@ -106,8 +106,8 @@ impl Root {
     }
 
     /// The next scan to be made or watch to be taken back.
-    pub fn take_order(&mut self) -> Option<Order> {
-        self.watches.take_order()
+    pub fn take_action(&mut self) -> Option<WatchAction> {
+        self.watches.take_action()
     }
 
     /// A created file to look at now; the answer goes to [`Root::handle_seen`].
@@ -315,7 +315,7 @@ impl Root {
             self.removed(path.filter(|_| self.removes_what_moves()), Gone::Directory);
         } else if event.has(mask::ATTRIB) {
             if !excluded {
-                self.watches.opened(parent, name, now);
+                self.watches.rights_changed(parent, name, now);
             }
             self.attributes_changed(path, true, now);
         }

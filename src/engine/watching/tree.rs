@@ -209,12 +209,18 @@ impl Tree {
         }
     }
 
-    /// Removes a directory and everything below it; gives the descriptors that it had. Of the root,
-    /// everything goes but the (unwatched) root itself.
+    /// Removes everything but the root itself, which is not watched any more.
+    pub fn clear(&mut self) {
+        self.nodes.clear();
+        self.by_wd.clear();
+        self.by_place.clear();
+        self.first_free = NodeId::NONE;
+        self.allocate(NO_WD);
+    }
+
+    /// Removes a directory and everything below it; gives the descriptors that it had.
     pub fn remove(&mut self, node: NodeId) -> Vec<Wd> {
-        if node != NodeId::ROOT {
-            self.detach(node);
-        }
+        self.detach(node);
         let mut wds = Vec::new();
         let mut doomed = vec![node];
         while let Some(id) = doomed.pop() {
@@ -229,13 +235,11 @@ impl Tree {
             if self.by_wd.remove(&wd).is_some() {
                 wds.push(wd);
             }
-            if id != NodeId::ROOT {
-                let free = self.first_free;
-                let at = self.at_mut(id);
-                (at.parent, at.prev, at.next, at.name) =
-                    (NodeId::NONE, NodeId::NONE, free, Box::default());
-                self.first_free = id;
-            }
+            let free = self.first_free;
+            let at = self.at_mut(id);
+            (at.parent, at.prev, at.next, at.name) =
+                (NodeId::NONE, NodeId::NONE, free, Box::default());
+            self.first_free = id;
         }
         wds
     }
@@ -346,9 +350,10 @@ mod tests {
     }
 
     #[test]
-    fn removing_the_root_leaves_an_unwatched_root() {
+    fn a_cleared_tree_has_an_unwatched_root() {
         let mut tree = tree_of(&["a", "a/b"]);
-        assert_eq!(tree.remove(NodeId::ROOT).len(), 3);
+        tree.remove(tree.find(b"a/b").unwrap());
+        tree.clear();
         assert!(tree.is_empty());
         tree.set_root_wd(Wd(9));
         tree.insert(NodeId::ROOT, b"a", Wd(2));

@@ -1,110 +1,113 @@
-//! Whether a listing is believed: where the walk and the events say different things.
+//! Rules 1, 2 and 4 at work: a directory was listed, and comes into the tree.
 //!
 //! The rules are on the page of [`super`].
 
 use super::super::event::Wd;
-use super::super::scan::{Listing, Origin, Place, ScanId};
+use super::super::scan::{Listing, Origin, Place};
 use super::super::tree::NodeId;
-use super::{Watches, AGAIN_DOUBLINGS_MAX, AGAIN_MS, CONTRADICTIONS_MAX, DOUBT_MS};
-use crate::engine::rel_path::join;
+use super::Watches;
 use crate::engine::time::Time;
 
+/// What a listing is good for.
+enum Worth {
+    /// The directory is there, and that is what is in it.
+    All,
+    /// The directory is there. What is in it has to be read once more.
+    Place,
+    /// Nothing. The place has to be scanned again.
+    Nothing,
+    /// Nothing, and the place is being scanned again already.
+    Replaced,
+}
+
+/// A directory that was found, and where.
+struct Found<'a> {
+    wd: Wd,
+    place: &'a Place,
+    parent: NodeId,
+    name: &'a [u8],
+}
+
 impl Watches {
-    /// Puts the directory of a listing into the tree; `false` if the listing is not believed.
+    /// Puts the directory of a listing into the tree; `false` if the listing does not count.
     pub(super) fn put(&mut self, place: &Place, wd: Wd, listing: &Listing, now: Time) -> bool {
-        let Place::In { parent: parent_wd, name } = place else {
+        let Place::In { parent, name } = place else {
             self.tree.set_root_wd(wd);
             return true;
         };
-        // The directory above is not believed either, or gone; its own place is looked after.
-        let Some(parent) = self.tree.node(*parent_wd) else { return false };
-        let expected = self.tree.path(parent).map(|above| join(&above, name));
-        let in_place = expected.as_ref() == Some(&listing.path);
-        if !in_place || self.dead.contains_key(&wd) {
-            self.scan_again(place.clone(), listing.origin, now);
-            return false;
+        // Without the directory above there is no such place, and that one has a place of its own.
+        let Some(parent) = self.tree.node(*parent) else { return false };
+        let found = Found { wd, place, parent, name };
+        let worth = self.worth(&found, listing);
+        if matches!(worth, Worth::Place | Worth::Nothing) {
+            self.again.add(place.clone(), listing.origin, now);
         }
-        if let Some(touched) = self.last_touch(parent, place).filter(|at| *at >= listing.scan) {
-            // Unless that has been ordered since, and the walk will find it there.
-            let latest = self.scanned.get(place).filter(|latest| **latest > touched);
-            if latest.and_then(|latest| self.scans.get(latest)) != Some(&listing.path) {
-                self.scan_again(place.clone(), listing.origin, now);
+        match worth {
+            Worth::All | Worth::Place => self.listing_wins(&found, listing.origin, now),
+            Worth::Nothing | Worth::Replaced => false,
+        }
+    }
+
+    /// Rules 1 and 4: what a listing is still good for.
+    fn worth(&self, found: &Found<'_>, listing: &Listing) -> Worth {
+        let is_there = self.path_of(found.place).as_ref() == Some(&listing.path);
+        if !is_there || self.loose.is_dead(found.wd) {
+            return Worth::Nothing;
+        }
+        let up = |node: &NodeId| self.tree.place(*node).map(|(parent, _)| parent);
+        let above = std::iter::successors(Some(found.parent), up);
+        let above = above.filter_map(|node| self.place_of(node));
+        match self.scans.stale_since(listing.scan, found.place, above) {
+            Some(event) if self.scans.will_revisit(found.place, &listing.path, event) => {
+                Worth::Replaced
             }
-            return false;
+            Some(_) => Worth::Nothing,
+            None if self.scans.displaced_since(listing.scan, found.wd) => Worth::Place,
+            None => Worth::All,
         }
-        if self.forgotten.get(&wd).is_some_and(|latest| *latest >= listing.scan) {
-            // What happened in it since the walk was there has been told, but of another place.
-            self.scan_again(place.clone(), listing.origin, now);
-        }
-        match (self.tree.node(wd), self.tree.child(parent, name)) {
-            (Some(here), Some(there)) if here == there => true,
-            (Some(node), _) if self.tree.is_within(parent, node) => {
-                self.contradicted(wd, [place.clone()], listing.origin, now);
-                false
+    }
+
+    /// Rule 2: the directory is where it was found, whatever the tree has there and wherever it has
+    /// that directory. `false` if that cannot be yet: the tree has the place inside the directory.
+    fn listing_wins(&mut self, found: &Found<'_>, origin: Origin, now: Time) -> bool {
+        let Found { wd, place, parent, name } = *found;
+        let (node, there) = (self.tree.node(wd), self.tree.child(parent, name));
+        match node {
+            Some(_) if node == there => return true,
+            Some(node) if self.tree.is_within(parent, node) => {
+                self.contradicted(wd, [place.clone()], origin, now);
+                return false;
             }
-            (Some(node), there) => {
+            Some(node) => {
                 let places = [self.place_of(node), Some(place.clone())].into_iter().flatten();
-                self.contradicted(wd, places, listing.origin, now);
+                self.contradicted(wd, places, origin, now);
                 self.departed.retain(|departed| departed.node != node);
                 self.tree.detach(node);
-                if let Some(there) = there {
-                    self.forget(there);
-                }
-                self.tree.attach(node, parent, name);
-                true
             }
-            (None, Some(there)) => {
-                self.contradicted(wd, [place.clone()], listing.origin, now);
-                self.forget(there);
+            None if there.is_some() => self.contradicted(wd, [place.clone()], origin, now),
+            None => {}
+        }
+        if let Some(there) = there {
+            self.take_out(there);
+        }
+        match node {
+            Some(node) => self.tree.attach(node, parent, name),
+            None => {
                 self.tree.insert(parent, name, wd);
-                true
-            }
-            (None, None) => {
-                self.tree.insert(parent, name, wd);
-                true
             }
         }
+        true
     }
 
-    /// Something happened to a place.
-    pub(super) fn touch(&mut self, parent: NodeId, name: &[u8]) {
-        if self.scans.is_empty() {
-            return;
-        }
-        if let Some(parent) = self.tree.wd(parent) {
-            let place = Place::In { parent, name: name.into() };
-            self.touched.insert(place, self.last_scan);
-        }
-    }
-
-    /// When something has happened last to a place in `parent` or to one above it: the latest scan
-    /// that had been ordered by then.
-    pub(super) fn last_touch(&self, parent: NodeId, place: &Place) -> Option<ScanId> {
-        if self.touched.is_empty() {
-            return None;
-        }
-        let touched = |place: &Place| self.touched.get(place).copied();
-        let up = |&at: &NodeId| self.tree.place(at).map(|(up, _)| up);
-        let above = std::iter::successors(Some(parent), up).filter_map(|at| self.place_of(at));
-        above.filter_map(|place| touched(&place)).chain(touched(place)).max()
-    }
-
-    pub(super) fn contradicted(
+    /// Rule 2: what a listing contradicts is scanned again.
+    fn contradicted(
         &mut self,
         wd: Wd,
         places: impl IntoIterator<Item = Place>,
         origin: Origin,
         now: Time,
     ) {
-        self.doubt_until = now + DOUBT_MS;
-        let count = self.contradictions.entry(wd).or_default();
-        *count += 1;
-        if *count > CONTRADICTIONS_MAX {
-            return;
-        }
-        let pause_ms = AGAIN_MS << (*count - 1).min(AGAIN_DOUBLINGS_MAX);
-        for place in places {
-            self.scan_after(pause_ms, place, origin, now);
-        }
+        self.swaps.be_wary(now);
+        self.again.add_contradicted(wd, places, origin, now);
     }
 }
