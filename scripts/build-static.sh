@@ -30,7 +30,7 @@ size_max() {
         *) echo 1048576 ;;               # 1 MiB
     esac
 }
-# What is older has other names for the options below.
+# Older compilers have other names for the options below.
 rust_least=95
 out=target/static
 
@@ -68,7 +68,7 @@ build() {
             rustup | cross | rustup-zig | debian) ;;
             *) die "SERSYNC_BUILD_WAY=$way: rustup, cross, rustup-zig and debian are possible" ;;
         esac
-        # One that is ready to build is the way: what fails then is the program's fault.
+        # The first way that is ready is taken: if the build fails then, the program is at fault.
         if ready "$way"; then
             say "$target: by way of $way"
             compile "$way"
@@ -149,7 +149,7 @@ has_zig() {
     quietly python3 -m venv "$zig" && quietly "$zig/bin/pip" install "ziglang==$zig_version" "cargo-zigbuild==$zigbuild_version" &&
         : >"$zig/ready"
 }
-# Those that this was tried with: the same source gives the same program.
+# Fixed versions, so that the same source gives the same program.
 zig_version=0.17.1
 zigbuild_version=0.24.1
 
@@ -157,15 +157,15 @@ zigbuild_version=0.24.1
 
 compile() {
     sysroot=$(case $1 in debian) /usr/bin/rustc --print sysroot ;; *) rustc --print sysroot ;; esac)
-    # No tables for unwinding, which nobody does; no texts for panics, but addresses: see src/sys/crash.rs. And
-    # sequences of instructions that come again become functions.
+    # No tables for unwinding, since a panic ends the process; no texts for panics, but addresses: see src/sys/crash.rs.
+    # Sequences of instructions that are repeated become functions.
     flags="-C force-unwind-tables=no -C relocation-model=static
         -Z unstable-options -C panic=immediate-abort -Z location-detail=none -Z fmt-debug=none
         -C llvm-args=-enable-machine-outliner=always
         --remap-path-prefix=$PWD=. --remap-path-prefix=$sysroot=rust
         --remap-path-prefix=${CARGO_HOME:-${HOME:-/root}/.cargo}=cargo"
     case $target in
-        # Where functions may use memory beyond the stack, none can be made of parts of them.
+        # A function that may use memory below its stack pointer cannot be cut into parts.
         x86_64*) flags="$flags -C no-redzone=yes" ;;
         # Instructions of two bytes.
         arm*) flags="$flags -C target-feature=+thumb-mode" ;;

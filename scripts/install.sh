@@ -108,7 +108,7 @@ target_of() {
         i[3-6]86) echo i686-unknown-linux-musl ;;
         aarch64 | arm64) echo aarch64-unknown-linux-musl ;;
         armv7* | armv8*)
-            # Some of them can calculate only with whole numbers.
+            # Some of these processors have no floating point unit.
             if grep -q '^Features.* vfpv[34]' /proc/cpuinfo; then
                 echo armv7-unknown-linux-musleabihf
             else
@@ -117,7 +117,7 @@ target_of() {
             ;;
         armv[56]*) echo armv5te-unknown-linux-musleabi ;;
         mips | mips64)
-            # Both orders of bytes have the same name; each program says which one is its own.
+            # Both byte orders have the same name; the header of any program on this machine says which one it is.
             [ "$(dd if=/proc/self/exe bs=1 skip=5 count=1 2>/dev/null)" = "$(printf '\001')" ] || return 1
             echo mipsel-unknown-linux-musl
             ;;
@@ -156,7 +156,7 @@ check_service() {
     [ -z "$service" ] || [ -n "$root" ] || [ "$(id -u)" -eq 0 ] || die '--service: only root can do that'
 }
 
-# The kind that an earlier run has put into /etc, if nobody has changed it: it is upgraded along.
+# The kind of service that an earlier run has put into /etc, if nobody has changed its files: it is upgraded too.
 installed_service() {
     for service in systemd openrc procd sysv; do
         pair=$(pairs | head -n 1)
@@ -229,7 +229,7 @@ make_directories() {
     done
 }
 
-# put FILE TARGET MODE: TARGET is the old file or the new one at any time, and never half of it.
+# put FILE TARGET MODE: at any time TARGET is the old file or the new one, and never half a file.
 put() {
     new=$2.installing
     if cp "$1" "$new" && chmod "$3" "$new" && mv -f "$new" "$2"; then
@@ -254,7 +254,7 @@ put_program() {
 
 keep_old() {
     [ ! -e "$1.old" ] || die "$1 is not of this program, and $1.old is there already: move one of them away"
-    # A second name for it: the first one goes on to work until it is replaced.
+    # A second name: the first one goes on working until it is replaced.
     ln "$1" "$1.old" 2>/dev/null || cp -p "$1" "$1.old"
     say "kept the program that was there as $1.old"
     [ "${1##*/}" = sersync ] || rm -f "$1"
@@ -281,8 +281,8 @@ render() {
     rm -f "$at/init/.rendered"
 }
 
-# The init files lie ready in init/, made for this prefix. Those of the version before are looked at first: what stands in
-# /etc and differs from them was changed by somebody.
+# The init files lie in init/, made for this prefix. Those of the version before are looked at first: what stands in /etc and
+# differs from them was changed by somebody.
 put_init_files() {
     changed=''
     for pair in $(pairs); do

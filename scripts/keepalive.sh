@@ -10,7 +10,7 @@
 # runs is told by sersync's own lock and not by the list of processes: however often this runs at once, and whoever has
 # started what runs, there is never a second one. POSIX sh, for BusyBox ash as well.
 set -u
-# An option or a name is never a pattern for files.
+# No option and no name is taken for a pattern of file names.
 set -f
 # cron gives little more than /bin; rsync and ssh may lie elsewhere.
 PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin
@@ -34,7 +34,7 @@ main() {
         . "$prefix/conf/sersync.conf"
     fi
     if [ $# -eq 0 ]; then
-        # Whoever has stopped it does not want it back after a minute.
+        # It was stopped on purpose, and is not to be back after a minute.
         [ ! -e "$run/sersync.stopped" ] || return 0
         # Split into words on purpose.
         # shellcheck disable=SC2086

@@ -72,7 +72,7 @@ make_directories() {
     # Nobody else can look into what mktemp makes; the daemon runs as the same user and can.
     near=$dir/near far=$dir/far log=$dir/sersync.log
     mkdir -p "$near/before" "$far"
-    # There before it is looked at, which may be sooner than the program has opened it.
+    # The log is made here, since it may be read before the program has opened it.
     : >"$log"
     echo 'here before sersync was started' >"$near/before/first.txt"
 }
@@ -143,7 +143,7 @@ daemon_answers() {
 }
 
 write_configuration() {
-    # The names come from TMPDIR, which may hold what XML gives a meaning.
+    # The names come from TMPDIR, which may hold characters that mean something in XML.
     escaped_dir=$(printf '%s' "$dir" | sed 's/&/\&amp;/g; s/</\&lt;/g; s/"/\&quot;/g')
     cat >"$dir/confxml.xml" <<END
 <?xml version="1.0" encoding="UTF-8"?>

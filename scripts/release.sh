@@ -56,7 +56,7 @@ for target in "$@"; do
     (cd "$work" && tar --sort=name --format=ustar --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner \
         --mode=u=rwX,go=rX -cf - "$directory") | gzip -n -9 >"$out/$archive"
     rm -rf "$work"
-    # For whoever reads a log whose last line has an address.
+    # Needed to read a log whose last line has an address.
     [ ! -e "$program.debug" ] || gzip -n -9 <"$program.debug" >"$out/sersync-$version-$target.debug.gz"
     say "$out/$archive: $(wc -c <"$out/$archive") bytes"
 done

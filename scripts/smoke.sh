@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 program=$PWD/target/static/$1/sersync
 [ -x "$program" ] || die "there is no $program; scripts/build-static.sh $1 makes it"
 emulator=$(emulator_of "$1")
-# Nothing but a program can be started by the tests.
+# SERSYNC_BIN names one program, and not an emulator with its arguments: so a script starts both.
 runs=$PWD/target/static/$1/emulated
 printf '#!/bin/sh\nexec %s "%s" "$@"\n' "$emulator" "$program" >"$runs"
 chmod 755 "$runs"

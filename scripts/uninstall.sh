@@ -144,7 +144,7 @@ remove_files() {
     if $purge; then
         rm -rf "$prefix/conf" "$prefix/log"
     fi
-    # Whatever else is in them stays, and they with it.
+    # If something else is in these directories, it stays, and they stay with it.
     rmdir "$prefix/bin" "$prefix/init" "$prefix/conf" "$prefix/log" 2>/dev/null || :
     if rmdir "$prefix" 2>/dev/null; then
         say "$prefix is removed"

@@ -1,9 +1,9 @@
 //! A channel between threads whose queue is a pipe.
 //!
-//! What goes through the pipe is the address of a boxed message: eight bytes (four on 32-bit), which
-//! pipes write and read in one piece. So the queue is its own bell: a thread waits for it with
-//! read(2) or epoll. std's channels and condition variables wait on a futex operation that Linux
-//! has only from 2.6.25 on; before, their wait becomes a spin.
+//! What goes through the pipe is the address of a boxed message: eight bytes (four on 32-bit),
+//! which pipes write and read in one piece. A thread waits for the queue itself, with read(2) or
+//! epoll, and needs no other signal. std's channels and condition variables wait on a futex
+//! operation that Linux has only from 2.6.25 on; before, their wait becomes a spin.
 //!
 //! The queue holds what the kernel's pipe holds (64 KiB, 8,192 messages, unless made smaller); a
 //! sender waits while it is full.
@@ -83,8 +83,8 @@ impl<T> AsFd for Receiver<T> {
     }
 }
 
-// Messages that are in the pipe when the receiver goes are not freed. That happens only as the
-// process ends; to read them here, a drop would have to know that no sender is left.
+// Messages that are still in the pipe when the receiver is dropped are not freed. That happens only
+// as the process ends. To free them, the drop would have to know that no sender is left.
 
 #[cfg(test)]
 mod tests {

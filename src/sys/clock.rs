@@ -10,12 +10,12 @@ use std::time::{Duration, SystemTime};
 /// A tick of the slowest kernels. Files are stamped with the time of the last tick.
 const TICK: Duration = Duration::from_millis(10);
 
-/// A time that every file that changes from now on is stamped with, or a later one: nanoseconds
-/// since 1970. It is a tick behind the clock, as the stamps are; one of a network file system is its
-/// server's.
+/// A time in nanoseconds since 1970: every file that changes from now on is stamped with this one
+/// or a later one. It is up to a tick behind the clock, as the stamps are. Files of a network file
+/// system are stamped by their server's clock, of which this says nothing.
 pub fn file_stamp_ns() -> u64 {
     let coarse = clock_gettime(ClockId::CLOCK_REALTIME_COARSE).map(Duration::from);
-    // Kernels before 2.6.32 do not tell their tick's time.
+    // Kernels before 2.6.32 do not tell the time of the last tick.
     let stamp = coarse.unwrap_or_else(|_| since_1970().saturating_sub(TICK));
     u64::try_from(stamp.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -1,9 +1,9 @@
 //! The last line of a program that stops itself.
 //!
-//! The static builds have no text for a panic: each is an instruction that no processor knows, which
-//! far smaller. What is left to say is where that was; `docs/OPERATIONS.md` says how to read it.
-//! Builds with a panic hook say more, and get here only by a signal from outside. Called by `main`
-//! and by `output`, which knows where the log is.
+//! The static builds have no text for a panic: each panic is an instruction that no processor
+//! knows, which is far smaller. What is left to say is the address; `docs/OPERATIONS.md` says how
+//! to read it. Builds with a panic hook say more, and get here only by a signal from outside.
+//! Called by `main` and by `output`, which knows where the log is.
 #![allow(unsafe_code)]
 
 use nix::sys::signal::{sigaction, SaFlags, SigAction, SigHandler, SigSet, Signal};
@@ -11,14 +11,15 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::OnceLock;
 
-/// What an instruction that no processor knows becomes, here or there.
+/// The signal that such an instruction becomes; which one depends on the processor.
 const SIGNALS: [Signal; 2] = [Signal::SIGILL, Signal::SIGTRAP];
 /// Longer than the line ever is.
 const LINE_BYTES_MAX: usize = 256;
-/// How long a log is waited for whose reader does not read.
+/// How long the line waits for a reader of the log that does not read.
 const WAIT_MS: libc::c_int = 1_000;
 
-/// Where the last line goes. Standard error may be a pipe that nobody reads any more then.
+/// Where the last line goes: a descriptor of its own, since standard error may be a pipe whose
+/// reader, a thread of this process, no longer runs by then.
 static LOG: AtomicI32 = AtomicI32::new(libc::STDERR_FILENO);
 
 /// What the line begins with: which program this is, and which build of it.
@@ -71,7 +72,7 @@ extern "C" fn last_words(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mu
         if libc::poll(&raw mut log, 1, WAIT_MS) == 1 {
             libc::write(fd, line.as_ptr().cast(), length);
         }
-        // What another process has sent comes only once.
+        // A signal that another process has sent is not repeated by running the instruction again.
         if code <= 0 {
             libc::raise(signal);
         }

@@ -1,12 +1,13 @@
 //! Going to the background.
 //!
 //! Owns the two processes of a start with `-d`: the one that the user started, which waits, and its
-//! child, which becomes the program. `main` splits them before anything else is done, so before
-//! there is a thread, and before the lock and the process number mean somebody.
+//! child, which becomes the program. `main` splits them before anything else is done: a fork takes
+//! only one thread along, and the lock file and the number file must name the child.
 //!
-//! One fork and not two: the child leads its own session, and would get a terminal only by opening
-//! one, which nothing in it does; in return its parent learns how it ends. The umask stays as it is:
-//! files of the program's own are made with modes of their own, and the rest is the user's wish.
+//! One fork and not two, so that the parent learns how the child ends. The second one would keep
+//! the child from getting a terminal, which takes opening one, and nothing here does that. The
+//! umask stays as it is: files of the program's own are made with modes of their own, and the rest
+//! is the user's wish.
 #![allow(unsafe_code)]
 
 use nix::sys::prctl::set_pdeathsig;

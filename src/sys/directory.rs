@@ -1,5 +1,6 @@
-//! getdents64(2): reads directories through one buffer for all of them. std makes 32 KiB for each and gives them
-//! back, and asks for attributes that nobody needs: with a million directories that is a part of the start.
+//! getdents64(2): reads directories through one buffer for all of them. std takes a buffer of 32
+//! KiB for each directory, and asks for attributes that nobody needs: with a million directories
+//! that is felt at the start.
 #![allow(unsafe_code)]
 
 use nix::fcntl::AtFlags;

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-/// Descriptors told at once; the rest is told by the next wait.
+/// So many descriptors are told by one wait; the next wait tells the others.
 const EVENTS_MAX: usize = 16;
 
 /// What a descriptor is waited for.

@@ -1,13 +1,13 @@
 //! One instance for each configuration file.
 //!
-//! Owns two locks of the kind that belongs to an open file (flock). It ends with the last process
-//! that has the file open, however that ends, so nothing stale is ever left; and it goes along when
-//! the process goes to the background, which record locks (fcntl) do not. One is on a file beside
-//! the fail log, where the process number is written; one on the configuration file itself. Either
-//! alone has a gap: editors put a new file in the place of the configuration, where the old lock
-//! does not count; and whoever edits the fail log's path, or starts elsewhere with a relative one,
-//! finds no lock beside it. `main` takes the lock before anything else that leaves traces; `holder`
-//! only looks who has it.
+//! Owns two locks of the kind that belongs to an open file (flock). Such a lock ends when the last
+//! process that has the file open ends, in whatever way, so no stale lock is ever left; and a fork
+//! into the background keeps it, which it does not with a record lock (fcntl). One is on a file
+//! beside the fail log, where the process number is written; one on the configuration file itself.
+//! Either alone has a gap. Editors put a new file in the place of the configuration, and the lock
+//! is on the old one. And when the configuration names another fail log, there is no lock beside
+//! that one. `main` takes the lock before anything else that leaves traces; `holder` only looks who
+//! has it.
 #![allow(unsafe_code)]
 
 mod holder;
@@ -124,7 +124,8 @@ impl Lock {
 fn lock_beside(config: &Path, path: &Path) -> Result<File, Error> {
     for _ in 0..ATTEMPTS_MAX {
         let file = own_file::open_or_make(path).map_err(|error| match error.fault {
-            // Whoever can delete the lock file can undo the lock; the other one has to do.
+            // Everybody who can delete the lock file can undo the lock: the one on the
+            // configuration has to do.
             Fault::Failed(_) | Fault::Directory(_) => Error::Unlockable(error),
             Fault::SymbolicLink
             | Fault::HardLink

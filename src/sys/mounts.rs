@@ -1,12 +1,12 @@
 //! The kernel's word that something has been mounted or unmounted.
 //!
-//! It says that, and not what: whoever waits for it looks at what concerns him. Nothing is read.
+//! It does not say what: whoever is told looks at the mounts that matter to them.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// Of each process its own, so that another mount namespace does not count.
+/// The mounts of this process's own namespace, so that those of others do not count.
 const MOUNTS: &str = "/proc/self/mounts";
 
 /// Tells, through its descriptor's exceptional state, that the mounts have changed since the last wait.

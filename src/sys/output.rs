@@ -103,7 +103,7 @@ impl Output {
     pub fn flush(&self) {
         self.let_go();
         let mut fds = [PollFd::new(self.done.as_fd(), PollFlags::POLLIN)];
-        // If it cannot be waited for, it is at most a last line that is missing.
+        // If waiting fails, only the last line may be missing.
         let _ = poll(&mut fds, PollTimeout::from(FLUSH_MS));
     }
 
@@ -130,13 +130,15 @@ fn pass_on(mut reader: PipeReader, targets: &[Arc<OwnedFd>]) {
         match reader.read(&mut buffer) {
             Ok(0) => return,
             Ok(count) => targets.iter().for_each(|target| write_all(target, &buffer[..count])),
-            // Nobody may find this end closed: see the top.
+            // Nothing that is written to standard error may find this end closed: see the top of
+            // this file.
             Err(_) => {}
         }
     }
 }
 
-/// A disk that is full, a terminal or a pipe that is closed: the bytes are lost, and nobody ends.
+/// Where a disk is full, or a terminal or a pipe is closed, the bytes are lost and the program goes
+/// on.
 fn write_all(target: &OwnedFd, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         match write(target, bytes).map_err(io::Error::from) {

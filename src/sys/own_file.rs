@@ -200,7 +200,7 @@ pub fn with_ending(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Has no process that is started inherit the descriptor.
+/// Keeps processes that are started from inheriting the descriptor.
 ///
 /// Kernels before 2.6.23 overlook the flag with which std opens files.
 ///
@@ -211,11 +211,10 @@ pub(super) fn close_on_exec(fd: &impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens the file, if it is there, for reading alone, and whoever may write to it: what that means
-/// is for the caller to say, with [`judge_writers`].
+/// Opens the file, if it is there, for reading alone. Others may be able to write to it: the caller
+/// asks [`judge_writers`] where that matters.
 ///
-/// # Errors
-/// Somebody else can have put it there, or it cannot be opened.
+/// # Errors Somebody else can have put it there; or it cannot be opened.
 pub fn open_to_read(path: &Path) -> Result<Option<File>, Fault> {
     open(path, OpenOptions::new().read(true))
 }

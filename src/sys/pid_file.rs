@@ -1,7 +1,7 @@
 //! The file with the process number, for scripts and init systems.
 //!
-//! Owns whether the file may be written, and that it goes when the program ends. It is never the
-//! lock: that a number stands in it says only who wrote it. `main` writes it when it has the lock.
+//! Owns whether the file may be written, and deletes it when the program ends. It is never the
+//! lock: a number in it says only who wrote it. `main` writes it when it has the lock.
 
 use super::own_file;
 use nix::errno::Errno;
@@ -98,8 +98,8 @@ fn line() -> String {
     format!("{}\n", process::id())
 }
 
-/// Whether the process can be the one that wrote its number into the file: it runs, and it ran then.
-/// After a reboot the number may have become anybody's.
+/// Whether the process can be the one that wrote its number into the file: it runs, and it was
+/// started before the file was written. After a reboot another process may have the number.
 fn has_written(pid: i32, path: &Path) -> bool {
     if pid as u32 == process::id() || kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH) {
         return false;

@@ -1,8 +1,8 @@
 //! A directory for sockets that is this process's alone, for as long as it runs.
 //!
-//! Owns how it is made where others may write too, and how one is found and removed that a killed
-//! process has left behind: a running owner holds a lock on its directory, which ends with it however
-//! that ends, in whatever container it runs. What is in it is the caller's: `ssh`.
+//! Owns how it is made where others may write too, and how one that a killed process has left
+//! behind is found and removed: while its owner runs, in whatever container, it holds a lock on the
+//! directory, and the kernel ends that lock with it. What is in it is the caller's: `ssh`.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -89,7 +89,7 @@ fn make(path: &Path) -> io::Result<File> {
     own_file::check_directory(path).map_err(|fault| io::Error::other(fault.to_string()))?;
     DirBuilder::new().mode(0o700).create(path)?;
     let locked = open_locked(path)?;
-    // Another start may have taken it for left behind, between the two steps.
+    // Between the two steps another start may have taken it for a leftover and removed it.
     let (there, ours) = (path.symlink_metadata()?, locked.metadata()?);
     if (there.dev(), there.ino()) != (ours.dev(), ours.ino()) {
         return Err(ErrorKind::NotFound.into());

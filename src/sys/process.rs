@@ -21,19 +21,19 @@ use super::quick_ack::QuickAck;
 /// end, whenever we die. To rsync half a path is a path, and one that is missing here may be deleted
 /// there.
 const PIECE_BYTES_MAX: usize = 4096;
-/// Read at once.
+/// So much is read at once.
 const BUFFER_BYTES: usize = 4096;
 /// What the kernel keeps for a pipe that nobody has made larger: all that a process can have said
 /// before its end.
 const PIPE_BYTES_MAX: usize = 64 * 1024;
 /// So much of what a process says on standard error is kept.
 pub const STDERR_BYTES_MAX: usize = 64 * 1024;
-/// How often the child is looked at that has closed neither of its pipes: a process that it left
-/// behind may hold them open.
+/// While no pipe has been closed, the child is looked at so often: it may have ended, and a process
+/// that it left behind may hold the pipes open.
 const LOOK: Duration = Duration::from_secs(1);
-/// What may still come on standard error when the child has ended and somebody else holds it open:
-/// the last words of an ssh that rsync did not wait for, or nothing, because it is the connection that
-/// an OpenSSH of older days keeps for the next run.
+/// How long standard error is still read when the child has ended and another process holds it
+/// open. That may be an ssh for which rsync did not wait, with something left to say; or the
+/// connection that an old OpenSSH keeps for the next run, which says nothing.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// A process that the kernel has not run once in this time is stuck: rsync, whatever it waits for
@@ -139,8 +139,8 @@ impl Drop for Started {
 
 /// Feeds and listens until the child has closed its standard error or ended.
 ///
-/// That it has ended shows in its standard output: rsync gives its standard error to the ssh that it
-/// starts, but that one's standard output is a way to rsync.
+/// That rsync has ended shows in its standard output. Its standard error is also that of the ssh
+/// that it starts, which may live on; but the standard output of this ssh leads to rsync.
 fn talk(
     group: &mut Group,
     mut quick: Option<QuickAck>,
@@ -183,7 +183,7 @@ fn talk(
                 match pipe.write(piece(input)) {
                     Ok(count) => input = &input[count..],
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                    // It has stopped reading: its exit code will say why.
+                    // The child has stopped reading: its exit code will say why.
                     Err(_) => input = &[],
                 }
             }
@@ -214,7 +214,7 @@ fn talk(
             }
         }
     }
-    // Its last words on standard output, which had to wait while it had more to say than was read.
+    // What it said last on standard output, if it said more than has been read.
     let mut left = PIPE_BYTES_MAX / BUFFER_BYTES;
     while let Some(pipe) = stdout.as_mut().filter(|_| left > 0) {
         let mut came = false;
@@ -228,14 +228,14 @@ fn talk(
     Ok(())
 }
 
-/// Waits until one of the descriptors that are there is ready; which of them are.
+/// Waits until a descriptor is ready, of those that are there; says which ones are.
 fn ready<const N: usize>(
     fds: [Option<(BorrowedFd<'_>, PollFlags)>; N],
     wait: Duration,
 ) -> io::Result<[bool; N]> {
     let mut polled: Vec<PollFd> =
         fds.iter().flatten().map(|&(fd, flags)| PollFd::new(fd, flags)).collect();
-    // Not too short: it would wake, and find that it is not yet time.
+    // Rounded up: a wait that is too short would end before anything is due.
     let wait_ms = u16::try_from(wait.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
     match poll(&mut polled, PollTimeout::from(wait_ms)) {
         Ok(_) | Err(nix::errno::Errno::EINTR) => {}

@@ -1,14 +1,16 @@
 //! Has the kernel acknowledge at once what a child receives over TCP.
 //!
-//! An rsync daemon as it comes sends many small messages, and its kernel keeps each of them back until
-//! the one before it is acknowledged (Nagle's algorithm). The kernel on this side waits with that, up to
-//! 40 ms, for something to send along. A run of a few milliseconds so takes 50, or 100. rsync has a word
-//! for the first (`TCP_NODELAY`), which works for its own side only, and none for the second; but from
-//! Linux 5.6 on a parent may borrow a descriptor of its child, and ask for it (`TCP_QUICKACK`).
+//! An rsync daemon as it comes sends many small messages, and its kernel keeps each of them back
+//! until the one before it is acknowledged (Nagle's algorithm). The kernel on this side delays the
+//! acknowledgement by up to 40 ms, to send it along with something else. So a run of a few
+//! milliseconds takes 50, or 100. rsync has an option against the first (`TCP_NODELAY`), which
+//! works for its own side only, and none against the second. But from Linux 5.6 on a parent may
+//! borrow the socket of its child and turn the delay off (`TCP_QUICKACK`).
 //!
-//! That has to be asked again and again: whenever the child answers, its kernel takes it for a dialogue,
-//! and waits from then on. Where it cannot be done (older kernels; containers without `CAP_SYS_PTRACE`
-//! whose seccomp profile asks for it) everything works, and waits.
+//! That has to be done again and again: whenever the child sends something, the kernel takes the
+//! connection for a dialogue, and delays acknowledgements from then on. Where it cannot be done
+//! (older kernels; containers without `CAP_SYS_PTRACE` whose seccomp profile asks for it)
+//! everything works, and is slower.
 #![allow(unsafe_code)]
 
 use super::owned;
@@ -18,8 +20,8 @@ use std::ops::RangeInclusive;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
-/// Where the socket is looked for: behind the standard ones, and before what a program gets to only
-/// with many open files.
+/// The numbers that the socket can have: after the three standard descriptors, and few, since rsync
+/// has few files open.
 const SOCKETS: RangeInclusive<RawFd> = 3..=9;
 /// The shortest pause.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
@@ -33,7 +35,7 @@ const PAUSE_MAX: Duration = Duration::from_millis(40);
 pub struct QuickAck {
     child: OwnedFd,
     began: Instant,
-    /// After that time.
+    /// The time after which the next look is due, counted from `began`.
     due: Duration,
 }
 
@@ -85,7 +87,7 @@ impl QuickAck {
     }
 }
 
-/// After so long.
+/// How long nothing is done after a look, when so much time has passed.
 fn pause(passed: Duration) -> Duration {
     (passed / PAUSE_PART).max(PAUSE_MIN)
 }

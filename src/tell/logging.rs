@@ -2,8 +2,8 @@
 //!
 //! simple_logger writes the lines; this adds what it has not: local time, colours, one line for a
 //! warning that comes again and again, a log file that can be opened anew. `main` starts it, says
-//! when the start is over and when the program ends; the event loop passes SIGHUP on. That no write
-//! can fail or hold anybody up is `sys::output`'s care.
+//! when the start is over and when the program ends; the event loop passes SIGHUP on. `sys::output`
+//! makes sure that no write can fail or hold anybody up.
 
 mod repeats;
 
@@ -35,7 +35,7 @@ struct Logger {
     terminal: bool,
     /// Held while lines are written, so that those of two threads do not mix.
     lines: Mutex<Lines>,
-    /// Lines that nobody made room for.
+    /// Lines that were left out, because there was no room for them.
     lost: AtomicUsize,
 }
 
@@ -44,7 +44,7 @@ struct Lines {
     repeats: Repeats,
     /// What the terminal shows below the log; the cursor stands behind it.
     drawn: String,
-    /// There has been such a line, and that it was wiped off may not have come to the terminal yet.
+    /// A line was drawn, and the terminal may not have got the bytes yet that wipe it off.
     has_drawn: bool,
 }
 
@@ -119,8 +119,8 @@ pub fn reopen() {
     }
 }
 
-/// What follows is for who has started this process, and not for the log file, which is another
-/// instance's: cron may try every minute whether there is one.
+/// What follows goes to whoever has started this process, and not to the log file, which belongs to
+/// the instance that runs: cron may start the program every minute to see whether there is one.
 pub fn leave_file() {
     let Some(logger) = LOG.get() else { return };
     if let Ok(nowhere) = OpenOptions::new().write(true).open("/dev/null") {
@@ -140,7 +140,7 @@ pub fn end() {
     logger.output.flush();
 }
 
-/// Whether a line could be drawn, so that it is worth to ask for one.
+/// Whether there is a terminal on which a line could be drawn.
 pub fn has_terminal() -> bool {
     LOG.get().is_some_and(|logger| logger.terminal)
 }
@@ -161,8 +161,8 @@ pub fn print(bytes: &[u8]) {
     if let Some(logger) = LOG.get() {
         let lines = logger.lines();
         if lines.has_drawn && io::stdout().is_terminal() {
-            // By the way that the drawn line took, so that it is wiped off before: straight to the
-            // terminal this would overtake that.
+            // This takes the way that the drawn line took, so that the line is wiped off first:
+            // written straight to the terminal, it would come before that.
             return logger.above(&lines.drawn, || _ = io::stderr().write_all(bytes));
         }
     }

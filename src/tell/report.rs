@@ -15,8 +15,8 @@ use std::path::PathBuf;
 
 /// Paths in one warning; the others are counted.
 const PATHS_SHOWN_MAX: usize = 10;
-/// Paths of one remote of which it is remembered that they were warned of. More are warned of each
-/// time that they fail.
+/// So many paths of each remote are remembered as warned of. Further ones are warned of each time
+/// that they fail.
 const PATHS_SAID_MAX: usize = 10_000;
 
 /// Knows the names of things, and what has been said already.
@@ -24,7 +24,8 @@ const PATHS_SAID_MAX: usize = 10_000;
 pub struct Reporter {
     roots: Vec<PathBuf>,
     remotes: Vec<String>,
-    /// What was said, of each remote, not to get through; or the reason where no path was named.
+    /// For each remote, the paths of which it was said that they do not get through; or the reason,
+    /// where no path was named.
     said: Vec<SortedSet<Vec<u8>>>,
 }
 

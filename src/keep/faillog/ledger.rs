@@ -1,8 +1,8 @@
 //! The fail log of a running program: keeps the file equal to what is owed.
 //!
 //! The event loop asks it after every round; it writes when something has changed, but not more
-//! often than a disk can bear. That the file cannot be written never ends anything: everything owed
-//! is in memory as well, and the next round tries again.
+//! often than a disk can bear. When the file cannot be written, the program goes on: everything
+//! owed is in memory as well, and the next round tries again.
 
 use super::record::Creditor;
 use super::script::{count_commands, parse, render, Found, Owed};

@@ -8,11 +8,11 @@
 //! cd W && rsync -artuz -R --delete ./  --port=873 host::module --exclude="*.php" >/dev/null 2>&1
 //! ```
 //!
-//! Called by `script` for what is no record of its own. What is read is only a set of paths; no part
-//! of it is ever run. A name that has a `"` in it ends at the last one of its record, since nothing
-//! behind the names is in quotes. So such a file, which never arrived with sersync, is sent; and
-//! should the name have been another, it is not there, and nothing happens. For deletions the names
-//! must be a path and each directory above it, in order, or the record is not read.
+//! Called by `script` for what is no record of its own. What is read is only a set of paths; no
+//! part of it is ever run. A name may have a `"` in it: it ends at the last one of its record,
+//! since nothing behind the names is in quotes. So such a file, which sersync never got through, is
+//! sent. If a name is read wrongly, no such file is there, and nothing happens. For deletions the
+//! names must be a path and each directory above it, in order, or the record is not read.
 // COMPAT: the whole file, so that what sersync left behind on the day of the upgrade is worked off.
 
 use std::os::unix::ffi::OsStrExt;
@@ -39,7 +39,7 @@ const NEXT_INCLUDE: &[u8] = b"\" --include=\"";
 pub(super) fn read(body: &[u8], creditors: &[Creditor]) -> Option<(Record, usize)> {
     let ends = body.windows(2).enumerate().filter(|(_, two)| *two == b"\n\n").map(|(at, _)| at);
     ends.take(ENDS_MAX).find_map(|end| {
-        // Appended right behind half a record, a whole one would look like part of a name.
+        // A whole record that was appended to half of one would look like part of a name.
         let command = Some(&body[..end]).filter(|command| find(command, HEADER).is_none())?;
         Some((read_command(command, creditors)?, end + 2))
     })

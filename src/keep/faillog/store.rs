@@ -1,8 +1,9 @@
 //! The fail log's file: opened with suspicion, replaced as a whole.
 //!
 //! The usual place is /tmp, where everybody may put files, links and directories, and where what
-//! stands in this file decides what is deleted on the remotes. So a file is only used if nobody else
-//! can have written it. Owns the file and nothing of its text. Called by the event loop.
+//! stands in this file decides what is deleted on the remotes. So a file is only used if nobody
+//! else can have written it. Owns the file and nothing of its text. `ledger` calls it, and
+//! `--check` looks with it.
 //!
 //! A file that is there is replaced by another one under its name, so whoever reads it sees the old
 //! text or the new one, never a part, also after a crash. The file is locked while it is in use:
@@ -21,7 +22,7 @@ use nix::unistd::{access, AccessFlags};
 
 use crate::sys::own_file::{self, Fault};
 
-/// The largest file that is read, in bytes. Twice what is ever written of one's own.
+/// The largest file that is read, in bytes: twice as much as is ever written.
 pub const FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// For the owner alone; it can be run, since it is a script.
 const FILE_MODE: u32 = 0o700;
@@ -164,7 +165,7 @@ impl Store {
             Err(error) => return Err(error),
         };
         let ours = self.current.as_ref().is_some_and(|ours| is_same(ours.file(), &there));
-        // Somebody else's, made since: it may be another program's whose lock counts.
+        // Somebody has made this file since. If another sersync has it locked, it is in use.
         if !ours && there.is_file() && lock(open_whosever(&self.path)?).is_none() {
             return Err(in_use());
         }
@@ -233,8 +234,8 @@ fn open_whosever(path: &Path) -> io::Result<File> {
 
 fn text(file: &File) -> Result<Vec<u8>, Fault> {
     let text = own_file::read_open(file, FILE_BYTES_MAX as u64)?;
-    // COMPAT: sersync left its file with mode 777. While it is empty nobody has written anything,
-    // and the next text comes in a file of its own: an upgrade need not stumble over it.
+    // COMPAT: sersync left its file with mode 777. An empty one is used all the same, so that an
+    // upgrade works: nobody has written anything into it, and the next text comes in a new file.
     if !text.is_empty() {
         own_file::judge_writers(file)?;
     }

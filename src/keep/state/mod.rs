@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// So many paths are kept for each remote. They are written anew with every change, at most once
 /// a second: this many lines are about half a megabyte. Beyond it [`Paths::is_incomplete`].
 pub const STATE_PATHS_MAX: usize = 10_000;
-/// So many bytes of their paths are kept for each remote, which long ones reach before.
+/// And so many bytes of paths: with long ones this limit is reached first.
 pub const STATE_PATHS_BYTES_MAX: usize = 1024 * 1024;
 
 /// What is kept, of every remote in the order of the configuration.
@@ -120,7 +120,8 @@ pub fn number(config: &Path) -> u64 {
     hash(config.as_os_str().as_bytes())
 }
 
-/// FNV-1a. Not std's: these hashes are compared with those that an earlier version wrote.
+/// FNV-1a. Not std's hash, which may change: these are compared with those that an earlier version
+/// wrote.
 fn hash(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

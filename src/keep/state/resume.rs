@@ -28,7 +28,7 @@ impl Resume {
     /// `now_ns` is on the clock that stamps files.
     pub fn from(kept: Option<&Kept>, inode: u64, now_ns: u64) -> Resume {
         let Some(kept) = kept else {
-            // What was there before the first start is the user's business: -r sends it.
+            // What was there before the first start is only sent with -r, as with sersync.
             return Resume { standing: Standing::From(now_ns), paths: Vec::new(), why: None };
         };
         if kept.inode != inode {

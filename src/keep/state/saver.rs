@@ -1,7 +1,7 @@
 //! Saves the state of a running program, on a thread of its own: a save waits for the disk.
 //!
-//! The loop asks it after every round whether a save is due, and hands it a state; that the file
-//! cannot be written never ends anything, and is said once.
+//! The loop asks it after every round whether a save is due, and hands it a state. When the file
+//! cannot be written, that is said once, and everything goes on.
 
 use super::store::Store;
 use super::State;

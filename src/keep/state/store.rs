@@ -1,8 +1,8 @@
 //! The state file.
 //!
 //! Owns when it is written and what is said if it cannot be used. It lies beside the fail log; that
-//! nobody else can put something in its place is `own_file`'s care. A state that cannot be read
-//! counts as nothing known: it costs a comparison of everything, and never a file.
+//! nobody else can put something in its place is `own_file`'s care. Without a readable state
+//! nothing is known of the remotes: that costs a full sync, and never loses a file.
 
 use super::{hash, text, State};
 use crate::sys::own_file;

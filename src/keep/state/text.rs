@@ -27,7 +27,7 @@ const TITLE: &str = "sersync state ";
 /// Counted up when an older program would misread what a newer one writes.
 const VERSION: &str = "1";
 
-/// Why a text says nothing.
+/// Why a text cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
     /// It is something else.
@@ -110,7 +110,7 @@ pub fn parse(bytes: &[u8]) -> Result<State, Error> {
     Ok(state)
 }
 
-/// All lines but the last, and what the last has behind its word.
+/// All lines but the last, and the hash that stands in the last.
 fn split_end(text: &str) -> Option<(&str, &str)> {
     let before = text.strip_suffix('\n')?;
     let start = before.rfind('\n')? + 1;

@@ -72,7 +72,7 @@ impl Alerts {
                 let message = || format!("{name}: {}", failure(why));
                 self.states.fails(Subject::Remote(remote.0), now, message);
             }
-            // Whatever got through, something did.
+            // Something got through, so the remote works.
             Report::Back(remote) | Report::Arrived(remote, ..) | Report::Partial(remote, ..) => {
                 let name = &self.remotes[remote.0];
                 self.states.works(Subject::Remote(remote.0), || format!("{name}: works again"));

@@ -1,8 +1,9 @@
 //! What is wrong now, and what the user has been told of it. Pure.
 //!
-//! Not events are told but states: of each subject the user knows that it is well or that it is not,
-//! and is told when that has become wrong. So nothing piles up while an alert cannot be sent, and a
-//! remote that comes and goes tells no more than it may. `Alerts` owns it.
+//! Alerts tell states and not events. For each subject it is kept whether it is well and what the
+//! user was told last; an alert is due when the two differ. So nothing piles up while an alert
+//! cannot be sent, and a remote that comes and goes causes no more alerts than allowed. `Alerts`
+//! owns it.
 
 use crate::engine::time::Time;
 use crate::sorted::SortedMap;
@@ -109,7 +110,7 @@ impl States {
         }
     }
 
-    /// When [`States::take`] has something to give; `None`: not as things are.
+    /// When [`States::take`] has something to give; `None` if nothing waits to be told.
     pub fn due(&self) -> Option<Time> {
         self.subjects.iter().filter_map(|(subject, state)| state.due(self.pause_ms(*subject))).min()
     }
@@ -129,7 +130,8 @@ impl States {
         Some(Alert { subject, is_well: state.is_well, message: state.message.clone() })
     }
 
-    /// A root that halts or a debt is there for certain, and told at once.
+    /// A halted root and a debt are told at once: they do not pass by themselves in a moment, as a
+    /// failure of a remote may.
     fn pause_ms(&self, subject: Subject) -> u64 {
         match subject {
             Subject::Remote(_) => self.after_ms,

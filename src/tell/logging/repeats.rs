@@ -1,16 +1,16 @@
 //! The same warning again and again, said once a minute.
 //!
-//! Owns which messages were said lately and how often they were kept back. Warnings and errors only:
-//! the other lines tell of single things that happened, and are asked for. Pure; `logging` asks
-//! before it writes, and writes what is to be made up for first.
+//! Owns which messages were said lately and how often they were kept back. Only warnings and errors
+//! are kept back: other lines tell of single things, and the user asked for them. Pure; `logging`
+//! asks before it writes a message, and first writes the summaries that it is given.
 
 use log::Level;
 use std::collections::VecDeque;
 
 /// A message is said again after this time.
 const WHILE_MS: u64 = 60_000;
-/// So many different messages are remembered. Who has more remotes that fail at the same time sees
-/// some of them more often.
+/// So many different messages are remembered. With more of them at the same time, some are said
+/// more often.
 const MESSAGES_MAX: usize = 64;
 /// So much of a message is remembered to be said again, in bytes. Messages that are the same up to
 /// there and of the same length are taken for the same.

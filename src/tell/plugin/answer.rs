@@ -9,10 +9,10 @@ use std::fmt;
 
 /// Status line and headers together, in bytes. Servers themselves allow their clients about 8 KB.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// Of a body, in bytes: as much as is politely waited for. Nothing of it is used.
+/// So much of a body is read, in bytes, for the sake of the server. Nothing of it is used.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// Why an answer is none.
+/// Why an answer cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
     /// The first line is not one of HTTP; its beginning.

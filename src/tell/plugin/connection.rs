@@ -67,7 +67,8 @@ pub fn tell(host: &str, port: u16, bytes: &[u8]) -> Result<(), Failure> {
         .and_then(|()| stream.write_all(bytes))
         .and_then(|()| stream.shutdown(Shutdown::Write));
     match told {
-        // Who closes at once has got the connection, and with it all that it wanted.
+        // A server that closes at once has seen the connection, and that may be all that it waits
+        // for.
         Err(error) if error.kind() == ErrorKind::NotConnected => Ok(()),
         told => told.map_err(Failure::Broken),
     }
@@ -92,7 +93,7 @@ pub fn ask(host: &str, port: u16, request: &[u8], no_body: bool) -> Result<Head,
                     break;
                 }
             }
-            // The head is the answer; a body that never ends takes nothing from it.
+            // The head is the answer, even if the body never ends.
             Err(_) if answer.has_head() => break,
             Err(error) => return Err(Failure::Broken(error)),
         }
@@ -131,7 +132,7 @@ fn read(stream: &mut TcpStream, buffer: &mut [u8], until: Instant) -> io::Result
     }
 }
 
-/// The time that is left; never none, which a socket would take for no limit at all.
+/// The time that is left; never zero, which a socket would take for no limit.
 fn left(until: Instant) -> io::Result<Duration> {
     match until.saturating_duration_since(Instant::now()) {
         Duration::ZERO => Err(ErrorKind::TimedOut.into()),

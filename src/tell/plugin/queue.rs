@@ -9,8 +9,9 @@ use crate::rsync::asked::plan::Gone;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-/// Paths that may wait. A plugin that is this far behind, at ten paths a second a quarter of an hour,
-/// is better told where something changed than what; and so they never take more than some megabytes.
+/// Paths that may wait. A plugin that is this far behind (a quarter of an hour, at ten paths a
+/// second) is better told where something changed than what; and the queue never takes more than
+/// some megabytes.
 pub const QUEUE_PATHS_MAX: usize = 10_000;
 
 /// A tree that the plugin is told of.
@@ -75,8 +76,8 @@ impl Queue {
         full
     }
 
-    /// Takes the first path, and not one that is still on its way: two calls for one path at the
-    /// same time could end in the wrong order.
+    /// Takes the first path that is not on its way already: two calls for one path at the same time
+    /// could end in the wrong order.
     pub fn take(&mut self) -> Option<Entry> {
         let at = self.order.iter().position(|key| !self.taken.contains(key))?;
         let key = self.order.remove(at)?;
@@ -105,8 +106,8 @@ impl Queue {
         (*known, *was_folded) = ((*known).max(gone), *was_folded || folded);
     }
 
-    /// Puts the directories of the older half in its place. Every path gets shorter, down to the top
-    /// of its tree, so that this comes to an end.
+    /// Puts the directories of the older half of the paths in the place of these paths. Each time
+    /// every path gets shorter, until it is the top of its tree, so repeating this comes to an end.
     fn fold(&mut self) {
         let newer = self.order.split_off(self.order.len() / 2);
         let older = std::mem::take(&mut self.order);
@@ -121,7 +122,8 @@ impl Queue {
         for key in &self.order {
             self.waiting.insert(key.clone(), (Gone::Directory, true));
         }
-        // What is new about a directory that is among the newer is told with it now.
+        // The directory may also wait by itself among the newer paths: its newer entry is told with
+        // this one.
         self.order.extend(newer.into_iter().filter(|key| !paths.contains(key)));
     }
 }

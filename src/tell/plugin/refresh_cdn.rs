@@ -1,7 +1,8 @@
 //! The `refreshCDN` plugin: has ChinaCache's network fetch a changed URL again.
 //!
-//! Owns which URL a path has, and the request; what is asked and answered is kept in `errorlog.txt`.
-//! One URL in each request: that several are understood is nowhere promised. `worker` calls it.
+//! Owns which URL a path has, and the request; what is asked and answered is kept in
+//! `errorlog.txt`. One URL in each request: nothing says that the network understands several.
+//! `worker` calls it.
 
 use super::answer::{shown, Error};
 use super::connection::{self, Failure};
@@ -104,7 +105,7 @@ impl RefreshCdn {
         let found = pattern.captures(&text)?;
         let group = found.get(1).map_or("", |group| group.as_str());
         let behind = found.get(0).map_or("", |all| &text[all.end()..]);
-        // As the characters were made of the bytes, so back.
+        // Back to the bytes that the characters were made of.
         let bytes = |text: &str| match std::str::from_utf8(path) {
             Ok(_) => text.as_bytes().to_vec(),
             Err(_) => text.chars().filter_map(|c| u8::try_from(c).ok()).collect(),

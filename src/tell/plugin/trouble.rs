@@ -31,10 +31,11 @@ impl Trouble {
         Some(format!("{} was not told of{others}: {why}", shown(path)))
     }
 
-    /// One was. Gives a line if it had failed before and something is unsaid.
+    /// A path was told of. Gives a line if others before it were not, and not all of them were
+    /// counted in a line.
     ///
-    /// When the next line may be said does not change: one that fails every second time says no more
-    /// than one that fails always.
+    /// The time of the next line stays as it is: a plugin that fails every second time causes no
+    /// more lines than one that always fails.
     pub fn passed(&mut self) -> Option<String> {
         let unsaid = std::mem::take(&mut self.unsaid);
         (unsaid > 0).then(|| format!("works again; {unsaid} more paths were not told of"))

@@ -1,4 +1,5 @@
-//! The threads that tell a plugin: a path in, how it went out, and nothing held in between.
+//! The threads that tell a plugin. Each is handed a path, tells of it, hands back how it went, and
+//! keeps nothing.
 //!
 //! Several threads for `command`, one for the others. A connection that fails is tried again with
 //! growing pauses; meanwhile the other paths wait in the queue. `Plugins` starts the threads.

@@ -1,7 +1,7 @@
 //! The last ten minutes: how much changed, how far the remotes were behind, what arrived. Pure.
 //!
-//! The loop tells it of every round, and nothing has to tick: between two rounds nothing happens, so
-//! what lies between them is known from the earlier one. The page draws it.
+//! The loop tells it of every round, and no timer is needed: between two rounds nothing happens, so
+//! the earlier round says how everything was in between. The page draws it.
 
 use crate::engine::time::Time;
 

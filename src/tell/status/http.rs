@@ -19,7 +19,7 @@ const SECURITY: &str = "X-Content-Type-Options: nosniff\r\n\
      Referrer-Policy: no-referrer\r\n\
      Cross-Origin-Resource-Policy: same-origin\r\n\
      Cache-Control: no-store\r\n";
-/// What may be loaded by any answer but the page, which says more: nothing.
+/// What an answer may load: nothing. Only the page has a policy of its own.
 const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// A request that is answered.
@@ -42,7 +42,7 @@ pub enum Parsed {
     Incomplete,
     /// A request, and how many bytes it has.
     Request(Request, usize),
-    /// Nothing that is answered otherwise; the connection ends with it.
+    /// A request that is answered with this error; then the connection ends.
     Refused(StatusCode),
 }
 
@@ -83,7 +83,7 @@ pub fn parse(bytes: &[u8]) -> Parsed {
         if bytes.len() >= HEAD_BYTES_MAX {
             return Parsed::Refused(StatusCode::HeaderTooLarge);
         }
-        // Who speaks another protocol would wait for an answer that never comes.
+        // A client of another protocol would wait for an answer that never comes.
         let first = bytes.first().is_none_or(u8::is_ascii_uppercase);
         return if first { Parsed::Incomplete } else { Parsed::Refused(StatusCode::BadRequest) };
     };
@@ -144,7 +144,7 @@ fn header(line: &str, request: &mut Request) -> Result<(), StatusCode> {
         return Err(StatusCode::BadRequest);
     }
     match name.to_ascii_lowercase().as_str() {
-        // Two of them, and nobody knows which one counts.
+        // With two of them it is unclear which one counts.
         "host" if request.host.is_some() => return Err(StatusCode::BadRequest),
         "host" => request.host = Some(value.to_string()),
         "connection" => {
@@ -169,8 +169,9 @@ fn is_token(byte: u8) -> bool {
 
 /// Whether a `Host` is this server under one of its `names`, or an address.
 ///
-/// A page of somebody else's can have its own name lead here (DNS rebinding), and could then read
-/// what is answered; but the browser says that name. It cannot do so with an address.
+/// A page of an attacker can have its own name lead to this server (DNS rebinding), and could then
+/// read the answers; but the browser sends that name as `Host`. With an address that is not
+/// possible.
 pub fn is_ours(host: &str, names: &[String]) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,

@@ -1,4 +1,4 @@
-//! Seeing it work: what the status server answers, and what has to be remembered for that.
+//! What the status server answers, and what has to be remembered for that.
 //!
 //! [`StatusPage`] is all that the loop knows of it: it hears of every report and every round, and when a
 //! descriptor of the server is readable, it answers. `server` has the sockets, `http` the protocol;

@@ -12,10 +12,10 @@ const SAY_MS: u64 = 30_000;
 const DRAW_AFTER_MS: u64 = 500;
 /// Between two drawings of the line.
 const DRAW_MS: u64 = 500;
-/// A rate is that of so long at least, and of twice as long at most.
+/// A rate is taken over this time at least, and over twice this time at most.
 const RATE_MS: u64 = 5_000;
-/// Between two files rsync says whether it has read all directories. Before, it knows of as many files
-/// as this at least, or of all.
+/// Only after a file does rsync say whether it has read all directories. Before the first one that
+/// is unknown; but it reads ahead this many files at least, so of a smaller tree it knows all.
 const READ_AHEAD: u64 = 1_000;
 
 /// Work that takes long, and for how many milliseconds it has.
@@ -80,7 +80,8 @@ struct Work {
 #[derive(Debug, Clone, Copy)]
 struct Heard {
     latest: Sample,
-    /// When how many bytes were through: what a rate is reckoned from, and what will be next.
+    /// Two moments and how many bytes were through then: the one from which the rate is reckoned
+    /// now, and the one that takes its place.
     from: (Time, u64),
     next: (Time, u64),
 }
@@ -139,8 +140,8 @@ impl Work {
     }
 }
 
-/// All files and directories: rsync reads directories while it sends, and up to the last one knows
-/// less than the walk has counted.
+/// The number of all files and directories. rsync reads directories while it sends; before it has
+/// read the last one, it knows of fewer than the walk has counted.
 fn total(sample: &Sample, entries: u64) -> u64 {
     if sample.knows_all {
         sample.known

@@ -1,9 +1,9 @@
 //! The sockets of the status server: listening, and connections that never make the loop wait.
 //!
-//! It has an epoll of its own, which is a descriptor itself, so that the loop waits for one thing;
-//! without a connection it wakes for nothing. Everything is bounded: connections, what each may send,
-//! how long it may take, and how much is answered before the loop gets its turn. What is answered is
-//! for `mod` to say.
+//! It has an epoll of its own, which is a descriptor itself, so that the loop waits for one
+//! descriptor; without a connection nothing wakes the loop. Everything is bounded: connections,
+//! what each may send, how long it may take, and how much is answered before the loop gets its
+//! turn. What is answered is for `mod` to say.
 
 use super::http::{self, Parsed, Request};
 use super::url;
@@ -174,7 +174,7 @@ impl Server {
                 _ => {}
             }
         }
-        // What was left over from the last turn is in no token: it has been read already.
+        // Requests left over from the last turn have been read already: no token tells of them.
         let ready = |slot: usize, connection: &Connection| {
             !connection.received.is_empty() || tokens.contains(&(CONNECTIONS + slot as u64))
         };
@@ -465,7 +465,7 @@ fn bind(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
                 listener.set_nonblocking(true)?;
                 listeners.push(listener);
             }
-            // Whoever has it would answer some of those who ask for this name.
+            // The program that has this address would answer some of those who ask for the name.
             Err(error) if error.kind() == ErrorKind::AddrInUse => return Err(error),
             Err(error) => last = error,
         }
@@ -481,7 +481,7 @@ fn look_up(host: String, port: u16) -> io::Result<Receiver<Addresses>> {
     let (tell, lookup) = channel()?;
     thread::Builder::new().name("status".into()).spawn(move || {
         let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
-        // Nobody listens any more when the configuration has been read again.
+        // After the configuration has been read again, the server that asked may be gone.
         let _ = tell.send(found);
     })?;
     Ok(lookup)

@@ -266,7 +266,7 @@ fn problems(roots: &[RootView], remotes: &[RemoteView], halted: &[bool]) -> Vec<
             Word::Up | Word::Sending | Word::Waiting if remote.lag_ms >= BEHIND_MS && !sweeps => {
                 Some(format!("{name}: {} s behind", remote.lag_ms / 1000))
             }
-            // The root has been told of.
+            // That the root is halted has been said already.
             Word::Up | Word::Sending | Word::Waiting | Word::Halted => None,
         }
     };

@@ -24,7 +24,7 @@ pub fn render(snapshot: &Snapshot) -> String {
         snapshot.pid,
         age(facts.up_ms)
     )];
-    // The rest of a long one stands with the remote that it is about.
+    // Only its first line: the whole text stands with the remote that it is about.
     let first = |problem: &String| wrapped("! ", problem).into_iter().next();
     lines.extend(snapshot.problems.iter().filter_map(first));
     lines.push(String::new());
