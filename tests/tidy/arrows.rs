@@ -121,30 +121,33 @@ struct Named {
     is_passed_on: bool,
 }
 
+/// What a path begins with that is looked for; behind `pub use`, the path of a module inside.
+const ROOTS: [&str; 4] = ["crate::", "self::", "super::", "pub use "];
+
 /// All that is named from the root of the crate, or from a module.
 fn named(code: &str, module: &[String]) -> Vec<Named> {
     let unit_tests = unit_tests_of(code);
     let mut found = Vec::new();
-    for root in ["crate::", "self::", "super::"] {
+    for root in ROOTS {
         for (at, _) in code.match_indices(root) {
-            let before = &code[..at];
-            if before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':') {
+            let (before, behind) = (&code[..at], &code[at + root.len()..]);
+            let in_a_name = before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
+            if in_a_name || root == "pub use " && ROOTS.iter().any(|it| behind.starts_with(it)) {
                 continue;
             }
-            let mut module = if root == "crate::" { Vec::new() } else { module.to_vec() };
+            let mut base = if root == "crate::" { Vec::new() } else { module.to_vec() };
             if root != "crate::" && at >= unit_tests {
-                module.push("tests".into());
+                base.push("tests".into());
             }
-            let line = before.rsplit('\n').next().unwrap_or_default().trim_start();
-            let is_passed_on = line.starts_with("pub") && line.ends_with("use ");
+            if root == "super::" {
+                base.pop();
+            }
+            let line = before.rsplit('\n').next().unwrap_or_default();
+            let is_passed_on = root == "pub use " || line == "pub use ";
             let mut paths = Vec::new();
-            let start = if root == "super::" { at } else { at + root.len() };
-            read_paths(&code[start..], module, &mut paths);
-            found.extend(paths.into_iter().map(|(left, path)| Named {
-                at: code.len() - left,
-                path,
-                is_passed_on,
-            }));
+            read_paths(behind, base, &mut paths);
+            let named = |(left, path)| Named { at: code.len() - left, path, is_passed_on };
+            found.extend(paths.into_iter().map(named));
         }
     }
     found
@@ -260,6 +263,10 @@ fn files_that_need_each_other_are_seen_however_they_name_each_other() {
         // A module and what is in it.
         (&[("a", "pub use self::b::X;"), ("a/b", "use super::Y;")], &[]),
         // What is passed on is where it is defined.
+        (
+            &[("a", "pub use b::X;"), ("a/b", "use crate::run::c;"), ("c", "use super::a::X;")],
+            &["run::a::b", "run::c"],
+        ),
         (
             &[
                 ("a", "pub use self::b::{X, Z};"),

@@ -162,7 +162,7 @@ mod tests {
         "a", "a/b", "-x", "a b/c\"d", "a*/b\\c", "a\\b/c", "a[1]?", "***", "a/***", "\\\\", "é\n",
     ];
 
-    fn with_target<T>(params: &[&str], use_it: impl Fn(&RemoteRoute) -> T) -> T {
+    fn with_route<T>(params: &[&str], use_it: impl Fn(&RemoteRoute) -> T) -> T {
         let address = Address::Local { path: "/far".into() };
         let params = params.iter().map(|word| word.as_bytes().to_vec()).collect();
         let rsync = Rsync { params, ..Rsync::default() };
@@ -172,7 +172,7 @@ mod tests {
 
     fn written(params: &[&str], kind: Kind, path: &str, gone: Gone) -> Vec<Vec<u8>> {
         let includes = includes(path.as_bytes(), kind, gone);
-        with_target(params, |route| bytes(listed(route, kind, includes.clone())))
+        with_route(params, |route| bytes(listed(route, kind, includes.clone())))
     }
 
     fn line(args: &[Vec<u8>]) -> String {
@@ -236,7 +236,7 @@ mod tests {
         }
         let root = read(&written(&["-a"], Kind::Send, "", Gone::No)).unwrap();
         assert_eq!(root.paths, Some(vec![(Vec::new(), Gone::No)]));
-        let full = with_target(&["-a", "--include=*/", "--existing"], |route| {
+        let full = with_route(&["-a", "--include=*/", "--existing"], |route| {
             full_sync(route, true, &[b"/x*".to_vec()])
         });
         assert_eq!(read(&bytes(full)).unwrap().paths, None);
