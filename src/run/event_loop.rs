@@ -352,7 +352,8 @@ impl Loop {
         }
         let path = path.clone();
         for remote in self.remotes.iter_mut().filter(|remote| remote.route.root == path) {
-            *remote = Arc::new(WorkerRemote { ground: later, ..WorkerRemote::clone(remote) });
+            *remote =
+                Arc::new(WorkerRemote { ground: later.clone(), ..WorkerRemote::clone(remote) });
         }
         self.handle(Input::RootBack(root));
     }

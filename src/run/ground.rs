@@ -1,11 +1,17 @@
-//! The ground of a root: which directory its path leads to now.
+//! The ground of a root: which directory its path leads to now, and on which file system that is.
 //!
 //! An emptied, unmounted or replaced directory must not be taken for the one that was there before. The
 //! loop looks at the ground when a root is back, and a worker before each run.
 
+pub mod way;
+
+use self::way::Way;
+use crate::sys::file_system::FileSystem;
+use crate::sys::mounts;
+use std::cmp::Ordering;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Device and inode of a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,23 +33,47 @@ impl Identity {
 }
 
 /// What a root's path leads to, to be recognised when it has been away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ground {
+    /// Where the path leads to, without a symlink.
+    pub resolved: PathBuf,
     /// Which directory it is.
     pub identity: Identity,
-    /// Whether a file system is mounted there: it is on another device than the directory above.
-    is_mount: bool,
+    /// On which file system.
+    file_system: FileSystem,
+    /// Where that is mounted; the directory itself, if it is a mount point.
+    mounted_at: PathBuf,
+}
+
+/// What has become of a root's ground.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shift {
+    /// It is the same directory, though its disk may have been away meanwhile.
+    None,
+    /// It is another directory on the same file system.
+    Directory,
+    /// It is on another file system, in the place of the one before.
+    Disk,
+    /// The mount on which it was is not there, and what was hidden below it is seen.
+    Unmounted,
+    /// Something has been mounted over it, or on a directory above it.
+    Mounted,
 }
 
 impl Ground {
     /// Of the directory at `path`.
     ///
     /// # Errors
-    /// Whatever stat(2) gives.
+    /// Whatever the way to it, stat(2) or statfs(2) gives.
     pub fn of(path: &Path) -> io::Result<Ground> {
-        let identity = Identity::of(path)?;
-        let above = Identity::of(&path.join(".."))?;
-        Ok(Ground { identity, is_mount: identity.0 != above.0 })
+        let resolved = Way::of(path).end?;
+        let (identity, file_system) = (Identity::of(path)?, FileSystem::of(path)?);
+        let mounted_at = match mounts::table() {
+            Ok(table) => table.of(&resolved).map(|mount| mount.at.clone()),
+            Err(_) => None,
+        };
+        let mounted_at = mounted_at.unwrap_or_else(|| top_of_device(&resolved, identity));
+        Ok(Ground { resolved, identity, file_system, mounted_at })
     }
 
     /// Whether `path` leads to the very same directory still.
@@ -51,15 +81,124 @@ impl Ground {
         Identity::of(path).ok() == Some(self.identity)
     }
 
+    /// Whether a file system is mounted on the very directory.
+    fn is_mount(&self) -> bool {
+        self.mounted_at == self.resolved
+    }
+
+    /// What has become of it, if this is what the same path leads to later.
+    pub fn shift(&self, later: &Ground) -> Shift {
+        if later.resolved == self.resolved {
+            // Both are directories on the way to the same one: the one further down is on top.
+            let depth = |ground: &Ground| ground.mounted_at.as_os_str().len();
+            match depth(self).cmp(&depth(later)) {
+                Ordering::Less => return Shift::Mounted,
+                Ordering::Equal => {}
+                Ordering::Greater => return Shift::Unmounted,
+            }
+        }
+        let is_same_device = self.identity.0 == later.identity.0;
+        // The number of a device is given to another one when it is free; and the same disk may get
+        // another number.
+        if !self.file_system.is_same(later.file_system).unwrap_or(is_same_device) {
+            return Shift::Disk;
+        }
+        match self.identity.inode() == later.identity.inode() {
+            true => Shift::None,
+            false => Shift::Directory,
+        }
+    }
+
     /// Whether a directory that is found later at the same path may take this one's place. A disk
     /// that is mounted again may have another device number; but what lies under a mount point is not
     /// what was mounted there, nor the other way round.
     pub fn may_become(&self, later: &Ground) -> bool {
-        self.is_mount == later.is_mount && (self.is_mount || self.identity.0 == later.identity.0)
+        match self.shift(later) {
+            Shift::None | Shift::Directory => true,
+            Shift::Disk => self.is_mount() && later.is_mount(),
+            Shift::Unmounted => false,
+            // A second name for a directory of the same disk.
+            Shift::Mounted => self.identity.0 == later.identity.0,
+        }
     }
+}
+
+/// The topmost directory above that is on the same device: as good as a table of mounts can be told
+/// without `/proc`.
+fn top_of_device(resolved: &Path, identity: Identity) -> PathBuf {
+    let is_on_it = |above: &&Path| Identity::of(above).is_ok_and(|it| it.0 == identity.0);
+    resolved.ancestors().take_while(is_on_it).last().unwrap_or(resolved).to_path_buf()
 }
 
 /// Whether nothing is in a directory; also if that cannot be seen.
 pub fn is_empty(path: &Path) -> bool {
     std::fs::read_dir(path).map_or(true, |mut entries| entries.next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A ground by where its path leads to, what is mounted where, device and inode.
+    fn ground(resolved: &str, mounted_at: &str, device: u64, inode: u64, id: u64) -> Ground {
+        Ground {
+            resolved: resolved.into(),
+            identity: Identity(device, inode),
+            file_system: FileSystem::example(id),
+            mounted_at: mounted_at.into(),
+        }
+    }
+
+    #[test]
+    fn what_has_become_of_the_ground_and_whether_it_may_take_the_place() {
+        let on_disk = ground("/data", "/data", 8, 2, 5);
+        let on_root = ground("/data", "/", 1, 70, 1);
+        let below = ground("/mnt/data", "/mnt", 8, 12, 5);
+        let unnamed = ground("/data", "/data", 8, 2, 0);
+        let rows = [
+            (&on_disk, on_disk.clone(), Shift::None, true),
+            // Mounted again, from another port.
+            (&on_disk, ground("/data", "/data", 9, 2, 5), Shift::None, true),
+            (&below, ground("/mnt/data", "/mnt", 9, 12, 5), Shift::None, true),
+            (&on_disk, ground("/data", "/data", 8, 7, 5), Shift::Directory, true),
+            (&on_root, ground("/data", "/", 1, 71, 1), Shift::Directory, true),
+            // The root of every ext4 has the inode 2, and device numbers are given out again.
+            (&on_disk, ground("/data", "/data", 8, 2, 6), Shift::Disk, true),
+            (&on_root, ground("/data", "/", 3, 70, 3), Shift::Disk, false),
+            (&below, ground("/mnt/data", "/mnt", 8, 12, 6), Shift::Disk, false),
+            (&on_disk, on_root.clone(), Shift::Unmounted, false),
+            (&below, ground("/mnt/data", "/", 1, 90, 1), Shift::Unmounted, false),
+            // A bind mount, below which a directory of the same disk is seen again.
+            (&ground("/data", "/data", 1, 50, 1), on_root.clone(), Shift::Unmounted, false),
+            (&on_root, on_disk.clone(), Shift::Mounted, false),
+            (&on_root, ground("/data", "/data", 1, 50, 1), Shift::Mounted, true),
+            (&ground("/mnt/data", "/", 1, 90, 1), below.clone(), Shift::Mounted, false),
+            // A link that leads elsewhere.
+            (&on_root, ground("/other", "/", 1, 71, 1), Shift::Directory, true),
+            (&on_root, below.clone(), Shift::Disk, false),
+            // The file system does not say which it is.
+            (&unnamed, unnamed.clone(), Shift::None, true),
+            (&unnamed, ground("/data", "/data", 9, 2, 0), Shift::Disk, true),
+        ];
+        for (before, after, shift, may_become) in rows {
+            let found = (before.shift(&after), before.may_become(&after));
+            assert_eq!(found, (shift, may_become), "{before:?} {after:?}");
+        }
+    }
+
+    #[test]
+    fn the_ground_of_a_path_is_what_its_links_lead_to() {
+        let place = tempfile::tempdir().unwrap();
+        let place = place.path().canonicalize().unwrap();
+        let (real, link) = (place.join("real"), place.join("link"));
+        std::fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink("real", &link).unwrap();
+        let by_link = Ground::of(&link).unwrap();
+        assert_eq!((&by_link.resolved, &by_link), (&real, &Ground::of(&real).unwrap()));
+        assert!(by_link.is_still_at(&link) && !by_link.is_mount());
+        // Without a table, the mount is found by the device.
+        assert_eq!(top_of_device(&real, by_link.identity), by_link.mounted_at);
+        std::fs::remove_file(&link).unwrap();
+        assert_eq!(Ground::of(&link).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
 }

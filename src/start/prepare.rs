@@ -418,7 +418,7 @@ fn remotes_of(
         let (watch, address) = (root.watch.clone(), to.address.clone());
         Arc::new(WorkerRemote {
             route: RemoteRoute { root: watch, address, rsync, local },
-            ground,
+            ground: ground.clone(),
             excludes: excludes(config, filter),
             filters: filter.is_active(),
             mark: mark.clone(),

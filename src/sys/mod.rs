@@ -11,6 +11,7 @@ pub mod crash;
 pub mod daemon;
 pub mod directory;
 pub mod epoll;
+pub mod file_system;
 pub mod inotify;
 pub mod lock;
 pub mod memory;

@@ -1,13 +1,20 @@
-//! The kernel's word that something has been mounted or unmounted.
+//! What is mounted, and the kernel's word that something has been mounted or unmounted.
 //!
 //! It does not say what: whoever is told looks at the mounts that matter to them.
 
+pub mod table;
+
+use self::table::Table;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// The mounts of this process's own namespace, so that those of others do not count.
 const MOUNTS: &str = "/proc/self/mounts";
+/// The same with each mount's number; since 2.6.26.
+const MOUNT_INFO: &str = "/proc/self/mountinfo";
+/// So many mounts that no machine is known to have them, at a hundred bytes each.
+const TABLE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Tells, through its descriptor's exceptional state, that the mounts have changed since the last wait.
 #[derive(Debug)]
@@ -26,5 +33,45 @@ impl Mounts {
 impl AsFd for Mounts {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
+    }
+}
+
+/// What is mounted now.
+///
+/// # Errors
+/// There is no `/proc`, or the table is larger than any should be.
+pub fn table() -> io::Result<Table> {
+    match read(MOUNT_INFO) {
+        Ok(text) => Ok(Table::of_mountinfo(&text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            read(MOUNTS).map(|text| Table::of_mounts(&text))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn read(file: &str) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    File::open(file)?.take(TABLE_BYTES_MAX).read_to_end(&mut text)?;
+    // A table that was cut short would lack the very mount that is looked for.
+    match text.len() as u64 {
+        TABLE_BYTES_MAX => Err(io::Error::from(io::ErrorKind::FileTooLarge)),
+        _ => Ok(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn proc_is_mounted_where_the_table_is_read() {
+        let table = table().unwrap();
+        let found = table.of(Path::new("/proc/self")).unwrap();
+        assert_eq!((found.at.as_path(), &*found.kind), (Path::new("/proc"), &b"proc"[..]));
+        // Both files tell the same of it.
+        let older = Table::of_mounts(&read(MOUNTS).unwrap());
+        assert_eq!(older.of(Path::new("/proc/self")).unwrap().at, found.at);
     }
 }

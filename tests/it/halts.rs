@@ -3,6 +3,10 @@
 use crate::harness::{eventually, Image, Mirror, Plan};
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How often a halted root is looked at.
+const LOOK: Duration = Duration::from_secs(1);
 
 fn halts(mirror: &Mirror) {
     eventually("the root halts", || mirror.log().contains("until it is back"));
@@ -38,6 +42,32 @@ fn an_unmounted_disk_empties_no_mirror_and_is_in_step_when_it_is_back() {
     mirror.equal();
     fs::write(mirror.root.join("later"), "content").unwrap();
     mirror.equal();
+}
+
+/// What lies below is on the same disk, and is no more the root for that.
+#[test]
+fn an_unmounted_bind_mount_empties_no_mirror_though_something_lies_below_it() {
+    let mut plan = Plan::new().apart();
+    let source = plan.directory("source");
+    fill(&source);
+    fs::write(source.join("gone"), "content").unwrap();
+    fs::write(plan.root.join("below"), "content").unwrap();
+    plan.mounts.bind(&source, &plan.root);
+    let mut mirror = plan.start();
+    mirror.equal();
+    mirror.mounts.detach(&mirror.root);
+    fs::write(source.join("new"), "content").unwrap();
+    fs::remove_file(source.join("gone")).unwrap();
+    halts(&mirror);
+    // It is looked at every second: what is below is not taken for it at the second look either.
+    let started = Instant::now();
+    eventually("it was looked at", || {
+        halts(&mirror);
+        started.elapsed() > 2 * LOOK
+    });
+    mirror.mounts.bind(&source, &mirror.root);
+    mirror.equal();
+    assert!(!mirror.remotes[0].join("below").exists());
 }
 
 #[test]
