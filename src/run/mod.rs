@@ -3,6 +3,7 @@
 //! May name `tell`, `keep`, `engine`, `rsync`, `config` and `sys`, and never `start`. What happens is decided in
 //! `engine`; here it is done: directories read, rsync started, answers handed back.
 
+pub mod control;
 pub mod crontab;
 pub mod event_loop;
 pub mod ground;
