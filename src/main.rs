@@ -2,9 +2,10 @@
 //! ends the process.
 
 use sersync::config::language::Language;
+use sersync::run::control::Request;
 use sersync::run::event_loop;
 use sersync::start::cli::{self, Invocation, Options};
-use sersync::start::{banner, check, dry_run, prepare, status};
+use sersync::start::{ask, banner, check, dry_run, prepare, status};
 use sersync::sys::crash;
 use sersync::sys::daemon::{self, Background, Side, Unready, Waiting};
 use sersync::sys::lock::Error as LockError;
@@ -13,6 +14,7 @@ use sersync::sys::sysctl;
 use sersync::tell::logging;
 use sersync::tell::logging::print;
 use std::fmt::Display;
+use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
         Ok(Invocation::Run(options)) => return run(&options),
         Ok(Invocation::Check(options)) => return check(&options, language),
         Ok(Invocation::DryRun(options)) => return dry_run(&options),
+        Ok(Invocation::Ask(config, request)) => return ask(&config, request, language),
         Ok(Invocation::Status(view)) => return ExitCode::from(status::run(&view)),
         Err(error) => return fail(error.in_language(language)),
     }
@@ -101,6 +104,17 @@ fn start(options: &Options, background: Option<Background>) -> ExitCode {
     match event_loop::run(setup) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(error),
+    }
+}
+
+/// The answer is the output; one that is no yes goes to standard error.
+fn ask(config: &Path, request: Request, language: Language) -> ExitCode {
+    match ask::run(config, request, language) {
+        Ok(done) => {
+            print(format!("{done}\n").as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(refused) => fail(refused),
     }
 }
 

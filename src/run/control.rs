@@ -1,11 +1,11 @@
-//! What commands ask the running instance: `--reload`, `--confirm-deletions`.
+//! What commands ask the running instance: `--reload`.
 //!
 //! A thread listens and speaks, the loop answers: one line there, an answer back, one command at a time.
 //! Nobody who is slow at the other end holds up anything but the next command. What a request means is for
 //! the loop to know; here it is a word.
 
 use crate::sys::channel::{channel, Receiver, Sender};
-use crate::sys::control::ControlSocket;
+use crate::sys::control::{connect, ControlSocket, SocketName};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -25,19 +25,15 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub enum Request {
     /// To read the configuration again.
     Reload,
-    /// To delete what waits for a yes.
-    ConfirmDeletions,
 }
 
 impl Request {
-    const WORDS: [(&'static str, Request); 2] =
-        [("reload", Request::Reload), ("confirm-deletions", Request::ConfirmDeletions)];
+    const WORDS: [(&'static str, Request); 1] = [("reload", Request::Reload)];
 
     /// The word that stands for it on the line.
     pub fn word(self) -> &'static str {
         match self {
             Request::Reload => Request::WORDS[0].0,
-            Request::ConfirmDeletions => Request::WORDS[1].0,
         }
     }
 
@@ -68,18 +64,19 @@ impl Asked {
 #[derive(Debug)]
 pub struct Control {
     asked: Receiver<Asked>,
+    _name: SocketName,
 }
 
 impl Control {
-    /// Listens at `path` for as long as the process lives.
+    /// Listens at `path`. The thread ends with the process, the name with this value.
     ///
     /// # Errors
     /// The socket cannot be made, or there is no thread or descriptor left.
     pub fn start(path: &Path) -> io::Result<Control> {
-        let socket = ControlSocket::listen(path)?;
+        let (socket, _name) = ControlSocket::listen(path)?;
         let (ask, asked) = channel()?;
         thread::Builder::new().name("control".into()).spawn(move || serve(&socket, &ask))?;
-        Ok(Control { asked })
+        Ok(Control { asked, _name })
     }
 
     /// The request that has come.
@@ -133,7 +130,7 @@ fn answer(request: Request, ask: &Sender<Asked>) -> io::Result<Answer> {
 /// # Errors
 /// Nobody listens there, or the instance went away before it answered.
 pub fn ask(path: &Path, request: Request) -> io::Result<Answer> {
-    let mut stream = crate::sys::control::connect(path)?;
+    let mut stream = connect(path)?;
     stream.write_all(format!("{}\n", request.word()).as_bytes())?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
@@ -171,7 +168,7 @@ mod tests {
         assert_eq!(asked.request, Request::Reload);
         asked.answer(Ok("read again".into()));
         assert_eq!(asking.join().unwrap(), Ok("read again".into()));
-        let asking = command(Request::ConfirmDeletions);
+        let asking = command(Request::Reload);
         control.take().unwrap().answer(Err("nothing waits\nfor a yes".into()));
         assert_eq!(asking.join().unwrap(), Err("nothing waits\nfor a yes".into()));
         // The loop has ended: what it has not answered is answered for it.
@@ -185,8 +182,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("control");
         let control = Control::start(&path).unwrap();
-        let silent = crate::sys::control::connect(&path).unwrap();
-        let mut stream = crate::sys::control::connect(&path).unwrap();
+        let silent = connect(&path).unwrap();
+        let mut stream = connect(&path).unwrap();
         stream.write_all(b"nonsense\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();

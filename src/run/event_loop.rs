@@ -24,6 +24,7 @@ use crate::keep::faillog::record::Mode;
 use crate::keep::state::saver::Saver;
 use crate::rsync::told::exit::Exit;
 use crate::rsync::told::outcome::Outcome;
+use crate::run::control::Control;
 use crate::run::crontab::Crontab;
 use crate::run::ground::{is_empty, Ground};
 use crate::run::setup::{ReadAgain, Setup};
@@ -47,6 +48,7 @@ use crate::tell::status::StatusPage;
 use nix::sys::signal::Signal;
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -66,7 +68,8 @@ const PLUGINS: u64 = 4;
 const ALERTS: u64 = 5;
 const STATUS: u64 = 6;
 const MOUNTS: u64 = 7;
-const FIRST_ROOT: u64 = 8;
+const CONTROL: u64 = 8;
+const FIRST_ROOT: u64 = 9;
 
 struct Loop {
     engine: Engine,
@@ -109,6 +112,8 @@ struct Loop {
     /// Closed to end the running jobs.
     running: Option<PipeWriter>,
     read_again: ReadAgain,
+    /// Commands ask here; without a socket none can.
+    control: Option<Control>,
     /// A configuration that has been read again: this loop ends, and the next one begins with it.
     next: Option<Setup>,
     /// The `filter` of this configuration, to be compared with that of the next one.
@@ -118,6 +123,7 @@ struct Loop {
 /// What one loop leaves to the next when the configuration has been read again.
 struct Heirloom {
     signals: Signals,
+    control: Option<Control>,
     roots: Vec<Arc<WalkedRoot>>,
     started: Instant,
 }
@@ -130,7 +136,8 @@ pub fn run(mut setup: Setup) -> io::Result<()> {
     let signals =
         [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2];
     let (signals, roots) = (Signals::catch(&signals)?, Vec::new());
-    let mut heirloom = Heirloom { signals, roots, started: Instant::now() };
+    let control = control(&setup.control);
+    let mut heirloom = Heirloom { signals, control, roots, started: Instant::now() };
     loop {
         let mut it = Loop::new(setup, heirloom)?;
         it.run()?;
@@ -141,11 +148,20 @@ pub fn run(mut setup: Setup) -> io::Result<()> {
     }
 }
 
+/// Whatever keeps commands from asking is no reason not to run.
+fn control(path: &Path) -> Option<Control> {
+    let control = Control::start(path);
+    control.map_err(|error| log::warn!("--reload will not reach this instance: {error}")).ok()
+}
+
 impl Loop {
     fn new(mut setup: Setup, heirloom: Heirloom) -> io::Result<Loop> {
         let epoll = Epoll::new()?;
-        let Heirloom { signals, roots: old, started } = heirloom;
+        let Heirloom { signals, control, roots: old, started } = heirloom;
         epoll.add(&signals, SIGNALS)?;
+        if let Some(control) = &control {
+            epoll.add(control, CONTROL)?;
+        }
         let (workers_tell, from_workers) = channel()?;
         epoll.add(&from_workers, JOBS)?;
         let (walks_tell, from_walks) = channel()?;
@@ -258,6 +274,7 @@ impl Loop {
             stop_at: None,
             running: Some(running),
             read_again: setup.read_again,
+            control,
             next: None,
             leaves_out: setup.config.filter.clone(),
             saver,
@@ -278,6 +295,7 @@ impl Loop {
                     ALERTS => self.alerts.iter_mut().for_each(Alerts::ended),
                     STATUS => self.answer(),
                     MOUNTS => self.leave_lost_roots(),
+                    CONTROL => self.asked(),
                     root => {
                         self.reading.pause_in_a_burst();
                         self.events_came(RootId((root - FIRST_ROOT) as usize))?;

@@ -7,6 +7,7 @@ use crate::keep::state::resume::Resume;
 use crate::keep::state::store::Store;
 use crate::rsync::asked::plan::Deletes;
 use crate::run::worker::WorkerRemote;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -40,6 +41,8 @@ pub struct Setup {
     pub ready: Box<dyn FnOnce()>,
     /// Reads the configuration again.
     pub read_again: ReadAgain,
+    /// Where commands ask the running instance.
+    pub control: PathBuf,
 }
 
 /// Reads the configuration again, in the way of the start. The loop then says where each remote goes on. An

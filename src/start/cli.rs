@@ -10,6 +10,7 @@ mod chinese;
 use crate::config::language::Language;
 use crate::config::terminal::harmless;
 use crate::config::PluginKind;
+use crate::run::control::Request;
 use argh::FromArgs;
 use log::LevelFilter;
 use std::ffi::OsString;
@@ -38,6 +39,8 @@ pub enum Invocation {
     DryRun(Options),
     /// `--status`: to know how a running instance is.
     Status(StatusView),
+    /// To ask a running instance for something.
+    Ask(PathBuf, Request),
     /// To read [`help`].
     Help,
     /// To read [`version`].
@@ -166,6 +169,10 @@ struct Written {
     #[argh(switch)]
     status: bool,
 
+    /// have the running program read its configuration again, and say what came of it
+    #[argh(switch)]
+    reload: bool,
+
     /// with --status: for programs
     #[argh(switch)]
     json: bool,
@@ -200,15 +207,18 @@ impl Written {
         if !self.status && (self.json || self.watch) {
             return Err(Error::new("--json and --watch go with --status"));
         }
-        match (self.status, self.check, self.dry_run) {
-            (false, false, false) => Ok(Invocation::Run(self.options())),
-            (false, true, false) => Ok(Invocation::Check(self.options())),
-            (false, false, true) => Ok(Invocation::DryRun(self.options())),
-            (true, false, false) => {
+        match (self.status, self.check, self.dry_run, self.reload) {
+            (false, false, false, false) => Ok(Invocation::Run(self.options())),
+            (false, true, false, false) => Ok(Invocation::Check(self.options())),
+            (false, false, true, false) => Ok(Invocation::DryRun(self.options())),
+            (true, false, false, false) => {
                 let (json, watch) = (self.json, self.watch);
                 Ok(Invocation::Status(StatusView { config: self.options().config, json, watch }))
             }
-            _ => Err(Error::new("--check, --dry-run and --status do not go together")),
+            (false, false, false, true) => {
+                Ok(Invocation::Ask(self.options().config, Request::Reload))
+            }
+            _ => Err(Error::new("--check, --dry-run, --status and --reload do not go together")),
         }
     }
 

@@ -5,6 +5,7 @@
 //! know how it was started. Nothing here changes a file of the user's, and nothing talks to a remote but a
 //! rehearsal.
 
+pub mod ask;
 pub mod banner;
 pub mod check;
 pub mod cli;

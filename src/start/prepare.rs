@@ -147,6 +147,14 @@ pub fn lock(config: &Config) -> Result<Lock, Error> {
     Lock::take(&resolved, &beside(&config.fail_log.path, &resolved, "lock")).map_err(Error::Locked)
 }
 
+/// Where the instance that runs with this configuration can be asked.
+///
+/// # Errors
+/// The configuration file is gone.
+pub fn control(config: &Config) -> Result<PathBuf, Error> {
+    Ok(beside(&config.fail_log.path, &resolved(config)?, "control"))
+}
+
 /// Looks at everything that a run needs, and gives what the loop is started with.
 ///
 /// # Errors
@@ -180,6 +188,7 @@ pub fn setup(options: &Options, mut config: Config) -> Result<Setup, Error> {
     }
     let halts = mirror && config.safety.empty_root == EmptyRoot::Halt;
     let state = Store::at(&beside(&config.fail_log.path, &resolved(&config)?, "state"));
+    let control = control(&config)?;
     Ok(Setup {
         resumes: Vec::new(),
         state,
@@ -194,6 +203,7 @@ pub fn setup(options: &Options, mut config: Config) -> Result<Setup, Error> {
         remotes,
         config,
         ready: Box::new(|| ()),
+        control,
         read_again: Rc::new(|| Err("the configuration cannot be read again".into())),
     })
 }

@@ -17,12 +17,13 @@ use super::user;
 /// The longest path that a socket's address holds (unix(7): 108 bytes with the NUL at its end).
 const ADDRESS_BYTES_MAX: usize = 107;
 
-/// The running instance's end. Its name goes with it.
+/// The running instance's end.
 #[derive(Debug)]
-pub struct ControlSocket {
-    listener: UnixListener,
-    path: PathBuf,
-}
+pub struct ControlSocket(UnixListener);
+
+/// The name of a socket; removed when the value goes.
+#[derive(Debug)]
+pub struct SocketName(PathBuf);
 
 impl ControlSocket {
     /// Listens at `path`. The caller holds the lock of its configuration, so that a socket that is there
@@ -30,7 +31,7 @@ impl ControlSocket {
     ///
     /// # Errors
     /// Something else has that name, or it cannot be made.
-    pub fn listen(path: &Path) -> io::Result<ControlSocket> {
+    pub fn listen(path: &Path) -> io::Result<(ControlSocket, SocketName)> {
         match fs::symlink_metadata(path) {
             Ok(found) if found.file_type().is_socket() && found.uid() == user::effective() => {
                 fs::remove_file(path)?;
@@ -42,7 +43,7 @@ impl ControlSocket {
             Err(_) => {}
         }
         let listener = at_address(path, |address| UnixListener::bind(address))?;
-        Ok(ControlSocket { listener, path: path.into() })
+        Ok((ControlSocket(listener), SocketName(path.into())))
     }
 
     /// Waits for the next command of root or of our own user.
@@ -51,7 +52,7 @@ impl ControlSocket {
     /// No descriptor is left; the next call may succeed.
     pub fn accept(&self) -> io::Result<UnixStream> {
         loop {
-            let (stream, _) = self.listener.accept()?;
+            let (stream, _) = self.0.accept()?;
             if is_trusted(&stream) {
                 return Ok(stream);
             }
@@ -59,9 +60,9 @@ impl ControlSocket {
     }
 }
 
-impl Drop for ControlSocket {
+impl Drop for SocketName {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        let _ = fs::remove_file(&self.0);
     }
 }
 
@@ -122,13 +123,13 @@ mod tests {
     use std::io::{Read, Write};
 
     #[test]
-    fn what_is_asked_gets_through_and_the_name_goes_with_the_socket() {
+    fn what_is_asked_gets_through_until_the_name_is_removed() {
         let dir = tempfile::tempdir().unwrap();
         for directory in ["short".to_string(), "long".repeat(40)] {
             let directory = dir.path().join(directory);
             fs::create_dir(&directory).unwrap();
             let path = directory.join("socket");
-            let socket = ControlSocket::listen(&path).unwrap();
+            let (socket, name) = ControlSocket::listen(&path).unwrap();
             let mut there = connect(&path).unwrap();
             let mut here = socket.accept().unwrap();
             there.write_all(b"hello").unwrap();
@@ -136,7 +137,7 @@ mod tests {
             let mut heard = String::new();
             here.read_to_string(&mut heard).unwrap();
             assert_eq!(heard, "hello");
-            drop(socket);
+            drop(name);
             assert!(!path.exists());
             assert_eq!(connect(&path).unwrap_err().kind(), ErrorKind::NotFound);
         }
@@ -149,9 +150,9 @@ mod tests {
         // Without its name going along: that is what a killed instance leaves.
         drop(UnixListener::bind(&path).unwrap());
         assert_eq!(connect(&path).unwrap_err().kind(), ErrorKind::ConnectionRefused);
-        let socket = ControlSocket::listen(&path).unwrap();
+        let listening = ControlSocket::listen(&path).unwrap();
         assert!(connect(&path).is_ok());
-        drop(socket);
+        drop(listening);
         fs::write(&path, "a file").unwrap();
         assert_eq!(ControlSocket::listen(&path).unwrap_err().kind(), ErrorKind::AlreadyExists);
         assert_eq!(fs::read(&path).unwrap(), b"a file");

@@ -108,7 +108,7 @@ pub fn settle(background: bool) {
 /// Opens the log file anew, after somebody has renamed it. If that fails, the old one stays.
 pub fn reopen() {
     let Some((logger, path)) = LOG.get().and_then(|log| Some((log, log.file.as_deref()?))) else {
-        log::info!("SIGHUP: there is no log file to be opened again");
+        log::info!("there is no log file to be opened again");
         return;
     };
     match open_log(path).and_then(|file| logger.output.change_log(&file)) {

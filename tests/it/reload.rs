@@ -1,6 +1,6 @@
 //! Signals to a running program: full syncs, another try, another configuration.
 
-use crate::harness::{eventually, Mirror, Plan, Tree, DEADLINE};
+use crate::harness::{eventually, run_to_end, Mirror, Plan, Tree, DEADLINE};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 use std::fs;
@@ -130,4 +130,46 @@ fn a_broken_configuration_is_refused_and_the_old_one_stays() {
     fs::write(mirror.root.join("still synced"), "").unwrap();
     mirror.equal();
     assert!(mirror.log().contains("confxml.xml:"), "{}", mirror.log());
+}
+
+#[test]
+fn whoever_reloads_is_told_what_came_of_it() {
+    let plan = Plan::new();
+    let elsewhere = plan.directory("elsewhere");
+    let mut mirror = plan.start();
+    let file = mirror.dir().join("confxml.xml");
+    let good = fs::read_to_string(&file).unwrap();
+    let reload = || {
+        let args = ["--reload".into(), "-o".into(), file.clone().into_os_string()];
+        run_to_end(&elsewhere, &args, &[])
+    };
+    let done = reload();
+    assert_eq!(
+        (done.code, done.stdout.as_str()),
+        (Some(0), "the configuration has been read again\n")
+    );
+    eventually("the next loop watches", || mirror.log().matches(": watching ").count() > 1);
+
+    // What only the instance can find is its answer: here, that the root has gone.
+    fs::write(&file, good.replace("watch=\"", "watch=\"/nowhere")).unwrap();
+    let refused = reload();
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("does not exist"), "{refused:?}");
+    assert!(refused.stderr.contains("the configuration stays as it was"), "{refused:?}");
+    // A broken file needs no instance to be seen.
+    fs::write(&file, good.replace("<remote ", "<remtoe ")).unwrap();
+    let broken = reload();
+    assert_eq!(broken.code, Some(1), "{broken:?}");
+    assert!(broken.stderr.contains("confxml.xml:"), "{broken:?}");
+    fs::write(&file, &good).unwrap();
+    fs::write(mirror.root.join("still synced"), "").unwrap();
+    mirror.equal();
+
+    mirror.kill_program();
+    let nobody = reload();
+    assert_eq!(nobody.code, Some(1), "{nobody:?}");
+    assert!(nobody.stderr.contains("no sersync that can be asked is running"), "{nobody:?}");
+    // What was killed has left its socket, and the next instance takes the name over.
+    mirror.start_again(&[]);
+    assert_eq!(reload().code, Some(0));
 }

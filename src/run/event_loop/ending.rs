@@ -3,6 +3,7 @@
 use super::{Heirloom, Loop, STOP_MS};
 use crate::keep::state::resume::Resume;
 use crate::keep::state::State;
+use crate::run::control::{Answer, Control, Request};
 use crate::run::setup::Setup;
 use crate::run::worker::WorkerRemote;
 use crate::sys::clock;
@@ -31,14 +32,15 @@ impl Loop {
         let everything = setup.full_sync && setup.config.filter != self.leaves_out;
         setup.resumes = resumes(&setup, &state, everything);
         setup.read_again = self.read_again;
-        let Loop { signals, roots, started, .. } = self;
-        Some((setup, Heirloom { signals, roots, started }))
+        let Loop { signals, control, roots, started, .. } = self;
+        Some((setup, Heirloom { signals, control, roots, started }))
     }
 
     pub(super) fn signals_came(&mut self) {
         for signal in self.signals.take() {
             if signal == Signal::SIGHUP {
-                self.reload();
+                // Whoever sends a signal hears nothing: the log says what came of it.
+                let _ = self.reload();
             } else if signal == Signal::SIGUSR1 {
                 log::info!("{signal}: a full sync of everything");
                 self.engine.full_sync_now();
@@ -49,6 +51,14 @@ impl Loop {
             } else {
                 self.stop(signal);
             }
+        }
+    }
+
+    /// A command asks.
+    pub(super) fn asked(&mut self) {
+        let Some(asked) = self.control.as_ref().and_then(Control::take) else { return };
+        match asked.request {
+            Request::Reload => asked.answer(self.reload()),
         }
     }
 
@@ -75,19 +85,25 @@ impl Loop {
 
     /// Opens the log again, and has this loop end for one with the new configuration. The next one keeps
     /// the inotify instances, and goes on from the state of this one, as after a restart.
-    fn reload(&mut self) {
+    fn reload(&mut self) -> Answer {
         logging::reopen();
         if self.stop_at.is_some() {
-            return;
+            return Err("sersync is ending, or has not yet ended the last reload".into());
         }
         match (self.read_again)() {
             Ok(setup) => {
-                log::info!("the configuration has been read again");
+                let done = "the configuration has been read again";
+                log::info!("{done}");
                 self.next = Some(setup);
                 self.stop_at = Some(self.now() + STOP_MS);
                 self.stop_all();
+                Ok(done.into())
             }
-            Err(error) => log::error!("{error} (the configuration stays as it was)"),
+            Err(error) => {
+                let refused = format!("{error} (the configuration stays as it was)");
+                log::error!("{refused}");
+                Err(refused)
+            }
         }
     }
 }

@@ -40,6 +40,7 @@ pub struct How {
 }
 
 /// How a program ended that ends by itself.
+#[derive(Debug)]
 pub struct Exit {
     /// The exit code; none if a signal ended it.
     pub code: Option<i32>,
