@@ -143,8 +143,8 @@ fn closed_descriptors_are_no_hindrance() {
     }
 }
 
-/// Everything up to the end, which comes when nobody has the other side open. That of a terminal is
-/// an error.
+/// All output up to its end, which comes when no process has the other side open. The end of a
+/// terminal is an error.
 fn read_to_the_end(what: &str, mut reader: impl Read + Send + 'static) -> String {
     let thread = std::thread::spawn(move || {
         let mut seen = Vec::new();
@@ -182,7 +182,7 @@ fn with_a_log_file_nobody_waits_for_the_output() {
     let status = command.stdout(writer.try_clone().unwrap()).stderr(writer).status().unwrap();
     drop(command);
     let program = InBackground::by_file(&dir.join("s.pid"));
-    // As $(...), cron and ssh wait.
+    // Waits until nobody has the pipe, as $(...), cron and ssh do.
     let seen = read_to_the_end("the pipe is closed", reader);
     assert!(status.success() && seen.contains("watch path is: "), "{seen}");
     arrives(&plan, "new");
@@ -200,15 +200,15 @@ struct Held {
 
 fn held(plan: &Plan, dir: &Path) -> Held {
     let bin = plan.directory("bin");
-    // It ends with the test, whoever has started it and died.
+    // The stand-in ends with the test, even if the program that started it has died.
     let script = format!("#!/bin/sh\nwhile [ -d '{}' ]; do sleep 0.1; done\n", bin.display());
     fs::write(bin.join("rsync"), script).unwrap();
     fs::set_permissions(bin.join("rsync"), fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", bin.display(), path());
     let mut command = program();
     command.args(["-rdo", "confxml.xml"]).current_dir(dir).env("LC_ALL", "C").env("PATH", path);
-    // Whoever runs the tests in the background has the shell turn Ctrl-C off for all of them.
-    // SAFETY: signal(2) may be called between fork and exec.
+    // A shell that runs the tests in the background has turned Ctrl-C off for all of them. SAFETY:
+    // signal(2) may be called between fork and exec.
     #[allow(unsafe_code)]
     unsafe {
         command.pre_exec(|| {
@@ -248,7 +248,7 @@ fn a_program_that_dies_without_a_word_is_missed() {
         held.start.try_wait().unwrap().ok_or("it waits".to_string())
     });
     assert_eq!(status.code(), Some(1));
-    // The rsync that it started lives on and has the pipe, too: the end of it does not come.
+    // The rsync that was started lives on and has the pipe as well, so its end does not come.
     let mut err = vec![0; 4096];
     let count = held.start.stderr.take().unwrap().read(&mut err).unwrap();
     let err = String::from_utf8_lossy(&err[..count]);

@@ -203,7 +203,7 @@ fn help_and_version_end_with_0() {
     }
 }
 
-/// Whoever asks for help in a cluster or beside other options wants help and no run.
+/// Whoever asks for help, in a cluster of options or beside others, wants help and no run.
 #[test]
 fn help_wins_over_the_other_options() {
     let plan = Plan::new();

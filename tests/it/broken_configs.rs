@@ -124,7 +124,7 @@ fn a_configuration_that_is_not_there_may_have_another_name() {
     );
 }
 
-/// Whoever may not read a file that is there is not told to name another one.
+/// A user who may not read a file that is there is not told to name another one.
 #[test]
 fn a_configuration_that_may_not_be_read_is_called_so() {
     const NOBODY: u32 = 65534;

@@ -320,8 +320,8 @@ fn a_file_that_is_gone_again_at_once_leaves_nothing() {
     mirror.equal();
 }
 
-/// A burst is what tools that start one rsync for each file cannot stand: 2,000 files took
-/// sersync 2.5.4 2,010 connections.
+/// A burst of changes must not cost one rsync for each file: sersync 2.5.4 made 2,010 connections
+/// for 2,000 files.
 #[test]
 fn a_burst_of_files_needs_few_connections() {
     const FILES: usize = 2_000;
@@ -342,8 +342,9 @@ fn write_burst(mirror: &Mirror, files: usize) {
     }
 }
 
-/// Nor does work that never pauses take one for each change, however fast they are: so the number that
-/// may start is bounded by the time that has passed, and where that is long, by nothing that can be seen.
+/// Changes that never pause must not cost one rsync each either. So many may start as the pace
+/// allows in the time that has passed; on a machine so slow that this is one for each change, the
+/// test sees nothing.
 #[test]
 fn changes_that_never_pause_share_batches() {
     const CHANGES: usize = 100;
@@ -353,7 +354,8 @@ fn changes_that_never_pause_share_batches() {
     mirror.fence();
     let (before, started) = (mirror.daemon.connections(), Instant::now());
     for number in 0..CHANGES {
-        // With one that arrives the next one comes: without a pace, each has a batch of its own.
+        // The next change comes when the one before has arrived: without a pace, each would have a
+        // batch of its own.
         fs::write(mirror.root.join("busy"), format!("{number}")).unwrap();
         eventually("it arrives", || {
             fs::read(mirror.remotes[0].join("busy"))

@@ -8,8 +8,8 @@ use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// A plan with an address for the status page that nobody else has: the port is this test's among
-/// those of its process, and the host is that of the process. It is not listened on between two looks,
-/// so that a port alone could be somebody else's by then.
+/// those of its process, and the host is that of the process. Nobody listens on it between two
+/// looks, so that somebody else could have taken a port alone by then.
 fn plan() -> Plan {
     with_free_port(Plan::new())
 }
@@ -275,7 +275,7 @@ fn a_directory_here_that_cannot_be_written_is_found() {
     finds(&plan, 1, "error", "/proc/sys/nothing/there: rsync");
 }
 
-/// The other remotes are asked, and it ends, whatever one of them does not do.
+/// If one remote does not answer, the others are asked all the same, and the check ends.
 #[test]
 fn a_remote_that_takes_connections_and_says_nothing_is_found() {
     let mut plan = plan();

@@ -30,8 +30,9 @@ fn threads_have_names() {
     }
 }
 
-/// An instruction that no processor knows: what is left of a panic in the static builds. It is put
-/// where the program began, which it never comes by again, and the main thread is sent there.
+/// An instruction that no processor knows: what is left of a panic in the static builds. It is
+/// written to the program's first address, where the program never comes again by itself, and the
+/// main thread is sent there.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn a_fault_of_its_own_says_where() {

@@ -10,7 +10,7 @@ const SMALL_FILES: usize = 60;
 const DISK_KIB: usize = 1024;
 const BIG_BYTES: usize = 3 * 1024 * 1024;
 const ROOMY_KIB: usize = 16 * 1024;
-/// Runs to a disk on which nothing fits, and the pauses of 1, 2 and 4 seconds that are among them.
+/// So many runs to a disk on which nothing fits, with pauses of 1, 2 and 4 seconds between them.
 const RUNS_WITH_PAUSES: usize = 20;
 const PAUSES: Duration = Duration::from_secs(5);
 

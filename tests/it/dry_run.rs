@@ -41,7 +41,7 @@ fn lines<'a>(text: &'a str, ending: &str) -> Vec<&'a str> {
 #[test]
 fn what_a_full_sync_would_change_is_shown_and_not_done() {
     let mut plan = filled();
-    // What else the user wants to see of runs is in nobody's way here.
+    // Options with which the user has runs say more are no hindrance.
     plan.conf.params = "-avvtzi --stats".to_string();
     let (code, text) = shown(&plan, &["--dry-run"]);
     assert_eq!(code, Some(0), "{text}");

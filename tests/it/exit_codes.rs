@@ -144,8 +144,8 @@ fn whatever_a_run_ends_with_is_said_once_and_everything_arrives_in_the_end() {
             })
         });
     }
-    // What the stand-in did not do and said to have done is not done again: there were two changes,
-    // and an old rsync sends and deletes in two runs.
+    // The stand-in reports success without doing anything, and its run is not repeated: there were
+    // two changes, and an old rsync sends and deletes in two runs.
     let runs_max = if Version::combines(Version::here()) { 2 } else { 4 };
     let runs = stand_in.runs(&modules[0]);
     assert!(runs <= runs_max && failures(&mirror, &modules[0]).is_empty(), "{runs} runs");

@@ -54,7 +54,7 @@ fn the_fail_log_run_by_hand_repairs_the_remote() {
         "new *[a-z]? \\* !.txt",
     ] {
         let mut mirror = owing(name);
-        // Stopped, so that it is the script and nothing else that repairs.
+        // The program is stopped, so that only the script repairs.
         let path = fail_log(&mirror);
         mirror.halt_program();
         mirror.daemon.start();

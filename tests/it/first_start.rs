@@ -1,4 +1,5 @@
-//! A first start without `-r`: what was there before is the user's business, what changes from then on is not.
+//! A first start without `-r`: what was there before is not sent, and whatever changes from then on
+//! is.
 
 use crate::harness::{eventually, Plan, Tree, DEADLINE};
 use nix::sys::signal::{kill, Signal};

@@ -33,8 +33,8 @@ fn an_unmounted_disk_empties_no_mirror_and_is_in_step_when_it_is_back() {
     let mut mirror = plan.start();
     mirror.equal();
     mirror.mounts.detach(&mirror.root);
-    // The file system lives on, so that the kernel still tells of what happens in it; but what is at
-    // the root's path now is an empty directory.
+    // The kernel still tells of what happens in the file system, which lives on; but at the root's
+    // path there is an empty directory now.
     fs::write(keeper.join("new"), "content").unwrap();
     fs::remove_file(keeper.join("kept")).unwrap();
     halts(&mirror);

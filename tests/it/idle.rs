@@ -15,12 +15,13 @@ const AT_REST: Duration = Duration::from_secs(3);
 const OWN_KIB_MAX: u64 = 2 * 1024;
 /// What a static program may have in memory at all, in KiB, with a small tree: a goal of the project.
 const STATIC_KIB_MAX: u64 = 2 * 1024;
-/// No program that users get is larger; one that was built for debugging is.
-const SHIPPED_BYTES_MAX: usize = 1024 * 1024;
+/// Every program that users get is smaller than this, the largest limit of scripts/build-static.sh, and every
+/// one built for debugging is larger.
+const SHIPPED_BYTES_MAX: usize = 1150 * 1024;
 /// What a program names that needs the C library of the machine.
 const INTERPRETERS: [&[u8]; 2] = [b"/ld-linux", b"/ld-musl"];
 
-/// What other tests mount is nothing to this one, and wakes it if it is seen.
+/// In a mount namespace of its own: what other tests mount would wake the program.
 fn by_itself(plan: &mut Plan) {
     plan.how.behind = ["unshare", "-m"].map(Into::into).to_vec();
 }

@@ -56,7 +56,7 @@ fn works(plan: Plan, about: &str) {
     mirror.equal_within(DEADLINE, about);
     change(&mirror.root);
     mirror.equal_within(DEADLINE, about);
-    // By now the far side is known.
+    // By now it is known what the far side can do.
     fs::remove_dir_all(mirror.root.join("new dir")).unwrap();
     fs::set_permissions(mirror.root.join("changed"), fs::Permissions::from_mode(0o600)).unwrap();
     fs::write(mirror.root.join("changed"), "content").unwrap();

@@ -91,7 +91,7 @@ fn n_bounds_the_rsync_processes_of_all_remotes_together() {
     for (limit, expected_max) in [("1", 1), ("3", 3)] {
         let mut plan = Plan::with_remotes(8);
         let notes = count_rsyncs(&mut plan);
-        // Those that only wait do not count.
+        // Standbys do not count.
         plan.conf.standby = r#"<standby start="false"/>"#.into();
         plan.args.extend([OsString::from("-n"), limit.into()]);
         let mirror = plan.start();

@@ -7,7 +7,7 @@ use std::fs;
 
 /// How many events an inotify instance holds that is made now.
 const LIMIT: &str = "/proc/sys/fs/inotify/max_queued_events";
-/// More than the program sets is not worth the time that filling it would take.
+/// A queue that is longer than the program asks for would take too long to fill.
 const LIMIT_MAX: usize = 2_000_000;
 const DIRECTORIES: usize = 40;
 const FILES: usize = 50;

@@ -246,7 +246,7 @@ fn a_terminal_sees_one_line_that_is_drawn_again_until_the_full_sync_is_over() {
     let (_, line) = before.rsplit_once(WIPE).unwrap();
     assert!(line.starts_with("INFO "), "{before}");
     assert!(!seen.contains("under way") && !after.contains(DRAWN), "{seen}");
-    // A small line of the log later nothing is drawn either.
+    // After a further line of the log nothing is drawn either.
     fs::write(plan.root.join("new"), "content").unwrap();
     program.shows(": 1 path, 7 B, ");
     program.interrupt();
@@ -268,7 +268,8 @@ fn a_terminal_sees_the_walk_and_what_is_printed_meanwhile() {
     for (typed, beside) in [("{} -o confxml.xml", ""), ("{} -r -o confxml.xml", " (+ 1)")] {
         gate.hold();
         let mut program = OnTerminal::start(&plan, typed);
-        // However fast it is: it runs for a small part of the time, and is stopped while this waits.
+        // On any machine: the full sync runs for a small part of the time, and is stopped while
+        // this waits.
         let pid = Pid::from_raw(program.child.id() as i32);
         let seen = until("all is watched", 4 * DEADLINE, || {
             kill(pid, Signal::SIGCONT).unwrap();

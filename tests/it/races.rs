@@ -250,7 +250,7 @@ fn beside_new_files(
     mirror
 }
 
-/// What is there just then goes along, and must not be forgotten when it is gone.
+/// A file that is there just then is sent with the directory, so its removal must not be forgotten.
 #[test]
 fn what_is_there_for_a_moment_while_a_new_directory_is_sent_does_not_stay_over_there() {
     comes_to_be_equal(|rsync| {
@@ -260,7 +260,8 @@ fn what_is_there_for_a_moment_while_a_new_directory_is_sent_does_not_stay_over_t
     });
 }
 
-/// Its removal is no change, so it must not go along.
+/// The removal of a file that is never sent is no change, so such a file must not be sent with its
+/// directory.
 #[test]
 fn what_is_never_sent_does_not_go_along_with_a_new_directory() {
     let stays = |names: &'static [&str]| {

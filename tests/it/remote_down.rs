@@ -39,7 +39,7 @@ fn a_remote_that_hangs_and_one_that_refuses_delay_nobody() {
     assert!(hung[0].contains("rsync ended with 30: ") && hung[0].contains("timeout"), "{hung:?}");
     let refused = about(REFUSES);
     assert!(refused[0].contains("Connection refused") && refused.len() == 1, "{refused:?}");
-    // With its process gone there are two for the others, whatever hangs next.
+    // Once its process is gone, there are two for the others.
     for number in 0..5 {
         fs::write(mirror.root.join(format!("later{number}")), "content").unwrap();
         mirror.equal();
@@ -58,7 +58,8 @@ fn of_eight_remotes_one_that_hangs_keeps_no_more_than_its_own_slot() {
     const FILES: usize = 40;
     let mut plan = Plan::with_remotes(7);
     plan.await_full_sync = false;
-    // The one that hangs has one of them for as long as this test runs: nobody gives it up.
+    // The remote that hangs keeps one of the processes for as long as this test runs: its run is
+    // not given up.
     plan.args.extend(["-n".into(), "3".into()]);
     plan.conf.standby = r#"<standby start="false"/>"#.into();
     let _hole = TcpListener::bind((HANGS, plan.daemon.port())).unwrap();

@@ -86,7 +86,7 @@ fn spares_all(plan: impl Fn() -> (Plan, Option<Sshd>)) {
         let mirror = plan.start();
         mirror.equal();
         let before = mirror.log().len();
-        // All of it before the first batch, however slowly this goes on.
+        // All changes come before the first batch, even if making them is slow.
         send(mirror.pid(), Signal::SIGSTOP);
         change(&mirror.root);
         send(mirror.pid(), Signal::SIGCONT);

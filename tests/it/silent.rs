@@ -222,8 +222,8 @@ fn a_file_that_is_written_without_being_closed_arrives_once_it_is_closed() {
     mirror.equal();
 }
 
-/// An upload takes seconds between its creation and its end. Looking at it once a second and
-/// sending each time what is there would be right in the end, and a waste of everything.
+/// An upload takes seconds between its creation and its end. To send what is there once a second
+/// would be right in the end, and a waste.
 #[test]
 fn a_slow_upload_arrives_whole_and_in_few_batches() {
     const CHUNKS: usize = 30;

@@ -140,7 +140,7 @@ fn who_is_slow_or_says_nothing_keeps_nobody_else_out() {
     let mut plan = Plan::local();
     let port = with_port(&mut plan);
     let mirror = plan.start_without_daemon();
-    // More than there may be, half of them in the middle of a request.
+    // More connections than there may be, half of them in the middle of a request.
     let mut slow: Vec<TcpStream> = (0..80).map(|_| connect(port)).collect();
     for stream in slow.iter_mut().step_by(2) {
         // Those whose place was taken are closed already.
@@ -365,7 +365,7 @@ fn watch_draws_again_until_nobody_reads_it() {
     let out = BufReader::new(watching.stdout.take().unwrap());
     let drawings = out.lines().map(Result::unwrap).filter(|line| line.ends_with(": healthy"));
     assert_eq!(drawings.take(2).count(), 2);
-    // The reader has gone with the lines.
+    // The reader has ended after these lines.
     let status = until("it ends", DEADLINE, || {
         watching.try_wait().unwrap().ok_or("it is still running".to_string())
     });

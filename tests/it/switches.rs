@@ -1,6 +1,6 @@
 //! The event switches of `inotify`, and the bare `-m`, which turns two of them off.
 //!
-//! That something is not sent is seen with a fence: a file that is made after it and has arrived.
+//! A test sees with a fence that something is not sent: a file that is made later has arrived.
 
 use crate::harness::{eventually, Mirror, Plan};
 use std::fs::{self, File, OpenOptions};
