@@ -1,8 +1,8 @@
-//! The kernel's inotify records: bytes in, [`RawEvent`]s out. What they mean is `root`'s business.
+//! The kernel's inotify records: bytes in, [`RawEvent`]s out. What they mean is for `root` to say.
 
-/// A watch descriptor: the kernel's name for a watched directory within one inotify instance. It
-/// follows the directory through renames and is not used again for another one in our lifetime
-/// (the kernel counts up and starts over only after 2^31).
+/// A watch descriptor: the kernel's number for a watched directory within one inotify instance. It
+/// follows the directory through renames. While the program runs it never becomes another directory's:
+/// the kernel counts up, and starts over only after 2^31.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Wd(pub i32);
 
@@ -53,9 +53,9 @@ impl RawEvent {
         1 + u64::from(self.mask == CREATED_AND_CLOSED)
     }
 
-    /// Becomes both itself and the next record, if this one says that a file was created and the next
-    /// that it was closed by who wrote to it. In a burst of small files that is what all records are,
-    /// and half of the work of a burst is saved.
+    /// If this record says that a file was created, and the next one that its writer has closed it,
+    /// this one becomes both, and `true` is given. A burst of small files consists of such pairs, so
+    /// that half of its work is saved.
     pub fn absorb(&mut self, next: &RawEvent) -> bool {
         let is_pair = self.mask == mask::CREATE && next.mask == mask::CLOSE_WRITE;
         let fits = is_pair && self.wd == next.wd && self.name == next.name;
@@ -72,11 +72,11 @@ const CREATED_AND_CLOSED: u32 = mask::CREATE | mask::CLOSE_WRITE;
 /// Bytes of a record before its name: wd, mask, cookie and the length of the name, four bytes each.
 const HEADER_BYTES: usize = 16;
 
-/// The records in what a read of an inotify descriptor gave, in the kernel's order; a file's creation
-/// and its closing are one if they follow each other.
+/// The records in the bytes that one read of an inotify descriptor gave, in the kernel's order. A
+/// file's creation and its closing are one event if they follow each other.
 ///
-/// The kernel never hands out half a record; should one be cut short all the same, the rest is left
-/// out rather than guessed at.
+/// The kernel never hands out half a record. Should the last one be cut short all the same, it is left
+/// out.
 pub fn parse(mut bytes: &[u8]) -> impl Iterator<Item = RawEvent> + '_ {
     std::iter::from_fn(move || {
         let mut event;

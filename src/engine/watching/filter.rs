@@ -1,7 +1,7 @@
 //! Which paths are never synced: the user's expressions, hidden files, temporary files of editors and rsync.
 //!
-//! The root asks for each entry by itself. What lies below an excluded directory never comes up,
-//! because that directory is neither watched nor read.
+//! `root` and the walk ask for each entry by itself. They never ask for what lies below an excluded
+//! directory, because that directory is neither watched nor read.
 
 use crate::config;
 use crate::rsync::temporary::is_temporary;
@@ -22,7 +22,8 @@ impl Filter {
     /// Compiles the expressions.
     ///
     /// # Errors
-    /// An expression that does not compile, with why. The configuration has tried them all before.
+    /// Why an expression does not compile. Those of a configuration that was read do: the reader tries
+    /// each of them.
     pub fn new(filter: &config::FilterSettings) -> Result<Filter, String> {
         let excludes: Result<_, _> = filter
             .excludes
@@ -32,14 +33,14 @@ impl Filter {
         Ok(Filter { excludes: excludes?, hidden: filter.hidden })
     }
 
-    /// Whether an entry may be left out although it is not temporary: then a rename can bring paths
-    /// in and out of sight, and directories cannot just be moved in the tree.
+    /// Whether the user leaves out anything. Then what is left out below a directory depends on where
+    /// that lies, and a renamed directory has to be read again.
     pub fn is_active(&self) -> bool {
         self.hidden || !self.excludes.is_empty()
     }
 
-    /// Whether this entry is left out; `path` is relative to the root, without a leading slash.
-    /// What is above it is not looked at.
+    /// Whether this entry is left out for its own sake, whatever becomes of the directories above it.
+    /// `path` is relative to the root, without a leading slash.
     pub fn excludes(&self, path: &[u8], is_dir: bool) -> bool {
         let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
         if is_dir && name == DELAYED_UPDATES {

@@ -1,7 +1,12 @@
-//! From events to changes: which directory an event is about, and what it means for a path.
+//! From raw events to changes: which directory an event is about, and what it means for a path.
 //!
-//! Names `rsync` only for what a temporary name looks like, and `engine::sending` only for what a change and a path are. It knows no
-//! remote: what has to be done about a path is the same for all of them.
+//! [`event`] has the kernel's records, and [`scan`] what is asked of the walk and what it hands over. [`watches`] and
+//! [`tree`] say which directory is where, [`unwatched`] which ones have no watch. [`filter`] and [`settle`] say what is
+//! no change, or not yet; [`renames`] pairs old and new names. [`root`] makes changes of it all.
+//!
+//! What has to be done about a path is the same for every remote, so nothing here knows one. From other wings this names
+//! the configuration's switches and expressions, what rsync's temporary names look like, and the words for a change: the
+//! change itself, of [`sending`](super::sending), and what is gone, of [`rsync::asked`](crate::rsync::asked).
 
 pub mod event;
 pub mod filter;

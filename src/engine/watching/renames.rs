@@ -1,13 +1,15 @@
-//! What got another name inside its root: hints by which a far side can be spared what it has already.
+//! What got another name inside its root, so that a far side need not be sent what it has under the old name.
 //!
-//! `root` pairs the halves that the kernel tells, `remote` remembers what its next batch may take along.
-//! Nothing rests on them: the batch has the old and the new paths as if there had been no rename. So
-//! whatever is odd is left out, and forgotten with the program.
+//! `root` pairs the halves that the kernel tells; each remote remembers the renames that its next batch may take along.
+//! The batch has the old and the new paths as well, as if there had been no rename. So one that is missing here costs no
+//! more than sending something again: whatever is odd is left out, and none outlives the program. But one that is used is
+//! not without consequences. The run that is made of it gives the file a second name at the far side, by a hard link, and
+//! until the batch has deleted the old one, attributes that are set under one name show under the other.
 
 use crate::engine::rel_path::{lies_in, RelPath};
 use std::collections::VecDeque;
 
-/// Halves that wait for the other one. The kernel tells both in a row, seldom with others between.
+/// Halves that wait for the other one. The kernel tells both in a row, or with few events between.
 const DEPARTED_MAX: usize = 16;
 /// Renamed directories that a batch may take along: each is a run of its own.
 const DIRECTORIES_MAX: usize = 32;
@@ -17,7 +19,7 @@ const FILES_MAX: usize = 10_000;
 /// Something has another name now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rename {
-    /// Where it was, and where the far side has it.
+    /// Where it was. The far side may have it there, or at one of its earlier names.
     pub from: RelPath,
     /// Where it went. It may have gone on from there, by another rename.
     pub to: RelPath,
@@ -38,8 +40,8 @@ impl Halves {
         self.departed.push_front((cookie, path.clone()));
     }
 
-    /// Something came to a name; from where, if that was seen. Only what keeps the last part of its
-    /// name counts for a file: rsync looks for nothing else in the other directory.
+    /// Something came to a name; gives the rename if the other half was told. A file counts only if it
+    /// keeps the last part of its name, since rsync looks for no other in the directory where it was.
     pub fn came(&mut self, cookie: u32, to: &RelPath, is_dir: bool) -> Option<Rename> {
         let at = self.departed.iter().position(|(other, _)| *other == cookie)?;
         let (_, from) = self.departed.remove(at)?;
@@ -60,7 +62,7 @@ impl Renames {
     pub fn add(&mut self, rename: Rename) {
         if let Some(last) = self.list.last_mut() {
             if rename.is_dir && last.is_dir && last.to == rename.from {
-                // It only passed through.
+                // It has been renamed twice in a row, which is one rename.
                 last.to = rename.to;
                 return;
             }
@@ -79,15 +81,15 @@ impl Renames {
         std::mem::take(&mut self.list)
     }
 
-    /// The batch did not get through: they happened before those that came since.
+    /// Puts those of a batch that failed back before those that have come since.
     pub fn restore(&mut self, earlier: Vec<Rename>) {
         let later = self.take();
         earlier.into_iter().chain(later).for_each(|rename| self.add(rename));
     }
 }
 
-/// Where the far side may have what was at `from` when the rename with this number happened: there, or
-/// where an earlier one had brought it from.
+/// The names under which the far side may have what the rename with this number moved: the one that it
+/// left, and those from which earlier renames of directories had brought it there.
 pub fn far_names(renames: &[Rename], number: usize) -> Vec<Vec<u8>> {
     let mut names = vec![renames[number].from.to_vec()];
     for earlier in renames[..number].iter().rev().filter(|earlier| earlier.is_dir) {

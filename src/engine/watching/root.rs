@@ -1,7 +1,7 @@
 //! One watched tree: what its events and listings mean for its paths.
 //!
-//! Events come in, changes go out: `watches` says where a directory is, `filter` what is left out,
-//! the configuration's switches which events count, and `settle` what has to wait a moment.
+//! Events and listings come in, changes go out. `watches` says where a directory is, `filter` what is
+//! left out, the configuration's switches which events count, and `settle` what has to wait a moment.
 
 use super::event::{mask, RawEvent};
 use super::filter::Filter;
@@ -11,8 +11,7 @@ use super::settle::{Creations, Recent, Seen};
 use super::tree::NodeId;
 use super::watches::{WatchAction, Watches, Whose};
 use crate::config::Events;
-use crate::engine::rel_path::join;
-use crate::engine::rel_path::RelPath;
+use crate::engine::rel_path::{join, RelPath};
 use crate::engine::sending::change::Change;
 use crate::engine::time::Time;
 use crate::rsync::asked::plan::Gone;
@@ -130,7 +129,7 @@ impl Root {
             self.changes.push((RelPath::from([]), Change::MakeEqual));
         }
         self.watches.expire(now);
-        // As soon as those that are remembered could be watched, there may be room for all.
+        // Since those that are remembered could be watched, there may be room for the others.
         if lost_count && self.watches.misses_only_the_uncounted() {
             return Fate::LostCount;
         }
@@ -151,10 +150,10 @@ impl Root {
             Whose::TooMany => return Fate::Overflowed,
         };
         if event.name.is_empty() {
-            // Every other directory's own events come from its parent as well, with its name.
+            // Any other directory's own events come from the directory above as well, with its name.
             return if node == NodeId::ROOT { self.handle_root(event, now) } else { Fate::Fine };
         }
-        // While its directory is on its way between two places a name has no path. What happens
+        // While a directory is on its way between two places, what is in it has no path. What happens
         // then is no change yet: the directory is read when it has arrived.
         let path = self.path_of(node, &event.name);
         let excluded =
@@ -167,14 +166,16 @@ impl Root {
         Fate::Fine
     }
 
-    /// A directory was read. The events that had to wait for it may lose the root as well.
+    /// A directory was read, so that the events that were held for it can be handled: the fate is what
+    /// these lead to.
     pub fn handle_listing(&mut self, listing: &Listing, now: Time) -> Fate {
         let Some(held) = self.watches.listed(listing, now) else { return Fate::Fine };
         let (folders, files) = match listing.origin {
             Origin::Start | Origin::Since(_) => (false, false),
             Origin::Created(_) => (
                 self.switches.create_folder,
-                // What is there already was created and written before the watch was set.
+                // What is there was created, and may have been closed, before the directory was watched:
+                // neither event came.
                 self.switches.create_file || self.switches.close_write,
             ),
             Origin::Moved => (self.switches.move_to, self.switches.move_to),
@@ -229,7 +230,7 @@ impl Root {
         let retried = self.watches.is_retry(id);
         let path = self.watches.scan_ended(id).map(RelPath::from);
         if let Some(path) = path.as_ref().filter(|_| retried) {
-            // Watched now or not: what has disappeared from it so far, nobody has told.
+            // Whether it is watched now or not, no event has told what disappeared from it so far.
             self.changes.push((path.clone(), Change::MakeEqual));
         }
         path.filter(|path| !path.is_empty())
@@ -249,7 +250,7 @@ impl Root {
         }
     }
 
-    /// A job has ended that may have sent what it `reaches`.
+    /// A job has ended that may have sent whatever it `reaches`.
     pub fn may_be_sent(&mut self, reaches: impl Fn(&[u8]) -> bool) {
         self.creations.may_be_sent(reaches);
     }
@@ -295,10 +296,10 @@ impl Root {
             }
         } else if event.has(mask::MOVED_TO) {
             if excluded {
-                // Whatever it was before, it is out of sight now.
+                // It is out of sight now. That it left its old name, another event has told.
                 return;
             }
-            // With a filter, what is visible below depends on where the directory lies.
+            // With a filter, what is left out below a directory depends on where it lies.
             let keep = !self.filter.is_active();
             self.watches.moved_to(parent, name, event.cookie, keep, now);
             if let Some(path) = path.filter(|_| self.switches.move_to) {
@@ -361,9 +362,9 @@ impl Root {
         }
     }
 
-    /// What another rsync receives here has a name of its own until it is complete, and is no change
-    /// before; `false` if it is to be handled as any other. Nothing rests on the name: what keeps it is
-    /// a change a little later.
+    /// What another rsync receives here has a temporary name until it is complete, and is no change
+    /// before; `false` if the event is to be handled as that of any other file. A file that only looks
+    /// like one, and keeps its name, is a change a little later.
     fn handle_received(&mut self, path: &RelPath, event: &RawEvent, now: Time) -> bool {
         if event.has(mask::CREATE) {
             return self.creations.receive(path, event.has(mask::CLOSE_WRITE), now);
@@ -372,12 +373,12 @@ impl Root {
         if waits && event.has(mask::CLOSE_WRITE) {
             self.creations.received(path, now);
         }
-        // It is given its owner, mode and times under that name.
+        // rsync sets owner, mode and times under the temporary name.
         waits && !event.has(mask::MOVED_TO | mask::MOVED_FROM | mask::DELETE)
     }
 
-    /// Something left its name, perhaps for another one. With a filter, what a directory holds and is
-    /// not to be seen depends on where it lies.
+    /// Something left its name, perhaps for another one. With a filter it is no rename: what is left
+    /// out below a directory depends on where it lies.
     fn left(&mut self, path: Option<&RelPath>, event: &RawEvent) {
         let may = self.removes_what_moves() && self.switches.move_to && !self.filter.is_active();
         if let Some(path) = path.filter(|_| may) {

@@ -6,11 +6,12 @@
 use super::event::Wd;
 use crate::engine::time::Time;
 
-/// Numbers the scans of a root.
+/// Numbers the scans of a root, in the order in which they are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct ScanId(pub u64);
 
-/// Where a directory lies, told by descriptor: that stays right when a directory above is renamed.
+/// Where a directory lies. It is told by the descriptor of the directory above, which stays right when
+/// that one is renamed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
     /// The root itself.
@@ -24,16 +25,16 @@ pub enum Place {
     },
 }
 
-/// Why directories are read; decides which of the things found are changes.
+/// Why directories are read. It decides what of that which is found is a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// The program starts, or starts over after an overflow: nothing found is a change.
+    /// The program starts, or has to read the whole root again: nothing that is found is a change.
     Start,
-    /// The program starts again: what has changed at this time or later is a change. In nanoseconds
-    /// since 1970 on the clock that stamps files.
+    /// The program starts, and knows from its last run what had arrived: what has changed at this time
+    /// or later is a change. In nanoseconds since 1970, by the clock that stamps files.
     Since(u64),
-    /// The directory was created, at this time; what is in it came later, by creation and writing.
-    /// The zero of time stands for a time that is not known.
+    /// The directory was created at this time, or at one that is not known, which is `Time(0)`. What is
+    /// in it came later, by creation and writing.
     Created(Time),
     /// The directory was moved here, with all that is in it.
     Moved,
@@ -48,7 +49,7 @@ pub struct Scan {
     pub place: Place,
     /// Its path relative to the root, as the engine knows it now.
     pub path: Vec<u8>,
-    /// Watch each directory before it is read. Otherwise they are watched already, and only read.
+    /// Whether each directory is watched before it is read. Otherwise it is watched already.
     pub watch: bool,
     /// Why.
     pub origin: Origin,
@@ -78,19 +79,20 @@ pub enum Reached {
 pub struct Stamps {
     /// The latest time at which its content, its attributes or its place may have.
     pub changed_ns: u64,
-    /// For a directory: the latest time at which it, or one above, may have been moved to where it
-    /// is. A rename stamps what it moves, but nothing that lies below.
+    /// For a directory: the latest time at which it, or one above it, may have been moved to where it
+    /// is. What lies below is not stamped by that.
     pub moved_ns: u64,
 }
 
 impl Stamps {
-    /// Of an entry in a directory that has these stamps. `own_ns` is the time of the last change of
-    /// its inode, which nobody can set.
+    /// Those of an entry in a directory that has these. `own_ns` is the time of the last change of the
+    /// entry's inode, which nobody can set.
     pub fn of_entry(self, own_ns: u64, is_dir: bool) -> Stamps {
         if !is_dir {
             return Stamps { changed_ns: own_ns.max(self.moved_ns), moved_ns: 0 };
         }
-        // Whatever comes to the directory above stamps that one as well.
+        // A move stamps both what is moved and the directory to which it comes, so it was not moved here
+        // after the earlier of the two stamps.
         let moved_ns = self.moved_ns.max(own_ns.min(self.changed_ns));
         Stamps { changed_ns: own_ns.max(moved_ns), moved_ns }
     }
@@ -112,17 +114,17 @@ pub struct Entry {
 pub struct Listing {
     /// The scan it is part of.
     pub scan: ScanId,
-    /// How it was reached.
+    /// How the walk came by it.
     pub reached: Reached,
     /// The path, relative to the root, by which it was reached.
     pub path: Vec<u8>,
     /// The origin of its scan.
     pub origin: Origin,
-    /// For [`Origin::Since`], if the directory itself has changed since: the latest time at which it
-    /// may have. Something may then have disappeared from it.
+    /// For [`Origin::Since`], if the directory itself may have changed since then: the latest time at
+    /// which it may have. Something may have disappeared from it.
     pub changed_ns: Option<u64>,
-    /// What is in it, without what the filter excludes. Empty for [`Origin::Start`], where it would
-    /// not be used; for [`Origin::Since`] what has changed, without directories, which have listings
-    /// of their own.
+    /// What is in it and not excluded by the filter. For [`Origin::Start`] nothing, since none of it is
+    /// a change; for [`Origin::Since`] what has changed, without directories, since each has a listing
+    /// of its own.
     pub entries: Vec<Entry>,
 }

@@ -1,9 +1,9 @@
-//! Two waits without which being fast would make mistakes.
+//! What an event means can depend on what comes after it, or on what came before.
 //!
-//! [`Creations`]: a created file is not a change yet, since its content comes with the close-write
+//! [`Creations`]: a created file is not a change yet, since its content is complete with the close-write
 //! event. But symlinks, hard links, fifos and files that appear by `linkat` never get one. So each
-//! created file is looked at soon after, and again later, until it is clear what it is. What another
-//! rsync writes here has a name of its own until it is complete: it waits for its right name.
+//! created file is looked at soon after, and again later, until it is clear what it is. A file that
+//! another rsync receives here has a temporary name until it is complete, and waits for its right one.
 //!
 //! [`Recent`]: programs write, close, and only then set mode, owner and times. Where attribute
 //! events do not count by themselves, they still count for a path that changed a moment ago.
@@ -14,22 +14,23 @@ use crate::engine::time::Time;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// A created file is looked at for the first time after this: writers that are done by then (nearly
-/// all) cost no look, and a symlink waits no longer than this.
+/// A created file is looked at for the first time after this. Nearly all writers are done by then, which
+/// spares the look, and a symlink waits no longer than this.
 const FIRST_LOOK_MS: u64 = 5;
-/// A file that is the same at two looks this far apart, and was not closed by its writer under this
-/// name, is taken for complete. One that has a receiver's name is, if it has it so long after it was closed.
+/// A file that is the same at two looks this far apart is taken for complete, although nothing told that
+/// it was closed. So is one that was closed under a receiver's name and has it still after this.
 const CREATE_SETTLE_MS: u64 = 1_000;
-/// The same for a file that is being received: rsync writes 256 KiB at a time, and lines may be slow.
+/// The same for a file that is being received and not closed: rsync writes 256 KiB at a time, and
+/// lines may be slow.
 const RECEIVE_SETTLE_MS: u64 = 60_000;
-/// How far off each kind of look is: the first one, those after it, and those at what is being received.
+/// How long each kind of [`Look`] is put off.
 const LOOKS_MS: [u64; 3] = [FIRST_LOOK_MS, CREATE_SETTLE_MS, RECEIVE_SETTLE_MS];
-/// Created files that wait at the same time; more are taken for changed at once.
+/// Created files that wait at the same time. Of any more, the creation is a change at once.
 const CREATIONS_MAX: usize = 65_536;
-/// An attribute event counts for a path whose content changed this long ago or less.
+/// An attribute event counts for a path that changed this long ago or less.
 const SETTLE_MS: u64 = 5_000;
-/// Paths and directories above them whose last change is remembered, in each of two tables (some 2 MB);
-/// while there are more, every attribute event counts.
+/// Paths, and directories above them, whose last change is remembered in each of two tables, which takes
+/// some 2 MB. While there are more, every attribute event counts.
 const RECENT_MAX: usize = 65_536;
 
 /// What a look at a created file saw.
@@ -50,7 +51,8 @@ pub enum Seen {
     Other,
 }
 
-/// Size in bytes and modification time in nanoseconds: equal at two looks if nobody wrote between.
+/// Size in bytes and modification time in nanoseconds. They are equal at two looks if nobody has
+/// written in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct Stamp {
@@ -58,11 +60,12 @@ pub struct Stamp {
     pub modified_ns: i128,
 }
 
-/// Which of [`LOOKS_MS`].
+/// Which look at a file comes next; the numbers are those of [`LOOKS_MS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Look {
     First,
     Later,
+    /// At what is being received and not closed.
     Receiving,
 }
 
@@ -72,9 +75,9 @@ struct Creation {
     look_at: Time,
     look: Look,
     stamp: Option<Stamp>,
-    /// Its writer is done, and it may get another name at once.
+    /// It has a receiver's name, and was closed under that: it may get its right name at once.
     closed: bool,
-    /// A job may have sent it.
+    /// A job that has ended may have sent it.
     sent: bool,
 }
 
@@ -82,8 +85,9 @@ struct Creation {
 #[derive(Debug, Default)]
 pub struct Creations {
     waiting: HashMap<RelPath, Creation>,
-    /// One for each of [`LOOKS_MS`], in the order of time. Files that do not wait any more, or not for
-    /// this look, stay in until they come to the front: whoever is first is always wanted.
+    /// A queue for each kind of [`Look`], in the order of time. A file that does not wait any more, or
+    /// not for this look, stays in its queue until it comes to the front, and is dropped there. So the
+    /// first of a queue is always wanted.
     looks: [VecDeque<(Time, RelPath)>; LOOKS_MS.len()],
 }
 
@@ -168,8 +172,9 @@ impl Creations {
         Some(path)
     }
 
-    /// What the look saw. Gives the time of creation if the file is a change now. A regular file
-    /// with one link counts only `if_regular`: its user may have turned off what tells of content.
+    /// What the look saw. Gives the time of creation if the file is a change now. A regular file with
+    /// one link is one only `if_regular`: the user may have switched off the events that tell of
+    /// content.
     pub fn seen(
         &mut self,
         path: &RelPath,
@@ -230,12 +235,13 @@ fn is_wanted(waiting: &HashMap<RelPath, Creation>, (time, path): &(Time, RelPath
 
 /// Paths whose content changed within the last [`SETTLE_MS`].
 ///
-/// It knows them by a hash: two names with one hash cost an attribute event that counts though it
-/// need not. With a path, what lies below each directory above it is noted.
+/// They are known by their hashes. Where two paths have the same one, an attribute event may count that
+/// need not. With each path that is noted, it is noted of every directory above that something below
+/// it has changed.
 #[derive(Debug, Default)]
 pub struct Recent {
     hasher: RandomState,
-    /// Noted since `begun`, and in the time before: the last time of each.
+    /// The last time of each that was noted since `begun`, and of each that was noted before.
     young: NumberMap<u64, Time>,
     old: NumberMap<u64, Time>,
     begun: Time,
@@ -274,14 +280,14 @@ impl Recent {
 
     fn expire(&mut self, now: Time) {
         if now.since(self.begun) > SETTLE_MS {
-            // What is dropped here gives a burst's memory back.
+            // To drop the old table, and not to clear it, gives the memory of a burst back.
             self.old = std::mem::take(&mut self.young);
             self.begun = now;
         }
     }
 }
 
-/// The hash of a path; those of the directories above it go to `above`, the root's first.
+/// The hash of a path. Those of the directories above it are handed to `above`, the root's first.
 fn hash(hasher: &RandomState, path: &[u8], mut above: impl FnMut(u64)) -> u64 {
     let mut hash = hasher.build_hasher();
     if !path.is_empty() {

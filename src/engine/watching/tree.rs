@@ -1,11 +1,11 @@
 //! The tree of watched directories of one root: watch descriptor to path, and back.
 //!
 //! A node is a directory; files have none. Watches follow the directory and not its name, so a
-//! rename moves one node and everything below it keeps its descriptor. A node can be *detached*
-//! (a rename whose second half has not come yet): it and what is below it have no path meanwhile.
+//! rename moves one node, and everything below it keeps its descriptor. A node can be *detached*
+//! while the second half of a rename has not come yet: it and what is below it have no path then.
 //!
-//! Built for a million directories: nodes lie in one vector and are linked by index, and both
-//! indexes hold eight bytes an entry.
+//! Built for a million directories: nodes lie in one vector and are linked by their number in it, and
+//! an entry of either index takes eight bytes.
 
 use super::event::Wd;
 use super::numbers::NumberMap;
@@ -18,7 +18,7 @@ pub struct NodeId(u32);
 impl NodeId {
     /// The root of the tree; it always exists.
     pub const ROOT: NodeId = NodeId(0);
-    /// No node: the end of a chain, the parent of what is detached.
+    /// No node: what stands at the end of a chain, and for the parent of a detached node.
     const NONE: NodeId = NodeId(u32::MAX);
 
     fn get(self) -> Option<NodeId> {
@@ -35,12 +35,12 @@ struct Node {
     prev: NodeId,
     /// The next node with the same hash of parent and name.
     next_same_hash: NodeId,
-    /// [`NO_WD`] of a free node, and of a root that is not watched: an `Option` would take four bytes more.
+    /// [`NO_WD`] in a free node, and in a root that is not watched. An `Option` would take four bytes more.
     wd: Wd,
     name: Box<[u8]>,
 }
 
-/// The kernel counts from 1.
+/// No descriptor: the kernel counts from 1.
 const NO_WD: Wd = Wd(-1);
 
 /// The watched directories of one root.
@@ -69,7 +69,7 @@ impl Default for Tree {
 }
 
 impl Tree {
-    /// The root itself, watched or not.
+    /// The root is watched from now on, under this descriptor.
     pub fn set_root_wd(&mut self, wd: Wd) {
         let old = std::mem::replace(&mut self.nodes[0].wd, wd);
         self.by_wd.remove(&old);
@@ -149,7 +149,7 @@ impl Tree {
                 to.push(b'/');
             }
         }
-        // The last name stands first.
+        // The path was written from its end to its beginning.
         to[start..].reverse();
         Some(())
     }
@@ -288,7 +288,7 @@ impl Tree {
     }
 
     fn place_hash(&self, parent: NodeId, name: &[u8]) -> u32 {
-        // Half of the hash is enough to find the place, and half the memory.
+        // Half of the hash is enough to find a place, and takes half the memory.
         self.hasher.hash_one((parent, name)) as u32
     }
 
@@ -364,8 +364,7 @@ mod tests {
     fn names_with_one_hash_do_not_hide_each_other() {
         let mut tree = Tree::default();
         tree.set_root_wd(Wd(0));
-        // So many names that some share the 32 bits is not testable in a unit test; the chain is
-        // driven by hand instead.
+        // A test cannot make so many names that two have the same 32 bits, so it makes the chain by hand.
         let a = tree.insert(NodeId::ROOT, b"a", Wd(1));
         let hash = tree.place_hash(NodeId::ROOT, b"a");
         let other = tree.allocate(Wd(2));

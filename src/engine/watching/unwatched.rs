@@ -9,8 +9,8 @@ use crate::sorted::SortedSet;
 
 /// The time between two attempts.
 pub const POLL_MS: u64 = 60_000;
-/// Directories that are remembered one by one, each with all that is below it. While there are more,
-/// the root as a whole is made equal instead.
+/// Directories that are remembered one by one, each of which stands for all that is below it. While
+/// there are more, the root as a whole is made equal instead.
 const UNWATCHED_MAX: usize = 10_000;
 
 /// The topmost directories that are not watched.
@@ -53,8 +53,8 @@ impl Unwatched {
         self.poll_at
     }
 
-    /// The places to be tried now, if it is time. They are not remembered any longer: what fails
-    /// comes back with [`Unwatched::insert`].
+    /// The places to be tried now, if it is time. They are not remembered any longer: those that fail
+    /// again come back with [`Unwatched::insert`].
     pub fn take(&mut self, now: Time) -> SortedSet<Place> {
         if self.poll_at.is_none_or(|at| at > now) {
             return SortedSet::new();
