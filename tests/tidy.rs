@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 const LINES_MAX: usize = 600;
 
 /// What begins like this, or names this, is still being mended; the last one to do so strikes it here.
-const NOT_YET: [&str; 3] = ["sorted", "src/sorted.rs", "config::"];
+const NOT_YET: [&str; 2] = ["sorted", "src/sorted.rs"];
 
 /// Modules, and single files of others, that make no system call, read no clock and start no thread.
 const PURE: [&str; 21] = [

@@ -3,10 +3,11 @@
 //! Owns what makes a destination that rsync can be given, and the destinations that would make it
 //! eat its own source. `read` calls it for each root; the command lines are built elsewhere.
 
-use super::diagnosis::error::Problem;
 use super::diagnosis::hint::Hint;
-use super::xml::{shown_path, Attribute, Element};
-use super::Address;
+use super::diagnosis::problem::Problem;
+use super::diagnosis::shown::shown_path;
+use super::settings::Address;
+use super::xml::{Attribute, Element};
 use std::net::Ipv6Addr;
 use std::path::{Component, Path, PathBuf};
 

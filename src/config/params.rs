@@ -4,9 +4,9 @@
 //! path lists, do something else than sync, or remove the source are refused; those that lose
 //! changes in silence earn a warning. The words themselves are passed on as they are. `read` calls it.
 
+use super::diagnosis::shown::shown;
 use super::options::{self, FoundOption, Spelling};
 use super::text;
-use super::xml::shown;
 
 /// What there is to say about an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,13 +4,12 @@
 //! turned on, since `-m` can ask for any of them. `read` calls it; running plugins is done elsewhere.
 
 use super::address::host;
-use super::diagnosis::error::Problem;
 use super::diagnosis::hint::Hint;
-use super::read::{expressions, watched_directory};
-use super::schema::nearest_index;
+use super::diagnosis::problem::Problem;
+use super::settings::{Plugin, PluginKind};
+use super::spelling::nearest_index;
 use super::url::{self, Url};
-use super::xml::{Attribute, Element};
-use super::{expression, Plugin, PluginKind};
+use super::xml::Element;
 use std::path::PathBuf;
 
 /// Reads one block.
@@ -59,7 +58,7 @@ fn command(element: Element<'_>) -> Result<Plugin, Problem> {
     let ignore_error =
         param.attribute("ignoreError").map_or(Ok(false), |attribute| attribute.switch())?;
     let includes = match element.child("filter") {
-        Some(filter) if filter.start()? => expressions(filter, "include")?,
+        Some(filter) if filter.start()? => filter.expressions("include")?,
         Some(_) | None => Vec::new(),
     };
     Ok(Plugin::Command { prefix, suffix, ignore_error, includes })
@@ -87,23 +86,12 @@ fn pattern(path: Element<'_>) -> Result<Option<String>, Problem> {
         return Ok(None);
     }
     let pattern = regexurl.required("match", "a regular expression")?;
-    compiled(&pattern).map(Some)
-}
-
-/// The text of an expression that is known to compile.
-pub(super) fn compiled(attribute: &Attribute<'_>) -> Result<String, Problem> {
-    match expression::compile(attribute.value()) {
-        Ok(_) => Ok(attribute.value().to_owned()),
-        Err(why) => {
-            let problem = attribute.wrong(&format!("a regular expression: {why}"));
-            Err(problem.hint(expression::hint(&why)))
-        }
-    }
+    pattern.expression().map(Some)
 }
 
 fn localpath(element: Element<'_>) -> Result<(PathBuf, Element<'_>), Problem> {
     let path = element.required_child("localpath", "<localpath watch=\"/directory\">")?;
-    Ok((watched_directory(path)?, path))
+    Ok((path.required("watch", "the directory to watch")?.directory()?, path))
 }
 
 fn port(element: Element<'_>) -> Result<u16, Problem> {

@@ -5,24 +5,23 @@
 //! files in the field keep half-filled elements for later. `Config::parse` calls it.
 
 use super::address::{self, plain};
-use super::diagnosis::error::Problem;
+use super::diagnosis::error::Error;
+use super::diagnosis::excerpt::Excerpt;
 use super::diagnosis::hint::Hint;
+use super::diagnosis::problem::Problem;
+use super::diagnosis::repair;
+use super::diagnosis::shown::{shown, shown_path};
 use super::diagnosis::source::Source;
 use super::diagnosis::warnings::Warnings;
-use super::plugins::{self, compiled};
-use super::schema;
-use super::settings::Common;
-use super::units::{self, Unit};
-use super::xml::{self, shown, shown_path, Attribute, Element};
-use super::{
+use super::remote::Common;
+use super::settings::{
     AlertSettings, Batch, Config, CrontabSettings, EmptyRoot, Events, FailLog, FilterSettings,
-    Plugin, PluginKind,
+    Plugin, PluginKind, Root, Safety, StandbyMode, StatusAddress, TimeOfDay, Timetable,
 };
-use super::{RemoteSettings, Root, Safety, StandbyMode, StatusAddress, TimeOfDay, Timetable};
-use crate::sorted::SortedSet;
-use std::ffi::OsStr;
-use std::ops::RangeInclusive;
-use std::os::unix::ffi::OsStrExt;
+use super::units::{self, Unit};
+use super::xml::{self, Attribute, Element};
+use super::{ignored, plugins};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -44,6 +43,24 @@ const CRONTAB_EVERY: Duration = Duration::from_secs(36_000);
 /// So many times of day may stand in `at`: one for each half hour.
 const TIMES_OF_DAY_MAX: usize = 48;
 
+impl Config {
+    /// Reads the bytes of a configuration file. `file` is only a name, for messages.
+    ///
+    /// # Errors
+    /// The first thing in the file that cannot be meant as it stands: broken XML, a missing or
+    /// wrong element or attribute, an expression that does not compile, rsync options that would
+    /// break a run. What is merely odd is in [`Config::warnings`].
+    pub fn parse(file: &Path, bytes: &[u8]) -> Result<Config, Error> {
+        let source = Source::new(bytes).map_err(|problem| Error::new(file, problem))?;
+        config(file, &source).map_err(|problem| {
+            let first_problem = |source: &Source| config(file, source).err();
+            let mended = repair::mended_line(&source, &problem, first_problem);
+            let excerpt = Excerpt::of(&source, problem.position, mended);
+            Error { excerpt: excerpt.map(Box::new), ..Error::new(file, problem) }
+        })
+    }
+}
+
 /// Reads a whole file.
 pub(super) fn config(file: &Path, source: &Source) -> Result<Config, Problem> {
     let text = source.undeclared();
@@ -54,7 +71,7 @@ pub(super) fn config(file: &Path, source: &Source) -> Result<Config, Problem> {
         return Err(head.problem(text).hint(Hint::INTO_HEAD));
     }
     let mut warnings = Warnings::default();
-    schema::check(head, &mut warnings);
+    ignored::check(head, &mut warnings);
     let sersync = head.required_child("sersync", "<sersync>...</sersync>")?;
     let roots = roots(sersync, &mut warnings)?;
     let plugins: Vec<_> =
@@ -63,7 +80,7 @@ pub(super) fn config(file: &Path, source: &Source) -> Result<Config, Problem> {
     let config = Config {
         file: file.to_owned(),
         status: status(head)?,
-        debug: switch(head, "debug", false)?,
+        debug: head.switch("debug", false)?,
         filter: filter(head)?,
         events: events(head)?,
         roots,
@@ -79,18 +96,6 @@ pub(super) fn config(file: &Path, source: &Source) -> Result<Config, Problem> {
     };
     file_system(head)?;
     Ok(config)
-}
-
-pub(super) fn switch(parent: Element<'_>, name: &str, default: bool) -> Result<bool, Problem> {
-    parent.child(name).map_or(Ok(default), |child| child.start())
-}
-
-/// A child that is there and turned on.
-pub(super) fn started<'a>(parent: Element<'a>, name: &str) -> Result<Option<Element<'a>>, Problem> {
-    match parent.child(name) {
-        Some(child) if child.start()? => Ok(Some(child)),
-        Some(_) | None => Ok(None),
-    }
 }
 
 fn status(head: Element<'_>) -> Result<StatusAddress, Problem> {
@@ -119,42 +124,34 @@ fn filter(head: Element<'_>) -> Result<FilterSettings, Problem> {
         Some(_) | None => filter.start()?,
     };
     Ok(FilterSettings {
-        excludes: if start { expressions(filter, "exclude")? } else { Vec::new() },
+        excludes: if start { filter.expressions("exclude")? } else { Vec::new() },
         hidden: hidden.map_or(Ok(false), |hidden| hidden.switch())?,
     })
-}
-
-/// The expressions of all children of one name, each of which compiles.
-pub(super) fn expressions(parent: Element<'_>, name: &'static str) -> Result<Vec<String>, Problem> {
-    parent
-        .children_named(name)
-        .map(|child| compiled(&child.required("expression", "a regular expression")?))
-        .collect()
 }
 
 fn events(head: Element<'_>) -> Result<Events, Problem> {
     let default = Events::default();
     let Some(inotify) = head.child("inotify") else { return Ok(default) };
     Ok(Events {
-        delete: switch(inotify, "delete", default.delete)?,
-        create_folder: switch(inotify, "createFolder", default.create_folder)?,
-        create_file: switch(inotify, "createFile", default.create_file)?,
-        close_write: switch(inotify, "closeWrite", default.close_write)?,
-        move_from: switch(inotify, "moveFrom", default.move_from)?,
-        move_to: switch(inotify, "moveTo", default.move_to)?,
-        attrib: switch(inotify, "attrib", default.attrib)?,
-        modify: switch(inotify, "modify", default.modify)?,
+        delete: inotify.switch("delete", default.delete)?,
+        create_folder: inotify.switch("createFolder", default.create_folder)?,
+        create_file: inotify.switch("createFile", default.create_file)?,
+        close_write: inotify.switch("closeWrite", default.close_write)?,
+        move_from: inotify.switch("moveFrom", default.move_from)?,
+        move_to: inotify.switch("moveTo", default.move_to)?,
+        attrib: inotify.switch("attrib", default.attrib)?,
+        modify: inotify.switch("modify", default.modify)?,
     })
 }
 
 fn roots(sersync: Element<'_>, warnings: &mut Warnings) -> Result<Vec<Root>, Problem> {
     sersync.required_child("localpath", "<localpath watch=\"/directory\">...</localpath>")?;
     let common = Common::read(sersync, warnings)?;
-    let mut watched = SortedSet::new();
-    let mut destinations: Vec<(_, PathBuf)> = Vec::new();
+    let mut watched = BTreeSet::new();
+    let mut places: Vec<(_, PathBuf)> = Vec::new();
     let mut roots = Vec::new();
     for element in sersync.children_named("localpath") {
-        let watch = watched_directory(element)?;
+        let watch = element.required("watch", "the directory to watch")?.directory()?;
         if !watched.insert(plain(&watch)) {
             let text = format!("found {} watched twice, expected once", shown_path(&watch));
             return Err(element.problem(text).hint(Hint::ONE_LOCALPATH));
@@ -163,17 +160,15 @@ fn roots(sersync: Element<'_>, warnings: &mut Warnings) -> Result<Vec<Root>, Pro
         element.required_child("remote", example)?;
         let mut remotes = Vec::new();
         for child in element.children_named("remote") {
-            let (rsync, ssh) = common.of(child, warnings)?;
-            let address = address::address(child, &watch, ssh)?;
+            let remote = common.remote(child, &watch, warnings)?;
             // Two ports of a host are two daemons.
-            let place = (address.clone(), rsync.port);
-            let before = destinations.iter().rev().find(|(other, _)| *other == place);
+            let place = (remote.address.clone(), remote.rsync.port);
+            let before = places.iter().rev().find(|(other, _)| *other == place);
             if let Some((_, other)) = before {
                 warnings.add(|| shared_remote(child, &watch, other));
             }
-            destinations.push((place, watch.clone()));
-            let position = child.attribute("ip").map(|ip| ip.position()).unwrap_or_default();
-            remotes.push(RemoteSettings { address, rsync, position });
+            places.push((place, watch.clone()));
+            remotes.push(remote);
         }
         let position = element.attribute("watch").map(|watch| watch.position()).unwrap_or_default();
         roots.push(Root { watch, remotes, position });
@@ -191,14 +186,6 @@ fn shared_remote(remote: Element<'_>, root: &Path, other_root: &Path) -> Problem
     ))
 }
 
-/// `watch` of a `localpath`, without its trailing slashes.
-pub(super) fn watched_directory(localpath: Element<'_>) -> Result<PathBuf, Problem> {
-    let path = localpath.required("watch", "the directory to watch")?.absolute_path()?;
-    let bytes = path.as_os_str().as_bytes();
-    let kept = bytes.iter().rposition(|&byte| byte != b'/').map_or(1, |last| last + 1);
-    Ok(OsStr::from_bytes(&bytes[..kept]).into())
-}
-
 fn fail_log(sersync: Element<'_>) -> Result<FailLog, Problem> {
     let element = sersync.child("failLog");
     let path = match element {
@@ -207,27 +194,27 @@ fn fail_log(sersync: Element<'_>) -> Result<FailLog, Problem> {
     };
     let written = element.and_then(|element| element.attribute("timeToExecute"));
     let every = match written {
-        Some(written) => time(&written, Unit::Minutes, 1..=INTERVAL_S_MAX)?,
+        Some(written) => written.time(Unit::Minutes, 1..=INTERVAL_S_MAX)?,
         None => FAIL_LOG_EVERY,
     };
     Ok(FailLog { path, every_s: every.as_secs() })
 }
 
 fn crontab(sersync: Element<'_>) -> Result<Option<CrontabSettings>, Problem> {
-    let Some(crontab) = started(sersync, "crontab")? else { return Ok(None) };
+    let Some(crontab) = sersync.started("crontab")? else { return Ok(None) };
     let timetable = match (crontab.attribute("schedule"), crontab.attribute("at")) {
         (Some(_), Some(at)) => {
             return Err(at.wrong("either schedule or at").hint(Hint::DELETE_ONE));
         }
         (None, Some(at)) => Timetable::At(times_of_day(&at)?),
         (Some(every), None) => {
-            Timetable::Every(time(&every, Unit::Minutes, 1..=INTERVAL_S_MAX)?.as_secs())
+            Timetable::Every(every.time(Unit::Minutes, 1..=INTERVAL_S_MAX)?.as_secs())
         }
         (None, None) => Timetable::Every(CRONTAB_EVERY.as_secs()),
     };
     let pattern =
         |exclude: Element<'_>| Ok(exclude.required("expression", "an rsync pattern")?.bytes());
-    let excludes = match started(crontab, "crontabfilter")? {
+    let excludes = match crontab.started("crontabfilter")? {
         Some(filter) => filter.children_named("exclude").map(pattern).collect::<Result<_, _>>()?,
         None => Vec::new(),
     };
@@ -259,7 +246,7 @@ fn standby(sersync: Element<'_>) -> Result<StandbyMode, Problem> {
         None => Ok(StandbyMode::default()),
         Some(written) if written.value() == "always" => Ok(StandbyMode::Always),
         Some(written) => {
-            Ok(StandbyMode::For(time(&written, Unit::Seconds, 1..=INTERVAL_S_MAX)?.as_secs()))
+            Ok(StandbyMode::For(written.time(Unit::Seconds, 1..=INTERVAL_S_MAX)?.as_secs()))
         }
     }
 }
@@ -281,7 +268,7 @@ fn alert(sersync: Element<'_>) -> Result<Option<AlertSettings>, Problem> {
     let Some(element) = sersync.child("alert") else { return Ok(None) };
     let command = element.required("command", "the command to run")?.bytes();
     let after = match element.attribute("after") {
-        Some(written) => time(&written, Unit::Seconds, 0..=ALERT_AFTER_S_MAX)?,
+        Some(written) => written.time(Unit::Seconds, 0..=ALERT_AFTER_S_MAX)?,
         None => ALERT_AFTER,
     };
     Ok(Some(AlertSettings { command, after_s: after.as_secs() }))
@@ -293,7 +280,7 @@ fn chosen_plugin(
     blocks: &[Plugin],
     roots: &[Root],
 ) -> Result<Option<PluginKind>, Problem> {
-    let Some(element) = started(sersync, "plugin")? else { return Ok(None) };
+    let Some(element) = sersync.started("plugin")? else { return Ok(None) };
     let kind = plugins::kind(element)?;
     let name = kind.name();
     let Some(block) = blocks.iter().find(|block| block.kind() == kind) else {
@@ -337,26 +324,9 @@ fn batch(sersync: Element<'_>) -> Result<Batch, Problem> {
     }
     let interval = element
         .attribute("interval")
-        .map(|written| time(&written, Unit::Seconds, 0..=BATCH_INTERVAL_S_MAX))
+        .map(|written| written.time(Unit::Seconds, 0..=BATCH_INTERVAL_S_MAX))
         .transpose()?;
     let interval_ms = interval
         .map(|interval| u64::try_from(interval.as_millis()).expect("a day of milliseconds fits"));
     Ok(Batch { quiet_ms, delay_ms_max, interval_ms })
-}
-
-/// A time within a range of seconds; `bare` is the unit of a number that has none.
-pub(super) fn time(
-    attribute: &Attribute<'_>,
-    bare: Unit,
-    range_s: RangeInclusive<u64>,
-) -> Result<Duration, Problem> {
-    let (least_s, most_s) = (*range_s.start(), *range_s.end());
-    let range = Duration::from_secs(least_s)..=Duration::from_secs(most_s);
-    units::duration(attribute.value(), bare).filter(|time| range.contains(time)).ok_or_else(|| {
-        let hint = match bare {
-            Unit::Seconds => Hint::SECONDS,
-            Unit::Minutes => Hint::MINUTES,
-        };
-        attribute.wrong(&format!("a time from {least_s} to {most_s} seconds")).hint(hint)
-    })
 }

@@ -1,304 +1,396 @@
-//! How rsync is called: the `rsync` element, and what a `remote` says otherwise.
+//! What can be configured, as types.
 //!
-//! Owns the settings, their checks, and what contradicts what. Every remote gets settings of its own
-//! here, and nobody else has to know which of the two said so. `read` calls it.
+//! Owns the shapes, the defaults, and the names of the plugins. How a file is turned into them is not known
+//! here; everybody outside of this wing reads them.
 
-use super::diagnosis::error::Problem;
-use super::diagnosis::hint::Hint;
-use super::diagnosis::warnings::Warnings;
-use super::read::{started, switch, time};
-use super::units::Unit;
-use super::xml::{Attribute, Element};
-use super::{address, params, words, Rsync};
+use super::diagnosis::error::Error;
+use super::diagnosis::problem::{Position, Problem};
+use std::fmt;
+use std::path::{Path, PathBuf};
 
-/// The longest I/O timeout in seconds: rsync reads it into a C `int`.
-const TIMEOUT_S_MAX: u64 = i32::MAX as u64;
-
-const PARAMS: &str = "rsync options such as -artz";
-const USERS: &str = "the user of the rsync module";
-const PASSWORD_FILE: &str = "a file that holds the password";
-
-/// The attributes of a remote that mean nothing for a directory of this machine.
-const NOT_LOCAL: [&str; 4] = ["port", "users", "passwordfile", "ssh"];
-
-/// `sersync/rsync`: what holds for a remote that says nothing else.
-pub(super) struct Common<'a> {
-    /// Without a password file: whether one is needed depends on the remote.
-    rsync: Rsync,
-    ssh: bool,
-    /// `auth passwordfile`, if `auth` is on. Not looked into unless a remote needs it: the official
-    /// template has one even for ssh.
-    password_file: Option<Attribute<'a>>,
+/// Everything a configuration file says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The file as the user named it; error messages and the banner show it like that.
+    pub file: PathBuf,
+    /// `host hostip port`: where the status page listens.
+    pub status: StatusAddress,
+    /// `debug start`: a line for each inotify event and the full command of every run.
+    pub debug: bool,
+    /// `filter`: what is never synced.
+    pub filter: FilterSettings,
+    /// `inotify`: which events count.
+    pub events: Events,
+    /// `sersync/localpath`, in the order of the file; at least one.
+    pub roots: Vec<Root>,
+    /// `sersync/failLog`.
+    pub fail_log: FailLog,
+    /// `sersync/crontab`, if it is turned on.
+    pub crontab: Option<CrontabSettings>,
+    /// `sersync/plugin name`, if it is turned on: the plugin that runs after each sync.
+    pub plugin: Option<PluginKind>,
+    /// Every `plugin` block of the file.
+    pub plugins: Vec<Plugin>,
+    /// `sersync/batch` (an extension).
+    pub batch: Batch,
+    /// `sersync/standby` (an extension).
+    pub standby: StandbyMode,
+    /// `sersync/safety` (an extension).
+    pub safety: Safety,
+    /// `sersync/alert` (an extension), if there is one.
+    pub alert: Option<AlertSettings>,
+    /// What is odd but no error, in the order of the file: unknown elements and attributes, `-u`.
+    pub warnings: Vec<Problem>,
 }
 
-impl<'a> Common<'a> {
-    pub(super) fn read(
-        sersync: Element<'a>,
-        warnings: &mut Warnings,
-    ) -> Result<Common<'a>, Problem> {
-        let rsync = Rsync { params: vec![b"-artz".to_vec()], ..Rsync::default() };
-        let mut common = Common { rsync, ssh: false, password_file: None };
-        let Some(element) = sersync.child("rsync") else { return Ok(common) };
-        common.ssh = switch(element, "ssh", false)?;
-        let rsync = &mut common.rsync;
-        if let Some(written) = element.child("commonParams") {
-            rsync.params = params(&written.required("params", PARAMS)?, common.ssh, warnings)?;
-        }
-        if let Some(auth) = started(element, "auth")? {
-            rsync.user = Some(user(&auth.required("users", USERS)?)?);
-            common.password_file = match common.ssh {
-                true => auth.attribute("passwordfile"),
-                false => Some(auth.required("passwordfile", PASSWORD_FILE)?),
-            };
-        }
-        if let Some(port) = started(element, "userDefinedPort")? {
-            rsync.port = Some(port.required("port", "a port from 1 to 65535")?.port()?);
-        }
-        if let Some(timeout) = started(element, "timeout")? {
-            let written = timeout.required("time", "a time in seconds")?;
-            let timeout_s = time(&written, Unit::Seconds, 1..=TIMEOUT_S_MAX)?.as_secs();
-            rsync.timeout_s = Some(u32::try_from(timeout_s).expect("TIMEOUT_S_MAX fits into u32"));
-        }
-        Ok(common)
+impl Config {
+    /// A fault of what stands at a place of this file; what to do about it is added with
+    /// [`Error::hint`].
+    pub fn fault(&self, at: Position, text: String) -> Error {
+        Error::new(&self.file, Problem::new(at, text))
     }
 
-    /// The settings of one `remote`, and whether it is reached by ssh.
-    pub(super) fn of(
-        &self,
-        remote: Element<'a>,
-        warnings: &mut Warnings,
-    ) -> Result<(Rsync, bool), Problem> {
-        let ssh = remote.attribute("ssh").map_or(Ok(self.ssh), |ssh| ssh.switch())?;
-        let mut rsync = self.rsync.clone();
-        if remote.attribute("params").is_some() {
-            rsync.params = params(&remote.required("params", PARAMS)?, ssh, warnings)?;
-        } else if ssh != self.ssh {
-            self.judge_again(remote, ssh, warnings);
-        }
-        if remote.attribute("port").is_some() {
-            rsync.port = Some(remote.required("port", "a port from 1 to 65535")?.port()?);
-        }
-        if let Some(written) = remote.attribute("users") {
-            rsync.user = filled(&written).map(user).transpose()?;
-        }
-        let own_file = remote.attribute("passwordfile");
-        // Without a user, the password of all remotes is nobody's.
-        let common_file = self.password_file.as_ref().filter(|_| rsync.user.is_some());
-        let file = own_file.as_ref().or(common_file).and_then(filled);
-        let path = file.map(|file| file.absolute_path());
-        if is_local(remote) {
-            without_effect(remote, &NOT_LOCAL, "with ip=\"local\"", warnings);
-        } else if ssh {
-            without_effect(remote, &["passwordfile"], "over ssh", warnings);
-        } else if let (Some(file), Some(path)) = (file, path) {
-            rsync.password_file = Some(path?);
-            rsync.password_file_position = file.position();
-            if rsync.user.is_none() {
-                warnings.add(|| file.problem(NOBODY));
-            }
-        } else if rsync.user.is_some() && own_file.is_none() {
-            remote.required("passwordfile", PASSWORD_FILE)?;
-        }
-        Ok((rsync, ssh))
+    /// The block that configures a plugin, if the file has one.
+    pub fn plugin_block(&self, kind: PluginKind) -> Option<&Plugin> {
+        self.plugins.iter().find(|plugin| plugin.kind() == kind)
     }
+}
 
-    /// What the shared parameters lose only with this remote's `ssh`.
-    fn judge_again(&self, remote: Element<'_>, ssh: bool, warnings: &mut Warnings) {
-        let known = params::judge(&self.rsync.params, self.ssh).warnings;
-        let here = params::judge(&self.rsync.params, ssh).warnings;
-        for text in here.into_iter().filter(|text| !known.contains(text)) {
-            warnings.add(|| remote.problem(text));
+/// `host hostip="localhost" port="8008"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusAddress {
+    /// A host name or an address.
+    pub host: String,
+    /// A TCP port; 0 for none.
+    pub port: u16,
+}
+
+/// `filter`: regular expressions over paths relative to the root, each of which must match the
+/// whole path.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FilterSettings {
+    /// The expressions of `exclude`, checked to compile; empty if `start` is false. To be matched
+    /// against [`text::decode`] of a path, which treats bytes as the file's own were treated.
+    pub excludes: Vec<String>,
+    /// `hidden="true"` (an extension): files whose name starts with a dot are left out, as sersync
+    /// 2.5.4 always did. Counts whether or not `start` is true.
+    pub hidden: bool,
+}
+
+/// `inotify`: which events count. The defaults are those of the official template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // The names are the elements' own.
+pub struct Events {
+    pub delete: bool,
+    pub create_folder: bool,
+    pub create_file: bool,
+    pub close_write: bool,
+    pub move_from: bool,
+    pub move_to: bool,
+    pub attrib: bool,
+    pub modify: bool,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Events {
+            delete: true,
+            create_folder: true,
+            create_file: false,
+            close_write: true,
+            move_from: true,
+            move_to: true,
+            attrib: false,
+            modify: false,
         }
     }
 }
 
-const NOBODY: &str = "a password file without users: rsync logs in as the user who runs sersync; \
-                      add users=\"...\"";
-
-/// An attribute that is not empty; an empty one turns off what all remotes share.
-fn filled<'w, 'a>(attribute: &'w Attribute<'a>) -> Option<&'w Attribute<'a>> {
-    Some(attribute).filter(|attribute| !attribute.value().trim().is_empty())
+/// `localpath watch`: a directory tree that is watched, and where it is pushed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Root {
+    /// The directory, without trailing slashes (but `/` itself stays).
+    pub watch: PathBuf,
+    /// At least one.
+    pub remotes: Vec<RemoteSettings>,
+    /// Where `watch` stands.
+    pub position: Position,
 }
 
-fn is_local(remote: Element<'_>) -> bool {
-    remote.attribute("ip").is_some_and(|ip| ip.value().trim() == address::LOCAL)
+/// `remote`: where a root is pushed, and how rsync is called for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteSettings {
+    /// Where it is.
+    pub address: Address,
+    /// `sersync/rsync`, but for what the remote says otherwise.
+    pub rsync: Rsync,
+    /// Where `ip` stands.
+    pub position: Position,
 }
 
-fn without_effect(remote: Element<'_>, names: &[&str], when: &str, warnings: &mut Warnings) {
-    for attribute in names.iter().filter_map(|name| remote.attribute(name)) {
-        // What turns something off may stand anywhere.
-        if filled(&attribute).is_some() {
-            let name = attribute.name();
-            warnings.add(|| attribute.problem(format!("{name} has no effect {when}; delete it")));
+/// Where a remote is, from `ip`, `name` and `ssh`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// An rsync daemon: `host::module`, or `host::module/below`.
+    Daemon {
+        /// Host name or address; an IPv6 address without its brackets.
+        host: String,
+        /// The module, with the path below it if one was written.
+        module: Vec<u8>,
+    },
+    /// A directory on a host that is reached by SSH.
+    Ssh {
+        /// Host name or address; an IPv6 address without its brackets.
+        host: String,
+        /// The directory there.
+        path: Vec<u8>,
+    },
+    /// A directory on this machine (`ip="local"`, an extension).
+    Local {
+        /// The directory.
+        path: PathBuf,
+    },
+}
+
+impl Address {
+    /// The host on the other side; none if it is this machine.
+    pub fn host(&self) -> Option<&str> {
+        match self {
+            Address::Daemon { host, .. } | Address::Ssh { host, .. } => Some(host),
+            Address::Local { .. } => None,
         }
     }
 }
 
-fn params(
-    attribute: &Attribute<'_>,
-    ssh: bool,
-    warnings: &mut Warnings,
-) -> Result<Vec<Vec<u8>>, Problem> {
-    attribute.plain_blanks()?;
-    let words = words::split(&attribute.bytes()).map_err(|error| {
-        attribute.wrong(&format!("complete words, found {error}")).hint(Hint::CORRECT)
-    })?;
-    let judgement = params::judge(&words, ssh);
-    if let Some(why) = judgement.refused {
-        let expected = format!("rsync options for a sync: {why}");
-        return Err(attribute.wrong(&expected).hint(Hint::LEAVE_OUT));
-    }
-    for text in judgement.warnings {
-        warnings.add(|| attribute.problem(text));
-    }
-    Ok(words)
+/// How rsync is called for a remote: what `sersync/rsync` says, or the remote itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rsync {
+    /// `params`, split as a shell splits words; never empty words from blanks.
+    pub params: Vec<Vec<u8>>,
+    /// `users`, if `auth` is on or the remote has its own.
+    pub user: Option<String>,
+    /// `passwordfile`, for an rsync daemon: a remote shell refuses it.
+    pub password_file: Option<PathBuf>,
+    /// Where `passwordfile` stands, if there is one.
+    pub password_file_position: Position,
+    /// The port of the rsync daemon, or of SSH.
+    pub port: Option<u16>,
+    /// `timeout time` in seconds, if it is on.
+    pub timeout_s: Option<u32>,
 }
 
-fn user(attribute: &Attribute<'_>) -> Result<String, Problem> {
-    let user = attribute.text()?;
-    let plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '@' | ':' | '/');
-    if user.starts_with('-') || !user.chars().all(plain) {
-        return Err(attribute.wrong("one user name").hint(Hint::PLAIN_USER));
-    }
-    Ok(user)
+/// `failLog path timeToExecute`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailLog {
+    /// The script that is owed, as written: a relative path counts from the directory in which the
+    /// program was started, as it did for sersync.
+    pub path: PathBuf,
+    /// How often it is worked off, in seconds; a number without a unit in the file is minutes.
+    pub every_s: u64,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::super::diagnosis::source::Source;
-    use super::super::{read, Address, Config};
-    use super::*;
-    use std::path::Path;
+/// `crontab`: full syncs that nothing but time asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CrontabSettings {
+    /// When.
+    pub timetable: Timetable,
+    /// `crontabfilter exclude`: rsync patterns; empty if `crontabfilter start` is false.
+    pub excludes: Vec<Vec<u8>>,
+}
 
-    const AUTH: &str = "<auth start='true' users='u' passwordfile='/p'/>";
-    const PORT: &str = "<userDefinedPort start='true' port='874'/>";
-    const SSH: &str = "<ssh start='true'/>";
+/// When the scheduled full syncs are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Timetable {
+    /// `crontab schedule`: on an interval in seconds; a number without a unit in the file is minutes.
+    Every(u64),
+    /// `crontab at` (an extension): at these times of every day, of the local clock; at least one,
+    /// sorted, none twice.
+    At(Vec<TimeOfDay>),
+}
 
-    fn config(rsync: &str, remote: &str) -> Result<Config, Problem> {
-        let text = format!(
-            "<head><sersync><localpath watch='/data'>\n<remote ip='h' name='m' {remote}/>\
-             </localpath>\n<rsync>{rsync}</rsync></sersync></head>"
-        );
-        read::config(Path::new("c.xml"), &Source::new(text.as_bytes()).unwrap())
+/// A time of day to the minute, as a clock on the wall shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TimeOfDay {
+    /// 0 to 23.
+    pub hour: u8,
+    /// 0 to 59.
+    pub minute: u8,
+}
+
+impl fmt::Display for TimeOfDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:02}:{:02}", self.hour, self.minute)
+    }
+}
+
+/// `standby start seconds` (an extension): whether the next rsync of a remote is started ahead of time,
+/// and waits for its list; a change then arrives without the time that connecting takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StandbyMode {
+    /// There is none.
+    Off,
+    /// After the last change one waits for so many seconds.
+    For(u64),
+    /// Once a remote has had a change, there always is one.
+    Always,
+}
+
+impl Default for StandbyMode {
+    fn default() -> Self {
+        StandbyMode::For(60)
+    }
+}
+
+/// `safety` (an extension): what to do where a mistake and a wish look the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Safety {
+    /// `emptyRoot`.
+    pub empty_root: EmptyRoot,
+}
+
+/// What to do with a root that is empty at start, while a full sync would delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EmptyRoot {
+    /// `halt`: take it for a disk that is not mounted, and wait until something is in it.
+    #[default]
+    Halt,
+    /// `sync`: it is meant to be empty, and the remote is emptied too.
+    Sync,
+}
+
+/// `alert command after` (an extension): what tells the user that something is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertSettings {
+    /// A shell command, as it was written.
+    pub command: Vec<u8>,
+    /// How long a remote has to be down before it is told of, in seconds.
+    pub after_s: u64,
+}
+
+/// `batch quietMs maxDelayMs interval` (an extension): when changes leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// A batch leaves after this long without another change.
+    pub quiet_ms: u64,
+    /// A batch leaves at the latest this long after its first change.
+    pub delay_ms_max: u64,
+    /// The least time between the starts of two batches of one remote; without one, the engine's own
+    /// pace.
+    pub interval_ms: Option<u64>,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Batch { quiet_ms: 2, delay_ms_max: 100, interval_ms: None }
+    }
+}
+
+/// The four plugins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // The names are the configuration's own.
+pub enum PluginKind {
+    Command,
+    Socket,
+    Http,
+    RefreshCdn,
+}
+
+impl PluginKind {
+    /// Every plugin with its name in the configuration and on the command line.
+    pub const NAMES: [(&'static str, PluginKind); 4] = [
+        ("refreshCDN", PluginKind::RefreshCdn),
+        ("socket", PluginKind::Socket),
+        ("http", PluginKind::Http),
+        ("command", PluginKind::Command),
+    ];
+
+    /// The plugin of that name, written as in the configuration.
+    pub fn from_name(name: &str) -> Option<PluginKind> {
+        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
     }
 
-    /// `user@ (file) :port params`, with `ssh` in front.
-    fn said(rsync: &str, remote: &str) -> (String, Vec<String>) {
-        let config = config(rsync, remote).unwrap_or_else(|problem| panic!("{remote}: {problem}"));
-        let to = &config.roots[0].remotes[0];
-        let rsync = &to.rsync;
-        let ssh = match to.address {
-            Address::Ssh { .. } => "ssh ",
-            Address::Local { .. } => "local ",
-            Address::Daemon { .. } => "",
-        };
-        let file = rsync.password_file.as_deref().map(|file| format!("({})", file.display()));
-        let port = rsync.port.map(|port| format!(":{port}"));
-        let user = rsync.user.as_ref().map(|user| format!("{user}@"));
-        let words = rsync.params.join(&b' ');
-        let said = [user, file, port].into_iter().flatten().collect::<String>();
-        let warnings = config.warnings.iter().map(Problem::to_string).collect();
-        (format!("{ssh}{said} {}", String::from_utf8(words).unwrap()), warnings)
+    /// How the configuration calls the plugin.
+    pub fn name(self) -> &'static str {
+        match self {
+            PluginKind::Command => "command",
+            PluginKind::Socket => "socket",
+            PluginKind::Http => "http",
+            PluginKind::RefreshCdn => "refreshCDN",
+        }
     }
+}
 
-    #[test]
-    fn a_remote_says_otherwise() {
-        let all = format!("{AUTH}{PORT}<commonParams params='-a'/>");
-        let cases = [
-            ("", "", " -artz"),
-            (&all, "", "u@(/p):874 -a"),
-            (&all, "port='8730'", "u@(/p):8730 -a"),
-            (&all, "users='v'", "v@(/p):874 -a"),
-            (&all, "passwordfile='/q'", "u@(/q):874 -a"),
-            (&all, "users='v' passwordfile='/q' port='1'", "v@(/q):1 -a"),
-            (&all, "users='' passwordfile=''", ":874 -a"),
-            (&all, "users=''", ":874 -a"),
-            (&all, "passwordfile=''", "u@:874 -a"),
-            (&all, "params='-artz --bwlimit=500'", "u@(/p):874 -artz --bwlimit=500"),
-            (&all, "ssh='true'", "ssh u@:874 -a"),
-            (&all, "ssh='true' users='' port='22'", "ssh :22 -a"),
-            (&all, "ssh='true' passwordfile=''", "ssh u@:874 -a"),
-            (&all, "ssh='false'", "u@(/p):874 -a"),
-            ("", "users='v' passwordfile='/q'", "v@(/q) -artz"),
-            (&format!("{AUTH}{SSH}"), "", "ssh u@ -artz"),
-            (&format!("{AUTH}{SSH}"), "ssh='false'", "u@(/p) -artz"),
-            (SSH, "ssh='false' users='v' passwordfile='/q'", "v@(/q) -artz"),
-            // What is not needed is not looked into.
-            (
-                "<auth start='true' users='u' passwordfile='p'/><ssh start='true'/>",
-                "",
-                "ssh u@ -artz",
-            ),
-        ];
-        for (rsync, remote, expected) in cases {
-            assert_eq!(said(rsync, remote), (expected.into(), vec![]), "{rsync} {remote}");
+impl Plugin {
+    /// Which plugin this block configures.
+    pub fn kind(&self) -> PluginKind {
+        match self {
+            Plugin::Command { .. } => PluginKind::Command,
+            Plugin::Socket { .. } => PluginKind::Socket,
+            Plugin::Http { .. } => PluginKind::Http,
+            Plugin::RefreshCdn { .. } => PluginKind::RefreshCdn,
         }
     }
 
-    #[test]
-    fn what_contradicts_itself_earns_a_warning() {
-        let shell = "<commonParams params=\"-a -e ssh\"/>";
-        let cases = [
-            ("", "ssh='true' passwordfile='/q'", "2:36: passwordfile has no effect over ssh; del"),
-            ("", "passwordfile='/q'", "2:25: a password file without users: rsync logs in as the"),
-            (AUTH, "users='' passwordfile='/q'", "2:34: a password file without users"),
-            ("", "params='-artuz'", "2:25: -u: a file that is replaced"),
-            ("", "params='-a -e ssh'", "2:25: -e: with ssh off it still forces a remote shell"),
-            (
-                &format!("{SSH}{shell}{AUTH}"),
-                "ssh='false'",
-                "2:1: -e: with ssh off it still forces a remote shell",
-            ),
-        ];
-        for (rsync, remote, expected) in cases {
-            let (_, warnings) = said(rsync, remote);
-            assert_eq!(warnings.len(), 1, "{rsync} {remote}: {warnings:?}");
-            assert!(warnings[0].starts_with(expected), "{rsync} {remote}: {warnings:?}");
+    /// The tree that the plugin watches when it runs alone; `command` has none of its own.
+    pub fn watch(&self) -> Option<&Path> {
+        match self {
+            Plugin::Command { .. } => None,
+            Plugin::Socket { watch, .. }
+            | Plugin::Http { watch, .. }
+            | Plugin::RefreshCdn { watch, .. } => Some(watch),
         }
     }
+}
 
-    #[test]
-    fn a_directory_of_this_machine_needs_no_way_there() {
-        let text = "<head><sersync><localpath watch='/data'><remote ip='local' name='/x' port='1' \
-                    users='u' passwordfile='/p' ssh='true' params='-a'/></localpath></sersync></head>";
-        let config = read::config(Path::new(""), &Source::new(text.as_bytes()).unwrap()).unwrap();
-        let warnings: Vec<_> = config.warnings.iter().map(|warning| &warning.text).collect();
-        let words = ["port", "users", "passwordfile", "ssh"];
-        let expected =
-            words.map(|name| format!("{name} has no effect with ip=\"local\"; delete it"));
-        assert_eq!(warnings, expected.iter().collect::<Vec<_>>());
-        assert_eq!(config.roots[0].remotes[0].rsync.password_file, None);
-    }
-
-    #[test]
-    fn a_wrong_setting_of_a_remote_is_an_error_with_its_place() {
-        let relative = "<auth start='true' users='u' passwordfile='p'/><ssh start='true'/>";
-        let cases = [
-            (
-                "",
-                "port='0'",
-                "2:25: found port=\"0\" in <remote>, expected a port from 1 to 65535;",
-            ),
-            ("", "port=''", "2:25: found port=\"\" in <remote>, expected a port"),
-            (
-                "",
-                "ssh='yes'",
-                "2:25: found ssh=\"yes\" in <remote>, expected \"true\" or \"false\"",
-            ),
-            ("", "users='a b'", "2:25: found users=\"a b\" in <remote>, expected one user name;"),
-            ("", "users='a'", "2:1: found no passwordfile=\"...\" in <remote>, expected a file"),
-            ("", "passwordfile='q'", "2:25: found passwordfile=\"q\" in <remote>, expected an abs"),
-            ("", "params=''", "2:25: found params=\"\" in <remote>, expected rsync options"),
-            (
-                "",
-                "params='-0'",
-                "2:25: found params=\"-0\" in <remote>, expected rsync options for a sync: -0 cann",
-            ),
-            (relative, "ssh='false'", "3:37: found passwordfile=\"p\" in <auth>, expected an abs"),
-        ];
-        for (rsync, remote, expected) in cases {
-            let problem = config(rsync, remote).unwrap_err().to_string();
-            assert!(problem.starts_with(expected), "{remote}: {problem}");
-        }
-    }
+/// A `plugin name=...` block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plugin {
+    /// `param prefix suffix ignoreError`, `filter`/`include`.
+    Command {
+        /// What stands before the path in the shell command; bytes, since it may hold paths.
+        prefix: Vec<u8>,
+        /// What stands behind the path in the shell command.
+        suffix: Vec<u8>,
+        /// Output and exit code do not matter.
+        ignore_error: bool,
+        /// Whole-path expressions that select files; empty: all.
+        includes: Vec<String>,
+    },
+    /// `localpath watch`, `deshost ip port`.
+    Socket {
+        /// The plugin's own root.
+        watch: PathBuf,
+        /// Where each path is sent.
+        host: String,
+        /// The port there.
+        port: u16,
+    },
+    /// `localpath watch`, `deshost url port`.
+    Http {
+        /// The plugin's own root.
+        watch: PathBuf,
+        /// The host that `url` names.
+        host: String,
+        /// The port of `url`, or else `deshost port`.
+        port: u16,
+        /// The path of `url`; begins with a slash.
+        path: String,
+    },
+    /// `localpath watch`, `cdninfo`, `sendurl`, `regexurl`.
+    RefreshCdn {
+        /// The plugin's own root.
+        watch: PathBuf,
+        /// `cdninfo domainname`.
+        domain: String,
+        /// `cdninfo port`.
+        port: u16,
+        /// `cdninfo username`.
+        user: String,
+        /// `cdninfo passwd`.
+        password: String,
+        /// `sendurl base`.
+        base: String,
+        /// `regexurl match`, if `regex` is true.
+        pattern: Option<String>,
+    },
 }

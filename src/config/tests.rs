@@ -3,6 +3,7 @@
 mod wrong;
 
 use super::*;
+use std::path::Path;
 
 /// The template that sersync 2.5.4 came with, as its guides print it.
 const TEMPLATE: &str = include_str!("template.xml");
@@ -390,6 +391,6 @@ fn an_alert_has_a_command_and_a_time() {
         ("<alert command='x' after='90000'/>", "found after=\"90000\""),
     ] {
         let error = parse(with(written).as_bytes()).unwrap_err();
-        assert!(error.text.starts_with(expected), "{error}");
+        assert!(error.problem.text.starts_with(expected), "{error}");
     }
 }

@@ -3,7 +3,7 @@
 //! Owns how a time is written. Which unit a bare number has, and which times make sense, is the
 //! caller's (`read`'s) business: `failLog` and `crontab` count in minutes, `timeout` in seconds.
 
-use super::TimeOfDay;
+use super::settings::TimeOfDay;
 use std::time::Duration;
 
 /// The unit of a number that has none written.

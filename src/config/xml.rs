@@ -4,21 +4,20 @@
 //! and how a complaint about it reads. Knows nothing of what any of them means: that is `read`.
 
 use super::diagnosis::damage;
-use super::diagnosis::error::Problem;
+use super::diagnosis::edit::Edit;
 use super::diagnosis::hint::Hint;
-use super::diagnosis::repair::Edit;
-use super::schema;
-use super::terminal::harmless;
+use super::diagnosis::problem::{Position, Problem};
+use super::diagnosis::shown::shown;
+use super::expression;
+use super::spelling::nearest_index;
 use super::text::Encoding;
-use super::Position;
+use super::units::{self, Unit};
 use roxmltree::{Document, Node};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::ops::RangeInclusive;
-use std::os::unix::ffi::OsStringExt;
-use std::path::{Path, PathBuf};
-
-/// Messages show at most this many characters of a value: enough to recognise it.
-const SHOWN_CHARS_MAX: usize = 80;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+use std::time::Duration;
 
 /// The two values of a switch.
 const SWITCHES: [&str; 2] = ["true", "false"];
@@ -31,30 +30,6 @@ pub(super) fn parse(source: &str) -> Result<Document<'_>, Problem> {
     // Without a DTD there are no entities but XML's own five, so nothing can be read from
     // elsewhere and nothing can grow.
     Document::parse(source).map_err(|error| damage::explain(source, &error))
-}
-
-/// The place in `source` at a byte offset, with a complaint about it.
-pub(super) fn problem_at(source: &str, offset: usize, text: impl Into<String>) -> Problem {
-    let before = &source[..offset];
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let counted = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
-    let line = counted(before.matches('\n').count());
-    Problem::new(line, counted(before[line_start..].chars().count()), text)
-}
-
-/// A value as a message shows it: shortened, and harmless to a terminal.
-pub(super) fn shown(value: &str) -> String {
-    let start: String = value.chars().take(SHOWN_CHARS_MAX).collect();
-    let mut shown = harmless(&start);
-    if value.chars().nth(SHOWN_CHARS_MAX).is_some() {
-        shown.push_str("...");
-    }
-    shown
-}
-
-/// A path as a message shows it.
-pub(super) fn shown_path(path: &Path) -> String {
-    shown(&path.to_string_lossy())
 }
 
 /// An element with its attributes.
@@ -81,7 +56,7 @@ impl<'a> Element<'a> {
 
     /// A complaint about what is at an offset of the file.
     pub(super) fn problem_at(self, offset: usize, text: impl Into<String>) -> Problem {
-        problem_at(self.node.document().input_text(), offset, text)
+        Problem::at(self.node.document().input_text(), offset, text)
     }
 
     pub(super) fn children(self) -> impl Iterator<Item = Element<'a>> {
@@ -104,7 +79,7 @@ impl<'a> Element<'a> {
             let others: Vec<_> = self.children().collect();
             let names: Vec<_> = others.iter().map(|child| child.name()).collect();
             let parent = self.name();
-            match schema::nearest_index(name, &names) {
+            match nearest_index(name, &names) {
                 Some(index) => {
                     let text = format!("found <{}> in <{parent}>, expected <{name}>", names[index]);
                     others[index].problem(text).hint(Hint::CORRECT_NAME)
@@ -140,7 +115,7 @@ impl<'a> Element<'a> {
         let others: Vec<_> = self.attributes().collect();
         let names: Vec<_> = others.iter().map(|attribute| attribute.name()).collect();
         let element = self.name();
-        match schema::nearest_index(name, &names) {
+        match nearest_index(name, &names) {
             Some(index) => {
                 let text =
                     format!("found {}=... in <{element}>, expected {name}=...", names[index]);
@@ -158,6 +133,26 @@ impl<'a> Element<'a> {
     /// The attribute `start`, which must be there.
     pub(super) fn start(self) -> Result<bool, Problem> {
         self.required("start", "\"true\" or \"false\"")?.switch()
+    }
+
+    /// Whether the child of that name is turned on; without the child, the default.
+    pub(super) fn switch(self, name: &str, default: bool) -> Result<bool, Problem> {
+        self.child(name).map_or(Ok(default), |child| child.start())
+    }
+
+    /// A child that is there and turned on.
+    pub(super) fn started(self, name: &str) -> Result<Option<Element<'a>>, Problem> {
+        match self.child(name) {
+            Some(child) if child.start()? => Ok(Some(child)),
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// The expressions of all children of one name, each of which compiles.
+    pub(super) fn expressions(self, name: &'static str) -> Result<Vec<String>, Problem> {
+        self.children_named(name)
+            .map(|child| child.required("expression", "a regular expression")?.expression())
+            .collect()
     }
 
     /// Text between the child elements, which means nothing here, with its offset.
@@ -195,8 +190,7 @@ impl<'a> Attribute<'a> {
 
     /// Where it stands.
     pub(super) fn position(&self) -> Position {
-        let problem = self.problem("");
-        Position { line: problem.line, column: problem.column }
+        self.problem("").position
     }
 
     /// The complaint that the value is not what was expected.
@@ -252,6 +246,14 @@ impl<'a> Attribute<'a> {
         }
     }
 
+    /// The value as a directory, without slashes at its end.
+    pub(super) fn directory(&self) -> Result<PathBuf, Problem> {
+        let path = self.absolute_path()?;
+        let bytes = path.as_os_str().as_bytes();
+        let kept = bytes.iter().rposition(|&byte| byte != b'/').map_or(1, |last| last + 1);
+        Ok(OsStr::from_bytes(&bytes[..kept]).into())
+    }
+
     /// The value as characters that somebody else (a host, a daemon) has to understand; so a file
     /// that is not UTF-8 may only have ASCII here.
     pub(super) fn text(&self) -> Result<String, Problem> {
@@ -272,7 +274,7 @@ impl<'a> Attribute<'a> {
             Ok(false)
         } else {
             let problem = self.wrong("\"true\" or \"false\"").hint(Hint::TRUE_OR_FALSE);
-            Err(match schema::nearest_index(value, &SWITCHES) {
+            Err(match nearest_index(value, &SWITCHES) {
                 Some(index) => problem.edit(self.replaced_by(SWITCHES[index])),
                 None => problem,
             })
@@ -285,6 +287,34 @@ impl<'a> Attribute<'a> {
             let (least, most) = (range.start(), range.end());
             self.wrong(&format!("{meaning} from {least} to {most}")).hint(Hint::WHOLE_NUMBER)
         })
+    }
+
+    /// A time within a range of seconds; `bare` is the unit of a number that has none.
+    pub(super) fn time(
+        &self,
+        bare: Unit,
+        range_s: RangeInclusive<u64>,
+    ) -> Result<Duration, Problem> {
+        let (least_s, most_s) = (*range_s.start(), *range_s.end());
+        let range = Duration::from_secs(least_s)..=Duration::from_secs(most_s);
+        units::duration(self.value(), bare).filter(|time| range.contains(time)).ok_or_else(|| {
+            let hint = match bare {
+                Unit::Seconds => Hint::SECONDS,
+                Unit::Minutes => Hint::MINUTES,
+            };
+            self.wrong(&format!("a time from {least_s} to {most_s} seconds")).hint(hint)
+        })
+    }
+
+    /// The text of a regular expression that is known to compile.
+    pub(super) fn expression(&self) -> Result<String, Problem> {
+        match expression::compile(self.value()) {
+            Ok(_) => Ok(self.value().to_owned()),
+            Err(why) => {
+                let problem = self.wrong(&format!("a regular expression: {why}"));
+                Err(problem.hint(expression::hint(&why)))
+            }
+        }
     }
 
     /// A port, or 0 for none.
@@ -303,13 +333,8 @@ impl<'a> Attribute<'a> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn places_are_counted_from_one_and_in_characters() {
-        let source = "ab\n数据<x>\n";
-        for (offset, place) in [(0, (1, 1)), (2, (1, 3)), (3, (2, 1)), (9, (2, 3)), (13, (3, 1))] {
-            let problem = problem_at(source, offset, "");
-            assert_eq!((problem.line, problem.column), place, "{offset}");
-        }
+    fn place(problem: &Problem) -> (u32, u32) {
+        (problem.position.line, problem.position.column)
     }
 
     #[test]
@@ -337,7 +362,7 @@ mod tests {
         let document = parse(&source).unwrap();
         let ssh = Element::root(&document, Encoding::Utf8).child("ssh").unwrap();
         let problem = ssh.start().unwrap_err();
-        assert_eq!((problem.line, problem.column), (2, 8));
+        assert_eq!(place(&problem), (2, 8));
         let start = format!("found start=\"{}...\" in <ssh>, expected", "x".repeat(80));
         assert!(problem.text.starts_with(&start), "{problem}");
     }
@@ -347,10 +372,10 @@ mod tests {
         let document = parse("<localpath wacth='/x'><remtoe/></localpath>").unwrap();
         let element = Element::root(&document, Encoding::Utf8);
         let attribute = element.required("watch", "a directory").err().unwrap();
-        assert_eq!((attribute.line, attribute.column), (1, 12));
+        assert_eq!(place(&attribute), (1, 12));
         assert!(attribute.text.contains("wacth=") && attribute.text.contains("watch="));
         let child = element.required_child("remote", "").unwrap_err();
-        assert_eq!((child.line, child.column), (1, 23));
+        assert_eq!(place(&child), (1, 23));
         assert!(child.text.contains("<remtoe>") && child.text.contains("<remote>"));
     }
 

@@ -237,8 +237,7 @@ pub fn say_intervals(config: &Config) {
 /// Says what is odd in a configuration, and goes on.
 pub fn warn(config: &Config) {
     for warning in &config.warnings {
-        let (file, line, column) = (config.file.display(), warning.line, warning.column);
-        log::warn!("{file}:{line}:{column}: {}", warning.text);
+        log::warn!("{}: {}", warning.position.in_file(&config.file), warning.text);
     }
 }
 

@@ -10,16 +10,16 @@ mod look_alike;
 #[cfg(test)]
 mod tests;
 
-use super::error::Problem;
+use super::edit::Edit;
 use super::hint::Hint;
-use super::repair::Edit;
+use super::problem::{Position, Problem};
+use super::shown::shown;
 use crate::config::schema;
-use crate::config::xml::{problem_at, shown};
 use look_alike::Plain;
 use roxmltree::Error;
 
 /// Explains why `source` did not parse: the known damage if there is any, else the parser's error.
-pub(in crate::config) fn explain(source: &str, error: &Error) -> Problem {
+pub fn explain(source: &str, error: &Error) -> Problem {
     scan(source).err().unwrap_or_else(|| from_parser(source, error))
 }
 
@@ -78,7 +78,7 @@ impl<'a> Scan<'a> {
     }
 
     fn problem(&self, at: usize, text: impl Into<String>) -> Problem {
-        problem_at(self.source, at, text)
+        Problem::at(self.source, at, text)
     }
 
     /// Moves behind the next `end`, or to the end of the file, and gives what was passed.
@@ -332,7 +332,7 @@ fn from_parser(source: &str, error: &Error) -> Problem {
     let pos = error.pos();
     let (text, hint) = if let Error::DtdDetected = error {
         let at = source.find("<!DOCTYPE").unwrap_or_default();
-        return problem_at(source, at, "found a <!DOCTYPE>, expected none").hint(Hint::DELETE);
+        return Problem::at(source, at, "found a <!DOCTYPE>, expected none").hint(Hint::DELETE);
     } else if let Error::NoRootNode = error {
         ("found no element, expected <head>".into(), Hint::TEMPLATE)
     } else if let Error::DuplicatedAttribute(name, _) = error {
@@ -344,5 +344,5 @@ fn from_parser(source: &str, error: &Error) -> Problem {
         let text = error.to_string().replace(&format!(" at {pos}"), "");
         (format!("this is not XML: {text}"), Hint::CORRECT)
     };
-    Problem::new(pos.row, pos.col, text).hint(hint)
+    Problem::new(Position { line: pos.row, column: pos.col }, text).hint(hint)
 }

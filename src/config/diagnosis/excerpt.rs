@@ -3,8 +3,7 @@
 //! What is long is cut around the place. Each character keeps its columns, so that the mark stands where
 //! it should, and one that would move the cursor becomes a question mark. Pure, and knows nothing of what is wrong with the line.
 
-use super::error::Problem;
-use super::repair::{line_of, mended_line};
+use super::problem::Position;
 use super::source::Source;
 use crate::config::language::Language;
 use crate::config::terminal::{is_harmful, width_of};
@@ -23,31 +22,30 @@ const CUT: &str = "...";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excerpt {
     /// The line, without its end.
-    pub line: String,
+    line: String,
     /// The place in it, in characters from 0.
-    pub at: usize,
+    at: usize,
     /// The line as it should be, where that is known; empty if it should not be there.
-    pub mended: Option<String>,
+    pub(super) mended: Option<String>,
     /// The characters stand for bytes of some unknown encoding, and only ASCII can be shown.
     ascii: bool,
 }
 
 impl Excerpt {
-    /// The line of a complaint about a place.
-    pub(in crate::config) fn of(source: &Source, problem: &Problem) -> Option<Excerpt> {
-        let line = line_of(&source.text, problem.line)?;
+    /// The line of a place, if the file has it. `mended` is how it should be, where that is known.
+    pub fn of(source: &Source, position: Position, mended: Option<String>) -> Option<Excerpt> {
         Some(Excerpt {
-            line: line.to_owned(),
-            at: usize::try_from(problem.column).ok()?.checked_sub(1)?,
-            mended: mended_line(source, problem),
+            line: source.line(position.line)?.to_owned(),
+            at: usize::try_from(position.column).ok()?.checked_sub(1)?,
+            mended,
             ascii: source.encoding == Encoding::Bytes,
         })
     }
 
-    /// The lines that are shown, each with a newline in front.
+    /// The lines that are shown, without a newline at the end.
     pub fn told(&self, language: Language) -> String {
         let (line, mark) = self.window(&self.line, LINE_COLUMNS_MAX);
-        let mut told = format!("\n{INDENT}{line}\n{INDENT}{}^", " ".repeat(mark));
+        let mut told = format!("{INDENT}{line}\n{INDENT}{}^", " ".repeat(mark));
         let label = match language {
             Language::English => "write: ",
             Language::Chinese => "应写成：",
@@ -117,9 +115,9 @@ mod tests {
     fn marked(line: &str, at: usize) -> (usize, char) {
         let told = told(line, at);
         let lines: Vec<&str> = told.lines().collect();
-        let mark = lines[2].find('^').unwrap();
+        let mark = lines[1].find('^').unwrap();
         let mut column = 0;
-        let under = lines[1].chars().find(|&c| {
+        let under = lines[0].chars().find(|&c| {
             let here = column == mark;
             column += width_of(c);
             here
@@ -155,14 +153,14 @@ mod tests {
             }
         }
         let shown = told(&"a".repeat(100), 0);
-        assert_eq!(shown, format!("\n    {}...\n    ^", "a".repeat(70)));
+        assert_eq!(shown, format!("    {}...\n    ^", "a".repeat(70)));
     }
 
     #[test]
     fn nothing_in_a_line_moves_the_cursor() {
         let line = "a\u{1b}[2Jb\u{9b}c\rd\u{202e}e\u{200b}f\u{7f}";
         let shown = told(line, 0);
-        assert_eq!(shown.lines().nth(1), Some("    a?[2Jb?c?d?e?f?"));
+        assert_eq!(shown.lines().next(), Some("    a?[2Jb?c?d?e?f?"));
     }
 
     #[test]
@@ -170,7 +168,7 @@ mod tests {
         let line = "<!-- \u{ca}\u{fd} --><x".to_string();
         let mended = Some("<!-- \u{ca}\u{fd} --><x/>".to_string());
         let excerpt = Excerpt { at: 11, line, mended, ascii: true };
-        assert_eq!(excerpt.told(Language::English), "\n    <!-- ?? --><x\n               ^");
+        assert_eq!(excerpt.told(Language::English), "    <!-- ?? --><x\n               ^");
     }
 
     #[test]
@@ -182,9 +180,9 @@ mod tests {
             ascii: false,
         };
         let english = mended("  <ssh start").told(Language::English);
-        assert_eq!(english, "\n    <sshstart\n    ^\n    write: <ssh start");
+        assert_eq!(english, "    <sshstart\n    ^\n    write: <ssh start");
         let chinese = mended("  <ssh start").told(Language::Chinese);
-        assert_eq!(chinese, "\n    <sshstart\n    ^\n    应写成：<ssh start");
-        assert_eq!(mended("  ").told(Language::English), "\n    <sshstart\n    ^");
+        assert_eq!(chinese, "    <sshstart\n    ^\n    应写成：<ssh start");
+        assert_eq!(mended("  ").told(Language::English), "    <sshstart\n    ^");
     }
 }

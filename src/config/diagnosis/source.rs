@@ -3,10 +3,13 @@
 //! Owns what is no XML text at all, and what says how the characters are encoded: a byte order mark
 //! and the XML declaration, whose claim is wrong more often than right. `Config::parse` begins here.
 
-use super::error::Problem;
 use super::hint::Hint;
+use super::problem::Problem;
 use crate::config::text::{self, Encoding};
-use crate::config::FILE_BYTES_MAX;
+
+/// The largest configuration file that is read, in bytes. The official template has 3 KB; a file
+/// beyond this is something else that was named by mistake.
+pub const FILE_BYTES_MAX: usize = 1024 * 1024;
 
 const MARK_UTF8: &[u8] = b"\xef\xbb\xbf";
 /// How a file in UTF-16 begins: with its byte order mark, or with a `<` of two bytes.
@@ -14,7 +17,7 @@ const STARTS_UTF16: [&[u8]; 4] = [b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<"];
 
 /// The characters of a configuration file.
 #[derive(Debug)]
-pub(in crate::config) struct Source {
+pub struct Source {
     /// Everything that was written, without a byte order mark.
     pub text: String,
     /// How the characters stand for bytes.
@@ -22,7 +25,7 @@ pub(in crate::config) struct Source {
 }
 
 impl Source {
-    pub(in crate::config) fn new(bytes: &[u8]) -> Result<Source, Problem> {
+    pub fn new(bytes: &[u8]) -> Result<Source, Problem> {
         if bytes.len() > FILE_BYTES_MAX {
             let text = format!("found more than {FILE_BYTES_MAX} bytes, expected a configuration");
             return Err(Problem::whole_file(text).hint(Hint::NAME_FILE));
@@ -66,9 +69,15 @@ impl Source {
         }
     }
 
+    /// A line by its number from 1, without its end.
+    pub fn line(&self, number: u32) -> Option<&str> {
+        let index = usize::try_from(number).ok()?.checked_sub(1)?;
+        self.text.split('\n').nth(index).map(|line| line.strip_suffix('\r').unwrap_or(line))
+    }
+
     /// The text for the parser: with blanks in place of the declaration, so that byte offsets stay
     /// what they were.
-    pub(in crate::config) fn undeclared(&self) -> String {
+    pub fn undeclared(&self) -> String {
         let text = self.text.as_str();
         let start = text.len() - text.trim_start().len();
         let declaration = text[start..]
@@ -111,7 +120,7 @@ mod tests {
         ];
         for (bytes, expected) in cases {
             let problem = Source::new(bytes).map(|source| source.text).unwrap_err();
-            assert_eq!(problem.line, 0);
+            assert_eq!(problem.position.line, 0);
             assert!(problem.to_string().starts_with(expected), "{bytes:?}: {problem}");
         }
         let large = Source::new(&vec![b'<'; FILE_BYTES_MAX + 1]).err().unwrap();

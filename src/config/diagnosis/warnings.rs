@@ -3,19 +3,19 @@
 //! Owns how many warnings are kept, and their order. `schema` and `read` add to them; what deserves
 //! a warning is theirs to know.
 
-use crate::config::Problem;
+use super::problem::Problem;
 
 /// At most this many warnings are kept; the one behind them says that there are more.
-pub(in crate::config) const WARNINGS_MAX: usize = 50;
+pub const WARNINGS_MAX: usize = 50;
 
 /// The warnings of one file.
 #[derive(Debug, Default)]
-pub(in crate::config) struct Warnings(Vec<Problem>);
+pub struct Warnings(Vec<Problem>);
 
 impl Warnings {
     /// Adds a warning while there is room. It is only made if it is kept: finding the place of
     /// each means counting lines, which for a file full of nonsense would take for ever.
-    pub(in crate::config) fn add(&mut self, warning: impl FnOnce() -> Problem) {
+    pub fn add(&mut self, warning: impl FnOnce() -> Problem) {
         if self.0.len() < WARNINGS_MAX {
             self.0.push(warning());
         } else if self.0.len() == WARNINGS_MAX {
@@ -25,18 +25,19 @@ impl Warnings {
     }
 
     /// Sorted by place, since people read them beside the file; what has no place comes last.
-    pub(in crate::config) fn in_file_order(mut self) -> Vec<Problem> {
-        self.0.sort_by_key(|warning| (warning.line == 0, warning.line, warning.column));
+    pub fn in_file_order(mut self) -> Vec<Problem> {
+        self.0.sort_by_key(|Problem { position: at, .. }| (at.line == 0, at.line, at.column));
         self.0
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::problem::Position;
     use super::*;
 
     fn warning(line: u32, column: u32) -> Problem {
-        Problem::new(line, column, "")
+        Problem::new(Position { line, column }, "")
     }
 
     #[test]
@@ -45,8 +46,8 @@ mod tests {
         for (line, column) in [(0, 0), (2, 1), (1, 9), (1, 3)] {
             warnings.add(|| warning(line, column));
         }
-        let places: Vec<_> =
-            warnings.in_file_order().iter().map(|warning| (warning.line, warning.column)).collect();
+        let place = |warning: &Problem| (warning.position.line, warning.position.column);
+        let places: Vec<_> = warnings.in_file_order().iter().map(place).collect();
         assert_eq!(places, [(1, 3), (1, 9), (2, 1), (0, 0)]);
     }
 

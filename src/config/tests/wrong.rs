@@ -152,13 +152,12 @@ fn a_host_in_a_file_that_is_not_utf8_must_be_ascii() {
     let source: Vec<u8> = source.iter().map(|&b| if b == 1 { 0xff } else { b }).collect();
     let error = parse(&source).unwrap_err().to_string();
     assert!(error.contains("in <remote>, expected characters in UTF-8"), "{error}");
-    assert!(parse(b"\xff\xfe<\0").unwrap_err().text.starts_with("found UTF-16"));
+    assert!(parse(b"\xff\xfe<\0").unwrap_err().problem.text.starts_with("found UTF-16"));
 }
 
 #[test]
 fn broken_xml_is_an_error_of_the_file() {
     let error = parse(b"<?xml\nversion='1.0'?><head><sshstart=\"true\"/></head>").unwrap_err();
-    assert_eq!((error.line, error.column), (2, 22));
     assert!(error.to_string().starts_with("confxml.xml:2:22: found <sshstart="), "{error}");
 }
 

@@ -67,16 +67,9 @@ impl Finding {
 
     /// The error of a configuration, as a start would say it.
     pub fn of_fault(fault: &ConfigError, language: Language) -> Finding {
-        let file = fault.file.display();
-        let place = match fault.line {
-            0 => file.to_string(),
-            line => format!("{file}:{line}:{}", fault.column),
-        };
-        let hint = fault.hint.as_ref().map(|hint| format!("; {}", hint.say(language)));
-        let text = format!("{}{}", fault.text, hint.unwrap_or_default());
-        let below = fault.excerpt.as_ref().map(|excerpt| excerpt.told(language));
-        let below = below.map(|below| below.trim_start_matches('\n').to_owned() + "\n");
-        Finding { below: below.unwrap_or_default(), ..Finding::error(place, text) }
+        let place = fault.problem.position.in_file(&fault.file);
+        let below = fault.excerpt(language).map(|below| below + "\n").unwrap_or_default();
+        Finding { below, ..Finding::error(place, fault.problem.said(language)) }
     }
 
     /// The same about the same place, of another kind.

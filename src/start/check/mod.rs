@@ -20,7 +20,7 @@ mod remotes;
 mod roots;
 
 use crate::config::language::Language;
-use crate::config::{Config, Error as ConfigError};
+use crate::config::Config;
 use crate::engine::watching::filter::Filter;
 use crate::start::cli::Options;
 use crate::start::prepare;
@@ -37,8 +37,8 @@ pub fn run(options: &Options, here: &Path, language: Language) -> u8 {
         Ok(config) => {
             all(options, Config { file: options.config.clone(), ..config }, here, language)
         }
-        Err(prepare::Error::Config(fault)) => {
-            let fault = ConfigError { file: options.config.clone(), ..fault };
+        Err(prepare::Error::Config(mut fault)) => {
+            fault.file.clone_from(&options.config);
             vec![Finding::of_fault(&fault, language)]
         }
         Err(error) => vec![Finding::error("", error.told(language))],

@@ -2,18 +2,13 @@
 //! into a trap which only the rest of the configuration shows. Pure.
 
 use super::finding::Finding;
-use crate::config::{options, Config, Rsync};
+use crate::config::{options, Config, Problem, Rsync};
 
 pub(super) fn findings(config: &Config) -> Vec<Finding> {
-    let file = config.file.display();
-    let place = |line, column| match line {
-        0 => file.to_string(),
-        line => format!("{file}:{line}:{column}"),
+    let finding = |warning: &Problem| {
+        Finding::warning(warning.position.in_file(&config.file), &*warning.text)
     };
-    let warnings = config.warnings.iter();
-    let mut found: Vec<_> = warnings
-        .map(|warning| Finding::warning(place(warning.line, warning.column), &*warning.text))
-        .collect();
+    let mut found: Vec<_> = config.warnings.iter().map(finding).collect();
     let remotes = config.roots.iter().flat_map(|root| &root.remotes);
     for to in remotes {
         for text in traps(&to.rsync) {

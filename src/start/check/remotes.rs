@@ -99,7 +99,7 @@ fn is_daemon(config: &Config) -> bool {
 }
 
 fn place(config: &Config, to: &RemoteSettings) -> String {
-    format!("{}:{}:{}", config.file.display(), to.position.line, to.position.column)
+    to.position.in_file(&config.file)
 }
 
 /// Where the remotes of a root are asked from. If the root is not there, they are asked from `/`.

@@ -76,7 +76,7 @@ pub(super) fn findings(config: &Config, filter: &Filter, language: Language) -> 
 fn place(config: &Config, root: &Root) -> String {
     match root.position.line {
         0 => root.watch.display().to_string(),
-        line => format!("{}:{line}:{}", config.file.display(), root.position.column),
+        _ => root.position.in_file(&config.file),
     }
 }
 

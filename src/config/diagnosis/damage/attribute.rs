@@ -3,13 +3,13 @@
 //! Owns the damage within a tag. `damage` calls [`Scan::tag`] for each and knows how tags stand in
 //! each other.
 
-use super::super::error::Problem;
+use super::super::edit::Edit;
 use super::super::hint::Hint;
-use super::super::repair::Edit;
+use super::super::problem::Problem;
+use super::super::shown::shown;
 use super::look_alike::Plain;
 use super::{is_blank, Open, Scan};
 use crate::config::schema::{self, split_glued};
-use crate::config::xml::shown;
 
 #[derive(Clone, Copy)]
 struct WrittenAttribute<'a> {

@@ -4,7 +4,7 @@ use super::super::repair::mended_line;
 use super::super::source::Source;
 use crate::config::language::Language;
 use crate::config::text::Encoding;
-use crate::config::{xml, Config, Error, FILE_BYTES_MAX};
+use crate::config::{read, xml, Config, Error, FILE_BYTES_MAX};
 use std::path::Path;
 
 /// A right file, line by line. Each case replaces one line of it.
@@ -435,7 +435,7 @@ fn the_line_that_is_offered_is_right() {
         };
         assert_eq!(mended.as_deref().map(str::trim), expected, "{line}");
         let Some(mended) = mended else { continue };
-        let index = error.line as usize - 1;
+        let index = error.problem.position.line as usize - 1;
         let lines = text.lines().enumerate();
         let with_mended = lines.map(|(at, line)| if at == index { &mended } else { line });
         let text = with_mended.collect::<Vec<_>>().join("\n");
@@ -511,7 +511,7 @@ fn damage_of_several_lines_is_mended_line_by_line() {
             let offered = error.excerpt.as_ref().and_then(|excerpt| excerpt.mended.clone());
             let offered = offered.unwrap_or_else(|| panic!("{case}\n{error}"));
             let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-            lines[error.line as usize - 1] = offered;
+            lines[error.problem.position.line as usize - 1] = offered;
             text = lines.join("\n");
             mended += 1;
             assert!(mended < 50, "{text}");
@@ -527,9 +527,9 @@ fn any_cut_of_a_file_is_explained_without_a_crash() {
         for (start, _) in source[..end].char_indices() {
             let part = &source[start..end];
             let Err(problem) = xml::parse(part) else { continue };
-            assert!(problem.line > 0, "{problem}");
+            assert!(problem.position.line > 0, "{problem}");
             let source = Source { text: part.into(), encoding: Encoding::Utf8 };
-            mended_line(&source, &problem);
+            mended_line(&source, &problem, |source| read::config(Path::new(""), source).err());
         }
     }
 }
