@@ -15,6 +15,9 @@ use std::path::{Path, PathBuf};
 /// that a small repair never forces a large move.
 const LINES_MAX: usize = 600;
 
+/// Where the root of each crate lies whose files must not need each other in a circle.
+const CRATES: [&str; 4] = ["src/", "benches/cascade/", "benches/loopback/", "benches/start/"];
+
 /// What begins like this, or names this, is still being mended; the last one to do so strikes it here.
 const NOT_YET: [&str; 2] = ["sorted", "src/sorted.rs"];
 
@@ -91,9 +94,9 @@ fn every_source_file_keeps_the_rules() {
         .iter()
         .flat_map(|(name, text)| offences(name, text, is_of_tests(name, &tests)))
         .collect();
-    let of_the_program: Vec<(String, String)> =
+    let no_tests: Vec<(String, String)> =
         sources.into_iter().filter(|(name, _)| !is_of_tests(name, &tests)).collect();
-    broken.extend(arrows::circles(&of_the_program));
+    broken.extend(CRATES.iter().flat_map(|directory| arrows::circles(directory, &no_tests)));
     for mended in NOT_YET {
         let before = broken.len();
         broken.retain(|line| !line.starts_with(mended) && !line.contains(&format!("`{mended}`")));

@@ -20,7 +20,8 @@ use sersync::engine::watching::event::{mask, parse, Wd};
 use sersync::sys::inotify::{Inotify, DIRECTORY};
 
 use super::figures::median;
-use super::stage::{base, while_doing, Unmeasurable};
+use super::stage::base;
+use super::system::{while_doing, Unmeasurable};
 use super::work::new_files;
 
 /// What is created when the burst is over.

@@ -10,7 +10,7 @@ use super::document::Table;
 use super::figures::{median, percentile, ratio, time, times};
 use super::run::Run;
 use super::session::{Session, Setting, PLAIN};
-use super::stage::{free_port, Unmeasurable};
+use super::system::{free_port, Unmeasurable};
 use super::tool::Tool;
 
 /// As many as the server takes at a time.

@@ -5,7 +5,8 @@ use std::process::Command;
 use std::thread;
 
 use super::document::Table;
-use super::stage::{base, while_doing, Unmeasurable};
+use super::stage::base;
+use super::system::{while_doing, Unmeasurable};
 use super::tool::{output, program};
 
 /// As a table of two columns. `load` is the load of the minute before the run.

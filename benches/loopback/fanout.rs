@@ -8,7 +8,7 @@ use super::document::Table;
 use super::figures::{bytes, count, median, ratio, time, times};
 use super::run::Run;
 use super::session::{Session, Setting, PLAIN};
-use super::stage::{while_doing, Unmeasurable};
+use super::system::{while_doing, Unmeasurable};
 use super::tool::Tool;
 use super::work::new_files;
 

@@ -8,7 +8,7 @@ use super::document::Table;
 use super::figures::{median, percentile, ratio, time, times, NEVER};
 use super::run::Run;
 use super::session::{Session, Setting, PLAIN};
-use super::stage::{wait_until, while_doing, Unmeasurable};
+use super::system::{wait_until, while_doing, Unmeasurable};
 use super::tool::Tool;
 use super::work::Random;
 

@@ -23,6 +23,7 @@ mod run;
 mod session;
 mod sshd;
 mod stage;
+mod system;
 mod tool;
 mod work;
 
@@ -32,7 +33,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use run::{Run, FULL, QUICK};
-use stage::{while_doing, Unmeasurable};
+use system::{while_doing, Unmeasurable};
 
 fn main() -> ExitCode {
     let mut scale = FULL;

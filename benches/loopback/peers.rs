@@ -8,10 +8,11 @@ use std::thread;
 use std::time::Duration;
 
 use super::figures::{count, time};
-use super::results::{Kind, Workload};
+use super::results::{Kind, Work, Workload};
 use super::run::Run;
 use super::session::{Outcome, Session, Setting, PLAIN};
-use super::stage::{Unmeasurable, Way};
+use super::stage::Way;
+use super::system::Unmeasurable;
 use super::tool::{Tool, TOOLS};
 use super::work::{appends, new_files, Churn, Sources};
 
@@ -19,20 +20,6 @@ use super::work::{appends, new_files, Churn, Sources};
 const CHURN_RATE: u32 = 100;
 /// Between two changes, where the second is what counts.
 const BETWEEN_CHANGES: Duration = Duration::from_secs(1);
-
-/// One thing to do, and to wait for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Work {
-    /// Two changes, of which the second comes while some tools still wait after the first.
-    Second,
-    Files(usize),
-    Copy,
-    Rename,
-    Delete,
-    Appends,
-    Churn,
-    Remotes,
-}
 
 /// All workloads, and what they need.
 pub struct Peers<'a> {

@@ -11,11 +11,11 @@ use super::facts;
 use super::fanout::{self, FanOut};
 use super::figures::{bytes, count, median, ratio, times};
 use super::lanes;
-use super::peers::{self, Work};
+use super::peers;
 use super::plot::{distribution, growth, Series};
-use super::results::{comparison, verdicts, Kind, ToolResult, Workload};
+use super::results::{comparison, verdicts, Kind, ToolResult, Work, Workload};
 use super::run::Run;
-use super::stage::{while_doing, Unmeasurable};
+use super::system::{while_doing, Unmeasurable};
 use super::tool::{Tool, TOOLS};
 use super::work::Sources;
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::document::{Document, Table};
 use super::figures::{bytes, count, median, percentile, ratio, time, times, NEVER};
 use super::look::Difference;
-use super::peers::Work;
 use super::session::Outcome;
 use super::tool::{Tool, TOOLS};
 
@@ -27,6 +26,20 @@ pub enum Kind {
     Apart,
     /// One of those that all programs go through, several times.
     Round(Work),
+}
+
+/// One thing to do, and to wait for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Two changes, of which the second comes while some tools still wait after the first.
+    Second,
+    Files(usize),
+    Copy,
+    Rename,
+    Delete,
+    Appends,
+    Churn,
+    Remotes,
 }
 
 /// One row of the comparison.

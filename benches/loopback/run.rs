@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use super::stage::Unmeasurable;
+use super::system::Unmeasurable;
 
 /// How much is measured.
 pub struct Scale {

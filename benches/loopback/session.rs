@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use super::figures::NEVER;
 use super::look::{self, Difference};
-use super::stage::{waited, while_doing, Running, Stage, Traffic, Unmeasurable, Way, PATIENCE};
+use super::stage::{Stage, Traffic, Way};
+use super::system::{waited, while_doing, Running, Unmeasurable, PATIENCE};
 use super::tool::{start_rsync, Tool};
 
 /// Without a sign of life for so much longer than a program may wait by design, the rest has never arrived.

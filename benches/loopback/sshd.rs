@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::stage::{free_port, listens, wait_until, while_doing, Running, Unmeasurable};
+use super::system::{free_port, listens, wait_until, while_doing, Running, Unmeasurable};
 
 /// Where distributions put the server, which is started by its full path only.
 const SSHD_PLACES: [&str; 3] = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"];

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use super::stage::{wait_until, while_doing, Running, Stage, Unmeasurable};
+use super::stage::Stage;
+use super::system::{wait_until, while_doing, Running, Unmeasurable};
 
 /// Who carries changes.
 #[derive(Clone, Copy, PartialEq, Eq)]

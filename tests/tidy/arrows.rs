@@ -51,12 +51,14 @@ pub fn wrong(name: &str, text: &str) -> Vec<(usize, String)> {
     wrong
 }
 
-/// The files that need each other in a circle, each with those that it names; none is best. A module and those
-/// inside it are one thing here: they may name each other. Tests do not count.
-pub fn circles(sources: &[(String, String)]) -> Vec<String> {
+/// The files of one crate that need each other in a circle, each with those that it names; none is best. `directory`
+/// is where the crate's root lies, which puts all others together and does not count. A module and those inside it
+/// are one thing here: they may name each other. Unit tests do not count.
+pub fn circles(directory: &str, sources: &[(String, String)]) -> Vec<String> {
     let modules: BTreeMap<Path, Vec<Named>> = sources
         .iter()
-        .filter(|(name, _)| wing_of(name).is_some())
+        .filter_map(|(name, text)| Some((name.strip_prefix(directory)?, text)))
+        .filter(|(name, _)| !["lib.rs", "main.rs"].contains(name))
         .map(|(name, text)| {
             let (code, module) = (code_of(text), module_of(name));
             let before_tests = &code[..unit_tests_of(&code)];
@@ -75,8 +77,11 @@ pub fn circles(sources: &[(String, String)]) -> Vec<String> {
     let line = |(module, others): (&&Path, &BTreeSet<&Path>)| {
         let leads_back = |other: &&&Path| leads_to(other, module, &arrows, &mut BTreeSet::new());
         let others: Vec<String> = others.iter().filter(leads_back).map(|it| shown(it)).collect();
-        let line =
-            format!("{} needs {}, and the other way round", shown(module), others.join(", "));
+        let line = format!(
+            "{directory}: {} needs {}, and the other way round",
+            shown(module),
+            others.join(", ")
+        );
         (!others.is_empty()).then_some(line)
     };
     arrows.iter().filter_map(line).collect()
@@ -242,8 +247,8 @@ fn files_that_need_each_other_are_seen_however_they_name_each_other() {
             .iter()
             .map(|(name, code)| (format!("src/run/{name}.rs"), (*code).to_owned()))
             .collect();
-        let named = |line: String| line.split(' ').next().map(str::to_owned);
-        circles(&sources).into_iter().filter_map(named).collect()
+        let named = |line: String| line.split(' ').nth(1).map(str::to_owned);
+        circles("src/", &sources).into_iter().filter_map(named).collect()
     };
     let all = ["run::a", "run::b", "run::c"];
     for (files, expected) in [
