@@ -92,7 +92,8 @@ fn start(options: &Options, background: Option<Background>) -> ExitCode {
         Err(error) => return fail(error),
     };
     let shown = setup.remotes.first().filter(|_| options.full_sync);
-    let shown = shown.map(|first| first.full_sync(false, setup.mirror).shown(&first.route.root));
+    let shown = shown
+        .map(|first| first.full_sync(false, setup.grants.of_sweeps()).shown(&first.route.root));
     print(&banner::configured(options, &setup.config, &shown.unwrap_or_default()));
     prepare::say_intervals(&setup.config);
     let watching = banner::watching(&setup.config);

@@ -7,6 +7,8 @@
 
 #[path = "tidy/arrows.rs"]
 mod arrows;
+#[path = "tidy/gate.rs"]
+mod gate;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -211,6 +213,10 @@ fn offences(name: &str, text: &str, of_tests: bool) -> Vec<String> {
     found.extend(arrows::wrong(name, text).into_iter().map(|(number, named)| {
         format!("{name}:{number}: `{named}` stands higher, or has no place here")
     }));
+    let code = code_of(text);
+    if !of_tests {
+        found.extend(gate::wrong(name, &code[..unit_tests_of(&code)]));
+    }
     let mut refused: Vec<&str> = Vec::new();
     if !name.starts_with(UNSAFE_HOME) && name.starts_with("src/") {
         refused.extend(UNSAFE);
@@ -218,7 +224,6 @@ fn offences(name: &str, text: &str, of_tests: bool) -> Vec<String> {
     if PURE.iter().any(|module| name.starts_with(module)) && !of_tests {
         refused.extend(IMPURE);
     }
-    let code = code_of(text);
     // Unit tests may use what they like.
     for (number, code) in (1..).zip(code[..unit_tests_of(&code)].lines()) {
         for word in refused.iter().filter(|word| has_word(code, word)) {

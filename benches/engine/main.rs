@@ -5,13 +5,14 @@
 
 use nix::sys::resource::{getrusage, UsageWho};
 use sersync::config::{Batch, Events};
+use sersync::engine::sending::licence::Grants;
 use sersync::engine::sending::settings::SendingSettings;
 use sersync::engine::sending::standing::Standing;
 use sersync::engine::time::Time;
 use sersync::engine::watching::event::{mask, parse, RawEvent, Wd};
 use sersync::engine::watching::scan::{Listing, Place, Reached, Scan};
 use sersync::engine::{Action, Engine, Input, RootId, RootSettings, Settings};
-use sersync::rsync::asked::plan::Deletes;
+use sersync::rsync::asked::licence::Way;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,8 +85,8 @@ fn started() -> (Engine, Scan) {
                 delay_ms_max: 1_000_000,
                 interval_ms: Some(1_000_000),
             },
-            deletes: Deletes::Combined,
-            mirror: true,
+            grants: Grants::new(true, true),
+            way: Way::Combined,
             standby: true,
             put_aside_ms: 60_000,
         },

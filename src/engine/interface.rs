@@ -12,7 +12,8 @@ use super::watching::settle::{Seen, Stamp};
 use crate::config;
 use crate::engine::rel_path::RelPath;
 use crate::rsync::asked::level::Depth;
-use crate::rsync::asked::plan::{Deletes, Gone};
+use crate::rsync::asked::licence::{Licence, Way};
+use crate::rsync::asked::plan::Gone;
 use crate::rsync::told::outcome::{Failure, Outcome};
 use std::sync::Arc;
 
@@ -121,8 +122,10 @@ pub struct Job {
 pub enum Work {
     /// Make paths equal, whatever they are now.
     Batch {
+        /// What may be deleted.
+        licence: Licence,
         /// How deletions are done.
-        deletes: Deletes,
+        way: Way,
         /// The far side can have none of them, so that nothing has to be compared.
         fresh: bool,
         /// Run it as two processes at the same time, each with one half.
@@ -134,8 +137,10 @@ pub enum Work {
     },
     /// Make one path equal that was a large file, beside whatever else runs.
     Bulk {
+        /// What may be deleted.
+        licence: Licence,
         /// How deletions are done.
-        deletes: Deletes,
+        way: Way,
         /// The far side cannot have it.
         fresh: bool,
         /// As the far side got it last, if that is known.
@@ -147,15 +152,19 @@ pub enum Work {
     Level {
         /// Which.
         directories: Vec<(RelPath, Depth)>,
-        /// Delete what only the far side has.
-        delete: bool,
+        /// What may be deleted.
+        licence: Licence,
+        /// Paths below the root whose disks are not there: what the far side has of them stays.
+        away: Vec<RelPath>,
     },
     /// Make the whole root equal.
     FullSync {
         /// The schedule wants it, and nothing else: then its own filter counts as well.
         scheduled: bool,
-        /// Delete what only the far side has.
-        delete: bool,
+        /// What may be deleted.
+        licence: Licence,
+        /// Paths below the root whose disks are not there: what the far side has of them stays.
+        away: Vec<RelPath>,
     },
 }
 

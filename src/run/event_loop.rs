@@ -12,6 +12,7 @@ mod standing_by;
 use self::reading::Reading;
 use crate::config;
 use crate::engine::rel_path::RelPath;
+use crate::engine::sending::licence::Grants;
 use crate::engine::sending::settings::SendingSettings;
 use crate::engine::sending::standing::Standing;
 use crate::engine::time::Time;
@@ -20,7 +21,6 @@ use crate::engine::watching::settle::{Seen, Stamp};
 use crate::engine::{Action, Engine, Input, Job, JobId, Report, RootId};
 use crate::engine::{RemoteId, RootSettings, Settings, Work};
 use crate::keep::faillog::ledger::Ledger;
-use crate::keep::faillog::record::Mode;
 use crate::keep::state::saver::Saver;
 use crate::rsync::told::exit::Exit;
 use crate::rsync::told::outcome::Outcome;
@@ -91,7 +91,7 @@ struct Loop {
     reporter: Reporter,
     ledger: Ledger,
     /// What the remotes may lose by what the fail log says.
-    mode: Mode,
+    grants: Grants,
     crontab: Crontab,
     saver: Saver,
     plugins: Option<Plugins>,
@@ -204,8 +204,8 @@ impl Loop {
             events: setup.events,
             sending: SendingSettings {
                 timing: setup.config.batch,
-                deletes: setup.deletes,
-                mirror: setup.mirror,
+                grants: setup.grants,
+                way: setup.way,
                 standby: setup.config.standby != config::StandbyMode::Off,
                 put_aside_ms: setup.config.fail_log.every_s.saturating_mul(1000),
             },
@@ -214,11 +214,11 @@ impl Loop {
         for (number, resume) in setup.resumes.iter().enumerate() {
             engine.owe(RemoteId(number), false, resume.paths.clone(), false);
         }
-        let mode = Mode::of(setup.deletes, setup.mirror);
         let (ledger, owed) = if setup.remotes.is_empty() {
             (Ledger::absent(), Vec::new())
         } else {
-            let creditors: Vec<_> = setup.remotes.iter().map(|it| it.creditor(mode)).collect();
+            let creditors: Vec<_> =
+                setup.remotes.iter().map(|it| it.creditor(setup.grants)).collect();
             Ledger::open(&setup.config.fail_log.path, &creditors)
         };
         let plugins = plugins(&setup, &stop)?;
@@ -242,7 +242,7 @@ impl Loop {
         }
         Ok(Loop {
             ledger,
-            mode,
+            grants: setup.grants,
             crontab: Crontab::new(setup.config.crontab.as_ref(), setup.remotes.len(), Time(0)),
             plugins,
             alerts,

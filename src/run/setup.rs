@@ -2,10 +2,11 @@
 //! configuration that is read again.
 
 use crate::config::{self, Config, PluginKind};
+use crate::engine::sending::licence::Grants;
 use crate::engine::watching::filter::Filter;
 use crate::keep::state::resume::Resume;
 use crate::keep::state::store::Store;
-use crate::rsync::asked::plan::Deletes;
+use crate::rsync::asked::licence::Way;
 use crate::run::worker::WorkerRemote;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -25,10 +26,10 @@ pub struct Setup {
     pub plugin: Option<PluginKind>,
     /// Each remote, in the order of the configuration; none if the plugin runs alone.
     pub remotes: Vec<Arc<WorkerRemote>>,
+    /// What each remote may lose.
+    pub grants: Grants,
     /// How a remote is asked to delete, until it turns out not to take that.
-    pub deletes: Deletes,
-    /// Full syncs delete what only the far side has.
-    pub mirror: bool,
+    pub way: Way,
     /// `-r`: every remote gets a full sync first.
     pub full_sync: bool,
     /// For each remote, where to go on.

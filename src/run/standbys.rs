@@ -6,7 +6,7 @@
 use crate::config::StandbyMode;
 use crate::engine::time::Time;
 use crate::engine::RemoteId;
-use crate::rsync::asked::plan::Deletes;
+use crate::rsync::asked::plan::PlanSettings;
 use crate::sorted::SortedMap;
 
 /// How many live at a time: those of the remotes that got something last. Each is a process here, and a
@@ -23,8 +23,8 @@ const PUT_OFF_MS: u64 = 200;
 pub struct Standbys<Standby> {
     kept: StandbyMode,
     waiting: SortedMap<RemoteId, (Time, Standby)>,
-    /// Since when each is wanted, and how it is to delete.
-    wanted: SortedMap<RemoteId, (Time, Deletes)>,
+    /// Since when each is wanted, and for which runs.
+    wanted: SortedMap<RemoteId, (Time, PlanSettings)>,
 }
 
 impl<Standby> Standbys<Standby> {
@@ -34,24 +34,24 @@ impl<Standby> Standbys<Standby> {
     }
 
     /// A remote is to have one, unless it has.
-    pub fn want(&mut self, remote: RemoteId, deletes: Deletes, now: Time) {
+    pub fn want(&mut self, remote: RemoteId, settings: PlanSettings, now: Time) {
         if self.kept == StandbyMode::Off || self.waiting.get(&remote).is_some() {
             return;
         }
-        self.wanted.insert(remote, (now, deletes));
+        self.wanted.insert(remote, (now, settings));
         forget_oldest(&mut self.wanted);
     }
 
     /// Which one is to be started now: the one that has been wanted for the longest time. `busy` is whether
     /// every processor has something to do.
-    pub fn to_start(&mut self, busy: bool, now: Time) -> Option<(RemoteId, Deletes)> {
-        let (remote, (since, deletes)) = oldest(&self.wanted)?;
-        let (remote, since, deletes) = (*remote, *since, *deletes);
+    pub fn to_start(&mut self, busy: bool, now: Time) -> Option<(RemoteId, PlanSettings)> {
+        let (remote, (since, settings)) = oldest(&self.wanted)?;
+        let (remote, since, settings) = (*remote, *since, *settings);
         if busy && now < since + PUT_OFF_MS {
             return None;
         }
         self.wanted.remove(&remote);
-        Some((remote, deletes))
+        Some((remote, settings))
     }
 
     /// Keeps one until it is taken, or has waited for long enough.
@@ -108,6 +108,10 @@ fn forget_oldest<T>(of: &mut SortedMap<RemoteId, (Time, T)>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rsync::asked::licence::{Licence, Way};
+
+    const SETTINGS: PlanSettings =
+        PlanSettings { licence: Licence::Seen, way: Way::Combined, mirror: false, standby: true };
 
     fn numbers(standbys: &Standbys<usize>) -> Vec<usize> {
         standbys.waiting.values().map(|(_, number)| *number).collect()
@@ -162,7 +166,7 @@ mod tests {
             standbys.to_start(busy, Time(now)).map(|(remote, _)| remote.0)
         };
         for (remote, now) in [(3, 10), (1, 20), (2, 30)] {
-            standbys.want(RemoteId(remote), Deletes::Combined, Time(now));
+            standbys.want(RemoteId(remote), SETTINGS, Time(now));
         }
         assert_eq!(to_start(&mut standbys, true, 30), None);
         assert_eq!(to_start(&mut standbys, false, 30), Some(3));
@@ -177,24 +181,23 @@ mod tests {
     fn what_is_to_be_done_first_is_due() {
         let mut standbys = Standbys::new(StandbyMode::For(1));
         standbys.keep(RemoteId(1), 1, Time(10));
-        standbys.want(RemoteId(2), Deletes::Never, Time(1_000));
+        standbys.want(RemoteId(2), SETTINGS, Time(1_000));
         assert_eq!(standbys.due(), Some(Time(1_010)));
-        standbys.want(RemoteId(3), Deletes::Never, Time(20));
+        standbys.want(RemoteId(3), SETTINGS, Time(20));
         assert_eq!(standbys.due(), Some(Time(20 + PUT_OFF_MS)));
     }
 
     #[test]
     fn none_is_wanted_for_who_has_one_or_a_job_and_none_where_none_is_kept() {
-        let deletes = Deletes::Combined;
         let mut standbys = Standbys::new(StandbyMode::Always);
         standbys.keep(RemoteId(1), 1, Time(1));
-        standbys.want(RemoteId(1), deletes, Time(2));
+        standbys.want(RemoteId(1), SETTINGS, Time(2));
         assert_eq!(standbys.to_start(false, Time(2)), None);
-        standbys.want(RemoteId(2), deletes, Time(2));
+        standbys.want(RemoteId(2), SETTINGS, Time(2));
         assert_eq!(standbys.take(RemoteId(2)), None);
         assert_eq!(standbys.to_start(false, Time(2)), None);
         let mut off: Standbys<usize> = Standbys::new(StandbyMode::Off);
-        off.want(RemoteId(1), deletes, Time(1));
+        off.want(RemoteId(1), SETTINGS, Time(1));
         assert_eq!(off.to_start(false, Time(1)), None);
     }
 
@@ -202,7 +205,7 @@ mod tests {
     fn of_many_that_are_wanted_the_last_are_started() {
         let mut standbys: Standbys<usize> = Standbys::new(StandbyMode::Always);
         for number in 0..=STANDBYS_MAX {
-            standbys.want(RemoteId(number), Deletes::Never, Time(number as u64));
+            standbys.want(RemoteId(number), SETTINGS, Time(number as u64));
         }
         let start = |_| standbys.to_start(false, Time(100)).map(|(remote, _)| remote.0);
         let started: Vec<_> = (0..=STANDBYS_MAX).filter_map(start).collect();

@@ -21,7 +21,7 @@ use crate::config::Address;
 use crate::engine::rel_path::RelPath;
 use crate::engine::watching::settle::Stamp;
 use crate::engine::{Job, JobId, RemoteId, Work};
-use crate::rsync::asked::plan::Deletes;
+use crate::rsync::asked::plan::PlanSettings;
 use crate::rsync::asked::progress;
 use crate::rsync::asked::run::{Purpose, Run};
 use crate::rsync::told::exit::{Exit, ExitStatus};
@@ -60,7 +60,7 @@ enum Task {
     /// Run a job, by the standby that its remote has.
     Job(Arc<WorkerRemote>, Job, Option<Standby>),
     /// Start a standby for a remote.
-    Standby(Arc<WorkerRemote>, RemoteId, Deletes),
+    Standby(Arc<WorkerRemote>, RemoteId, PlanSettings),
 }
 
 /// What a worker tells the loop. Each task is answered by one
@@ -91,8 +91,8 @@ pub struct Finished {
     pub used_up: bool,
     /// The standby that the job was given, if it was not used and still waits.
     pub standby: Option<Standby>,
-    /// A standby should be started for the remote, and is to delete like this.
-    pub stand: Option<Deletes>,
+    /// A standby should be started for the remote, for runs like this.
+    pub stand: Option<PlanSettings>,
 }
 
 /// The workers' side of the channel.
@@ -155,9 +155,9 @@ impl Workers {
         &mut self,
         remote: Arc<WorkerRemote>,
         id: RemoteId,
-        deletes: Deletes,
+        settings: PlanSettings,
     ) -> io::Result<()> {
-        self.hand_over(Task::Standby(remote, id, deletes))
+        self.hand_over(Task::Standby(remote, id, settings))
     }
 
     fn hand_over(&mut self, task: Task) -> io::Result<()> {
@@ -191,8 +191,8 @@ fn work(shared: &Arc<Shared>) {
                 let outcome = runner.run_job(&job.work);
                 WorkerMessage::Ended(job.remote, job.id, runner.finish(outcome, &job.work))
             }
-            Task::Standby(remote, id, deletes) => {
-                let standby = Standby::start(&remote, remote.plan_settings(deletes));
+            Task::Standby(remote, id, settings) => {
+                let standby = Standby::start(&remote, settings);
                 WorkerMessage::StandbyStarted(id, standby)
             }
         };
@@ -226,33 +226,36 @@ impl<'a> Runner<'a> {
     fn run_job(&mut self, work: &Work) -> Outcome {
         let remote = self.remote;
         match work {
-            Work::FullSync { scheduled, delete } => {
-                self.run_all(vec![remote.full_sync(*scheduled, *delete)])
+            Work::FullSync { scheduled, licence, .. } => {
+                self.run_all(vec![remote.full_sync(*scheduled, *licence)])
             }
-            Work::Level { directories, delete } => {
-                self.run_all(remote.levels(directories, *delete))
+            Work::Level { directories, licence, .. } => {
+                self.run_all(remote.levels(directories, *licence))
             }
-            Work::Batch { deletes, fresh, split: false, paths, renames } => {
+            Work::Batch { licence, way, fresh, split: false, paths, renames } => {
+                let settings = remote.plan_settings(*licence, *way);
                 let found = JobPaths::of_batch(remote, paths, *fresh);
                 self.tell_large(found.large.clone());
                 self.tell_whole(*fresh, found.whole.clone());
-                self.rename(renames::runs(remote, *deletes, &found.paths, renames));
-                self.run_all(found.runs(remote, *deletes))
+                self.rename(renames::runs(remote, settings, &found.paths, renames));
+                self.run_all(found.runs(remote, settings))
             }
-            Work::Batch { deletes, fresh, split: true, paths, renames } => {
+            Work::Batch { licence, way, fresh, split: true, paths, renames } => {
+                let settings = remote.plan_settings(*licence, *way);
                 let (first, second) = halves(paths);
                 let [first, second] =
                     [first, second].map(|half| JobPaths::of_batch(remote, half, *fresh));
                 self.tell_large([&first.large[..], &second.large].concat());
                 self.tell_whole(*fresh, [&first.whole[..], &second.whole].concat());
                 let all = [&first.paths[..], &second.paths].concat();
-                self.rename(renames::runs(remote, *deletes, &all, renames));
-                self.run_both(first.runs(remote, *deletes), second.runs(remote, *deletes))
+                self.rename(renames::runs(remote, settings, &all, renames));
+                self.run_both(first.runs(remote, settings), second.runs(remote, settings))
             }
-            Work::Bulk { deletes, fresh, sent, path } => {
+            Work::Bulk { licence, way, fresh, sent, path } => {
+                let settings = remote.plan_settings(*licence, *way);
                 let found = JobPaths::of_bulk(remote, path, *fresh, *sent);
                 self.tell_large(found.large.clone());
-                self.run_all(found.runs(remote, *deletes))
+                self.run_all(found.runs(remote, settings))
             }
         }
     }
@@ -274,7 +277,9 @@ impl<'a> Runner<'a> {
         let literal = literal.filter(|_| has_run);
         let got_through = !used_up && outcome.gets_through();
         let stand = match work {
-            Work::Batch { deletes, .. } if remote.standby && got_through => Some(*deletes),
+            Work::Batch { licence, way, .. } if remote.standby && got_through => {
+                Some(remote.plan_settings(*licence, *way))
+            }
             Work::Batch { .. } | Work::Bulk { .. } => None,
             Work::Level { .. } | Work::FullSync { .. } => None,
         };

@@ -49,7 +49,7 @@ pub fn run(setup: &Setup) -> io::Result<bool> {
             asked += 1;
             continue;
         }
-        let run = remote.full_sync(false, setup.mirror);
+        let run = remote.full_sync(false, setup.grants.of_sweeps());
         print(&[run.shown(&remote.route.root), b"\n".to_vec()].concat());
         let mut lines = Lines::new(red);
         let rehearsal = rehearsed(&run);

@@ -4,16 +4,17 @@
 //! configuration itself has been checked by then.
 
 use crate::config::language::Language;
-use crate::config::{units, Config, EmptyRoot, Error as ConfigError, Events, Hint, RemoteSettings};
+use crate::config::{units, Config, EmptyRoot, Error as ConfigError, Hint, RemoteSettings};
 use crate::config::{PluginKind, Position, Root, StandbyMode, Timetable, FILE_BYTES_MAX};
+use crate::engine::sending::licence::Grants;
 use crate::engine::sending::standing::Standing;
 use crate::engine::watching::filter::Filter;
 use crate::keep::state::beside;
 use crate::keep::state::resume::Resume;
 use crate::keep::state::store::Store;
 use crate::rsync::asked::capability::Capability;
+use crate::rsync::asked::licence::Way;
 use crate::rsync::asked::pattern;
-use crate::rsync::asked::plan::Deletes;
 use crate::rsync::asked::route::RemoteRoute;
 use crate::run::ground::{is_empty, Ground};
 use crate::run::setup::{ReadAgain, Setup};
@@ -196,8 +197,8 @@ pub fn setup(options: &Options, mut config: Config) -> Result<Setup, Error> {
         full_sync: options.full_sync,
         workers: options.workers,
         events,
-        deletes: deletes(events, local),
-        mirror,
+        grants: Grants::new(events.delete, mirror),
+        way: way(local),
         filter,
         plugin,
         remotes,
@@ -289,7 +290,7 @@ fn say(remote: &str, resume: &Resume, setup: &Setup, now_ns: u64) {
         (Standing::Nothing, Some(why)) => format!("{why}: a full sync"),
         (Standing::Nothing | Standing::From(_), _) => return,
     };
-    let unknown = if setup.mirror || setup.deletes == Deletes::Never {
+    let unknown = if setup.grants.of_sweeps().covers_unseen() || !setup.events.delete {
         ""
     } else {
         "; what was deleted while the program was not running is not known, and stays there (-r \
@@ -400,11 +401,10 @@ pub fn local_rsync() -> Result<Capability, Error> {
         .ok_or_else(|| Error::NoRsync("`rsync --version` gives no version".into()))
 }
 
-fn deletes(events: Events, local: Option<Capability>) -> Deletes {
-    match (events.delete, local.is_none_or(Capability::delete_missing_args)) {
-        (false, _) => Deletes::Never,
-        (true, true) => Deletes::Combined,
-        (true, false) => Deletes::Portable,
+fn way(local: Option<Capability>) -> Way {
+    match local.is_none_or(Capability::delete_missing_args) {
+        true => Way::Combined,
+        false => Way::Portable,
     }
 }
 

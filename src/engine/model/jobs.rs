@@ -6,6 +6,7 @@ use super::World;
 use crate::engine::rel_path::{above, lies_in, RelPath};
 use crate::engine::watching::settle::{Seen, Stamp};
 use crate::rsync::asked::level::Depth;
+use crate::rsync::asked::licence::Licence;
 use crate::rsync::asked::plan::Gone;
 use crate::rsync::told::exit::Exit;
 use crate::rsync::told::outcome::Outcome;
@@ -48,12 +49,12 @@ impl World {
                 large.extend(self.large(&path.0));
                 VecDeque::from([path])
             }
-            Work::Level { directories, delete } => {
-                directories.iter().flat_map(|it| self.level(remote, it, delete)).collect()
+            Work::Level { directories, licence, .. } => {
+                directories.iter().flat_map(|it| self.level(remote, it, licence)).collect()
             }
-            Work::FullSync { delete, .. } => {
+            Work::FullSync { licence, .. } => {
                 let here = self.fs.image();
-                if delete {
+                if licence.covers_unseen() {
                     self.remotes[remote].retain(|path, _| here.contains_key(path));
                 }
                 here.into_keys().map(|path| (RelPath::from(path), Gone::No)).collect()
@@ -85,7 +86,7 @@ impl World {
         &mut self,
         remote: usize,
         (directory, depth): &(RelPath, Depth),
-        delete: bool,
+        licence: Licence,
     ) -> Vec<(RelPath, Gone)> {
         if !self.fs.find(directory).is_some_and(|ino| self.fs.is_dir(ino)) {
             return Vec::new();
@@ -99,7 +100,8 @@ impl World {
         };
         let here = self.fs.image();
         let far = &mut self.remotes[remote];
-        let extra = |path: &&Vec<u8>| delete && inside(path) && !here.contains_key(*path);
+        let extra =
+            |path: &&Vec<u8>| licence.covers_unseen() && inside(path) && !here.contains_key(*path);
         let extra: Vec<_> = far.keys().filter(extra).cloned().collect();
         far.retain(|path, _| !extra.iter().any(|above| lies_in(path, above)));
         let itself = (!directory.is_empty()).then(|| directory.clone());

@@ -20,7 +20,9 @@ use super::{RootId, RootSettings, Settings};
 use crate::config::{Batch, Events};
 use crate::engine::rel_path::join;
 use crate::engine::rel_path::RelPath;
-use crate::rsync::asked::plan::{Deletes, Gone};
+use crate::engine::sending::licence::Grants;
+use crate::rsync::asked::licence::Way;
+use crate::rsync::asked::plan::Gone;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -296,8 +298,8 @@ fn live(seed: u64, plan: &Plan) {
         events: Events { attrib, create_file: random.one_in(2), ..Events::default() },
         sending: SendingSettings {
             timing: Batch { quiet_ms: 2, delay_ms_max: 20, interval_ms: None },
-            deletes: Deletes::Combined,
-            mirror: plan.mirror,
+            grants: Grants::new(true, plan.mirror),
+            way: Way::Combined,
             standby: random.one_in(2),
             put_aside_ms: 60_000,
         },

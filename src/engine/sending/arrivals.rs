@@ -58,11 +58,12 @@ impl Arrivals {
 mod tests {
     use super::*;
     use crate::config::Batch;
+    use crate::engine::sending::licence::Grants;
     use crate::engine::sending::settings::SendingSettings;
     use crate::engine::sending::standing::Standing;
     use crate::engine::time::Time;
     use crate::engine::JobId;
-    use crate::rsync::asked::plan::Deletes;
+    use crate::rsync::asked::licence::Way;
     use crate::rsync::told::exit::Exit;
     use crate::rsync::told::outcome::Outcome;
 
@@ -82,10 +83,15 @@ mod tests {
     }
 
     impl World {
-        fn new(remotes: usize, deletes: Deletes) -> World {
+        fn new(remotes: usize, delete: bool) -> World {
             let timing = Batch::default();
-            let settings =
-                SendingSettings { timing, deletes, mirror: false, standby: false, put_aside_ms: 0 };
+            let settings = SendingSettings {
+                timing,
+                grants: Grants::new(delete, false),
+                way: Way::Combined,
+                standby: false,
+                put_aside_ms: 0,
+            };
             let remote = |seed| Remote::new(settings, Standing::From(0), seed);
             let remotes = (0..remotes as u64).map(remote).collect();
             World { arrivals: Arrivals::default(), remotes, jobs: 0 }
@@ -124,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_path_has_arrived_when_the_last_remote_has_it() {
-        let mut world = World::new(2, Deletes::Combined);
+        let mut world = World::new(2, true);
         world.change("b", Change::Send);
         world.change("a", Change::Send);
         assert_eq!(world.run(0, DONE), [""; 0]);
@@ -136,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_remote_that_is_down_is_not_waited_for_and_tells_nothing_again() {
-        let mut world = World::new(2, Deletes::Combined);
+        let mut world = World::new(2, true);
         world.change("a", Change::Send);
         assert_eq!(world.run(0, DONE), [""; 0], "the other one still works");
         assert_eq!(world.run(1, UNREACHABLE), ["a"]);
@@ -147,7 +153,7 @@ mod tests {
 
     #[test]
     fn nothing_arrives_where_no_remote_works() {
-        let mut world = World::new(2, Deletes::Combined);
+        let mut world = World::new(2, true);
         world.change("a", Change::Send);
         for remote in [0, 1, 0] {
             assert_eq!(world.run(remote, UNREACHABLE), [""; 0]);
@@ -157,7 +163,7 @@ mod tests {
 
     #[test]
     fn what_changes_while_it_is_on_its_way_arrives_with_the_next_batch() {
-        let mut world = World::new(1, Deletes::Combined);
+        let mut world = World::new(1, true);
         world.change("a", Change::Send);
         world.change("b", Change::Send);
         world.start(0);
@@ -169,14 +175,14 @@ mod tests {
 
     #[test]
     fn what_nobody_has_got_is_no_news() {
-        let mut world = World::new(1, Deletes::Combined);
+        let mut world = World::new(1, true);
         world.change("d", Change::SendNew { created: Time(9), by_name: false });
         world.change("d/a", Change::SendNew { created: Time(9), by_name: false });
         world.change("d", REMOVED_DIR);
         world.change("e", Change::Send);
         assert_eq!(world.run(0, DONE), ["e"]);
 
-        let mut world = World::new(1, Deletes::Never);
+        let mut world = World::new(1, false);
         world.change("a", REMOVED);
         world.change("e", Change::Send);
         assert_eq!(world.run(0, DONE), ["e"]);
@@ -184,7 +190,7 @@ mod tests {
 
     #[test]
     fn what_a_full_sync_takes_along_arrives_with_it() {
-        let mut world = World::new(1, Deletes::Combined);
+        let mut world = World::new(1, true);
         world.change("a", Change::Send);
         world.remotes[0].need_full_sync();
         assert_eq!(world.run(0, DONE), [""; 0], "a is sent by itself as well");
@@ -193,7 +199,7 @@ mod tests {
 
     #[test]
     fn what_does_not_get_through_has_not_arrived() {
-        let mut world = World::new(1, Deletes::Combined);
+        let mut world = World::new(1, true);
         world.change("a", Change::Send);
         assert_eq!(world.run(0, PARTIAL), [""; 0]);
         world.change("b", Change::Send);
@@ -202,7 +208,7 @@ mod tests {
 
     #[test]
     fn too_many_become_the_root() {
-        let mut world = World::new(1, Deletes::Combined);
+        let mut world = World::new(1, true);
         for number in 0..=WAITING_PATHS_MAX {
             world.change(&format!("f{number}"), Change::Send);
         }

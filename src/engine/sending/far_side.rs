@@ -2,7 +2,7 @@
 
 use super::flight::{Attempt, Flight};
 use crate::engine::time::Time;
-use crate::rsync::asked::plan::Deletes;
+use crate::rsync::asked::licence::Way;
 
 /// Combined deletes that failed where the portable way worked, so many in a row, are taken for
 /// something that this remote cannot do. Fewer are races.
@@ -11,7 +11,7 @@ const COMBINED_FAILURES_MAX: u32 = 4;
 /// The far side of one remote.
 #[derive(Debug)]
 pub struct FarSide {
-    deletes: Deletes,
+    way: Way,
     combined_failures: u32,
     has_only_ours: bool,
     /// When the last batch or sweep ended. What was created since then, no such job can have sent.
@@ -20,18 +20,13 @@ pub struct FarSide {
 
 impl FarSide {
     /// Nothing is known yet, but how it is to delete.
-    pub fn new(deletes: Deletes) -> FarSide {
-        FarSide { deletes, combined_failures: 0, has_only_ours: false, last_end: Time(0) }
+    pub fn new(way: Way) -> FarSide {
+        FarSide { way, combined_failures: 0, has_only_ours: false, last_end: Time(0) }
     }
 
     /// How it deletes.
-    pub fn deletes(&self) -> Deletes {
-        self.deletes
-    }
-
-    /// Whether something is deleted there at all.
-    pub fn ever_deletes(&self) -> bool {
-        self.deletes != Deletes::Never
+    pub fn way(&self) -> Way {
+        self.way
     }
 
     /// Whether a full sync has deleted what only the far side had, so that it has what we sent and no more.
@@ -73,9 +68,9 @@ impl FarSide {
             }
         };
         let learned = certain || self.combined_failures >= COMBINED_FAILURES_MAX;
-        let learned = learned && self.deletes == Deletes::Combined;
+        let learned = learned && self.way == Way::Combined;
         if learned {
-            self.deletes = Deletes::Portable;
+            self.way = Way::Portable;
         }
         learned
     }
@@ -89,12 +84,12 @@ mod tests {
     use crate::engine::sending::pending::Remembered;
     use crate::engine::JobId;
 
-    const FIRST: Attempt = Attempt::First(Deletes::Combined);
+    const FIRST: Attempt = Attempt::First(Way::Combined);
     const PERHAPS: Attempt = Attempt::Portable { certain: false };
 
     #[test]
     fn combined_deletes_are_given_up_after_enough_failures_in_a_row_or_a_word_of_rsync() {
-        let mut far = FarSide::new(Deletes::Combined);
+        let mut far = FarSide::new(Way::Combined);
         for _ in 1..COMBINED_FAILURES_MAX {
             assert!(!far.learn(PERHAPS, true));
         }
@@ -104,10 +99,10 @@ mod tests {
             assert!(!far.learn(FIRST, false), "this one says nothing");
         }
         assert!(far.learn(PERHAPS, true));
-        assert_eq!(far.deletes(), Deletes::Portable);
+        assert_eq!(far.way(), Way::Portable);
         assert!(!far.learn(PERHAPS, true), "it is known already");
 
-        let mut far = FarSide::new(Deletes::Combined);
+        let mut far = FarSide::new(Way::Combined);
         assert!(far.learn(Attempt::Portable { certain: true }, true));
     }
 
@@ -118,7 +113,7 @@ mod tests {
         let flight = Flight::new(JobId(1), Time(20), batch, FIRST);
         let everything = Cargo::Everything { scheduled: false };
         let sweep = Flight::new(JobId(2), Time(20), everything, FIRST);
-        let mut far = FarSide::new(Deletes::Combined);
+        let mut far = FarSide::new(Way::Combined);
         far.job_ended(Time(10));
         for (created, path, flight, cannot) in [
             (Some(11), "new", None, true),

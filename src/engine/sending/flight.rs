@@ -8,7 +8,8 @@ use crate::engine::watching::renames::Rename;
 use crate::engine::watching::settle::Stamp;
 use crate::engine::JobId;
 use crate::rsync::asked::level::Depth;
-use crate::rsync::asked::plan::{Deletes, Gone};
+use crate::rsync::asked::licence::Way;
+use crate::rsync::asked::plan::Gone;
 use crate::rsync::temporary::is_receivers;
 use crate::sorted::SortedMap;
 
@@ -114,7 +115,7 @@ pub struct File {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attempt {
     /// In the way that is right for this remote, as far as is known.
-    First(Deletes),
+    First(Way),
     /// The portable way, because the same job has failed as it would with an rsync that cannot delete in the combined
     /// way.
     Portable {
@@ -125,10 +126,10 @@ pub enum Attempt {
 
 impl Attempt {
     /// The way itself.
-    pub fn deletes(self) -> Deletes {
+    pub fn way(self) -> Way {
         match self {
-            Attempt::First(deletes) => deletes,
-            Attempt::Portable { .. } => Deletes::Portable,
+            Attempt::First(way) => way,
+            Attempt::Portable { .. } => Way::Portable,
         }
     }
 }
@@ -246,7 +247,7 @@ mod tests {
         let paths = paths.iter().map(|it| (path(it), Remembered::TO_SEND)).collect();
         let whole = whole.map(|whole| whole.iter().map(path).collect());
         let cargo = Cargo::Batch(Batch { whole, ..Batch::new(paths, true) });
-        Flight::new(JobId(1), Time(0), cargo, Attempt::First(Deletes::Combined))
+        Flight::new(JobId(1), Time(0), cargo, Attempt::First(Way::Combined))
     }
 
     #[test]

@@ -129,11 +129,11 @@ mod tests {
     use crate::engine::sending::flight::{Attempt, Batch, File};
     use crate::engine::sending::pending::Remembered;
     use crate::engine::time::Time;
-    use crate::rsync::asked::plan::Deletes;
+    use crate::rsync::asked::licence::Way;
     use crate::sorted::SortedMap;
 
     fn flight(job: u64, cargo: Cargo) -> Flight {
-        Flight::new(JobId(job), Time(0), cargo, Attempt::First(Deletes::Combined))
+        Flight::new(JobId(job), Time(0), cargo, Attempt::First(Way::Combined))
     }
 
     fn batch(path: &str) -> Cargo {

@@ -11,6 +11,7 @@ pub mod extent;
 pub mod far_side;
 pub mod flight;
 pub mod lanes;
+pub mod licence;
 pub mod next;
 pub mod owed;
 pub mod pace;

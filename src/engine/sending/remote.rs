@@ -110,7 +110,7 @@ impl Remote {
             backoff: Backoff::new(seed),
             stuck: Stuck::new(settings.put_aside_ms, seed),
             owed: Owed::default(),
-            far_side: FarSide::new(settings.deletes),
+            far_side: FarSide::new(settings.way),
             standing: Watermark::new(standing),
             half_read: HashSet::new(),
             tally: Tally::default(),
@@ -260,7 +260,12 @@ impl Remote {
 
     /// Whether it may delete what nobody saw disappear.
     fn deletes_unseen(&self) -> bool {
-        self.settings.mirror && self.far_side.ever_deletes()
+        self.settings.grants.of_sweeps().covers_unseen()
+    }
+
+    /// Whether what was seen to disappear is deleted there.
+    fn deletes_seen(&self) -> bool {
+        self.settings.grants.of_paths().covers_seen()
     }
 
     /// The schedule wants a full sync.

@@ -1,17 +1,18 @@
 //! How every remote is treated, from the configuration.
 
 use crate::config;
-use crate::rsync::asked::plan::Deletes;
+use crate::engine::sending::licence::Grants;
+use crate::rsync::asked::licence::Way;
 
 /// What all remotes have in common.
 #[derive(Debug, Clone, Copy)]
 pub struct SendingSettings {
     /// When batches leave.
     pub timing: config::Batch,
+    /// What it may lose.
+    pub grants: Grants,
     /// How deletions are tried first.
-    pub deletes: Deletes,
-    /// Full syncs delete what only the far side has.
-    pub mirror: bool,
+    pub way: Way,
     /// Flat runs may be done by a standby, whose words delete whatever the batch is.
     pub standby: bool,
     /// What does not get through, however often it is tried, is tried again after this.

@@ -19,7 +19,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::record::{goes_to, start, Creditor, Record, HEADER};
 use crate::rsync::asked::plan::Gone;
-use crate::rsync::asked::repair::{is_path, Paths};
+use crate::rsync::asked::repair::{is_path, makes_delete, Paths};
 use crate::rsync::asked::route::RemoteRoute;
 
 /// In a full sync, which has no names, these mean that there is something else on the line.
@@ -62,7 +62,7 @@ fn read_options(options: &[u8], route: &RemoteRoute) -> Option<Paths> {
     };
     if let Some(listed) = find(options, INCLUDE) {
         let (names, behind) = names(&options[listed + INCLUDE.len()..])?;
-        let deletes = blank_separated(&options[..listed]).any(|word| word == b"--delete");
+        let deletes = blank_separated(&options[..listed]).any(makes_delete);
         let path = deleted(names).filter(|_| deletes && ends_well(behind))?;
         return Some(Some(vec![path]));
     }

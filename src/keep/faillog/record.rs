@@ -4,35 +4,13 @@
 
 use std::os::unix::ffi::OsStrExt;
 
-use crate::rsync::asked::plan::Deletes;
+use crate::engine::sending::licence::Grants;
 use crate::rsync::asked::repair;
 use crate::rsync::asked::route::RemoteRoute;
 
 /// The first line of every record, with the wait status behind it.
 // COMPAT: sersync called it so; it is no errno.
 pub(super) const HEADER: &[u8] = b"#errno ";
-
-/// What a remote may lose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Nothing.
-    Keep,
-    /// What was seen to disappear here.
-    Push,
-    /// That, and in a full sync whatever only the far side has.
-    Mirror,
-}
-
-impl Mode {
-    /// Of remotes that are pushed to like this.
-    pub fn of(deletes: Deletes, mirror: bool) -> Mode {
-        match deletes {
-            Deletes::Never => Mode::Keep,
-            Deletes::Combined | Deletes::Portable if mirror => Mode::Mirror,
-            Deletes::Combined | Deletes::Portable => Mode::Push,
-        }
-    }
-}
 
 /// A root and a remote, as the records name them.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +20,7 @@ pub struct Creditor<'a> {
     /// The inode number of the root, as long as it is itself.
     pub inode: u64,
     /// What the remote may lose.
-    pub mode: Mode,
+    pub grants: Grants,
     /// The rsync patterns of what a full sync leaves out; `None` if some of it cannot be said in
     /// patterns, and so not in a script.
     pub excludes: Option<&'a [Vec<u8>]>,

@@ -19,7 +19,7 @@ use crate::sorted::{SortedMap, SortedSet};
 use std::os::unix::ffi::OsStrExt;
 
 use super::original;
-use super::record::{goes_to, start, Creditor, Mode, Record, HEADER};
+use super::record::{goes_to, start, Creditor, Record, HEADER};
 use crate::engine::rel_path::RelPath;
 use crate::rsync::asked::plan::Gone;
 use crate::rsync::asked::repair::{self, Kind, INCLUDE};
@@ -56,7 +56,7 @@ const GUARD: [&[u8]; 3] = [b"$(ls -di . | grep -q \"^ *", b" \" && echo ", b")"]
 pub struct Owed {
     /// The wait status of the run that failed last, see [`wait_status`].
     pub status: i32,
-    /// The whole root. Whether that deletes anything is for the [`Mode`] to say, never for a file.
+    /// The whole root. Whether that deletes anything is for the [`Grants`](crate::engine::sending::licence::Grants) to say, never for a file.
     pub full_sync: bool,
     /// Relative to the root, and what disappeared there. Empty for the root's own attributes.
     pub paths: SortedMap<RelPath, Gone>,
@@ -154,7 +154,7 @@ fn commands(creditor: &Creditor, owed: &Owed, room: usize) -> (Vec<Vec<u8>>, usi
     let gone = || changed().filter(|(_, gone)| *gone != Gone::No);
     if owed.paths.len() <= PATHS_MAX {
         let mut all = Lines::new(creditor, room);
-        if creditor.mode != Mode::Keep {
+        if creditor.grants.of_paths().covers_seen() {
             all.list(gone(), true);
         }
         all.list(changed(), false);
@@ -165,7 +165,8 @@ fn commands(creditor: &Creditor, owed: &Owed, room: usize) -> (Vec<Vec<u8>>, usi
     }
     // A full sync that deletes stands for everything; one that does not, for all but the deletions.
     let mut few = Lines::new(creditor, room);
-    if creditor.mode == Mode::Push {
+    let (paths, sweeps) = (creditor.grants.of_paths(), creditor.grants.of_sweeps());
+    if paths.covers_seen() && !sweeps.covers_unseen() {
         few.list(gone().take(PATHS_MAX), true);
         few.left_out += gone().skip(PATHS_MAX).count();
     }
@@ -222,7 +223,8 @@ impl<'a> Lines<'a> {
             return;
         }
         let kind = if prune { Kind::Prune } else { Kind::Send };
-        let args = repair::listed(self.creditor.route, kind, list.words);
+        let licence = self.creditor.grants.of_paths();
+        let args = repair::listed(self.creditor.route, kind, licence, list.words);
         let line = line(self.creditor, &repair::bytes(args));
         self.room = self.room.saturating_sub(line.len());
         self.lines.push(line);
@@ -246,12 +248,12 @@ impl List {
 }
 
 fn full_sync(creditor: &Creditor) -> Vec<u8> {
-    let delete = creditor.mode == Mode::Mirror;
+    let licence = creditor.grants.of_sweeps();
     let whole = creditor.excludes.map(|excludes| {
-        line(creditor, &repair::bytes(repair::full_sync(creditor.route, delete, excludes)))
+        line(creditor, &repair::bytes(repair::full_sync(creditor.route, licence, excludes)))
     });
     whole.filter(|line| line.len() <= ALONE_BYTES_MAX).unwrap_or_else(|| {
-        let args = repair::bytes(repair::full_sync(creditor.route, delete, &[]));
+        let args = repair::bytes(repair::full_sync(creditor.route, licence, &[]));
         // Nothing of it may be a line of its own, which a shell would run.
         let mut line = line(creditor, &args);
         line.iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b' ');
@@ -334,8 +336,8 @@ impl Found {
         owed.status = status;
         owed.full_sync |= record.paths.is_none();
         for (path, gone) in record.paths.unwrap_or_default() {
-            let keep = creditors[record.creditor].mode == Mode::Keep;
-            owed.add(path.into(), if keep { Gone::No } else { gone });
+            let deletes = creditors[record.creditor].grants.of_paths().covers_seen();
+            owed.add(path.into(), if deletes { gone } else { Gone::No });
         }
     }
 }

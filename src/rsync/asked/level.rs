@@ -7,6 +7,8 @@
 use crate::sorted::SortedSet;
 use std::sync::Arc;
 
+use super::deleting;
+use super::licence::Licence;
 use super::pattern;
 use super::plan::{full_sync, words};
 use super::route::RemoteRoute;
@@ -33,8 +35,8 @@ pub struct Level<'a> {
     pub route: &'a RemoteRoute,
     /// How far down each directory is made equal.
     pub depth: Depth,
-    /// Whether what only the far side has is deleted.
-    pub delete: bool,
+    /// What may be deleted.
+    pub licence: Licence,
     /// rsync patterns that are left out.
     pub excludes: &'a [Vec<u8>],
 }
@@ -56,10 +58,10 @@ pub struct Level<'a> {
 /// about what is listed and what is in it, but not about the directories above, so `--exclude=/a`
 /// would not keep a level sync of `a/b` from deleting there.
 pub fn runs(level: Level, left_out: Option<&[Vec<u8>]>, directories: &[Arc<[u8]>]) -> Vec<Run> {
-    let Level { route, delete, excludes, .. } = level;
+    let Level { route, licence, excludes, .. } = level;
     let filtered = options::read(&route.rsync.params).iter().any(options::is_filter);
     if filtered && !directories.is_empty() {
-        return vec![full_sync(route, delete, excludes, left_out)];
+        return vec![full_sync(route, licence, excludes, left_out)];
     }
     let left_out: SortedSet<&[u8]> =
         left_out.unwrap_or_default().iter().map(Vec::as_slice).collect();
@@ -148,9 +150,7 @@ impl Level<'_> {
             Depth::All => words(&["-r"]),
         };
         flags.push(b"-R".to_vec());
-        if self.delete {
-            flags.extend(words(&["--delete", "--force"]));
-        }
+        flags.extend(words(deleting::whatever_is_in_the_way(self.licence)));
         flags.extend(self.excludes.iter().map(|pattern| [EXCLUDE, pattern].concat()));
         flags
     }
@@ -159,7 +159,7 @@ impl Level<'_> {
     fn params(&self) -> Vec<Vec<u8>> {
         options::without(&self.route.rsync.params, |option| {
             // It would delete what the filter hides.
-            option.is("delete-excluded")
+            option.is(deleting::HIDDEN)
                 // One level deep every directory looks empty, and would be deleted with its content.
                 || (self.depth == Depth::One && option.is("prune-empty-dirs"))
         })

@@ -3,8 +3,10 @@
 //! Pure. `run::worker` looks at the paths of a job, asks [`plan`] for the runs, and starts them.
 
 pub mod capability;
+pub(crate) mod deleting;
 mod expression;
 pub mod level;
+pub mod licence;
 pub mod pattern;
 pub mod plan;
 pub mod progress;

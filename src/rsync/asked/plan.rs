@@ -12,6 +12,8 @@ use crate::sorted::{SortedMap, SortedSet};
 use std::ffi::OsString;
 use std::sync::Arc;
 
+use super::deleting;
+use super::licence::{Licence, Way};
 use super::pattern;
 use super::route::RemoteRoute;
 use super::run::{Purpose, Run};
@@ -62,31 +64,29 @@ pub struct Looked {
 /// for a while without saying a word, and needs its own `--timeout` to send signs of life.
 const SILENT_WORK_BYTES_MIN: u64 = 256 << 20;
 
-/// How a batch deletes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deletes {
-    /// Not at all: what is gone here stays there.
-    Never,
-    /// In the flat run, by `--delete-missing-args`, which both ends must take.
-    Combined,
-    /// By a prune run before the flat run, which every version takes.
-    Portable,
-}
-
 /// How a flat run is put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlanSettings {
+    /// What it may delete.
+    pub licence: Licence,
     /// How it deletes.
-    pub deletes: Deletes,
+    pub way: Way,
     /// What only the far side has may be deleted.
     pub mirror: bool,
     /// Flat runs have the words of a standby wherever they can, so that one can be used for them.
     pub standby: bool,
 }
 
+impl PlanSettings {
+    /// Whether what disappeared is deleted by the flat run.
+    fn deletes_combined(self) -> bool {
+        self.licence.covers_seen() && self.way == Way::Combined
+    }
+}
+
 /// The words of a flat run that is started before its list is known, and waits for it.
 pub fn standby(route: &RemoteRoute, settings: PlanSettings) -> Vec<OsString> {
-    let usual = Lists { deletes: settings.deletes == Deletes::Combined, ..Lists::default() };
+    let usual = Lists { deletes: settings.deletes_combined(), ..Lists::default() };
     flat(route, settings, &usual).args
 }
 
@@ -101,14 +101,13 @@ pub fn batch(
     paths: &[Looked],
     whole: &[Arc<[u8]>],
 ) -> Vec<Run> {
-    let deletes = settings.deletes;
-    let mut lists = Lists::of(deletes, paths, whole);
+    let mut lists = Lists::of(settings, paths, whole);
     // The run gets --delete-missing-args even if nothing is missing, so that a waiting standby, which has it,
     // can be used.
-    lists.deletes |= settings.standby && !lists.all_fresh && deletes == Deletes::Combined;
+    lists.deletes |= settings.standby && !lists.all_fresh && settings.deletes_combined();
     let mut runs = Vec::with_capacity(2);
     if !lists.prune.is_empty() {
-        runs.push(prune(route, &lists.prune));
+        runs.push(prune(route, settings.licence, &lists.prune));
     }
     if !lists.flat.is_empty() || !lists.whole.is_empty() {
         runs.push(flat(route, settings, &lists));
@@ -119,11 +118,10 @@ pub fn batch(
 }
 
 /// A full sync. `excludes` are rsync patterns; `left_out` are paths relative to the root, which are
-/// left out literally, with all that is below them. With `delete`, what only the far side has is
-/// deleted, but never what is left out.
+/// left out literally, with all that is below them. What is left out is never deleted.
 pub fn full_sync(
     route: &RemoteRoute,
-    delete: bool,
+    licence: Licence,
     excludes: &[Vec<u8>],
     left_out: Option<&[Vec<u8>]>,
 ) -> Run {
@@ -131,9 +129,7 @@ pub fn full_sync(
     if !options::recursive(&options::read(&route.rsync.params)) {
         flags.push(b"-r".to_vec());
     }
-    if delete {
-        flags.push(b"--delete".to_vec());
-    }
+    flags.extend(deleting::whatever_is_only_there(licence).map(Vec::from));
     flags.extend(excludes.iter().map(|pattern| [b"--exclude=", pattern.as_slice()].concat()));
     let mut input = Vec::new();
     for path in left_out.unwrap_or_default() {
@@ -168,19 +164,20 @@ struct Lists<'a> {
 }
 
 impl<'a> Lists<'a> {
-    fn of(deletes: Deletes, paths: &'a [Looked], whole: &'a [Arc<[u8]>]) -> Lists<'a> {
+    fn of(settings: PlanSettings, paths: &'a [Looked], whole: &'a [Arc<[u8]>]) -> Lists<'a> {
         let looked = unique(paths);
+        let may_delete = settings.licence.covers_seen();
         let listed = || paths.iter().filter(|looked| looked.now != Now::Apart);
         let all_fresh = listed().all(|looked| looked.fresh);
         let silent_work = listed().any(|looked| looked.bytes >= SILENT_WORK_BYTES_MIN);
         let mut lists = Lists { all_fresh, silent_work, whole, ..Lists::default() };
         for (&path, &(gone, now)) in looked.iter() {
             match now {
-                Now::Missing => lists.add_missing(deletes, path, gone, &looked),
-                Now::Directory => lists.add_directory(deletes, path, gone),
+                Now::Missing => lists.add_missing(settings, path, gone, &looked),
+                Now::Directory => lists.add_directory(settings, path, gone),
                 Now::Other => {
                     lists.add(path);
-                    lists.empties_directory |= deletes != Deletes::Never && gone == Gone::Directory;
+                    lists.empties_directory |= may_delete && gone == Gone::Directory;
                 }
                 Now::Apart => {}
             }
@@ -201,25 +198,24 @@ impl<'a> Lists<'a> {
     }
 
     /// Only the topmost of several missing paths is listed: it takes the others with it.
-    fn add_missing(&mut self, deletes: Deletes, path: &'a [u8], gone: Gone, looked: &States) {
+    fn add_missing(&mut self, settings: PlanSettings, path: &'a [u8], gone: Gone, looked: &States) {
         let covered = ancestors(path).any(|above| {
             // Below what is no directory now nothing can be listed: rsync would fail on it. What
             // was there goes with the entry above, now or when that one's own event arrives.
             let absent = looked.get(above).is_some_and(|&(_, now)| now != Now::Directory);
             absent || self.prune.contains(above)
         });
-        if covered || gone == Gone::No {
+        if covered || gone == Gone::No || !settings.licence.covers_seen() {
             return;
         }
-        match deletes {
-            Deletes::Never => {}
-            Deletes::Combined => {
+        match settings.way {
+            Way::Combined => {
                 self.flat.push(path);
                 self.deletes = true;
                 self.empties_directory |= gone == Gone::Directory;
                 self.silent_work |= gone == Gone::Directory;
             }
-            Deletes::Portable => {
+            Way::Portable => {
                 self.prune.insert(path);
                 // Listed so that its time, changed over there by the deletion, is set again.
                 self.flat.extend(ancestors(path).next());
@@ -228,9 +224,9 @@ impl<'a> Lists<'a> {
     }
 
     /// A directory where another one was has the other's content on the far side: that must go.
-    fn add_directory(&mut self, deletes: Deletes, path: &'a [u8], gone: Gone) {
+    fn add_directory(&mut self, settings: PlanSettings, path: &'a [u8], gone: Gone) {
         self.add(path);
-        let emptied = deletes != Deletes::Never && gone == Gone::Directory;
+        let emptied = settings.licence.covers_seen() && gone == Gone::Directory;
         if emptied && !ancestors(path).any(|above| self.prune.contains(above)) {
             self.prune.insert(path);
         }
@@ -280,7 +276,7 @@ fn flat(route: &RemoteRoute, settings: PlanSettings, lists: &Lists) -> Run {
         flags.push(b"-c".to_vec());
     }
     if lists.deletes {
-        flags.push(b"--delete-missing-args".to_vec());
+        flags.extend(deleting::missing_paths(settings.licence).map(Vec::from));
     } else if route.local.ignore_missing_args() {
         // What vanishes between the look and the run has its own event on the way. Without the word
         // the whole run would count as failed. It stays on this side: no server has to know it.
@@ -289,7 +285,7 @@ fn flat(route: &RemoteRoute, settings: PlanSettings, lists: &Lists) -> Run {
     // Without it a directory with something in it stays. But without a mirror what is in it may be
     // another source's: so only one that was seen to go is emptied.
     if lists.empties_directory || lists.deletes && (settings.mirror || !settings.standby) {
-        flags.push(b"--force".to_vec());
+        flags.extend(deleting::full_directories(settings.licence).map(Vec::from));
     }
     if !lists.whole.is_empty() {
         flags
@@ -312,7 +308,7 @@ fn flat(route: &RemoteRoute, settings: PlanSettings, lists: &Lists) -> Run {
         input.extend_from_slice(path);
         input.extend_from_slice(end);
     }
-    let params = options::without(&route.rsync.params, |option| option.is("delete-excluded"));
+    let params = options::without(&route.rsync.params, |option| option.is(deleting::HIDDEN));
     Run { args: route.arguments(params, flags), input, purpose: Purpose::Flat }
 }
 
@@ -321,20 +317,19 @@ fn flat(route: &RemoteRoute, settings: PlanSettings, lists: &Lists) -> Run {
 fn root_itself(route: &RemoteRoute) -> Run {
     let flags = words(&["--no-r", "-d", "-R", "--exclude=*"]);
     let params = options::without(&route.rsync.params, |option| {
-        option.is("delete-excluded") || options::is_filter(option)
+        option.is(deleting::HIDDEN) || options::is_filter(option)
     });
     Run { args: route.arguments(params, flags), input: Vec::new(), purpose: Purpose::Flat }
 }
 
 /// A run that needs from the remote what batches and full syncs need, for a rehearsal: it lists the
-/// root and nothing in it, compares by content, and with `delete` may delete.
-pub fn probe(route: &RemoteRoute, delete: bool) -> Run {
+/// root and nothing in it, compares by content, and has the words that delete if there is a licence.
+pub fn probe(route: &RemoteRoute, licence: Licence) -> Run {
     let mut flags = words(&["--no-r", "-d", "-R", "-c", "--exclude=*"]);
-    if delete {
-        flags.extend(words(&["--delete", "--force"]));
-    }
+    flags.extend(deleting::what_the_filter_shows(licence).map(Vec::from));
+    flags.extend(deleting::full_directories(licence).map(Vec::from));
     let params = options::without(&route.rsync.params, |option| {
-        option.is("delete-excluded") || options::is_filter(option)
+        option.is(deleting::HIDDEN) || options::is_filter(option)
     });
     Run { args: route.arguments(params, flags), input: Vec::new(), purpose: Purpose::Level }
 }
@@ -343,7 +338,7 @@ pub fn probe(route: &RemoteRoute, delete: bool) -> Run {
 /// there that is new. The filter lets rsync see only these and the way to them. What both sides have
 /// may be updated: to forbid that too (`--ignore-existing`) would keep rsync from replacing a symlink
 /// over there by the directory that is here, and the deletion would follow the link (measured).
-fn prune(route: &RemoteRoute, tops: &SortedSet<&[u8]>) -> Run {
+fn prune(route: &RemoteRoute, licence: Licence, tops: &SortedSet<&[u8]>) -> Run {
     let mut patterns: Vec<Vec<u8>> = Vec::new();
     let parents: SortedSet<&[u8]> = tops.iter().flat_map(|top| ancestors(top)).collect();
     patterns.extend(parents.iter().map(|parent| pattern::literal(parent, b"/")));
@@ -353,13 +348,11 @@ fn prune(route: &RemoteRoute, tops: &SortedSet<&[u8]>) -> Run {
     }
     let mut input = patterns.join(&0);
     input.push(0);
-    let flags =
-        ["-r", "--delete", "--force", "--existing", "-0", "--include-from=-", "--exclude=*"];
-    Run {
-        args: route.arguments(prune_params(route), words(&flags)),
-        input,
-        purpose: Purpose::Prune,
-    }
+    let mut flags = words(&["-r"]);
+    flags.extend(deleting::what_the_filter_shows(licence).map(Vec::from));
+    flags.extend(deleting::full_directories(licence).map(Vec::from));
+    flags.extend(words(&["--existing", "-0", "--include-from=-", "--exclude=*"]));
+    Run { args: route.arguments(prune_params(route), flags), input, purpose: Purpose::Prune }
 }
 
 /// The user's parameters, without those that would make a prune run delete more than its list.
@@ -370,7 +363,7 @@ pub(super) fn prune_params(route: &RemoteRoute) -> Vec<Vec<u8>> {
     let opened = options::read(params).iter().any(options::may_include);
     options::without(params, |option| {
         // It deletes what the filter hides, and here that is everything else.
-        option.is("delete-excluded")
+        option.is(deleting::HIDDEN)
             // Every directory of this run looks empty, so it would have them all deleted.
             || option.is("prune-empty-dirs")
             || (opened && options::is_filter(option))

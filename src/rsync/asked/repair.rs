@@ -13,6 +13,8 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
+use super::deleting;
+use super::licence::Licence;
 use super::pattern;
 use super::plan::{self, ancestors, prune_params, words, Gone};
 use super::route::RemoteRoute;
@@ -52,24 +54,38 @@ pub fn includes(path: &[u8], kind: Kind, gone: Gone) -> Vec<Vec<u8>> {
     patterns.iter().map(|pattern| [INCLUDE, pattern].concat()).collect()
 }
 
-/// All arguments of a run over what `includes` has listed.
-pub fn listed(route: &RemoteRoute, kind: Kind, includes: Vec<Vec<u8>>) -> Vec<OsString> {
+/// All arguments of a run over what `includes` has listed. What it may delete counts for a prune run only.
+pub fn listed(
+    route: &RemoteRoute,
+    kind: Kind,
+    licence: Licence,
+    includes: Vec<Vec<u8>>,
+) -> Vec<OsString> {
     let params = prune_params(route);
-    let (params, flags) = match kind {
+    let mut flags = words(&["-r"]);
+    let params = match kind {
         // -c: somebody was seen to write them, and rsync's own comparison may miss that.
-        Kind::Send => (options::without(&params, options::deletes), &["-r", "-c"][..]),
-        // --existing and not --ignore-existing: a symbolic link over there is then replaced by the directory
-        // that is here, and no deletion follows it. --delete also lets a directory over there make way for
-        // what is no directory here. --force would do that even where the script takes `--delete` out.
-        Kind::Prune => (params, &["-r", "--delete", "--existing"][..]),
+        Kind::Send => {
+            flags.push(b"-c".to_vec());
+            options::without(&params, options::deletes)
+        }
+        // `--existing` and not --ignore-existing: a symbolic link over there is then replaced by the directory
+        // that is here, and no deletion follows it. The word that deletes also lets a directory over there make way for
+        // what is no directory here. --force would do that even where the script takes it out.
+        Kind::Prune => {
+            flags.extend(deleting::what_the_filter_shows(licence).map(Vec::from));
+            flags.push(b"--existing".to_vec());
+            params
+        }
     };
-    let flags = words(flags).into_iter().chain(includes);
-    route.arguments(params, flags.chain([REST.to_vec()]).collect())
+    flags.extend(includes);
+    flags.push(REST.to_vec());
+    route.arguments(params, flags)
 }
 
 /// All arguments of a full sync. `excludes` are rsync patterns.
-pub fn full_sync(route: &RemoteRoute, delete: bool, excludes: &[Vec<u8>]) -> Vec<OsString> {
-    plan::full_sync(route, delete, excludes, None).args
+pub fn full_sync(route: &RemoteRoute, licence: Licence, excludes: &[Vec<u8>]) -> Vec<OsString> {
+    plan::full_sync(route, licence, excludes, None).args
 }
 
 /// Whether the word makes a run delete what only the far side has: `--del`, `--delete-after`.
@@ -172,7 +188,7 @@ mod tests {
 
     fn written(params: &[&str], kind: Kind, path: &str, gone: Gone) -> Vec<Vec<u8>> {
         let includes = includes(path.as_bytes(), kind, gone);
-        with_route(params, |route| bytes(listed(route, kind, includes.clone())))
+        with_route(params, |route| bytes(listed(route, kind, Licence::Seen, includes.clone())))
     }
 
     fn line(args: &[Vec<u8>]) -> String {
@@ -237,7 +253,7 @@ mod tests {
         let root = read(&written(&["-a"], Kind::Send, "", Gone::No)).unwrap();
         assert_eq!(root.paths, Some(vec![(Vec::new(), Gone::No)]));
         let full = with_route(&["-a", "--include=*/", "--existing"], |route| {
-            full_sync(route, true, &[b"/x*".to_vec()])
+            full_sync(route, Licence::Unseen, &[b"/x*".to_vec()])
         });
         assert_eq!(read(&bytes(full)).unwrap().paths, None);
     }

@@ -271,6 +271,7 @@ fn is_plain_remotely(byte: u8) -> bool {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::super::capability::Version;
+    use super::super::licence::Licence;
     use super::super::plan::full_sync;
     use super::super::run::Purpose;
     use super::*;
@@ -310,7 +311,7 @@ pub(crate) mod tests {
     }
 
     fn line(address: &Address, rsync: &Rsync, local: Capability) -> String {
-        let run = full_sync(&route_to(address, rsync, local), true, &[], None);
+        let run = full_sync(&route_to(address, rsync, local), Licence::Unseen, &[], None);
         assert_eq!(run.purpose, Purpose::FullSync);
         let shown = String::from_utf8(run.shown(Path::new("/w"))).unwrap();
         shown["cd /w && rsync ".len()..shown.len() - " >/dev/null 2>&1".len()].to_string()
@@ -328,7 +329,7 @@ pub(crate) mod tests {
         };
         let address = daemon("192.168.6.22");
         let route = route_to(&address, &rsync, NEW);
-        let run = full_sync(&route, true, &[], None);
+        let run = full_sync(&route, Licence::Unseen, &[], None);
         assert_eq!(
             String::from_utf8(run.shown(Path::new("/my backup"))).unwrap(),
             "cd \"/my backup\" && rsync -artuz --sockopts= --contimeout 5 -R --delete ./ --port=874 \

@@ -60,7 +60,7 @@ impl Loop {
             })
             .collect();
         let (version, now) = (self.engine.owed_version(), self.now());
-        let creditors = self.remotes.iter().map(|remote| remote.creditor(self.mode));
+        let creditors = self.remotes.iter().map(|remote| remote.creditor(self.grants));
         let all: Vec<_> = creditors.zip(&owed).collect();
         self.ledger.write(&all, version, now);
         if let Some(alerts) = &mut self.alerts {

@@ -7,7 +7,7 @@ use crate::engine::rel_path::RelPath;
 use crate::engine::sending::bulk::LARGE_BYTES_MIN;
 use crate::engine::watching::settle::Stamp;
 use crate::rsync;
-use crate::rsync::asked::plan::{self, Deletes, Gone, Looked, Now};
+use crate::rsync::asked::plan::{self, Gone, Looked, Now, PlanSettings};
 use crate::rsync::asked::run::Run;
 use crate::run::walk::below;
 use std::os::unix::fs::MetadataExt;
@@ -89,8 +89,8 @@ impl JobPaths {
     }
 
     /// What has to be run, in this order.
-    pub(super) fn runs(&self, remote: &WorkerRemote, deletes: Deletes) -> Vec<Run> {
-        plan::batch(&remote.route, remote.plan_settings(deletes), &self.paths, &self.whole)
+    pub(super) fn runs(&self, remote: &WorkerRemote, settings: PlanSettings) -> Vec<Run> {
+        plan::batch(&remote.route, settings, &self.paths, &self.whole)
     }
 }
 

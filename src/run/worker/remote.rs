@@ -4,10 +4,12 @@
 
 use super::looker::Looker;
 use crate::engine::rel_path::RelPath;
+use crate::engine::sending::licence::Grants;
 use crate::engine::watching::filter::Filter;
-use crate::keep::faillog::record::{Creditor, Mode};
+use crate::keep::faillog::record::Creditor;
 use crate::rsync::asked::level::{self, Depth, Level};
-use crate::rsync::asked::plan::{self, Deletes, Now};
+use crate::rsync::asked::licence::{Licence, Way};
+use crate::rsync::asked::plan::{self, Now};
 use crate::rsync::asked::remote_shell;
 use crate::rsync::asked::route::RemoteRoute;
 use crate::rsync::asked::run::Run;
@@ -66,12 +68,12 @@ pub fn share_connections(remotes: &mut [Arc<WorkerRemote>]) -> Option<Sockets> {
 
 impl WorkerRemote {
     /// The full sync of this remote, as it would run now.
-    pub fn full_sync(&self, scheduled: bool, delete: bool) -> Run {
+    pub fn full_sync(&self, scheduled: bool, licence: Licence) -> Run {
         let one_by_one =
             self.excludes.one_by_one.as_ref().map(|filter| left_out(&self.route.root, filter));
         let own = if scheduled { self.excludes.scheduled.as_slice() } else { &[] };
         let patterns = [self.excludes.patterns.as_slice(), own].concat();
-        plan::full_sync(&self.route, delete, &patterns, one_by_one.as_deref())
+        plan::full_sync(&self.route, licence, &patterns, one_by_one.as_deref())
     }
 
     /// Whether the root is the directory that it should be. An emptied or unmounted one would delete
@@ -81,12 +83,12 @@ impl WorkerRemote {
     }
 
     /// The remote as the fail log needs it.
-    pub fn creditor(&self, mode: Mode) -> Creditor<'_> {
+    pub fn creditor(&self, grants: Grants) -> Creditor<'_> {
         let Excludes { patterns, one_by_one, .. } = &self.excludes;
         Creditor {
             route: &self.route,
             inode: self.ground.identity.inode(),
-            mode,
+            grants,
             excludes: one_by_one.is_none().then_some(patterns),
         }
     }
@@ -100,12 +102,12 @@ impl WorkerRemote {
     }
 
     /// How its flat runs are put together.
-    pub(super) fn plan_settings(&self, deletes: Deletes) -> plan::PlanSettings {
-        plan::PlanSettings { deletes, mirror: self.mirror, standby: self.standby }
+    pub(super) fn plan_settings(&self, licence: Licence, way: Way) -> plan::PlanSettings {
+        plan::PlanSettings { licence, way, mirror: self.mirror, standby: self.standby }
     }
 
     /// The runs that make whole directories equal, of those that are still there.
-    pub(super) fn levels(&self, directories: &[(RelPath, Depth)], delete: bool) -> Vec<Run> {
+    pub(super) fn levels(&self, directories: &[(RelPath, Depth)], licence: Licence) -> Vec<Run> {
         let mut looker = Looker::new(&self.route.root);
         let mut real = [Vec::new(), Vec::new()];
         for (path, depth) in directories {
@@ -117,7 +119,7 @@ impl WorkerRemote {
             self.excludes.one_by_one.as_ref().map(|filter| left_out(&self.route.root, filter));
         let runs = |depth, directories: &[RelPath]| {
             let (route, excludes) = (&self.route, self.excludes.patterns.as_slice());
-            let level = Level { route, depth, delete, excludes };
+            let level = Level { route, depth, licence, excludes };
             level::runs(level, left_out.as_deref(), directories)
         };
         let [one, all] = real;

@@ -5,7 +5,7 @@ use super::looker::Looker;
 use super::WorkerRemote;
 use crate::engine::rel_path::{above, lies_in};
 use crate::engine::watching::renames::{far_names, Rename};
-use crate::rsync::asked::plan::{self, Deletes, Gone, Looked, Now};
+use crate::rsync::asked::plan::{self, Gone, Looked, Now, PlanSettings};
 use crate::rsync::asked::rename;
 use crate::rsync::asked::run::Run;
 use crate::sorted::SortedMap;
@@ -13,7 +13,7 @@ use crate::sorted::SortedMap;
 /// What is to be run before the batch with these paths, so that what was renamed need not be sent again.
 pub(super) fn runs(
     remote: &WorkerRemote,
-    deletes: Deletes,
+    settings: PlanSettings,
     paths: &[Looked],
     renames: &[Rename],
 ) -> Vec<Run> {
@@ -54,7 +54,7 @@ pub(super) fn runs(
     }
     // The directories that the new names lie in have to be there first.
     let parents: Vec<Looked> = parents.into_iter().map(|(_, looked)| looked).collect();
-    let mut runs = plan::batch(route, remote.plan_settings(deletes), &parents, &[]);
+    let mut runs = plan::batch(route, settings, &parents, &[]);
     runs.extend(links);
     runs
 }

@@ -7,6 +7,7 @@
 use super::finding::Finding;
 use super::places::may_write;
 use crate::config::{Address, Config, RemoteSettings, Root};
+use crate::engine::sending::licence::Grants;
 use crate::rsync::asked::plan::probe;
 use crate::rsync::asked::rehearsal::rehearsed;
 use crate::rsync::asked::route::RemoteRoute;
@@ -71,7 +72,7 @@ pub(super) fn findings(config: &Config, workers: usize) -> Vec<Finding> {
                 place,
                 name: route.name(),
                 login: route.login(),
-                run: rehearsed(&probe(&route, config.events.delete)),
+                run: rehearsed(&probe(&route, Grants::new(config.events.delete, false).of_paths())),
                 directory: directory(root),
             });
         }

@@ -46,7 +46,7 @@ impl Remote {
         let looks_back = self.standing.looks_back() && self.deletes_unseen();
         match change {
             // What was replaced is sent by a change of its own.
-            Change::Delete { .. } if !self.far_side.ever_deletes() => Task::Nothing,
+            Change::Delete { .. } if !self.deletes_seen() => Task::Nothing,
             Change::SendNewer { changed_ns, is_dir }
                 if !self.standing.concerns(changed_ns, is_dir) =>
             {
@@ -154,7 +154,7 @@ impl Remote {
         if !are_too_many(self) {
             return false;
         }
-        for keep_gone in [!self.settings.mirror, false] {
+        for keep_gone in [!self.deletes_unseen(), false] {
             if are_too_many(self) {
                 self.pending.clear(keep_gone);
                 self.bulk.clear(keep_gone);
@@ -170,7 +170,7 @@ impl Remote {
 
     /// Something got another name. Worth knowing only while the far side still has the old one.
     pub fn renamed(&mut self, rename: &Rename) {
-        if self.far_side.ever_deletes() && self.pending.deletes(&rename.from) {
+        if self.deletes_seen() && self.pending.deletes(&rename.from) {
             self.renames.add(rename.clone());
         }
     }
@@ -194,8 +194,8 @@ impl Remote {
     fn may_send_into(&self, directory: &[u8]) -> bool {
         // Without a mirror only what was seen to disappear may be deleted.
         let reaches = |flight: &Flight| {
-            flight.sweeps() && self.settings.mirror || flight.reaches_into(directory)
+            flight.sweeps() && self.deletes_unseen() || flight.reaches_into(directory)
         };
-        self.far_side.ever_deletes() && self.lanes.iter().any(reaches)
+        self.deletes_seen() && self.lanes.iter().any(reaches)
     }
 }

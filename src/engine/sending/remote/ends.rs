@@ -7,7 +7,8 @@ use super::Remote;
 use crate::engine::rel_path::{lies_in, RelPath};
 use crate::engine::time::Time;
 use crate::engine::JobId;
-use crate::rsync::asked::plan::{Deletes, Gone};
+use crate::rsync::asked::licence::Way;
+use crate::rsync::asked::plan::Gone;
 use crate::rsync::told::outcome::{Blame, Outcome};
 
 impl Remote {
@@ -46,9 +47,9 @@ impl Remote {
         // that a broken connection looks like.
         let by_words = matches!(outcome, Outcome::Refused(_)) || option == Blame::Certain;
         let by_standby = self.settings.standby && !flight.sweeps() && by_words;
-        let may_be = flight.is_deleting() || by_standby;
-        let goes_again =
-            flight.attempt.deletes() == Deletes::Combined && may_be && option != Blame::No;
+        let may_be =
+            self.settings.grants.of_paths().covers_seen() && (flight.is_deleting() || by_standby);
+        let goes_again = flight.attempt.way() == Way::Combined && may_be && option != Blame::No;
         if goes_again {
             flight.attempt = Attempt::Portable { certain: option == Blame::Certain };
         }

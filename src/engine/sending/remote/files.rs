@@ -74,7 +74,7 @@ impl Remote {
         let retries = self.bulk.retries;
         self.tally.bulk_starts(retries || self.is_failing());
         let cargo = Cargo::File(File { listed: (path, remembered), fresh, stamp: None });
-        let attempt = Attempt::First(self.far_side.deletes());
+        let attempt = Attempt::First(self.far_side.way());
         let flight = Flight { retries, ..Flight::new(job, now, cargo, attempt) };
         Some(self.depart(flight, sent))
     }
@@ -101,7 +101,7 @@ impl Remote {
             self.departure.added(now);
         }
         for directory in self.bulk.take_crossed() {
-            if self.far_side.ever_deletes() {
+            if self.deletes_seen() {
                 self.change(&directory, Change::Renew, now);
             }
         }

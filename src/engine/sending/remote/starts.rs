@@ -47,7 +47,7 @@ impl Remote {
         let cargo = self.load(complete, free);
         self.departure.taken(!self.pending.is_empty(), now);
         self.tally.starts(cargo.extent(), retries || self.is_failing(), now);
-        let attempt = Attempt::First(self.far_side.deletes());
+        let attempt = Attempt::First(self.far_side.way());
         let flight = Flight {
             retries,
             is_all: self.pending.is_empty() && self.owes_no_sweep(),
@@ -122,17 +122,26 @@ impl Remote {
     }
 
     fn work(&self, flight: &Flight, sent: Option<Stamp>) -> Work {
-        let (delete, deletes) = (self.deletes_unseen(), flight.attempt.deletes());
+        let (grants, way) = (self.settings.grants, flight.attempt.way());
         match &flight.cargo {
-            Cargo::Everything { scheduled } => Work::FullSync { scheduled: *scheduled, delete },
+            Cargo::Everything { scheduled } => Work::FullSync {
+                scheduled: *scheduled,
+                licence: grants.of_sweeps(),
+                away: Vec::new(),
+            },
             Cargo::Levels(levels) => {
                 let directories = levels.iter().map(|(path, depth)| (path.clone(), *depth));
-                Work::Level { directories: directories.collect(), delete }
+                Work::Level {
+                    directories: directories.collect(),
+                    licence: grants.of_sweeps(),
+                    away: Vec::new(),
+                }
             }
             Cargo::Batch(batch) => {
                 let paths = batch.paths.iter().map(|(path, it)| (path.clone(), it.gone));
                 Work::Batch {
-                    deletes,
+                    licence: grants.of_paths(),
+                    way,
                     fresh: batch.fresh,
                     split: batch.split,
                     paths: paths.collect(),
@@ -142,7 +151,7 @@ impl Remote {
             Cargo::File(file) => {
                 let (path, remembered) = &file.listed;
                 let path = (path.clone(), remembered.gone);
-                Work::Bulk { deletes, fresh: file.fresh, sent, path }
+                Work::Bulk { licence: grants.of_paths(), way, fresh: file.fresh, sent, path }
             }
         }
     }

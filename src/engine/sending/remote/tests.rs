@@ -8,9 +8,10 @@ use super::super::pending::Remembered;
 use super::*;
 use crate::config::Batch;
 use crate::engine::sending::extent::Extent;
+use crate::engine::sending::licence::Grants;
 use crate::engine::watching::settle::Stamp;
 use crate::engine::Work;
-use crate::rsync::asked::plan::Deletes;
+use crate::rsync::asked::licence::Way;
 use crate::rsync::told::exit::Exit;
 use crate::rsync::told::outcome::Outcome;
 
@@ -22,8 +23,8 @@ const UNKNOWN: &str = "rsync: on remote machine: --delete-missing-args: unknown 
 fn settings(mirror: bool) -> SendingSettings {
     SendingSettings {
         timing: Batch::default(),
-        deletes: Deletes::Combined,
-        mirror,
+        grants: Grants::new(true, mirror),
+        way: Way::Combined,
         standby: false,
         put_aside_ms: PUT_ASIDE_MS,
     }
@@ -347,10 +348,10 @@ fn a_job_goes_again_if_combined_deletes_may_be_what_it_failed_by() {
         assert_eq!(world.waiting(), "", "{ends:?}: it is still on its way");
         let job = JobId(world.jobs);
         let work = world.remote.start_again(job, JobId(99), world.now);
-        let (Some(Work::Batch { deletes, .. }) | Some(Work::Bulk { deletes, .. })) = work else {
+        let (Some(Work::Batch { way, .. }) | Some(Work::Bulk { way, .. })) = work else {
             panic!("{ends:?}: {work:?}")
         };
-        assert_eq!(deletes, Deletes::Portable, "{ends:?}");
+        assert_eq!(way, Way::Portable, "{ends:?}");
         world.jobs = 99;
         let Next::Arrived { learned, .. } = world.finish(&Outcome::Done) else {
             panic!("{ends:?}")

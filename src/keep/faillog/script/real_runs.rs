@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::{Address, Rsync};
+use crate::engine::sending::licence::Grants;
 use crate::rsync::asked::capability::{Capability, Version};
 use crate::rsync::asked::route::RemoteRoute;
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::tests::owed;
+use super::tests::{owed, KEEP, MIRROR, PUSH};
 
 const SHELLS: [&[&str]; 3] = [&["sh"], &["bash"], &["busybox", "sh"]];
 
@@ -104,13 +105,13 @@ impl Lab {
     }
 
     /// The script for what is owed of the remote at an address, with the root as it is now.
-    fn script(&self, address: &Address, mode: Mode, owed: &Owed) -> Vec<u8> {
+    fn script(&self, address: &Address, grants: Grants, owed: &Owed) -> Vec<u8> {
         let params = vec![b"-artz".to_vec()];
         let rsync = Rsync { params, port: Some(self.port), ..Rsync::default() };
         let local = Capability { version: Version { major: 2, minor: 6, patch: 9 } };
         let route = RemoteRoute { root: self.near(), address: address.clone(), rsync, local };
         let inode = route.root.metadata().unwrap().ino();
-        let creditor = Creditor { route: &route, inode, mode, excludes: Some(&[]) };
+        let creditor = Creditor { route: &route, inode, grants, excludes: Some(&[]) };
         let script = render(&[(creditor, owed)], &[b"half\n\"; touch pwned".to_vec()]);
         assert_eq!(script.forgotten, 0);
         let found = parse(&script.text, &[creditor]);
@@ -200,7 +201,7 @@ fn names_that_bite_arrive_and_go_alone() {
             for path in gone.iter().chain(&dirs).chain(&inside) {
                 expected.remove(&format!("/{}", path.escape_ascii())).unwrap();
             }
-            let script = lab.script(&address, Mode::Push, &due);
+            let script = lab.script(&address, PUSH, &due);
             for time in ["first", "second"] {
                 assert_eq!(lab.run(shell, &script), "", "{shell:?}");
                 assert_eq!(tree(&lab.far()), expected, "{shell:?} {address:?} {time}");
@@ -235,7 +236,7 @@ fn each_name_becomes_what_it_is_now() {
                 make_near(&lab.near().join("d/x"));
                 let gone = if was.ends_with("directory") { Gone::Directory } else { Gone::Entry };
                 let due = owed(false, &[(b"d/x", gone)]);
-                let script = lab.script(&address, Mode::Push, &due);
+                let script = lab.script(&address, PUSH, &due);
                 let mut expected = tree(&lab.near());
                 if is == "directory" {
                     // What is in it has its own changes.
@@ -268,7 +269,7 @@ fn no_deletion_follows_a_link_of_the_far_side() {
         write(&lab.at("cwd"), &[b"gone", b"dir/in"], "precious");
         symlink(lab.at("cwd"), lab.far().join("d")).unwrap();
         let due = owed(false, &[(b"d/dir", Gone::Directory), (b"d/gone", Gone::Entry)]);
-        let script = lab.script(&address, Mode::Push, &due);
+        let script = lab.script(&address, PUSH, &due);
         assert_eq!(lab.run(&["sh"], &script), "");
         assert_eq!(tree(&lab.at("cwd")).len(), 3, "{address:?}");
         assert_eq!(tree(&lab.far()), BTreeMap::from([("/d".into(), "directory".into())]));
@@ -308,7 +309,7 @@ fn what_only_changed_is_sent_and_never_deleted() {
         let mut expected = tree(&lab.far());
         expected.insert("/a/new".into(), "2".into());
         expected.insert("/a/same size".into(), "2".into());
-        let script = lab.script(&address, Mode::Push, &due);
+        let script = lab.script(&address, PUSH, &due);
         assert_eq!(lab.run(&["sh"], &script), "");
         assert_eq!(tree(&lab.far()), expected, "{address:?}");
     }
@@ -322,7 +323,7 @@ fn the_roots_own_mode_goes_alone() {
         lab.empty();
         write(&lab.near(), &[b"f"], "");
         fs::set_permissions(lab.near(), fs::Permissions::from_mode(0o711)).unwrap();
-        let script = lab.script(&address, Mode::Push, &owed(false, &[(b"", Gone::No)]));
+        let script = lab.script(&address, PUSH, &owed(false, &[(b"", Gone::No)]));
         assert_eq!(lab.run(&["sh"], &script), "");
         assert_eq!(lab.far().metadata().unwrap().mode() & 0o777, 0o711);
         assert!(tree(&lab.far()).is_empty());
@@ -333,15 +334,15 @@ fn the_roots_own_mode_goes_alone() {
 fn a_full_sync_deletes_in_mirror_mode_only() {
     let lab = Lab::new();
     for address in lab.addresses() {
-        for (mode, stays) in [(Mode::Keep, true), (Mode::Push, true), (Mode::Mirror, false)] {
+        for (grants, stays) in [(KEEP, true), (PUSH, true), (MIRROR, false)] {
             lab.empty();
             write(&lab.near(), &[b"new/deep/f"], "2");
             write(&lab.far(), &[b"extra/f"], "1");
-            let script = lab.script(&address, mode, &owed(true, &[]));
+            let script = lab.script(&address, grants, &owed(true, &[]));
             assert_eq!(lab.run(&["sh"], &script), "");
             let far = tree(&lab.far());
             assert_eq!(far.get("/new/deep/f").map(String::as_str), Some("2"));
-            assert_eq!(far.contains_key("/extra/f"), stays, "{mode:?}");
+            assert_eq!(far.contains_key("/extra/f"), stays, "{grants:?}");
         }
     }
 }
@@ -358,7 +359,7 @@ fn a_root_that_is_another_one_loses_nothing_over_there() {
                 lab.empty();
                 write(&lab.far(), &[b"a", b"d/e", b"z"], "precious");
                 let before = tree(&lab.far());
-                let script = lab.script(&address, Mode::Mirror, due);
+                let script = lab.script(&address, MIRROR, due);
                 let away = lab.at("away");
                 fs::rename(lab.near(), &away).unwrap();
                 lab.run(shell, &script);

@@ -2,20 +2,25 @@
 
 use super::*;
 use crate::config::{Address, Rsync};
+use crate::engine::sending::licence::Grants;
 use crate::rsync::asked::capability::{Capability, Version};
 use crate::rsync::asked::route::RemoteRoute;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
+pub(super) const KEEP: Grants = Grants::new(false, false);
+pub(super) const PUSH: Grants = Grants::new(true, false);
+pub(super) const MIRROR: Grants = Grants::new(true, true);
+
 /// The remotes of a root, as long as they are needed.
 struct Setting {
     routes: Vec<RemoteRoute>,
-    mode: Mode,
+    grants: Grants,
     excludes: Option<Vec<Vec<u8>>>,
 }
 
 impl Setting {
-    fn new(mode: Mode) -> Setting {
+    fn new(grants: Grants) -> Setting {
         let daemon = |host: &str| Address::Daemon { host: host.into(), module: b"m".to_vec() };
         let ssh = Address::Ssh { host: "far".into(), path: b"/a b".to_vec() };
         let rsync = Rsync {
@@ -28,12 +33,12 @@ impl Setting {
         let route =
             |address| RemoteRoute { root: "/w".into(), address, rsync: rsync.clone(), local };
         let routes = [daemon("h"), daemon("::1"), ssh].map(route).to_vec();
-        Setting { routes, mode, excludes: Some(Vec::new()) }
+        Setting { routes, grants, excludes: Some(Vec::new()) }
     }
 
     fn creditors(&self) -> Vec<Creditor<'_>> {
-        let (mode, excludes) = (self.mode, self.excludes.as_deref());
-        let creditor = |route| Creditor { route, inode: 7, mode, excludes };
+        let (grants, excludes) = (self.grants, self.excludes.as_deref());
+        let creditor = |route| Creditor { route, inode: 7, grants, excludes };
         self.routes.iter().map(creditor).collect()
     }
 
@@ -78,37 +83,33 @@ fn records_look_like_this() {
     let g = "--include=\"/d/g\" ";
     let all = "--include=\"/d/f/***\" ";
     let full = format!("#errno 2560\ncd /w && rsync -artz -R ./ {NET}\n\n");
-    let cases: [(Mode, Owed, String); 9] = [
-        (Mode::Push, owed(false, &[]), String::new()),
-        (Mode::Push, owed(false, &[(b"d/f", no), (b"d/g", no)]), sent(&format!("{f}{g}"))),
+    let cases: [(Grants, Owed, String); 9] = [
+        (PUSH, owed(false, &[]), String::new()),
+        (PUSH, owed(false, &[(b"d/f", no), (b"d/g", no)]), sent(&format!("{f}{g}"))),
         (
-            Mode::Push,
+            PUSH,
             owed(false, &[(b"d/f", entry), (b"d/g", no)]),
             pruned(f) + &sent(&format!("{f}{g}")),
         ),
-        (
-            Mode::Mirror,
-            owed(false, &[(b"d/f", directory)]),
-            pruned(&format!("{f}{all}")) + &sent(f),
-        ),
-        (Mode::Keep, owed(false, &[(b"d/f", directory)]), sent(f)),
-        (Mode::Push, owed(false, &[(b"", no)]), sent("--include=\"/./\" ")),
-        (Mode::Push, owed(true, &[]), full.clone()),
-        (Mode::Keep, owed(true, &[]), full.clone()),
-        (Mode::Mirror, owed(true, &[]), full.replace("-R ./", &format!("-R {DELETE} ./"))),
+        (MIRROR, owed(false, &[(b"d/f", directory)]), pruned(&format!("{f}{all}")) + &sent(f)),
+        (KEEP, owed(false, &[(b"d/f", directory)]), sent(f)),
+        (PUSH, owed(false, &[(b"", no)]), sent("--include=\"/./\" ")),
+        (PUSH, owed(true, &[]), full.clone()),
+        (KEEP, owed(true, &[]), full.clone()),
+        (MIRROR, owed(true, &[]), full.replace("-R ./", &format!("-R {DELETE} ./"))),
     ];
-    for (mode, owed, expected) in cases {
-        assert_eq!(Setting::new(mode).text(&owed), expected, "{mode:?} {owed:?}");
+    for (grants, owed, expected) in cases {
+        assert_eq!(Setting::new(grants).text(&owed), expected, "{grants:?} {owed:?}");
     }
     let odd: &[u8] = b"a\"b`c$d\\e*\n\xff";
-    let script = Setting::new(Mode::Push).render(&[owed(false, &[(odd, no)])], &[]);
+    let script = Setting::new(PUSH).render(&[owed(false, &[(odd, no)])], &[]);
     let list = b"--include=\"/a\\\"b\\`c\\$d\\\\\\\\e\\\\*\n\xff\" --exclude=".as_slice();
     assert!(script.text.windows(list.len()).any(|window| window == list), "{script:?}");
 }
 
 #[test]
 fn user_given_deletes_have_the_guard_too() {
-    let mut setting = Setting::new(Mode::Push);
+    let mut setting = Setting::new(PUSH);
     setting.routes.iter_mut().for_each(|it| it.rsync.params.push(b"--delete-after".to_vec()));
     let text = setting.text(&owed(true, &[]));
     assert!(text.contains(" && echo --delete-after) -R ./ "), "{text}");
@@ -132,7 +133,7 @@ fn commands_have_limits() {
         (names(100, 240), 1),
         (names(100, 600), 2),
     ] {
-        let text = Setting::new(Mode::Push).text(&of(&names, Gone::No));
+        let text = Setting::new(PUSH).text(&of(&names, Gone::No));
         assert_eq!(text.matches("#errno").count(), commands, "{} names", names.len());
         let longest = text.lines().map(str::len).max().unwrap();
         assert!(longest < COMMAND_BYTES_MAX + 200, "{longest}");
@@ -140,28 +141,28 @@ fn commands_have_limits() {
     let many = names(PATHS_MAX + 1, 8);
     let deep = vec![b"a/".repeat(1000)[..1999].to_vec()];
     let long = names(PATHS_MAX, 220);
-    for (mode, names, lines, forgotten) in [
-        (Mode::Mirror, &many, 1, 0),
-        (Mode::Push, &many, 1 + PATHS_MAX / COMMAND_PATHS_MAX, 1),
-        (Mode::Keep, &many, 1, 0),
-        (Mode::Mirror, &deep, 1, 0),
-        (Mode::Push, &deep, 1, 1),
-        (Mode::Mirror, &long, 1, 0),
+    for (grants, names, lines, forgotten) in [
+        (MIRROR, &many, 1, 0),
+        (PUSH, &many, 1 + PATHS_MAX / COMMAND_PATHS_MAX, 1),
+        (KEEP, &many, 1, 0),
+        (MIRROR, &deep, 1, 0),
+        (PUSH, &deep, 1, 1),
+        (MIRROR, &long, 1, 0),
     ] {
-        let setting = Setting::new(mode);
+        let setting = Setting::new(grants);
         let script = setting.render(&[of(names, Gone::Entry)], &[]);
         let (read, unread) = setting.parse(&script.text);
         assert_eq!(
             script.text.split(|&b| b == b'\n').filter(|l| l.starts_with(b"cd")).count(),
             lines
         );
-        assert!(read.full_sync && unread.is_empty() && script.forgotten == forgotten, "{mode:?}");
+        assert!(read.full_sync && unread.is_empty() && script.forgotten == forgotten, "{grants:?}");
     }
 }
 
 #[test]
 fn a_full_sync_that_no_command_can_say_is_a_comment_and_is_read_back() {
-    let mut setting = Setting::new(Mode::Mirror);
+    let mut setting = Setting::new(MIRROR);
     let long = vec![vec![b'x'; ALONE_BYTES_MAX]];
     for excludes in [None, Some(long)] {
         setting.excludes = excludes;
@@ -232,7 +233,7 @@ impl Numbers {
 fn what_is_written_is_read_back() {
     let mut numbers = Numbers(0);
     for round in 0..200 {
-        let setting = Setting::new([Mode::Push, Mode::Mirror][round % 2]);
+        let setting = Setting::new([PUSH, MIRROR][round % 2]);
         let owed = vec![numbers.owed(), numbers.owed(), numbers.owed()];
         let unread: Vec<_> = (0..numbers.below(3)).map(|_| numbers.name()).collect();
         let script = setting.render(&owed, &unread);
@@ -244,7 +245,7 @@ fn what_is_written_is_read_back() {
 
 #[test]
 fn half_a_script_is_read_as_far_as_it_goes_and_never_as_more() {
-    let setting = Setting::new(Mode::Push);
+    let setting = Setting::new(PUSH);
     let whole = Numbers(77).owed();
     let text = setting.render(std::slice::from_ref(&whole), &[]).text;
     for cut in 0..text.len() {
@@ -293,7 +294,7 @@ fn records_of_sersync_are_read() {
         ("rsync -artuz -R ./ u@h::m --password-file=/p >/dev/null 2>&1", owed(true, &[])),
     ] {
         let text = format!("#errno 2560\ncd /w && {command}\n\n");
-        let read = Setting::new(Mode::Push).parse(text.as_bytes());
+        let read = Setting::new(PUSH).parse(text.as_bytes());
         assert_eq!(read, (expected, vec![]), "{command}");
     }
 }
@@ -324,7 +325,7 @@ fn what_cannot_be_read_is_given_back_as_it_is() {
         "rm -rf /\n",
         "#!/bin/sh\n",
     ] {
-        let setting = Setting::new(Mode::Push);
+        let setting = Setting::new(PUSH);
         let behind = "#errno 256\ncd /w && rsync -a \"./good\" h::m\n\n";
         for (text, expected) in [
             (text.to_string(), Owed::default()),
@@ -347,7 +348,7 @@ fn what_cannot_be_read_is_given_back_as_it_is() {
 /// A file or directory whose name is made to look like a record must not become one.
 #[test]
 fn names_in_records_of_sersync_do_not_pass_for_our_own() {
-    let setting = Setting::new(Mode::Mirror);
+    let setting = Setting::new(MIRROR);
     for name in [
         "\" --delete=\"",
         "\" --existing --include=\"/b",
@@ -363,7 +364,7 @@ fn names_in_records_of_sersync_do_not_pass_for_our_own() {
 #[test]
 fn nothing_read_deletes_where_nothing_may() {
     let text = "#errno 5\ncd /w && rsync -a --delete ./ --include=\"a\" --exclude=*  h::m\n\n";
-    let (read, _) = Setting::new(Mode::Keep).parse(text.as_bytes());
+    let (read, _) = Setting::new(KEEP).parse(text.as_bytes());
     assert_eq!(read, Owed { status: 5, ..owed(false, &[(b"a", Gone::No)]) });
 }
 
@@ -371,14 +372,14 @@ fn nothing_read_deletes_where_nothing_may() {
 fn no_more_records_than_fit_are_read() {
     let record = "#errno 5\ncd /w && rsync -a \"./a\" h::m\n\n";
     let text = record.repeat(RECORDS_MAX + 2);
-    let (read, unread) = Setting::new(Mode::Push).parse(text.as_bytes());
+    let (read, unread) = Setting::new(PUSH).parse(text.as_bytes());
     assert_eq!(read.paths.len(), 1);
     assert_eq!(unread, [record.repeat(2).into_bytes()]);
 }
 
 #[test]
 fn garbage_of_every_kind_is_read_in_time() {
-    let setting = Setting::new(Mode::Push);
+    let setting = Setting::new(PUSH);
     let megabyte = |line: &str| line.repeat(1024 * 1024 / line.len());
     for line in [
         "#errno 1\n",
@@ -412,7 +413,7 @@ fn wait_statuses_are_those_of_sersync() {
 /// changed since does not lose it.
 #[test]
 fn a_record_finds_its_remote_by_the_remotes_own_settings() {
-    let mut setting = Setting::new(Mode::Push);
+    let mut setting = Setting::new(PUSH);
     setting.routes.truncate(1);
     let rsync = |user: &str, port| Rsync {
         user: Some(user.into()),

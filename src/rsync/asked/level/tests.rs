@@ -22,7 +22,7 @@ fn planned(depth: Depth, left_out: &[&str], directories: &[&str]) -> Vec<String>
     let route = route_to(&address, &rsync, NEW);
     let (left_out, directories) = (bytes(left_out), paths(directories));
     let excludes = bytes(&["*.o"]);
-    let level = Level { route: &route, depth, delete: true, excludes: &excludes };
+    let level = Level { route: &route, depth, licence: Licence::Unseen, excludes: &excludes };
     let runs = runs(level, Some(&left_out), &directories);
     let line = |run: &Run| {
         assert_eq!(run.input.last(), Some(&0));
@@ -106,7 +106,7 @@ fn run_all(lab: &Lab, depth: Depth, params: &[&str], left_out: &[Vec<u8>], direc
     let rsync = lab.rsync(params);
     let route = route_to(&lab.address, &rsync, NEW);
     let excludes = bytes(&["*.o"]);
-    let level = Level { route: &route, depth, delete: true, excludes: &excludes };
+    let level = Level { route: &route, depth, licence: Licence::Unseen, excludes: &excludes };
     for run in runs(level, Some(left_out), &paths(directories)) {
         lab.run(&run);
     }

@@ -1,7 +1,7 @@
 //! What real runs do to a daemon's module on loopback.
 
 use super::super::route::tests::route_to;
-use super::tests::{cold, disappeared, looked, rsync, NEW};
+use super::tests::{disappeared, looked, rsync, COMBINED, NEVER, NEW, PORTABLE};
 use super::*;
 use crate::config::{Address, Rsync};
 use std::ffi::OsStr;
@@ -79,15 +79,21 @@ impl Lab {
     }
 
     /// Runs a batch, each run of which must end with 0 and say nothing.
-    fn batch(&self, params: &[&str], deletes: Deletes, paths: &[Looked]) {
+    fn batch(&self, params: &[&str], deletes: PlanSettings, paths: &[Looked]) {
         self.batch_with(params, deletes, paths, &[]);
     }
 
     /// The same with whole directories.
-    fn batch_with(&self, params: &[&str], deletes: Deletes, paths: &[Looked], whole: &[Arc<[u8]>]) {
+    fn batch_with(
+        &self,
+        params: &[&str],
+        deletes: PlanSettings,
+        paths: &[Looked],
+        whole: &[Arc<[u8]>],
+    ) {
         let rsync = self.rsync(params);
         let route = route_to(&self.address, &rsync, NEW);
-        for run in batch(&route, cold(deletes), paths, whole) {
+        for run in batch(&route, deletes, paths, whole) {
             self.run(&run);
         }
     }
@@ -179,7 +185,7 @@ const PRUNED: &[&str] = &[
 #[test]
 fn deletes_what_is_gone_and_nothing_else() {
     let lab = Lab::new();
-    for deletes in [Deletes::Combined, Deletes::Portable] {
+    for deletes in [COMBINED, PORTABLE] {
         lab.clear();
         make(&lab.near(), NEAR);
         make(&lab.far(), FAR);
@@ -197,7 +203,7 @@ fn deletes_what_is_gone_and_nothing_else() {
     make(&lab.near(), NEAR);
     make(&lab.far(), FAR);
     let before = tree(&lab.far());
-    lab.batch(&["-artuz"], Deletes::Never, &disappeared());
+    lab.batch(&["-artuz"], NEVER, &disappeared());
     assert_eq!(tree(&lab.far()), before);
 }
 
@@ -221,7 +227,7 @@ fn odd_parameters_neither_stop_nor_widen_a_prune() {
         make(&lab.far(), FAR);
         let rsync = lab.rsync(params);
         let route = route_to(&lab.address, &rsync, NEW);
-        let runs = batch(&route, cold(Deletes::Portable), &disappeared(), &[]);
+        let runs = batch(&route, PORTABLE, &disappeared(), &[]);
         lab.run(&runs[0]);
         assert_eq!(tree(&lab.far()), PRUNED, "{params:?}");
         assert_eq!(tree(&lab.near()).len(), 6, "{params:?}: the near side was changed");
@@ -233,14 +239,14 @@ fn excludes_of_the_user_protect_from_a_prune() {
     let lab = Lab::new();
     make(&lab.near(), NEAR);
     make(&lab.far(), FAR);
-    lab.batch(&["-a", "--exclude=/a/b"], Deletes::Portable, &disappeared());
+    lab.batch(&["-a", "--exclude=/a/b"], PORTABLE, &disappeared());
     assert!(lab.far().join("a/b/deep/f").exists() && !lab.far().join("gone").exists());
 }
 
 #[test]
 fn kinds_change() {
     let lab = Lab::new();
-    for deletes in [Deletes::Combined, Deletes::Portable] {
+    for deletes in [COMBINED, PORTABLE] {
         lab.clear();
         make(
             &lab.far(),
@@ -277,7 +283,7 @@ fn a_listed_directory_is_sent_as_itself() {
         &["-a", "--delete-excluded", "--exclude=own"],
         &["-a", "--old-d"],
     ] {
-        lab.batch(params, Deletes::Combined, &paths);
+        lab.batch(params, COMBINED, &paths);
         assert_eq!(tree(&lab.far()), ["d/", "d/e/", "d/own=far"], "{params:?}");
     }
     assert_eq!(lab.far().join("d").metadata().unwrap().mtime(), 1_000_000_000);
@@ -286,7 +292,7 @@ fn a_listed_directory_is_sent_as_itself() {
 #[test]
 fn a_whole_directory_is_sent_with_its_entries_and_nothing_in_it_is_deleted() {
     let lab = Lab::new();
-    for deletes in [Deletes::Never, Deletes::Combined, Deletes::Portable] {
+    for deletes in [NEVER, COMBINED, PORTABLE] {
         for params in [&["-artuz"][..], &["-a", "--old-d"], &["-am"], &["-a", "--no-implied-dirs"]]
         {
             lab.clear();
@@ -317,7 +323,7 @@ fn a_whole_directory_is_sent_with_its_entries_and_nothing_in_it_is_deleted() {
             paths.push(looked(b"up/d/gone", Gone::Entry, Now::Missing));
             lab.batch_with(params, deletes, &paths, &[Arc::from(&b"up/d"[..])]);
             let mut expected = vec!["up/", "up/d/", "up/d/.hidden=", "up/d/f=new"];
-            expected.extend((deletes == Deletes::Never).then_some("up/d/gone=old"));
+            expected.extend((deletes == NEVER).then_some("up/d/gone=old"));
             expected.extend(["up/d/l@f", "up/d/own=far", "up/d/sub/", "up/d/sub/own=far"]);
             assert_eq!(tree(&lab.far()), expected, "{deletes:?} {params:?}");
             assert_eq!(lab.far().join("up/d").metadata().unwrap().mtime(), 1_000_000_000);
@@ -328,7 +334,7 @@ fn a_whole_directory_is_sent_with_its_entries_and_nothing_in_it_is_deleted() {
 #[test]
 fn the_roots_attributes_go_along_whatever_is_listed_first() {
     let lab = Lab::new();
-    for deletes in [Deletes::Combined, Deletes::Portable] {
+    for deletes in [COMBINED, PORTABLE] {
         lab.clear();
         make(&lab.near(), &["b=", "c/d="]);
         make(&lab.far(), &["a/gone="]);
@@ -352,14 +358,14 @@ fn same_size_and_time_still_arrives() {
     for side in [lab.near(), lab.far()] {
         set_time(&side.join("f"), 1_000_000_000);
     }
-    lab.batch(&["-artuz"], Deletes::Never, &[looked(b"f", Gone::No, Now::Other)]);
+    lab.batch(&["-artuz"], NEVER, &[looked(b"f", Gone::No, Now::Other)]);
     assert_eq!(tree(&lab.far()), ["f=new"]);
 }
 
 #[test]
 fn what_vanishes_after_the_look_is_no_failure() {
     let lab = Lab::new();
-    for deletes in [Deletes::Never, Deletes::Portable, Deletes::Combined] {
+    for deletes in [NEVER, PORTABLE, COMBINED] {
         make(&lab.near(), &["f=x", "d/f="]);
         lab.batch(
             &["-a"],
@@ -404,7 +410,7 @@ const ODD_NAMES: &[&[u8]] = &[
 #[test]
 fn odd_names_arrive_and_go_alone() {
     let lab = Lab::new();
-    for deletes in [Deletes::Combined, Deletes::Portable] {
+    for deletes in [COMBINED, PORTABLE] {
         lab.clear();
         let each = |gone, now| -> Vec<Looked> {
             let paths =
@@ -456,12 +462,12 @@ fn full_sync_leaves_out_what_it_is_told() {
     let route = route_to(&lab.address, &rsync, NEW);
     let left_out = ["q[1]", "w\\z/p\\q", "w\\z/a\\b*c", "a/k"].map(|path| path.as_bytes().to_vec());
     let excludes = [b"*.php".to_vec()];
-    lab.run(&full_sync(&route, true, &excludes, Some(&left_out)));
+    lab.run(&full_sync(&route, Licence::Unseen, &excludes, Some(&left_out)));
     let expected =
         ["a/", "a/b=new", "a/far.php=far", "k=", "q[1]/", "q[1]/own=far", r"w\\z/", r"w\\z/axbc="];
     assert_eq!(tree(&lab.far()), expected);
     make(&lab.far(), &["only=far"]);
-    lab.run(&full_sync(&route, false, &excludes, None));
+    lab.run(&full_sync(&route, Licence::Nothing, &excludes, None));
     assert!(lab.far().join("only").exists() && lab.far().join("w\\z/p\\q").exists());
 }
 
@@ -473,7 +479,7 @@ fn the_roots_own_mode_goes_alone_and_touches_nothing_in_it() {
     let mode = fs::Permissions::from_mode(0o750);
     fs::set_permissions(lab.near(), mode).unwrap();
     for params in [&["-artz"][..], &["-artz", "--delete"]] {
-        lab.batch(params, Deletes::Combined, &[looked(b"", Gone::No, Now::Directory)]);
+        lab.batch(params, COMBINED, &[looked(b"", Gone::No, Now::Directory)]);
         assert_eq!(lab.far().metadata().unwrap().mode() & 0o777, 0o750);
         assert!(lab.far().join("extra").exists() && !lab.far().join("new").exists());
         assert!(!lab.far().join("dir/new").exists());

@@ -11,10 +11,13 @@ const OLD: Capability = Capability { version: Version { major: 2, minor: 6, patc
 pub(in crate::rsync) const NEW: Capability =
     Capability { version: Version { major: 3, minor: 5, patch: 0 } };
 
-/// Runs that find no standby.
-pub(super) fn cold(deletes: Deletes) -> PlanSettings {
-    PlanSettings { deletes, mirror: true, standby: false }
-}
+/// Runs that find no standby, and delete in each way.
+pub(in crate::rsync) const COMBINED: PlanSettings =
+    PlanSettings { licence: Licence::Seen, way: Way::Combined, mirror: true, standby: false };
+pub(in crate::rsync) const PORTABLE: PlanSettings = PlanSettings { way: Way::Portable, ..COMBINED };
+/// The same, which may not delete.
+pub(in crate::rsync) const NEVER: PlanSettings =
+    PlanSettings { licence: Licence::Nothing, ..COMBINED };
 
 pub(in crate::rsync) fn looked(path: &[u8], gone: Gone, now: Now) -> Looked {
     Looked { path: path.into(), gone, now, bytes: 0, fresh: false }
@@ -34,9 +37,14 @@ pub(super) fn disappeared() -> [Looked; 4] {
 }
 
 /// The runs to a local directory, each as its words and its list with NULs as spaces.
-fn planned(params: &[&str], local: Capability, deletes: Deletes, paths: &[Looked]) -> Vec<String> {
+fn planned(
+    params: &[&str],
+    local: Capability,
+    deletes: PlanSettings,
+    paths: &[Looked],
+) -> Vec<String> {
     let (address, rsync) = (Address::Local { path: "/d".into() }, rsync(params));
-    let runs = batch(&route_to(&address, &rsync, local), cold(deletes), paths, &[]);
+    let runs = batch(&route_to(&address, &rsync, local), deletes, paths, &[]);
     let line = |run: &Run| {
         let args = run.args.join(OsStr::new(" ")).into_string().unwrap();
         let input = String::from_utf8(run.input.clone()).unwrap();
@@ -47,7 +55,7 @@ fn planned(params: &[&str], local: Capability, deletes: Deletes, paths: &[Looked
 
 #[test]
 fn each_state_of_a_path_has_its_runs() {
-    use {Deletes::*, Gone::*};
+    use Gone::*;
     const FLAT: &str = "-a --no-r -d -R -c --ignore-missing-args -0 --files-from=- ./ /d < ./a/b";
     const FORCED: &str =
         "-a --no-r -d -R -c --ignore-missing-args --force -0 --files-from=- ./ /d < ./a/b";
@@ -57,33 +65,33 @@ fn each_state_of_a_path_has_its_runs() {
     const PRUNE: &str = "-a -r --delete --force --existing -0 --include-from=- --exclude=* ./ /d \
                          < /a/ /a/b /a/b/***";
     for (deletes, gone, now, expected) in [
-        (Never, No, Now::Missing, &[][..]),
-        (Never, Entry, Now::Missing, &[]),
-        (Never, Directory, Now::Missing, &[]),
-        (Never, No, Now::Directory, &[FLAT]),
-        (Never, Entry, Now::Directory, &[FLAT]),
-        (Never, Directory, Now::Directory, &[FLAT]),
-        (Never, No, Now::Other, &[FLAT]),
-        (Never, Entry, Now::Other, &[FLAT]),
-        (Never, Directory, Now::Other, &[FLAT]),
-        (Combined, No, Now::Missing, &[]),
-        (Combined, Entry, Now::Missing, &[DELETE]),
-        (Combined, Directory, Now::Missing, &[DELETE]),
-        (Combined, No, Now::Directory, &[FLAT]),
-        (Combined, Entry, Now::Directory, &[FLAT]),
-        (Combined, Directory, Now::Directory, &[PRUNE, FLAT]),
-        (Combined, No, Now::Other, &[FLAT]),
-        (Combined, Entry, Now::Other, &[FLAT]),
-        (Combined, Directory, Now::Other, &[FORCED]),
-        (Portable, No, Now::Missing, &[]),
-        (Portable, Entry, Now::Missing, &[PRUNE, PARENT]),
-        (Portable, Directory, Now::Missing, &[PRUNE, PARENT]),
-        (Portable, No, Now::Directory, &[FLAT]),
-        (Portable, Entry, Now::Directory, &[FLAT]),
-        (Portable, Directory, Now::Directory, &[PRUNE, FLAT]),
-        (Portable, No, Now::Other, &[FLAT]),
-        (Portable, Entry, Now::Other, &[FLAT]),
-        (Portable, Directory, Now::Other, &[FORCED]),
+        (NEVER, No, Now::Missing, &[][..]),
+        (NEVER, Entry, Now::Missing, &[]),
+        (NEVER, Directory, Now::Missing, &[]),
+        (NEVER, No, Now::Directory, &[FLAT]),
+        (NEVER, Entry, Now::Directory, &[FLAT]),
+        (NEVER, Directory, Now::Directory, &[FLAT]),
+        (NEVER, No, Now::Other, &[FLAT]),
+        (NEVER, Entry, Now::Other, &[FLAT]),
+        (NEVER, Directory, Now::Other, &[FLAT]),
+        (COMBINED, No, Now::Missing, &[]),
+        (COMBINED, Entry, Now::Missing, &[DELETE]),
+        (COMBINED, Directory, Now::Missing, &[DELETE]),
+        (COMBINED, No, Now::Directory, &[FLAT]),
+        (COMBINED, Entry, Now::Directory, &[FLAT]),
+        (COMBINED, Directory, Now::Directory, &[PRUNE, FLAT]),
+        (COMBINED, No, Now::Other, &[FLAT]),
+        (COMBINED, Entry, Now::Other, &[FLAT]),
+        (COMBINED, Directory, Now::Other, &[FORCED]),
+        (PORTABLE, No, Now::Missing, &[]),
+        (PORTABLE, Entry, Now::Missing, &[PRUNE, PARENT]),
+        (PORTABLE, Directory, Now::Missing, &[PRUNE, PARENT]),
+        (PORTABLE, No, Now::Directory, &[FLAT]),
+        (PORTABLE, Entry, Now::Directory, &[FLAT]),
+        (PORTABLE, Directory, Now::Directory, &[PRUNE, FLAT]),
+        (PORTABLE, No, Now::Other, &[FLAT]),
+        (PORTABLE, Entry, Now::Other, &[FLAT]),
+        (PORTABLE, Directory, Now::Other, &[FORCED]),
     ] {
         let runs = planned(&["-a"], NEW, deletes, &[looked(b"a/b", gone, now)]);
         assert_eq!(runs, expected, "{deletes:?} {gone:?} {now:?}");
@@ -113,7 +121,7 @@ fn only_the_topmost_is_deleted_and_lists_are_sorted_and_unique() {
     ];
     let prune = "-r --delete --force --existing -0 --include-from=- --exclude=* ./ /d <";
     assert_eq!(
-        planned(&[], NEW, Deletes::Combined, &paths),
+        planned(&[], NEW, COMBINED, &paths),
         [
             format!("{prune} /again /again/***"),
             "--no-r -d -R -c --delete-missing-args --force -0 --files-from=- ./ /d \
@@ -122,7 +130,7 @@ fn only_the_topmost_is_deleted_and_lists_are_sorted_and_unique() {
         ]
     );
     assert_eq!(
-        planned(&[], OLD, Deletes::Portable, &paths),
+        planned(&[], OLD, PORTABLE, &paths),
         [
             format!("{prune} /again /again/*** /d /d/*** /d-x /d-x/*** /twice /twice/***"),
             "--no-r -d -R -c --force -0 --files-from=- ./ /d < ./again again/sub file z"
@@ -130,7 +138,7 @@ fn only_the_topmost_is_deleted_and_lists_are_sorted_and_unique() {
         ]
     );
     assert_eq!(
-        planned(&[], OLD, Deletes::Never, &paths),
+        planned(&[], OLD, NEVER, &paths),
         ["--no-r -d -R -c -0 --files-from=- ./ /d < ./again again/sub file z"]
     );
 }
@@ -154,26 +162,26 @@ fn a_whole_directory_stands_for_all_that_is_in_it() {
     let (address, rsync) = (Address::Local { path: "/d".into() }, rsync(&["-a"]));
     let route = route_to(&address, &rsync, NEW);
     for (deletes, input) in [
-        (Deletes::Combined, "./d/gone d/part/f dd/f f d/ d/whole/ "),
-        (Deletes::Never, "./d/part/f dd/f f d/ d/whole/ "),
+        (COMBINED, "./d/gone d/part/f dd/f f d/ d/whole/ "),
+        (NEVER, "./d/part/f dd/f f d/ d/whole/ "),
     ] {
         let whole = [Arc::from(&b"d"[..]), Arc::from(&b"d/whole"[..])];
-        let runs = batch(&route, cold(deletes), &paths, &whole);
+        let runs = batch(&route, deletes, &paths, &whole);
         assert_eq!(runs.len(), 1, "{deletes:?}");
         assert_eq!(String::from_utf8_lossy(&runs[0].input).replace('\0', " "), input);
         // Whoever lies in a whole directory is not forgotten for that.
         let forces = runs[0].args.contains(&OsString::from("--force"));
-        assert_eq!(forces, deletes == Deletes::Combined);
+        assert_eq!(forces, deletes == COMBINED);
     }
     // A list of whole directories alone is a list.
-    let runs = batch(&route, cold(Deletes::Never), &paths[1..3], &[Arc::from(&b"d"[..])]);
+    let runs = batch(&route, NEVER, &paths[1..3], &[Arc::from(&b"d"[..])]);
     assert_eq!(runs.iter().map(|run| &run.input[..]).collect::<Vec<_>>(), [b"./d/\0"]);
 }
 
 #[test]
 fn no_run_of_a_batch_deletes_what_the_users_filter_hides() {
     let paths = [looked(b"a", Gone::Directory, Now::Directory)];
-    let runs = planned(&["-a", "--delete-excluded", "--exclude=x"], NEW, Deletes::Portable, &paths);
+    let runs = planned(&["-a", "--delete-excluded", "--exclude=x"], NEW, PORTABLE, &paths);
     assert_eq!(runs.len(), 2);
     for run in runs {
         assert!(run.starts_with("-a --exclude=x -") && !run.contains("excluded"), "{run}");
@@ -184,11 +192,11 @@ fn no_run_of_a_batch_deletes_what_the_users_filter_hides() {
 fn lists_end_every_entry_with_a_nul() {
     let (address, rsync) = (Address::Local { path: "/d".into() }, rsync(&["-a"]));
     let route = route_to(&address, &rsync, NEW);
-    for run in batch(&route, cold(Deletes::Portable), &disappeared(), &[]) {
+    for run in batch(&route, PORTABLE, &disappeared(), &[]) {
         assert_eq!(run.input.last(), Some(&0));
         assert!(!run.input.windows(2).any(|pair| pair == [0, 0]), "an empty entry");
     }
-    let run = full_sync(&route, true, &[], Some(&[]));
+    let run = full_sync(&route, Licence::Unseen, &[], Some(&[]));
     assert!(run.input.is_empty() && !run.args.contains(&OsString::from("-0")));
 }
 
@@ -196,7 +204,7 @@ fn lists_end_every_entry_with_a_nul() {
 fn flat_words(local: Capability, address: Address, path: Looked) -> String {
     let rsync = rsync(&["-a"]);
     let route = route_to(&address, &rsync, local);
-    let runs = batch(&route, cold(Deletes::Combined), &[path], &[]);
+    let runs = batch(&route, COMBINED, &[path], &[]);
     runs[0].args.join(OsStr::new(" ")).into_string().unwrap()
 }
 
@@ -223,16 +231,16 @@ fn a_daemon_has_no_timeout_of_its_own_unless_it_may_be_silent_for_long() {
 }
 
 /// The words of a standby.
-fn standby_words(local: Capability, deletes: Deletes, mirror: bool) -> Vec<OsString> {
+fn standby_words(local: Capability, deletes: PlanSettings, mirror: bool) -> Vec<OsString> {
     let address = Address::Daemon { host: "h".into(), module: b"m".to_vec() };
     let rsync = rsync(&["-artz"]);
     let route = route_to(&address, &rsync, local);
-    standby(&route, PlanSettings { deletes, mirror, standby: true })
+    standby(&route, PlanSettings { mirror, standby: true, ..deletes })
 }
 
 #[test]
 fn a_standby_does_every_flat_run_that_has_nothing_special_to_do() {
-    use {Deletes::*, Gone::*};
+    use Gone::*;
     let file = looked(b"a/b", No, Now::Other);
     let large = Looked { bytes: SILENT_WORK_BYTES_MIN, ..file.clone() };
     let fresh = Looked { fresh: true, ..file.clone() };
@@ -240,30 +248,30 @@ fn a_standby_does_every_flat_run_that_has_nothing_special_to_do() {
     let tree_gone = looked(b"a/b", Directory, Now::Missing);
     let replaced = looked(b"a/b", Directory, Now::Other);
     for (local, deletes, mirror, path, runs, by_standby) in [
-        (NEW, Combined, true, &file, 1, true),
-        (NEW, Combined, false, &file, 1, true),
-        (NEW, Portable, true, &file, 1, true),
-        (NEW, Never, false, &file, 1, true),
-        (OLD, Portable, false, &file, 1, true),
-        (NEW, Combined, true, &gone, 1, true),
-        (NEW, Combined, false, &gone, 1, true),
+        (NEW, COMBINED, true, &file, 1, true),
+        (NEW, COMBINED, false, &file, 1, true),
+        (NEW, PORTABLE, true, &file, 1, true),
+        (NEW, NEVER, false, &file, 1, true),
+        (OLD, PORTABLE, false, &file, 1, true),
+        (NEW, COMBINED, true, &gone, 1, true),
+        (NEW, COMBINED, false, &gone, 1, true),
         // What is sent after the deletion.
-        (NEW, Portable, true, &gone, 2, true),
+        (NEW, PORTABLE, true, &gone, 2, true),
         // The far side may be silent for long.
-        (NEW, Combined, true, &large, 1, false),
-        (NEW, Combined, true, &tree_gone, 1, false),
+        (NEW, COMBINED, true, &large, 1, false),
+        (NEW, COMBINED, true, &tree_gone, 1, false),
         // Nothing is compared with what cannot be there.
-        (NEW, Combined, true, &fresh, 1, false),
+        (NEW, COMBINED, true, &fresh, 1, false),
         // A mirror has nothing of others'; without one, a directory is emptied only if ours went.
-        (NEW, Combined, true, &replaced, 1, true),
-        (NEW, Combined, false, &replaced, 1, false),
-        (NEW, Combined, false, &tree_gone, 1, false),
-        (OLD, Portable, true, &replaced, 1, false),
+        (NEW, COMBINED, true, &replaced, 1, true),
+        (NEW, COMBINED, false, &replaced, 1, false),
+        (NEW, COMBINED, false, &tree_gone, 1, false),
+        (OLD, PORTABLE, true, &replaced, 1, false),
     ] {
         let address = Address::Daemon { host: "h".into(), module: b"m".to_vec() };
         let rsync = rsync(&["-artz"]);
         let route = route_to(&address, &rsync, local);
-        let settings = PlanSettings { deletes, mirror, standby: true };
+        let settings = PlanSettings { mirror, standby: true, ..deletes };
         let planned = batch(&route, settings, std::slice::from_ref(path), &[]);
         let what = format!("{deletes:?} {mirror} {path:?}");
         assert_eq!(planned.len(), runs, "{what}");
@@ -275,12 +283,12 @@ fn a_standby_does_every_flat_run_that_has_nothing_special_to_do() {
 #[test]
 fn a_standby_empties_directories_in_a_mirror_only() {
     for (deletes, mirror, forces, deletes_missing) in [
-        (Deletes::Combined, true, true, true),
-        (Deletes::Combined, false, false, true),
-        (Deletes::Portable, true, false, false),
-        (Deletes::Portable, false, false, false),
-        (Deletes::Never, true, false, false),
-        (Deletes::Never, false, false, false),
+        (COMBINED, true, true, true),
+        (COMBINED, false, false, true),
+        (PORTABLE, true, false, false),
+        (PORTABLE, false, false, false),
+        (NEVER, true, false, false),
+        (NEVER, false, false, false),
     ] {
         let words = standby_words(NEW, deletes, mirror);
         let has = |word: &str| words.contains(&OsString::from(word));

@@ -114,7 +114,7 @@ fn what_a_change_means_depends_on_what_the_remote_has() {
         world.change("d", change);
         assert_eq!(world.waiting(), expected, "{standing:?}, mirror {mirror}: {change:?}");
     }
-    let never = SendingSettings { deletes: Deletes::Never, ..settings(false) };
+    let never = SendingSettings { grants: Grants::new(false, false), ..settings(false) };
     let mut world = World::new(false);
     world.remote = Remote::new(never, Standing::From(0), 0);
     world.change("a", DELETE);
