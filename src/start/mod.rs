@@ -9,6 +9,7 @@ pub mod ask;
 pub mod banner;
 pub mod check;
 pub mod cli;
+pub mod destinations;
 pub mod dry_run;
 pub mod password_file;
 pub mod prepare;

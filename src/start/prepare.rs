@@ -21,12 +21,14 @@ use crate::run::setup::{ReadAgain, Setup};
 use crate::run::ssh;
 use crate::run::worker::{Excludes, WorkerRemote, RSYNC};
 use crate::start::cli::{Options, CONFIG_DEFAULT};
+use crate::start::destinations;
 use crate::start::password_file::{self, Fault};
 use crate::sys::clock;
 use crate::sys::lock::{Error as LockError, Lock};
 use crate::sys::orphans;
 use crate::tell::logging;
 use std::cell::RefCell;
+use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
@@ -148,6 +150,15 @@ pub fn lock(config: &Config) -> Result<Lock, Error> {
     Lock::take(&resolved, &beside(&config.fail_log.path, &resolved, "lock")).map_err(Error::Locked)
 }
 
+/// What marks the runs of the instance that has the lock of this configuration.
+///
+/// # Errors
+/// The configuration file is gone.
+fn mark(config: &Config) -> Result<OsString, Error> {
+    let resolved = resolved(config)?;
+    Ok(orphans::mark(&resolved, &beside(&config.fail_log.path, &resolved, "lock")))
+}
+
 /// Where the instance that runs with this configuration can be asked.
 ///
 /// # Errors
@@ -179,6 +190,13 @@ pub fn setup(options: &Options, mut config: Config) -> Result<Setup, Error> {
     // Without -r or crontab several sources may push into one module, and a full sync must not delete what the
     // others have there.
     let mirror = syncs && events.delete && (options.full_sync || config.crontab.is_some());
+    let mut faults = destinations::in_their_root(&config);
+    if mirror {
+        faults.extend(destinations::in_each_other(&config));
+    }
+    if let Some(fault) = faults.into_iter().next() {
+        return Err(fault.into());
+    }
     let filter = Arc::new(Filter::new(&config.filter).map_err(Error::Expression)?);
     let mut clients = ssh::Clients::default();
     let mut remotes = Vec::new();
@@ -247,7 +265,7 @@ pub fn warn(config: &Config) {
 /// # Errors
 /// The configuration file is gone.
 pub fn resume(setup: &mut Setup) -> Result<(), Error> {
-    let orphans = orphans::end(&resolved(&setup.config)?);
+    let orphans = orphans::end(&mark(&setup.config)?);
     if orphans > 0 {
         log::warn!("ended {orphans} processes that were left by an instance before this one");
     }
@@ -420,7 +438,7 @@ fn remotes_of(
         let text = format!("watch=\"{}\" is gone: {error}", root.watch.display());
         Error::from(config.fault(root.position, text))
     })?;
-    let mark = resolved(config)?;
+    let mark = mark(config)?;
     let remote = |to: &RemoteSettings| {
         let mut rsync = to.rsync.clone();
         let ssh_client = clients.suit(&to.address, &mut rsync);

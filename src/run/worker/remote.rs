@@ -17,7 +17,6 @@ use crate::run::ground::Ground;
 use crate::run::ssh::{Connection, Sockets};
 use crate::run::walk::left_out;
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// All that a worker needs to know of a remote.
@@ -29,8 +28,8 @@ pub struct WorkerRemote {
     pub ground: Ground,
     /// What a full sync leaves out.
     pub excludes: Excludes,
-    /// The resolved path of the configuration file, which marks every run as one of ours.
-    pub mark: PathBuf,
+    /// What marks every run as one of this instance's.
+    pub mark: OsString,
     /// The SSH client with which its runs can share a connection.
     pub ssh_client: Option<OsString>,
     /// That connection; without one, each run makes its own.

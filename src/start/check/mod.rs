@@ -20,10 +20,10 @@ mod remotes;
 mod roots;
 
 use crate::config::language::Language;
-use crate::config::Config;
+use crate::config::{Config, Error as ConfigError};
 use crate::engine::watching::filter::Filter;
 use crate::start::cli::Options;
-use crate::start::prepare;
+use crate::start::{destinations, prepare};
 use crate::tell::logging::print;
 use finding::Finding;
 use log::LevelFilter;
@@ -63,6 +63,7 @@ fn all(options: &Options, mut config: Config, here: &Path, language: Language) -
     });
     let running = instance::holder(&config);
     found.extend(roots::findings(&config, &filter, language));
+    found.extend(destinations(options, &config, language));
     found.extend(passwords::findings(&config, language));
     found.extend(programs::findings(&config));
     found.extend(remotes::findings(&config, options.workers));
@@ -73,5 +74,20 @@ fn all(options: &Options, mut config: Config, here: &Path, language: Language) -
     found.extend(commands::findings(&config, options.plugin_only.or(config.plugin)));
     found.extend(host::findings(&config, running.is_some()));
     found.extend(running.map(|holder| instance::finding(&config, holder)));
+    found
+}
+
+/// Destinations that lie in a root, or in each other.
+fn destinations(options: &Options, config: &Config, language: Language) -> Vec<Finding> {
+    let of = |fault: &ConfigError| Finding::of_fault(fault, language);
+    let mut found: Vec<Finding> = destinations::in_their_root(config).iter().map(of).collect();
+    let deletes = config.events.delete && options.plugin_only.is_none();
+    let mirror = options.full_sync || config.crontab.is_some();
+    // The options of the start need not be those of this look.
+    let in_each_other = destinations::in_each_other(config).into_iter().filter(|_| deletes);
+    found.extend(in_each_other.map(|fault| match mirror {
+        true => of(&fault),
+        false => Finding::warning("", format!("{fault} (with -r or crontab)")),
+    }));
     found
 }
