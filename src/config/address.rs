@@ -1,7 +1,7 @@
 //! Where a remote is: `remote ip name`.
 //!
-//! Owns what makes a destination that rsync can be given, and the destinations that would make it
-//! eat its own source. `read` calls it for each root; the command lines are built elsewhere.
+//! Owns which hosts, modules and directories rsync can be given, and refuses a directory that would have
+//! a root copied into itself. `remote` calls it; the command lines are built in `rsync`.
 
 use super::diagnosis::hint::Hint;
 use super::diagnosis::problem::Problem;
@@ -14,7 +14,7 @@ use std::path::{Component, Path, PathBuf};
 /// The word that stands in `ip` for this machine.
 pub(super) const LOCAL: &str = "local";
 
-/// Reads where one `remote` is, of the root that watches `watch`; `ssh` is whether it is reached by ssh.
+/// Reads where one `remote` is. `watch` is the directory of its root, `ssh` whether it is reached by ssh.
 pub(super) fn address(element: Element<'_>, watch: &Path, ssh: bool) -> Result<Address, Problem> {
     let ip = element.required("ip", "a host name or an address")?;
     let name = element.required("name", "the rsync module, or with ssh the directory")?;
@@ -43,7 +43,8 @@ pub(super) fn host(attribute: &Attribute<'_>) -> Result<String, Problem> {
     }
 }
 
-/// rsync itself refuses a module that starts with a slash: the path of the ssh mode, mostly.
+/// rsync itself refuses a module that starts with a slash. Most such names are paths that were meant for
+/// ssh.
 fn module(name: &Attribute<'_>) -> Result<Vec<u8>, Problem> {
     match name.bytes() {
         path if path.starts_with(b"/") => {
@@ -54,8 +55,8 @@ fn module(name: &Attribute<'_>) -> Result<Vec<u8>, Problem> {
     }
 }
 
-/// A local destination must not lie in its source, which would copy copies for ever, nor its source
-/// in it, which a full sync with deletions would empty.
+/// A local directory must not lie in the root, whose copies would be copied for ever. Nor may the root lie
+/// in it: a full sync that deletes would empty the root.
 fn local_path(name: &Attribute<'_>, watch: &Path) -> Result<PathBuf, Problem> {
     let path = name.absolute_path()?;
     let (source, target) = (plain(watch), plain(&path));
@@ -67,8 +68,8 @@ fn local_path(name: &Attribute<'_>, watch: &Path) -> Result<PathBuf, Problem> {
     Ok(path)
 }
 
-/// The path without `.`, `..` and double slashes, for comparing: as far as that can be known
-/// without looking at the file system.
+/// The path without `.`, `..` and double slashes, for comparing. Symbolic links are not known here: this
+/// does not look at the file system.
 pub(super) fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for component in path.components() {
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_destination_that_cannot_work_is_refused() {
+    fn a_remote_that_cannot_work_is_refused() {
         let cases = [
             ("", "m", false, "found ip=\"\" in <remote>, expected a host name"),
             (" ", "m", false, "found ip=\" \" in <remote>, expected a host name"),

@@ -14,13 +14,13 @@ use regex_lite::Regex;
 /// # Errors
 /// What is wrong with the expression, as the end of a sentence: "the expression is not valid: ...".
 pub fn compile(expression: &str) -> Result<Regex, String> {
-    // By itself first: `a)|(b` is an error, but would become valid in the group around it.
+    // By itself first: `a)|(b` is an error, but within the group below it would be valid.
     Regex::new(expression).map_err(|error| explain(&error))?;
     Regex::new(&format!(r"\A(?s:{expression})\z")).map_err(|error| explain(&error))
 }
 
-/// The engine matches in linear time and therefore lacks two things that Perl has. Whoever uses
-/// them should learn that from the message, and not search for a typing mistake.
+/// The regular expressions here are matched in linear time, and therefore lack two things that Perl's have.
+/// The message names them, so that nobody looks for a typing mistake.
 fn explain(error: &regex_lite::Error) -> String {
     let text = error.to_string();
     let lacking = if text.contains("look-around") {
@@ -33,7 +33,7 @@ fn explain(error: &regex_lite::Error) -> String {
     format!("it uses {lacking}, {LACKING}")
 }
 
-/// What the messages about [`explain`]'s two things have in common.
+/// The end of the messages about these two things.
 const LACKING: &str = "which Perl has and this program has not";
 
 /// What to do about an expression with this error of [`compile`].

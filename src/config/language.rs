@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 /// A language that the program speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Language {
-    /// Everywhere else.
+    /// Wherever the locale is not Chinese.
     #[default]
     English,
     /// Chinese, simplified.
@@ -30,8 +30,8 @@ impl Language {
     }
 }
 
-/// `zh`, `zh_CN`, `zh_CN.UTF-8`, `zh_TW.utf8@stroke`. A terminal in another encoding (`zh_CN.GBK`)
-/// would show rubbish, and shows English well.
+/// `zh`, `zh_CN`, `zh_CN.UTF-8`, `zh_TW.utf8@stroke`. A terminal in another encoding (`zh_CN.GBK`) would
+/// show Chinese in UTF-8 as rubbish, so it gets English.
 fn is_chinese_in_utf_8(locale: &[u8]) -> bool {
     let locale = locale.split(|&byte| byte == b'@').next().unwrap_or_default();
     let (place, encoding) = match locale.iter().position(|&byte| byte == b'.') {

@@ -1,8 +1,8 @@
 //! What the options in `commonParams` would do to a run.
 //!
-//! Owns the judgement of rsync options that the user gave: those that would take the place of the
-//! path lists, do something else than sync, or remove the source are refused; those that lose
-//! changes in silence earn a warning. The words themselves are passed on as they are. `read` calls it.
+//! Refused are options that would replace the program's own lists of paths, make rsync do something
+//! else than sync, or remove the source. Options by which changes are lost without a word get a warning. The
+//! words themselves are passed on as they are. `remote` calls it.
 
 use super::diagnosis::shown::shown;
 use super::options::{self, FoundOption, Spelling};
@@ -13,7 +13,7 @@ use super::text;
 enum Remark {
     Refuse(&'static str),
     Warn(&'static str),
-    /// A warning if no remote shell was asked for.
+    /// A warning where ssh is off.
     WarnWithoutSsh(&'static str),
 }
 use Remark::{Refuse, Warn, WarnWithoutSsh};
@@ -21,7 +21,7 @@ use Remark::{Refuse, Warn, WarnWithoutSsh};
 /// What [`judge`] found, as sentences.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Judgement {
-    /// Why no run can have these options: the first reason.
+    /// The first reason why no run can have these options.
     pub refused: Option<String>,
     /// What the user should know.
     pub warnings: Vec<String>,
@@ -114,7 +114,7 @@ fn reads_standard_input(option: &FoundOption) -> bool {
         || (option.is("filter") && merges_standard_input(value))
 }
 
-/// Whether a filter rule is a merge of standard input: `. -`, `merge -`, `merge,e -`, `.e_-`.
+/// Whether a filter rule reads further rules from standard input: `. -`, `merge -`, `merge,e -`, `.e_-`.
 fn merges_standard_input(rule: &[u8]) -> bool {
     let Some(merge) = rule.strip_prefix(b"merge").or_else(|| rule.strip_prefix(b".")) else {
         return false;

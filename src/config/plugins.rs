@@ -1,7 +1,7 @@
 //! The `plugin name=...` blocks behind `sersync`.
 //!
 //! Owns what each of the four blocks must hold. A block is read and checked even if no plugin is
-//! turned on, since `-m` can ask for any of them. `read` calls it; running plugins is done elsewhere.
+//! turned on, since `-m` can ask for any of them. `read` calls it; `tell::plugin` runs them.
 
 use super::address::host;
 use super::diagnosis::hint::Hint;
@@ -79,7 +79,7 @@ fn refresh_cdn(element: Element<'_>) -> Result<Plugin, Problem> {
     })
 }
 
-/// `regexurl match` is searched in the path, not matched with the whole of it.
+/// `regexurl match`. It may match any part of a path; all other expressions match whole paths.
 fn pattern(path: Element<'_>) -> Result<Option<String>, Problem> {
     let Some(regexurl) = path.child("regexurl") else { return Ok(None) };
     if !regexurl.required("regex", "\"true\" or \"false\"")?.switch()? {

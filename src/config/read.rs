@@ -1,8 +1,8 @@
 //! From elements to the typed configuration.
 //!
-//! Owns which elements must be there, what the others are by default (the official template's
-//! values), and what contradicts what. What is turned off with `start="false"` is not looked into:
-//! files in the field keep half-filled elements for later. `Config::parse` calls it.
+//! Owns which elements must be there, the defaults of the others (the official template's values), and
+//! what contradicts what. What is turned off with `start="false"` is not looked into, because people's
+//! files keep half-filled elements for later. [`Config::parse`] is the way in for everybody.
 
 use super::address::{self, plain};
 use super::diagnosis::error::Error;
@@ -32,7 +32,7 @@ const BATCH_INTERVAL_S_MAX: u64 = 86_400;
 /// The longest quiet period and delay of a batch, in milliseconds: an hour.
 const BATCH_MS_MAX: u64 = 3_600_000;
 
-/// A remote that restarts is back within this time, and nobody has to be told.
+/// The default of `alert after`. A remote that merely restarts is back within this time.
 const ALERT_AFTER: Duration = Duration::from_secs(60);
 /// The longest time before an alert, in seconds: a day.
 const ALERT_AFTER_S_MAX: u64 = 86_400;
@@ -40,16 +40,16 @@ const ALERT_AFTER_S_MAX: u64 = 86_400;
 /// The official template's `timeToExecute`, 60 minutes, and `schedule`, 600 minutes.
 const FAIL_LOG_EVERY: Duration = Duration::from_secs(3600);
 const CRONTAB_EVERY: Duration = Duration::from_secs(36_000);
-/// So many times of day may stand in `at`: one for each half hour.
+/// At most this many times of day may stand in `at`: one for each half hour.
 const TIMES_OF_DAY_MAX: usize = 48;
 
 impl Config {
     /// Reads the bytes of a configuration file. `file` is only a name, for messages.
     ///
     /// # Errors
-    /// The first thing in the file that cannot be meant as it stands: broken XML, a missing or
-    /// wrong element or attribute, an expression that does not compile, rsync options that would
-    /// break a run. What is merely odd is in [`Config::warnings`].
+    /// The first mistake in the file: broken XML, a missing or wrong element or attribute, an
+    /// expression that does not compile, rsync options that would break a run. What is merely odd is in
+    /// [`Config::warnings`].
     pub fn parse(file: &Path, bytes: &[u8]) -> Result<Config, Error> {
         let source = Source::new(bytes).map_err(|problem| Error::new(file, problem))?;
         config(file, &source).map_err(|problem| {
@@ -61,7 +61,7 @@ impl Config {
     }
 }
 
-/// Reads a whole file.
+/// Reads a whole file; `file` is only a name.
 pub(super) fn config(file: &Path, source: &Source) -> Result<Config, Problem> {
     let text = source.undeclared();
     let document = xml::parse(&text)?;
@@ -118,7 +118,7 @@ fn file_system(head: Element<'_>) -> Result<(), Problem> {
 fn filter(head: Element<'_>) -> Result<FilterSettings, Problem> {
     let Some(filter) = head.child("filter") else { return Ok(FilterSettings::default()) };
     let hidden = filter.attribute("hidden");
-    // `hidden` stands alone where nothing else is filtered.
+    // <filter hidden="..."/> is enough where nothing else is filtered.
     let start = match filter.attribute("start") {
         None if hidden.is_some() => false,
         Some(_) | None => filter.start()?,
@@ -161,7 +161,7 @@ fn roots(sersync: Element<'_>, warnings: &mut Warnings) -> Result<Vec<Root>, Pro
         let mut remotes = Vec::new();
         for child in element.children_named("remote") {
             let remote = common.remote(child, &watch, warnings)?;
-            // Two ports of a host are two daemons.
+            // Two ports of one host are two daemons, and so two places.
             let place = (remote.address.clone(), remote.rsync.port);
             let before = places.iter().rev().find(|(other, _)| *other == place);
             if let Some((_, other)) = before {
@@ -238,7 +238,7 @@ fn times_of_day(attribute: &Attribute<'_>) -> Result<Vec<TimeOfDay>, Problem> {
 
 fn standby(sersync: Element<'_>) -> Result<StandbyMode, Problem> {
     let Some(element) = sersync.child("standby") else { return Ok(StandbyMode::default()) };
-    // Whoever writes the element alone wants it.
+    // <standby/> alone turns it on.
     if element.attribute("start").is_some() && !element.start()? {
         return Ok(StandbyMode::Off);
     }
@@ -274,7 +274,7 @@ fn alert(sersync: Element<'_>) -> Result<Option<AlertSettings>, Problem> {
     Ok(Some(AlertSettings { command, after_s: after.as_secs() }))
 }
 
-/// `sersync/plugin`, if it is on: its block must be there, and watch something that is synced.
+/// `sersync/plugin`, if it is on: its block must be there, and the plugin's directory must be synced.
 fn chosen_plugin(
     sersync: Element<'_>,
     blocks: &[Plugin],
@@ -292,7 +292,7 @@ fn chosen_plugin(
     let inside =
         |watch: &Path| roots.iter().any(|root| plain(watch).starts_with(plain(&root.watch)));
     match block.watch() {
-        // COMPAT: the original would watch the plugin's path instead of the root, in silence.
+        // COMPAT: the original would watch the plugin's directory instead of the root, without a word.
         Some(watch) if !inside(watch) => {
             let text = format!(
                 "found the plugin {name} turned on for {}, expected a path inside a watched \

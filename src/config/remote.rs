@@ -1,7 +1,7 @@
-//! How rsync is called: the `rsync` element, and what a `remote` says otherwise.
+//! The settings of a remote: the `rsync` element, and what a `remote` says otherwise.
 //!
-//! Owns the settings, their checks, and what contradicts what. Every remote gets settings of its own
-//! here, and nobody else has to know which of the two said so. `read` calls it.
+//! Owns how these two are put together, and what contradicts what. Every remote gets settings of its own
+//! here, so nobody else has to know where each of them was written. `read` calls it.
 
 use super::diagnosis::hint::Hint;
 use super::diagnosis::problem::Problem;
@@ -19,16 +19,16 @@ const PARAMS: &str = "rsync options such as -artz";
 const USERS: &str = "the user of the rsync module";
 const PASSWORD_FILE: &str = "a file that holds the password";
 
-/// The attributes of a remote that mean nothing for a directory of this machine.
+/// The attributes of a remote that have no effect if it is a directory of this machine.
 const NOT_LOCAL: [&str; 4] = ["port", "users", "passwordfile", "ssh"];
 
-/// `sersync/rsync`: what holds for a remote that says nothing else.
+/// `sersync/rsync`: what all remotes share, as far as they say nothing else.
 pub(super) struct Common<'a> {
     /// Without a password file: whether one is needed depends on the remote.
     rsync: Rsync,
     ssh: bool,
-    /// `auth passwordfile`, if `auth` is on. Not looked into unless a remote needs it: the official
-    /// template has one even for ssh.
+    /// `auth passwordfile`, if `auth` is on. It is checked only where a remote needs it, because the official
+    /// template has one even with ssh.
     password_file: Option<Attribute<'a>>,
 }
 
@@ -97,7 +97,7 @@ impl<'a> Common<'a> {
             rsync.user = filled(&written).map(user).transpose()?;
         }
         let own_file = remote.attribute("passwordfile");
-        // Without a user, the password of all remotes is nobody's.
+        // A remote that turns the user off (users="") turns off the shared password as well.
         let common_file = self.password_file.as_ref().filter(|_| rsync.user.is_some());
         let file = own_file.as_ref().or(common_file).and_then(filled);
         let path = file.map(|file| file.absolute_path());
@@ -117,7 +117,7 @@ impl<'a> Common<'a> {
         Ok(rsync)
     }
 
-    /// What the shared parameters lose only with this remote's `ssh`.
+    /// Warns of those shared parameters that are odd only with this remote's `ssh`.
     fn judge_again(&self, remote: Element<'_>, ssh: bool, warnings: &mut Warnings) {
         let known = params::judge(&self.rsync.params, self.ssh).warnings;
         let here = params::judge(&self.rsync.params, ssh).warnings;
@@ -130,7 +130,7 @@ impl<'a> Common<'a> {
 const NOBODY: &str = "a password file without users: rsync logs in as the user who runs sersync; \
                       add users=\"...\"";
 
-/// An attribute that is not empty; an empty one turns off what all remotes share.
+/// The attribute, if it is not empty: an empty one turns off what all remotes share.
 fn filled<'w, 'a>(attribute: &'w Attribute<'a>) -> Option<&'w Attribute<'a>> {
     Some(attribute).filter(|attribute| !attribute.value().trim().is_empty())
 }
@@ -141,7 +141,7 @@ fn is_local(remote: Element<'_>) -> bool {
 
 fn without_effect(remote: Element<'_>, names: &[&str], when: &str, warnings: &mut Warnings) {
     for attribute in names.iter().filter_map(|name| remote.attribute(name)) {
-        // What turns something off may stand anywhere.
+        // An empty one turns something off, which is right anywhere.
         if filled(&attribute).is_some() {
             let name = attribute.name();
             warnings.add(|| attribute.problem(format!("{name} has no effect {when}; delete it")));

@@ -117,8 +117,8 @@ const PLUGIN: &[Shape] = &[
     },
 ];
 
-/// Splits a name that stands for an element and one of its attributes with no blank between,
-/// such as `authstart`.
+/// Splits an element's name and that of one of its attributes where the blank between them was lost:
+/// `authstart`.
 pub(super) fn split_glued(name: &str) -> Option<(&str, &str)> {
     fn search<'n>(shape: &Shape, name: &'n str) -> Option<(&'n str, &'n str)> {
         let own = name.strip_prefix(shape.name).filter(|rest| shape.attributes.contains(rest));
@@ -128,7 +128,7 @@ pub(super) fn split_glued(name: &str) -> Option<(&str, &str)> {
     search(&HEAD, name)
 }
 
-/// Whether the elements of that name have nothing in them, where they stand in that parent.
+/// Whether an element of that name has no elements in it, where it stands in that parent.
 pub(super) fn is_leaf(parent: &str, name: &str) -> bool {
     fn search(shape: &Shape, parent: &str, name: &str) -> bool {
         let leaf = |child: &Shape| child.name == name && child.children.is_empty();

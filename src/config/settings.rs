@@ -1,7 +1,7 @@
 //! What can be configured, as types.
 //!
-//! Owns the shapes, the defaults, and the names of the plugins. How a file is turned into them is not known
-//! here; everybody outside of this wing reads them.
+//! Owns the types, their defaults, and the names of the plugins. `read` fills them from a file; the other
+//! wings read them.
 
 use super::diagnosis::error::Error;
 use super::diagnosis::problem::{Position, Problem};
@@ -39,13 +39,14 @@ pub struct Config {
     pub safety: Safety,
     /// `sersync/alert` (an extension), if there is one.
     pub alert: Option<AlertSettings>,
-    /// What is odd but no error, in the order of the file: unknown elements and attributes, `-u`.
+    /// What is odd but no error, in the order of the file: unknown elements and attributes, `-u` in
+    /// `params`.
     pub warnings: Vec<Problem>,
 }
 
 impl Config {
-    /// A fault of what stands at a place of this file; what to do about it is added with
-    /// [`Error::hint`].
+    /// An error about a place of this file, for what shows only when the system is looked at. What to do
+    /// about it is added with [`Error::hint`].
     pub fn fault(&self, at: Position, text: String) -> Error {
         Error::new(&self.file, Problem::new(at, text))
     }
@@ -69,8 +70,9 @@ pub struct StatusAddress {
 /// whole path.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FilterSettings {
-    /// The expressions of `exclude`, checked to compile; empty if `start` is false. To be matched
-    /// against [`text::decode`] of a path, which treats bytes as the file's own were treated.
+    /// The expressions of `exclude`, which are known to compile; empty if `start` is false. They are
+    /// matched with what [`decode`](super::text::decode) makes of a path: it turns bytes into characters
+    /// as it did with the configuration's own.
     pub excludes: Vec<String>,
     /// `hidden="true"` (an extension): files whose name starts with a dot are left out, as sersync
     /// 2.5.4 always did. Counts whether or not `start` is true.
@@ -117,12 +119,12 @@ pub struct Root {
     pub position: Position,
 }
 
-/// `remote`: where a root is pushed, and how rsync is called for it.
+/// `remote`: a place that a root is pushed to, and how rsync is called for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteSettings {
     /// Where it is.
     pub address: Address,
-    /// `sersync/rsync`, but for what the remote says otherwise.
+    /// How rsync is called for it.
     pub rsync: Rsync,
     /// Where `ip` stands.
     pub position: Position,
@@ -162,10 +164,10 @@ impl Address {
     }
 }
 
-/// How rsync is called for a remote: what `sersync/rsync` says, or the remote itself.
+/// How rsync is called for a remote: what `sersync/rsync` says, or else the remote itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rsync {
-    /// `params`, split as a shell splits words; never empty words from blanks.
+    /// `params`, split as a shell splits words. Blanks alone make no empty word.
     pub params: Vec<Vec<u8>>,
     /// `users`, if `auth` is on or the remote has its own.
     pub user: Option<String>,
@@ -182,14 +184,14 @@ pub struct Rsync {
 /// `failLog path timeToExecute`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailLog {
-    /// The script that is owed, as written: a relative path counts from the directory in which the
+    /// The script with what is owed, as written: a relative path counts from the directory in which the
     /// program was started, as it did for sersync.
     pub path: PathBuf,
-    /// How often it is worked off, in seconds; a number without a unit in the file is minutes.
+    /// How often what is owed is tried again, in seconds. In the file, a number without a unit is minutes.
     pub every_s: u64,
 }
 
-/// `crontab`: full syncs that nothing but time asks for.
+/// `crontab`: full syncs at certain times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CrontabSettings {
     /// When.
@@ -201,7 +203,7 @@ pub struct CrontabSettings {
 /// When the scheduled full syncs are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Timetable {
-    /// `crontab schedule`: on an interval in seconds; a number without a unit in the file is minutes.
+    /// `crontab schedule`: an interval in seconds. In the file, a number without a unit is minutes.
     Every(u64),
     /// `crontab at` (an extension): at these times of every day, of the local clock; at least one,
     /// sorted, none twice.
@@ -229,7 +231,7 @@ impl fmt::Display for TimeOfDay {
 pub enum StandbyMode {
     /// There is none.
     Off,
-    /// After the last change one waits for so many seconds.
+    /// After the last change one waits for this many seconds.
     For(u64),
     /// Once a remote has had a change, there always is one.
     Always,
@@ -241,20 +243,20 @@ impl Default for StandbyMode {
     }
 }
 
-/// `safety` (an extension): what to do where a mistake and a wish look the same.
+/// `safety` (an extension): what to do where a mistake looks like what somebody might want.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Safety {
     /// `emptyRoot`.
     pub empty_root: EmptyRoot,
 }
 
-/// What to do with a root that is empty at start, while a full sync would delete.
+/// What to do with a root that is empty at the start, if a full sync would empty the far side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EmptyRoot {
     /// `halt`: take it for a disk that is not mounted, and wait until something is in it.
     #[default]
     Halt,
-    /// `sync`: it is meant to be empty, and the remote is emptied too.
+    /// `sync`: take it as it is, and empty the remote too.
     Sync,
 }
 
@@ -274,8 +276,7 @@ pub struct Batch {
     pub quiet_ms: u64,
     /// A batch leaves at the latest this long after its first change.
     pub delay_ms_max: u64,
-    /// The least time between the starts of two batches of one remote; without one, the engine's own
-    /// pace.
+    /// The least time between the starts of two batches of one remote; `None` leaves it to the engine.
     pub interval_ms: Option<u64>,
 }
 
@@ -351,9 +352,9 @@ pub enum Plugin {
         prefix: Vec<u8>,
         /// What stands behind the path in the shell command.
         suffix: Vec<u8>,
-        /// Output and exit code do not matter.
+        /// Whether output and exit code are ignored.
         ignore_error: bool,
-        /// Whole-path expressions that select files; empty: all.
+        /// Expressions that match the whole paths of the files it is for; if there are none, all files.
         includes: Vec<String>,
     },
     /// `localpath watch`, `deshost ip port`.

@@ -1,13 +1,13 @@
 //! Words that are nearly right.
 //!
-//! Owns the guess at what a misspelt name or value was to be. Pure.
+//! Owns the guess at which word was meant.
 
-/// Which of `words` was probably meant by `word`, or is a misspelt `word`: the nearest, if it is
-/// near enough that a slip of the finger explains it.
+/// Which of `words` is nearest to `word`, if a slip of the finger explains the difference. Either of the
+/// two may be the misspelt one.
 pub(super) fn nearest_index(word: &str, words: &[&str]) -> Option<usize> {
     let lower = word.to_ascii_lowercase();
     let distances = words.iter().map(|other| distance(&lower, &other.to_ascii_lowercase()));
-    // One slip in a word of three letters, two in one of six.
+    // One slip is possible in a word of three letters, two in one of six.
     let slips_max = (word.chars().count() / 3).min(2);
     distances
         .enumerate()
@@ -16,7 +16,8 @@ pub(super) fn nearest_index(word: &str, words: &[&str]) -> Option<usize> {
         .map(|(index, _)| index)
 }
 
-/// A longer name than this is no slip of the finger; it bounds the work of [`distance`].
+/// Names longer than this are not compared, which bounds the work of [`distance`]. No right name is near
+/// them.
 const NAME_CHARS_MAX: usize = 40;
 
 /// How many slips lie between two words: characters to add, to leave out, to replace, or to swap

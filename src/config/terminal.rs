@@ -2,8 +2,8 @@
 //!
 //! Names of files, what servers answer and what stands in a broken configuration may hold anything:
 //! newlines, commands to the terminal, marks that turn the direction of the text. Pure. Everything
-//! that shows such text calls [`harmless`]; what has to keep columns asks [`is_harmful`] and
-//! [`width_of`] of each character.
+//! that shows such text calls [`harmless`]; where columns must stay as they are, [`is_harmful`] and
+//! [`width_of`] are asked about each character.
 
 /// The text with an escape like `\n` or `\u{1b}` in the place of each character that does harm.
 pub fn harmless(text: &str) -> String {

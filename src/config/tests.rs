@@ -1,4 +1,4 @@
-//! Whole files: what they mean. What is said about those that mean nothing: [`wrong`].
+//! Whole files, and what they mean. Those that are wrong are in [`wrong`].
 
 mod wrong;
 

@@ -1,10 +1,10 @@
 //! Bytes to characters and back.
 //!
-//! Configuration files in the field claim to be ISO-8859-1 and are ASCII, UTF-8 or GBK. So what
-//! the file claims is ignored: bytes that are valid UTF-8 are read as UTF-8, others as one character
-//! for each byte, so that a path gets back exactly the bytes that were written. `xml` calls this
-//! for the file; the engine's filter calls [`decode`] for a path, so that an expression and a
-//! path that were written with the same bytes have the same characters.
+//! People's configuration files claim to be ISO-8859-1 and are ASCII, UTF-8 or GBK. So what the file
+//! claims is ignored. A file that is valid UTF-8 is read as that; in any other, each byte becomes one
+//! character, so that a path gets back exactly the bytes that were written. `diagnosis::source` calls
+//! this for the file. The engine's filter calls [`decode`] for a path: an expression and a path that were
+//! written with the same bytes have the same characters.
 
 use std::borrow::Cow;
 

@@ -1,12 +1,12 @@
 //! Times with a unit: `60`, `60s`, `60m`, `1h`; and times of day: `03:00`.
 //!
-//! Owns how a time is written. Which unit a bare number has, and which times make sense, is the
-//! caller's (`read`'s) business: `failLog` and `crontab` count in minutes, `timeout` in seconds.
+//! Owns how a time is written. The caller knows which times make sense, and which unit a number has that
+//! is written without one: `failLog` and `crontab` count in minutes, `timeout` in seconds.
 
 use super::settings::TimeOfDay;
 use std::time::Duration;
 
-/// The unit of a number that has none written.
+/// The unit of a number that is written without one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Seconds.
@@ -33,7 +33,7 @@ pub fn duration(text: &str, bare: Unit) -> Option<Duration> {
     number.checked_mul(unit_ms).map(Duration::from_millis)
 }
 
-/// An interval in seconds as people say it, in the largest unit that counts it whole.
+/// An interval in seconds as people say it, in the largest unit of which it is a whole number.
 pub fn spoken(seconds: u64) -> String {
     let units = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
     let fits = |(unit_s, _): &(u64, &str)| seconds / unit_s * unit_s == seconds && seconds > 0;

@@ -1,6 +1,6 @@
 //! Where the `http` plugin posts to: the forms that `deshost url` is written in.
 //!
-//! Owns how a URL comes apart into what a connection and a request need. `plugins` calls it.
+//! Owns how a URL is taken apart into what a connection and a request need. `plugins` calls it.
 
 use std::net::Ipv6Addr;
 

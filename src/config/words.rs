@@ -1,7 +1,7 @@
 //! Splits `commonParams` into words, as a POSIX shell would.
 //!
 //! Quotes and backslashes work; nothing is ever expanded, and no shell is run: `$`, `*`, `;` and
-//! the like are characters. `read` calls it; what the words mean to rsync is for `params` to judge.
+//! the like are characters. `remote` calls it; what the words mean to rsync is for `params` to judge.
 
 use std::fmt;
 

@@ -1,7 +1,8 @@
 //! The elements of a configuration file as they were written, each with its place.
 //!
-//! Owns how an element or attribute is found, what its value is as a switch, number, path or text,
-//! and how a complaint about it reads. Knows nothing of what any of them means: that is `read`.
+//! Owns how an element or attribute is found, what its value is as a switch, number, time, path,
+//! expression or text, and how a problem with it is worded. What each of them means is not known here:
+//! that is `read` and what it calls.
 
 use super::diagnosis::damage;
 use super::diagnosis::edit::Edit;
@@ -22,13 +23,13 @@ use std::time::Duration;
 /// The two values of a switch.
 const SWITCHES: [&str; 2] = ["true", "false"];
 
-/// What pages and input methods put between words, as it is called: nobody sees it.
+/// What web pages and input methods put in place of a blank, and its number: it looks like a blank.
 const BLANK_LOOK_ALIKES: [(char, &str); 2] = [('\u{a0}', "U+00A0"), ('\u{3000}', "U+3000")];
 
-/// Parses XML; what is wrong with it comes back as what was probably meant.
+/// Parses XML. If it is broken, the problem says what was probably meant.
 pub(super) fn parse(source: &str) -> Result<Document<'_>, Problem> {
-    // Without a DTD there are no entities but XML's own five, so nothing can be read from
-    // elsewhere and nothing can grow.
+    // Without a DTD there are no entities but XML's own five: none that names another file, and none that
+    // grows when it is expanded.
     Document::parse(source).map_err(|error| damage::explain(source, &error))
 }
 
@@ -49,12 +50,12 @@ impl<'a> Element<'a> {
         self.node.tag_name().name()
     }
 
-    /// A complaint about the element as a whole.
+    /// A problem with the element as a whole.
     pub(super) fn problem(self, text: impl Into<String>) -> Problem {
         self.problem_at(self.node.range().start, text)
     }
 
-    /// A complaint about what is at an offset of the file.
+    /// A problem with what is at an offset of the file.
     pub(super) fn problem_at(self, offset: usize, text: impl Into<String>) -> Problem {
         Problem::at(self.node.document().input_text(), offset, text)
     }
@@ -68,7 +69,7 @@ impl<'a> Element<'a> {
         self.children().filter(move |child| child.name() == name)
     }
 
-    /// The first child of that name: where one is enough, the others only earn a warning.
+    /// The first child of that name. Where there should be one, `ignored` warns of the others.
     pub(super) fn child(self, name: &str) -> Option<Element<'a>> {
         self.children().find(|child| child.name() == name)
     }
@@ -183,7 +184,7 @@ impl<'a> Attribute<'a> {
         self.written.value()
     }
 
-    /// A complaint about the attribute.
+    /// A problem with the attribute.
     pub(super) fn problem(&self, text: impl Into<String>) -> Problem {
         self.element.problem_at(self.written.range().start, text)
     }
@@ -193,7 +194,7 @@ impl<'a> Attribute<'a> {
         self.problem("").position
     }
 
-    /// The complaint that the value is not what was expected.
+    /// The problem that the value is not what was expected.
     pub(super) fn wrong(&self, expected: &str) -> Problem {
         self.problem(format!(
             "found {}=\"{}\" in <{}>, expected {expected}",
@@ -209,7 +210,7 @@ impl<'a> Attribute<'a> {
         Edit::replace(written.start, written.len(), value)
     }
 
-    /// Between two options stands a blank, and not what only looks like one.
+    /// Refuses what only looks like a blank in front of an option.
     pub(super) fn plain_blanks(&self) -> Result<(), Problem> {
         let written = self.written.range_value();
         let source = self.element.node.document().input_text();
@@ -224,7 +225,7 @@ impl<'a> Attribute<'a> {
                 let edit = Edit::replace(at, blank.len_utf8(), " ");
                 Err(self.element.problem_at(at, text).hint(Hint::PLAIN_BLANK).edit(edit))
             }
-            // One byte of another character may have the same number.
+            // In a file that is not UTF-8, that number may be one byte of some other character.
             (Encoding::Bytes, _) | (Encoding::Utf8, None) => Ok(()),
         }
     }
@@ -254,8 +255,8 @@ impl<'a> Attribute<'a> {
         Ok(OsStr::from_bytes(&bytes[..kept]).into())
     }
 
-    /// The value as characters that somebody else (a host, a daemon) has to understand; so a file
-    /// that is not UTF-8 may only have ASCII here.
+    /// The value as characters. Somebody else (a host, a daemon) has to understand them; so a file that
+    /// is not UTF-8 may only have ASCII here.
     pub(super) fn text(&self) -> Result<String, Problem> {
         match (self.element.encoding, self.value()) {
             (Encoding::Bytes, value) if !value.is_ascii() => {
@@ -357,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_complaint_shows_what_was_found_but_not_all_of_it() {
+    fn a_problem_shows_what_was_found_but_not_all_of_it() {
         let source = format!("<a>\n  <ssh start=\"{}\"/></a>", "x".repeat(1000));
         let document = parse(&source).unwrap();
         let ssh = Element::root(&document, Encoding::Utf8).child("ssh").unwrap();

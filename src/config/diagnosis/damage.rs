@@ -2,7 +2,7 @@
 //!
 //! Owns the damage that copying from web pages does to a configuration: a lost blank
 //! (`<authstart=`), typographic quotes, a lost quote, a page's own markers around the file. `xml`
-//! calls it with the parser's error, which alone would say "expected '=' not '\"'" somewhere behind
+//! calls it with the parser's error, which by itself only says "expected '=' not '\"'" somewhere behind
 //! the damage. This file goes from tag to tag; `attribute` looks into each.
 
 mod attribute;
@@ -92,7 +92,7 @@ impl<'a> Scan<'a> {
         self.at = self.source.len() - self.rest().trim_start_matches(is_blank).len();
     }
 
-    /// Outside of the root element there is no text.
+    /// Refuses text outside of the root element.
     fn no_text(&mut self) -> Result<(), Problem> {
         self.skip_blanks();
         self.no_look_alike(Plain::Blank)?;
@@ -232,7 +232,7 @@ impl<'a> Scan<'a> {
         problem.hint(Hint::WRITE.with(expected)).edit(edit)
     }
 
-    /// At the end of the file no element is open.
+    /// Refuses an element that is still open at the end of the file.
     fn all_closed(&self) -> Result<(), Problem> {
         let Some(innermost) = self.open.last() else { return Ok(()) };
         let end = self.source.trim_end().len();
@@ -262,7 +262,7 @@ impl<'a> Scan<'a> {
         self.problem(at, format!("found {}", plain.named(found))).hint(hint).edit(edit)
     }
 
-    /// `]]>` ends a section that is not there.
+    /// Refuses a `]]>` without the section that it would end.
     fn no_section_end(&self, text: &str) -> Result<(), Problem> {
         let Some(offset) = text.find("]]>") else { return Ok(()) };
         let at = self.at + offset;
@@ -270,7 +270,7 @@ impl<'a> Scan<'a> {
         Err(self.problem(at, "found ]]> in the text").hint(Hint::DELETE).edit(edit))
     }
 
-    /// An `&` begins one of XML's five names or a number, and nothing else.
+    /// Refuses an `&` that begins neither one of XML's five names nor a number.
     fn no_stray_ampersand(&self, start: usize, text: &str, place: &str) -> Result<(), Problem> {
         for (offset, _) in text.match_indices('&') {
             let at = start + offset;
@@ -296,7 +296,7 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// The line with a blank behind each dash that another one follows, at the end too if one is there.
+/// The line with a blank between any two dashes; `dash_follows` is whether one stands behind the line.
 fn dashes_apart(line: &str, dash_follows: bool) -> String {
     let mut apart = line.replace("--", "- -").replace("--", "- -");
     if dash_follows && apart.ends_with('-') {
@@ -316,7 +316,7 @@ fn is_reference(name: &str) -> bool {
             Some(number) => digits(number, 16),
             None => digits(number, 10),
         },
-        // Which of the other letters are letters would be tables of 3 KB.
+        // Every other character counts as a letter: to know better would take tables of 3 KB.
         None => {
             !name.is_empty() && name.chars().all(|c| !c.is_ascii() || c.is_ascii_alphanumeric())
         }
@@ -327,7 +327,7 @@ fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r')
 }
 
-/// The errors that are no copying damage, said in this program's words.
+/// The parser's error, in this program's words.
 fn from_parser(source: &str, error: &Error) -> Problem {
     let pos = error.pos();
     let (text, hint) = if let Error::DtdDetected = error {
@@ -340,7 +340,7 @@ fn from_parser(source: &str, error: &Error) -> Problem {
     } else if let Error::NonXmlChar(c, _) = error {
         (format!("found the control character {:#04x}", u32::from(*c)), Hint::DELETE)
     } else {
-        // The parser names the place in its sentence; here it stands in front of it.
+        // The parser's sentence names the place, which a problem has by itself.
         let text = error.to_string().replace(&format!(" at {pos}"), "");
         (format!("this is not XML: {text}"), Hint::CORRECT)
     };

@@ -1,7 +1,8 @@
 //! A line of the file as a terminal shows it, with a mark under one place.
 //!
-//! What is long is cut around the place. Each character keeps its columns, so that the mark stands where
-//! it should, and one that would move the cursor becomes a question mark. Pure, and knows nothing of what is wrong with the line.
+//! A long line is cut around the place. Each character keeps its columns, so that the mark stands where it
+//! should; one that would move the cursor becomes a question mark. What is wrong with the line is not known
+//! here.
 
 use super::problem::Position;
 use super::source::Source;
@@ -11,9 +12,9 @@ use crate::config::text::Encoding;
 
 /// In front of each line that is shown.
 const INDENT: &str = "    ";
-/// So many columns of a line are shown: with the indent they fit into a terminal of 80.
+/// At most this many columns of a line are shown. With the indent they fit into a terminal of 80.
 const LINE_COLUMNS_MAX: usize = 76;
-/// And of the mended line, which has no mark under it, and is there to be copied.
+/// At most this many columns of a mended line are shown. It is there to be copied, and has no mark under it.
 const MENDED_COLUMNS_MAX: usize = 240;
 /// Stands where a line was cut.
 const CUT: &str = "...";
@@ -50,7 +51,7 @@ impl Excerpt {
             Language::English => "write: ",
             Language::Chinese => "应写成：",
         };
-        // What cannot be shown as it is must not be copied.
+        // A line that cannot be shown as it is must not be copied.
         let mended = self.mended.as_ref().filter(|line| !self.ascii || line.is_ascii());
         if let Some(mended) = mended.filter(|line| !line.trim().is_empty()) {
             let (mended, _) = self.window(mended, MENDED_COLUMNS_MAX);
@@ -69,7 +70,7 @@ impl Excerpt {
             return (shown.iter().collect(), columns(&shown[..at]));
         }
         let room = columns_max - 2 * CUT.len();
-        // A third of the room is for what stands before the place.
+        // At first, what stands before the place gets a third of the room.
         let (mut start, mut before) = (at, 0);
         while start > 0 && before + width_of(shown[start - 1]) <= room / 3 {
             start -= 1;
@@ -80,7 +81,7 @@ impl Excerpt {
             all += width_of(shown[end]);
             end += 1;
         }
-        // What is left of the room is for what stands before, if the place is near the end.
+        // If the place is near the end, it gets what is left as well.
         while start > 0 && all + width_of(shown[start - 1]) <= room {
             start -= 1;
             before += width_of(shown[start]);

@@ -1,7 +1,7 @@
 //! What to do about a mistake in the configuration, in both languages.
 //!
-//! Owns the words, side by side. What was found is said in English by whoever found it, so that the
-//! message can be searched for; only what to do is also said in Chinese.
+//! Owns the words, side by side. The rest of a message, which says what was found, is in English alone,
+//! so that it can be searched for.
 
 use crate::config::language::Language;
 

@@ -1,7 +1,7 @@
 //! What is said about a configuration that cannot be used, or that is odd: where, what was found, what was
 //! probably meant, and what to do, in the user's language.
 //!
-//! Pure, and asked only when something is wrong: a good file is read without it. Each file names only those
+//! Pure. A good file needs only `source` and an empty list of `warnings`. Each file names only those
 //! before it:
 //!
 //! - `hint`, `edit`, `shown`: what to do, what would mend it, a value as it is shown;

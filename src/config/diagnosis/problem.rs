@@ -10,8 +10,8 @@ use crate::config::language::Language;
 use std::fmt;
 use std::path::Path;
 
-/// A place in the file. It is no part of what a configuration means: two that say the same are equal
-/// wherever they say it.
+/// A place in the file. All positions are equal, so that two configurations are equal that say the same in
+/// different places.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Position {
     /// Counted from 1; 0 where the whole file is meant.

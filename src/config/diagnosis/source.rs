@@ -1,7 +1,8 @@
 //! The file as characters, before anything is read from them.
 //!
-//! Owns what is no XML text at all, and what says how the characters are encoded: a byte order mark
-//! and the XML declaration, whose claim is wrong more often than right. `Config::parse` begins here.
+//! Tells what is no XML text at all. Takes away what claims how the characters are encoded: the byte
+//! order mark, and the XML declaration, which is wrong more often than right. `Config::parse` begins
+//! here.
 
 use super::hint::Hint;
 use super::problem::Problem;
@@ -12,7 +13,7 @@ use crate::config::text::{self, Encoding};
 pub const FILE_BYTES_MAX: usize = 1024 * 1024;
 
 const MARK_UTF8: &[u8] = b"\xef\xbb\xbf";
-/// How a file in UTF-16 begins: with its byte order mark, or with a `<` of two bytes.
+/// How a file in UTF-16 begins: with a byte order mark, or with a `<` of two bytes.
 const STARTS_UTF16: [&[u8]; 4] = [b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<"];
 
 /// The characters of a configuration file.
@@ -47,7 +48,7 @@ impl Source {
         }
     }
 
-    /// What is in the file, if it is not even an attempt at XML.
+    /// What the file is instead, if it is not even an attempt at XML.
     fn no_xml(&self) -> Option<Problem> {
         let text = self.text.trim();
         let start = text.get(..MARKUP_START_BYTES.min(text.len())).unwrap_or(text);
@@ -75,8 +76,7 @@ impl Source {
         self.text.split('\n').nth(index).map(|line| line.strip_suffix('\r').unwrap_or(line))
     }
 
-    /// The text for the parser: with blanks in place of the declaration, so that byte offsets stay
-    /// what they were.
+    /// The text for the parser. It has blanks in place of the declaration, so that all offsets stay right.
     pub fn undeclared(&self) -> String {
         let text = self.text.as_str();
         let start = text.len() - text.trim_start().len();
@@ -94,7 +94,7 @@ impl Source {
     }
 }
 
-/// The longest of the words by which a web page is known, in bytes.
+/// How many bytes of a file are enough to know a web page by.
 const MARKUP_START_BYTES: usize = "<!doctype html".len();
 
 #[cfg(test)]

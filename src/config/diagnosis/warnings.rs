@@ -1,11 +1,11 @@
 //! What is odd in a file but no error.
 //!
-//! Owns how many warnings are kept, and their order. `schema` and `read` add to them; what deserves
-//! a warning is theirs to know.
+//! Owns how many warnings are kept, and their order. `ignored`, `remote` and `read` add to them, and decide
+//! what deserves one.
 
 use super::problem::Problem;
 
-/// At most this many warnings are kept; the one behind them says that there are more.
+/// At most this many warnings are kept. One more says that there were others.
 pub const WARNINGS_MAX: usize = 50;
 
 /// The warnings of one file.
@@ -13,8 +13,8 @@ pub const WARNINGS_MAX: usize = 50;
 pub struct Warnings(Vec<Problem>);
 
 impl Warnings {
-    /// Adds a warning while there is room. It is only made if it is kept: finding the place of
-    /// each means counting lines, which for a file full of nonsense would take for ever.
+    /// Adds a warning while there is room. It is made only if it is kept: to find its place, lines are
+    /// counted, which would take for ever in a file that is full of nonsense.
     pub fn add(&mut self, warning: impl FnOnce() -> Problem) {
         if self.0.len() < WARNINGS_MAX {
             self.0.push(warning());

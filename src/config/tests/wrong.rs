@@ -1,4 +1,4 @@
-//! Whole files that are none: each error says where it is, what was found and what was expected.
+//! Whole files that are wrong: each error says where it is, what was found and what was expected.
 
 use super::*;
 

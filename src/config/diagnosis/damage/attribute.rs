@@ -75,7 +75,8 @@ impl<'a> Scan<'a> {
         self.problem(start, text).hint(Hint::LOST_BLANK).edit(edit)
     }
 
-    /// What follows begins another tag, or nothing follows; `end` is where this one has ended.
+    /// A tag without its `>`: another tag begins behind it, or the file ends. `end` is where it should
+    /// have stood.
     fn unclosed_tag(&self, start: usize, end: usize, name: &str) -> Problem {
         let text = format!("found <{} that is not closed", shown(name));
         let problem = self.problem(start, text).hint(Hint::END_TAG);
@@ -110,7 +111,7 @@ impl<'a> Scan<'a> {
         let value = &rest[..close];
         self.at += close + 1;
         let attribute = WrittenAttribute { name, value, at, value_at };
-        // A value that ends too late is no place to look for an & in.
+        // Otherwise the value ends at the quote of a later one, and any & in between may be right.
         let ended = self.rest().chars().next().is_none_or(|c| is_blank(c) || "/>?".contains(c));
         if ended {
             self.no_stray_ampersand(value_at, value, &format!("{name}="))?;
@@ -144,12 +145,12 @@ impl<'a> Scan<'a> {
         if value.is_empty() {
             return problem;
         }
-        // One of the two quotes may be there.
+        // The closing quote may be there.
         let quote = usize::from(rest[value.len()..].starts_with(['"', '\'']));
         problem.edit(Edit::replace(self.at, value.len() + quote, format!("\"{value}\"")))
     }
 
-    /// A value without the quote that closes it, or with a `<`.
+    /// A value without the quote that closes it, or with a `<` in it.
     fn open_value(&self, at: usize, name: &str, quote: char) -> Problem {
         let rest = self.rest();
         let value = &rest[..rest.find('<').unwrap_or(rest.len())];
@@ -159,7 +160,7 @@ impl<'a> Scan<'a> {
         if let Some(problem) = self.angle_bracket(name, value, quote) {
             return problem;
         }
-        // The end of the tag stands in the value: the quote belongs in front of it.
+        // The value seems to have the end of the tag in it. The quote belongs in front of that.
         let line = value.lines().next().unwrap_or_default().trim_end();
         let content = ["/>", "?>", ">"].iter().find_map(|end| line.strip_suffix(end));
         let written = format!("{name}={quote}{}{quote}", or_dots(content.unwrap_or_default()));
@@ -197,14 +198,14 @@ impl<'a> Scan<'a> {
         Ok(name)
     }
 
-    /// A value has ended, and something follows at once.
+    /// Something stands right behind a value, with no blank between.
     fn no_blank_behind(&self, attribute: &WrittenAttribute<'_>) -> Problem {
         let WrittenAttribute { name, value, at, value_at } = *attribute;
         if let Some(offset) = Plain::Quote.find(value) {
             return self.look_alike(Plain::Quote, value_at + offset);
         }
         let quote = &self.source[value_at - 1..value_at];
-        // In `path="/a time="60"` the quote that opens the second value has closed the first.
+        // In `path="/a time="60"` the first value is closed by the quote that should open the second.
         if let Some((before, next)) =
             value.strip_suffix('=').and_then(|value| value.rsplit_once(is_blank))
         {

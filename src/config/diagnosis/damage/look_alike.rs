@@ -1,10 +1,10 @@
-//! Characters that look like those of XML's own and are others.
+//! Characters that look like XML's own and are others.
 //!
 //! Owns the tables: what input methods, word processors and web pages put where XML wants an ASCII
-//! quote, equals sign or blank; in Unicode, in GBK whose bytes were read one by one, and as a page's
-//! escapes.
+//! quote, equals sign or blank. They have it in Unicode, in GBK whose bytes were read one by one, and as the
+//! escapes of web pages.
 
-/// What an ASCII character was to be.
+/// The ASCII character that was meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Plain {
     Quote,
@@ -87,7 +87,7 @@ impl Plain {
             Plain::Blank if of_bytes && look_alike.chars().count() > 1 => {
                 "a full-width blank in place of a plain one".into()
             }
-            // It cannot be seen, so it is called by its number.
+            // Nobody can see it, so it is called by its number.
             Plain::Blank => {
                 let number = look_alike.chars().next().map_or(0, u32::from);
                 format!("the character U+{number:04X} in place of a blank")

@@ -1,4 +1,4 @@
-//! Each damage that is seen in the field: what is said, and the line that is offered.
+//! Each kind of damage that people's files had: what is said, and the line that is offered.
 
 use super::super::repair::mended_line;
 use super::super::source::Source;
@@ -63,7 +63,7 @@ const DAMAGES: &[(usize, &str, &str, &str)] = &[
         "-",
     ),
     (14, r#"< ssh start="false"/>"#, "14:1: found a blank behind <, expected a name; delete it", "="),
-    // Quotes and the like that are others.
+    // Characters that only look like quotes, equals signs and blanks.
     (
         14,
         "<ssh start=“false”/>",
@@ -336,7 +336,7 @@ const DAMAGES: &[(usize, &str, &str, &str)] = &[
         "11:28: found the character U+00A0 in params= in place of a blank; write a plain blank",
         r#"<commonParams params="-artz --delete --force"/>"#,
     ),
-    // Characters that XML has its own use for.
+    // Characters that mean something else to XML.
     (
         11,
         r#"<commonParams params="-artz --exclude=a&b"/>"#,
@@ -382,7 +382,7 @@ const DAMAGES: &[(usize, &str, &str, &str)] = &[
     ),
     (4, "\u{1}", "4:1: found the control character 0x01; delete it", "-"),
     (4, "]]>", "4:1: found ]]> in the text; delete it", ""),
-    // Values and names, where the right one is near.
+    // Values and names that are nearly right.
     (
         14,
         r#"<ssh start="flase"/>"#,
@@ -421,7 +421,7 @@ fn damage_is_named_with_its_place_and_cure_in_one_line() {
     }
 }
 
-/// What is said is right: the line that is offered is accepted, when it is put into the file.
+/// The line that is offered is accepted when it is put into the file.
 #[test]
 fn the_line_that_is_offered_is_right() {
     for (number, line, _, expected) in DAMAGES {
@@ -494,7 +494,8 @@ fn gbk_quotes_are_known_by_their_bytes() {
     );
 }
 
-/// Line numbers and a page's markers damage several lines: mending one after the other ends well.
+/// Line numbers and a page's markers damage several lines. When one after the other is mended, the file
+/// is right in the end.
 #[test]
 fn damage_of_several_lines_is_mended_line_by_line() {
     let numbered = RIGHT.lines().zip(1..).map(|(line, number)| format!("{number} {line}\n"));
