@@ -7,6 +7,8 @@ pub(crate) mod deleting;
 mod expression;
 pub mod level;
 pub mod licence;
+#[cfg(test)]
+mod oracle;
 pub mod pattern;
 pub mod plan;
 pub mod progress;

@@ -74,6 +74,10 @@ impl Lab {
         self.home.path().join("far")
     }
 
+    pub(in crate::rsync) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(in crate::rsync) fn rsync(&self, params: &[&str]) -> Rsync {
         Rsync { port: Some(self.port), ..rsync(params) }
     }
