@@ -36,9 +36,9 @@ pub enum Change {
     },
     /// Make a directory equal with all that is below it: it cannot be watched, so whatever is in it may have changed.
     MakeEqual,
-    /// Send a directory, and delete what the far side has in it and is not here: a job may have sent things that were
-    /// gone before the directory was watched.
-    Renew,
+    /// Delete once more what is left over there of a directory that was seen to disappear, and send what is here: the job
+    /// that deleted it was under way while things came and went in its successor unseen, or made it again.
+    DeleteAgain,
     /// Delete what disappeared, and send what is there by then, if anything is.
     Delete {
         /// What disappeared; never [`Gone::No`].

@@ -229,12 +229,19 @@ impl Flight {
             || matches!(&self.cargo, Cargo::Batch(batch) if batch.may_take_along(path))
     }
 
-    /// Whether its list may send, or let stand, something that lies in the directory.
-    pub fn reaches_into(&self, directory: &[u8]) -> bool {
-        self.paths().iter().any(|(path, remembered)| {
-            let replaced = remembered.gone == Gone::Directory && lies_in(directory, path);
-            replaced || lies_in(path, directory) && path.len() > directory.len()
-        })
+    /// The topmost of a directory and those above it that is replaced, so that what disappeared with the old one is
+    /// deleted over there.
+    pub fn replaced(&self, directory: &RelPath) -> Option<RelPath> {
+        let itself = [&**directory];
+        let replaced = |path: &&[u8]| self.deletes(path) == Gone::Directory;
+        above(directory).chain(itself).find(replaced).map(RelPath::from)
+    }
+
+    /// Whether its list has something that lies in the directory.
+    pub fn lists_in(&self, directory: &[u8]) -> bool {
+        self.paths()
+            .iter()
+            .any(|(path, _)| lies_in(path, directory) && path.len() > directory.len())
     }
 }
 

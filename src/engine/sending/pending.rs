@@ -166,7 +166,7 @@ impl Pending {
                 let remembered = self.paths.entry(path.clone()).or_insert(Remembered::TO_SEND);
                 remembered.fresh = false;
             }
-            Change::Renew => {
+            Change::DeleteAgain => {
                 let emptied = Remembered { gone: Gone::Directory, ..Remembered::TO_SEND };
                 self.paths.insert(path.clone(), emptied);
             }
@@ -316,14 +316,14 @@ mod tests {
     /// Every cell of old change x new change, for one path.
     #[test]
     fn what_is_remembered_of_two_changes_of_a_path() {
-        use Change::{Renew, Send, SendInPlace};
+        use Change::{DeleteAgain, Send, SendInPlace};
         let (no, entry, directory) = (Some(Gone::No), Some(Gone::Entry), Some(Gone::Directory));
-        let changes = [NEW, Send, SendInPlace, Renew, DELETE_FILE, DELETE_DIR];
+        let changes = [NEW, Send, SendInPlace, DeleteAgain, DELETE_FILE, DELETE_DIR];
         let table = [
             (NEW, [no, no, no, directory, None, None]),
             (Send, [no, no, no, directory, entry, directory]),
             (SendInPlace, [no, no, no, directory, entry, directory]),
-            (Renew, [directory; 6]),
+            (DeleteAgain, [directory; 6]),
             (DELETE_FILE, [entry, entry, entry, directory, entry, directory]),
             (DELETE_DIR, [directory; 6]),
         ];

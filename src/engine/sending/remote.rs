@@ -49,6 +49,7 @@ mod starts;
 #[cfg(test)]
 mod tests;
 
+use self::changes::Left;
 use super::backoff::Backoff;
 use super::bulk::Bulk;
 use super::departure::Departure;
@@ -68,7 +69,7 @@ use crate::engine::watching::renames::Renames;
 use crate::engine::JobId;
 use crate::rsync::asked::plan::Gone;
 use crate::rsync::told::exit::ExitStatus;
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 /// A remote.
 #[derive(Debug)]
@@ -89,7 +90,7 @@ pub struct Remote {
     far_side: FarSide,
     standing: Watermark,
     /// Directories that were being read when a job ended that may have sent what is in them.
-    half_read: HashSet<RelPath>,
+    half_read: HashMap<RelPath, Left>,
     tally: Tally,
 }
 
@@ -112,7 +113,7 @@ impl Remote {
             owed: Owed::default(),
             far_side: FarSide::new(settings.way),
             standing: Watermark::new(standing),
-            half_read: HashSet::new(),
+            half_read: HashMap::new(),
             tally: Tally::default(),
         }
     }

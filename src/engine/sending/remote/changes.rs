@@ -62,7 +62,7 @@ impl Remote {
             | Change::SendTime
             | Change::SendDirectory
             | Change::SendNewer { .. }
-            | Change::Renew
+            | Change::DeleteAgain
             | Change::Delete { .. } => Task::Path,
         }
     }
@@ -129,7 +129,7 @@ impl Remote {
             | Change::SendDirectory
             | Change::SendNewer { .. }
             | Change::MakeEqual
-            | Change::Renew
+            | Change::DeleteAgain
             | Change::Delete { .. } => self.departure.changed(now),
         }
     }
@@ -178,24 +178,56 @@ impl Remote {
     /// The directory at `path` is being read while a job ends. What the job has sent of it may be gone before the
     /// directory is watched, and nobody would tell.
     pub fn is_half_read(&mut self, path: RelPath) {
-        if self.may_send_into(&path) {
-            self.half_read.insert(path);
+        if let Some(left) = self.may_have_left(&path) {
+            let known = self.half_read.remove(&path);
+            self.half_read.insert(path, left.and(known));
         }
     }
 
     /// The directory at `path` has been read: from now on nothing in it changes unseen.
     pub fn is_read(&mut self, path: &RelPath, now: Time) {
-        if self.half_read.remove(path) || self.may_send_into(path) {
-            self.change(path, Change::Renew, now);
+        let known = self.half_read.remove(path);
+        match self.may_have_left(path).map(|left| left.and(known.clone())).or(known) {
+            None => {}
+            Some(Left::Unseen) => {
+                self.make_equal(path, Depth::All);
+            }
+            Some(Left::Deleted(directory)) => {
+                self.change(&directory, Change::DeleteAgain, now);
+            }
         }
     }
 
-    /// Whether a job on its way may send, or let stand, something that lies in the directory.
-    fn may_send_into(&self, directory: &[u8]) -> bool {
-        // Without a mirror only what was seen to disappear may be deleted.
-        let reaches = |flight: &Flight| {
-            flight.sweeps() && self.deletes_unseen() || flight.reaches_into(directory)
-        };
-        self.deletes_seen() && self.lanes.iter().any(reaches)
+    /// What a job on its way may send, or let stand, in the directory, though it is gone from there before anybody
+    /// watches.
+    fn may_have_left(&self, directory: &RelPath) -> Option<Left> {
+        if !self.deletes_seen() {
+            return None;
+        }
+        let replaced = self.lanes.iter().filter_map(|flight| flight.replaced(directory));
+        let deleted = replaced.map(Left::Deleted).reduce(|one, other| one.and(Some(other)));
+        let reaches = |flight: &Flight| flight.sweeps() || flight.lists_in(directory);
+        let unseen = self.deletes_unseen() && self.lanes.iter().any(reaches);
+        deleted.or(unseen.then_some(Left::Unseen))
+    }
+}
+
+/// What the far side may have been left with in a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Something that nobody saw disappear here. Only a mirror deletes it.
+    Unseen,
+    /// Something of this directory, which is the same one or above it, and was seen to disappear.
+    Deleted(RelPath),
+}
+
+impl Left {
+    /// What covers both.
+    fn and(self, other: Option<Left>) -> Left {
+        match (self, other) {
+            (Left::Deleted(one), Some(Left::Deleted(other))) => Left::Deleted(one.min(other)),
+            (Left::Unseen, Some(deleted @ Left::Deleted(_))) => deleted,
+            (left, None | Some(Left::Unseen)) => left,
+        }
     }
 }

@@ -102,7 +102,7 @@ impl Remote {
         }
         for directory in self.bulk.take_crossed() {
             if self.deletes_seen() {
-                self.change(&directory, Change::Renew, now);
+                self.change(&directory, Change::DeleteAgain, now);
             }
         }
     }

@@ -122,29 +122,34 @@ fn what_a_change_means_depends_on_what_the_remote_has() {
 }
 
 #[test]
-fn a_directory_read_while_a_job_sends_into_it_is_sent_again() {
+fn a_directory_read_while_a_job_sends_into_it_is_made_equal_in_a_mirror_and_left_alone_otherwise() {
     for (flying, again) in [
         (Flying::Nothing, false),
         (Flying::Batch, true),
         (Flying::File, true),
         (Flying::BatchAndFile, true),
-        // This remote is a mirror.
         (Flying::Sweep, true),
     ] {
-        let mut world = World::new(true);
-        match flying {
-            Flying::Nothing => {}
-            Flying::Batch => drop(world.batch(&[("d/a", Change::Send)])),
-            Flying::File => drop(world.file("d/a", Change::Send)),
-            Flying::BatchAndFile => {
-                world.file("file", Change::Send);
-                world.batch(&[("d/a", Change::Send)]);
+        for mirror in [true, false] {
+            let mut world = World::new(mirror);
+            match flying {
+                Flying::Nothing => {}
+                Flying::Batch => drop(world.batch(&[("d/a", Change::Send)])),
+                Flying::File => drop(world.file("d/a", Change::Send)),
+                Flying::BatchAndFile => {
+                    world.file("file", Change::Send);
+                    world.batch(&[("d/a", Change::Send)]);
+                }
+                Flying::Sweep => {
+                    world.remote.need_full_sync();
+                    world.start();
+                }
             }
-            Flying::Sweep => world = World::with(Flying::Sweep),
+            let expected = if again && mirror { "levels d" } else { "" };
+            world.remote.is_read(&path("d"), world.now);
+            let about = format!("{flying:?}, mirror {mirror}: it is read before the job ends");
+            assert_eq!(world.waiting(), expected, "{about}");
         }
-        let expected = if again { "pending d" } else { "" };
-        world.remote.is_read(&path("d"), world.now);
-        assert_eq!(world.waiting(), expected, "{flying:?}: it is read before the job ends");
     }
     let mut world = World::new(true);
     world.batch(&[("d/a", Change::Send)]);
@@ -155,5 +160,24 @@ fn a_directory_read_while_a_job_sends_into_it_is_sent_again() {
     for name in ["d", "e"] {
         world.remote.is_read(&path(name), world.now);
     }
-    assert_eq!(world.waiting(), "pending d", "the job may have sent into it, and not into e");
+    assert_eq!(world.waiting(), "levels d", "the job may have sent into it, and not into e");
+}
+
+#[test]
+fn a_directory_read_while_its_predecessor_is_deleted_is_deleted_again_whoever_the_remote_is() {
+    let gone = Change::Delete { gone: Gone::Directory, unsent: false };
+    for mirror in [true, false] {
+        for (read, expected) in [("d", "pending d"), ("d/below", "pending d"), ("e", "")] {
+            for job_ends_first in [true, false] {
+                let mut world = World::new(mirror);
+                world.batch(&[("d", gone), ("d", Change::SendDirectory)]);
+                if job_ends_first {
+                    world.remote.is_half_read(path(read));
+                    world.finish(&Outcome::Done);
+                }
+                world.remote.is_read(&path(read), world.now);
+                assert_eq!(world.waiting(), expected, "{read}, mirror {mirror}, {job_ends_first}");
+            }
+        }
+    }
 }
