@@ -18,6 +18,7 @@ mod changes;
 mod check;
 mod churn;
 mod crash;
+mod deletion;
 mod disk_full;
 mod dry_run;
 mod exit_codes;
