@@ -1,9 +1,10 @@
-//! Cascades: instances that push on what was pushed to them. How long a change takes from hop to hop, and to the
-//! leaves of a tree, beside one instance that pushes to all of them itself.
+//! Cascades, where instances push on what was pushed to them: how long a change takes from hop to hop, and to the
+//! leaves of a tree of instances, beside one instance that pushes to all of them itself.
 //!
-//! `cargo bench --bench cascade [-- --quick]`; `scripts/bench.sh` runs it as well. Prints Markdown; whether a goal is
-//! missed does not change the exit code. Everything is on one machine: its processors are shared by all instances, which
-//! makes a tree look slower than it is. `SERSYNC_BENCH_DIR` and `SERSYNC_BIN` are those of the loopback benchmark.
+//! `cargo bench --bench cascade [-- --quick]`; `scripts/bench.sh` runs it as well. Prints Markdown; whether a goal
+//! is missed does not change the exit code. Everything is on one machine: its processors are shared by all
+//! instances, which makes a tree look slower than it is. `SERSYNC_BENCH_DIR` and `SERSYNC_BIN` are those of the
+//! loopback benchmark.
 
 // Shared with the loopback benchmark, which uses more of them.
 #[allow(dead_code)]
@@ -30,23 +31,24 @@ struct Scale {
     hops: usize,
     rounds: usize,
     files: usize,
-    /// Below the top of the tree, and below each of these.
+    /// So many instances are below the top of the tree, and so many places below each of these.
     width: usize,
 }
 
 const FULL: Scale = Scale { changes: 60, hops: 3, rounds: 3, files: 500, width: 8 };
-/// To see whether the benchmark itself works; its figures mean little.
+/// Shows whether the benchmark itself works. Its figures mean little.
 const QUICK: Scale = Scale { changes: 3, hops: 3, rounds: 1, files: 20, width: 2 };
-/// From one hop to the next, against the first.
+/// The goal for the time from one hop to the next, as a multiple of the first hop's.
 const HOP_RATIO_MAX: f64 = 1.5;
 /// The place to which rsync pushes by hand.
 const BY_HAND: &str = "by-hand";
-/// Between two looks at what has arrived: at a few places, and at many, so that looking costs little.
+/// The pause between two looks at what has arrived: at a few places, and at many. Looking must cost little.
 const LOOK_EVERY: Duration = Duration::from_micros(200);
 const LOOK_AT_MANY_EVERY: Duration = Duration::from_millis(2);
-/// Until something has arrived everywhere; after that something is broken.
+/// What has not arrived everywhere after this time counts as never.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Between two changes: the times of directories follow after a second.
+/// The pause between two changes. The times of directories follow a second after a change, and must not meet the
+/// next one.
 const QUIET: Duration = Duration::from_millis(1500);
 
 fn main() -> ExitCode {
@@ -95,7 +97,7 @@ fn measure(scale: &Scale) -> io::Result<Document> {
     Ok(document)
 }
 
-/// A row of instances, and how long each change takes to each of them; and the very first one to the last of them.
+/// A row of instances: how long each change takes to each of them, and how long one change takes to the last.
 fn row_of_hops(scale: &Scale) -> io::Result<(Table, Option<Duration>)> {
     let names: Vec<String> = (1..=scale.hops).map(|hop| format!("hop{hop}")).collect();
     let site = Site::set_up(&[names.clone(), vec![BY_HAND.to_string()]].concat())?;
@@ -150,11 +152,11 @@ fn row_of_hops(scale: &Scale) -> io::Result<(Table, Option<Duration>)> {
     Ok((table, very_first))
 }
 
-/// What is measured of the tree, and of the one instance that does without.
+/// What is measured of the tree, and of one instance in place of it.
 struct Spread {
     change: Vec<Duration>,
     files: Vec<Duration>,
-    /// Resident memory of the one at the top, and of all together.
+    /// Resident memory of the instance at the top, and of all together.
     top_kib: u64,
     all_kib: u64,
 }
@@ -241,7 +243,7 @@ fn spread(scale: &Scale, site: &Site, nodes: &[Node], leaves: &[String]) -> io::
     Ok(spread)
 }
 
-/// Writes a file; how long it takes to each of the places.
+/// Writes a file, and gives how long it takes to each of the places.
 fn change(
     near: &Path,
     name: &str,
@@ -255,7 +257,7 @@ fn change(
     Ok(wait(fars, closed, look_every, has_it))
 }
 
-/// Looks at all places until it is so everywhere; when it first was, for each.
+/// Looks at all places until `is_so` holds everywhere, and gives for each after what time it was first seen.
 fn wait(
     fars: &[PathBuf],
     from: Instant,

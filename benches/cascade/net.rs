@@ -13,12 +13,12 @@ use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-/// Until a process works; after that something is broken.
+/// A process that does not work after this time is broken.
 const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
-/// A log that has not grown for so long is complete.
+/// A log that has not grown for this time is complete.
 const LOG_RESTS: Duration = Duration::from_millis(500);
-/// A file that every root has from the start, to see when the first sync is over.
+/// A file that every root has from the start: where it has arrived, the first sync is over.
 const THERE: &str = "there";
 
 /// All places, and the daemon that writes to all but the first.
@@ -35,7 +35,7 @@ struct Running(Child);
 pub struct Node(Running);
 
 impl Site {
-    /// The near place, one for each name, and a daemon as it comes with a module for each.
+    /// Makes the near place, a place for each name, and a daemon with a module for each and no other settings.
     pub fn set_up(names: &[String]) -> io::Result<Site> {
         let base = std::env::var_os("SERSYNC_BENCH_DIR").unwrap_or_else(|| "/dev/shm".into());
         let directory = tempfile::Builder::new().prefix("sersync-cascade.").tempdir_in(base)?;
@@ -45,7 +45,7 @@ impl Site {
             "address = 127.0.0.1\nport = {port}\nuse chroot = no\nlog file = {}\n",
             log.display()
         );
-        // A daemon of root becomes nobody unless told otherwise; whose directory this is says who we are.
+        // A daemon that root started becomes nobody unless it is told otherwise. The directory's owner is who we are.
         if fs::metadata(directory.path())?.uid() == 0 {
             text += "uid = 0\ngid = 0\n";
         }
@@ -80,7 +80,7 @@ impl Site {
         self.directory.path().join(name)
     }
 
-    /// An instance that pushes from `near` to these places; it watches, and has pushed everything once.
+    /// Starts an instance that pushes from `near` to these places, and waits until it has pushed everything once.
     pub fn start(&self, near: &Path, names: &[String]) -> io::Result<Node> {
         let remotes: Vec<String> = names
             .iter()
@@ -108,7 +108,7 @@ impl Site {
         Ok(node)
     }
 
-    /// How long one rsync of a file to a place takes, with everything that it would take anyway.
+    /// How long one rsync of a file to a place takes, from its start to its end.
     pub fn push_by_hand(&self, file: &str, name: &str) -> io::Result<Duration> {
         let mut rsync = Command::new("rsync");
         rsync.current_dir(self.near()).args(["-artzI", "--sockopts=TCP_NODELAY", "-R", file]);
@@ -121,8 +121,8 @@ impl Site {
         }
     }
 
-    /// Bytes that the places with these names have received, by the daemon's log; for the time after all
-    /// instances have ended, since the log tells of a connection when that has ended.
+    /// How many bytes the places with these names have received, by the daemon's log. The log tells of a
+    /// connection when it has ended, so this is right only after all instances have ended.
     pub fn received(&self, names: &[String]) -> io::Result<u64> {
         let file = self.far("rsyncd.log");
         let mut log = fs::read_to_string(&file)?;
@@ -168,7 +168,7 @@ impl Node {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Nothing to be done about a failure: then it has ended.
+        // A failure means that it has ended.
         if let Ok(pid) = i32::try_from(self.0.id()) {
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }

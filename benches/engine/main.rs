@@ -1,7 +1,7 @@
 //! What the engine costs by itself: no disk, no rsync, one thread.
 //!
-//! `cargo bench --bench engine`. The limits are processor time on any machine of these years, with much room; what
-//! they show is that nothing in the way of an event grows with the square of something.
+//! `cargo bench --bench engine`. The limits are in processor time, and leave much room on any machine of these years.
+//! They show that nothing on the way of an event takes time that grows with the square of something.
 
 use nix::sys::resource::{getrusage, UsageWho};
 use sersync::config::{Batch, Events};
@@ -19,17 +19,17 @@ use std::time::Duration;
 
 const ROOT: RootId = RootId(0);
 const ROOT_WD: Wd = Wd(1);
-/// For the engine, everything happens in one moment.
+/// The engine is told this one time for everything.
 const NOW: Time = Time(1);
 const EVENTS: usize = 1_000_000;
 const PATHS: usize = 100_000;
 const DIRECTORIES: usize = 100_000;
-/// Enough for the memory of one to be seen; fewer than become a full sync.
+/// Enough to tell how much memory one takes, and fewer than become a full sync.
 const MANY: usize = 400_000;
-/// How often each time is taken. The least counts: whatever else a machine does only adds to it, up to as
-/// much again where its caches are shared with strangers.
+/// How often each time is taken. The least counts, because whatever else a machine does adds to it: as much
+/// again, where caches are shared with others.
 const TIMES: usize = 5;
-/// What a process of its own is told to measure.
+/// The words that tell a process of its own what to measure.
 const PENDING: &str = "pending";
 const DIRECTORY: &str = "directory";
 
@@ -73,10 +73,10 @@ fn engine() -> Engine {
     engine
 }
 
-/// The same, whose root is still being scanned.
+/// An engine with one root and one remote, whose root is still being scanned, and the scan.
 fn started() -> (Engine, Scan) {
     let mut engine = Engine::new(Settings {
-        // None runs: what is pending stays.
+        // The engine is stopped, so no worker gets a job, and what is pending stays.
         workers: 1,
         events: Events { create_file: true, ..Events::default() },
         sending: SendingSettings {
@@ -157,11 +157,11 @@ fn name(number: usize) -> Vec<u8> {
 
 fn events() -> Duration {
     let mut engine = engine();
-    // One after the other in memory, as the kernel hands them over: names from all over a list took a
-    // third of the whole time to be fetched, and no event comes that way.
+    // The records stand one after the other in memory, as the kernel hands them over. With names from all over
+    // a list, a third of the whole time went into fetching them, which no real event needs.
     let mut records = Vec::new();
     for number in 0..EVENTS {
-        // Neighbours in time are no neighbours in the order of names.
+        // Two events in a row are about names that are far from each other in their order.
         write_record(&mut records, mask::CLOSE_WRITE, &name(number * 7_919 % PATHS));
     }
     cpu(|| {

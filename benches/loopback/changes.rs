@@ -13,24 +13,24 @@ use super::tool::{Tool, TOOLS};
 use super::work::new_files;
 use super::{document::Table, figures::times};
 
-/// Rounds before those that count: caches, and whatever is set up only once.
+/// Rounds before those that count, which fill caches and set up what is set up only once.
 const WARM_UP_ROUNDS: usize = 3;
 /// The least length of a written file, in bytes.
 const FILE_BYTES: usize = 1024;
 /// The file that changes.
 const CHANGED: &str = "changed";
-/// Those that answer in milliseconds are measured in turn, change by change, so that whatever else the machine does
-/// meets all of them; the others each on its own.
+/// The first three programs answer in milliseconds, and are measured in turn, change by change: whatever else the
+/// machine does meets all of them. Each of the others is measured by itself.
 const IN_TURN: usize = 3;
-/// Of the inodes of a file system in memory, so many stay free for each file there is on one side.
+/// A tree has no more files than the file system in memory has this many free inodes for each.
 const INODES_FOR_FILE: u64 = 8;
 
-/// The median latency of one change, against one rsync with TCP_NODELAY by hand, and against a plain one.
+/// The goals for the median latency of one change: against one rsync with TCP_NODELAY by hand, and a plain one.
 pub const CHANGE_RATIO_MAX: f64 = 0.6;
 pub const CHANGE_PLAIN_RATIO_MAX: f64 = 0.06;
-/// The latency that 99 of 100 changes stay within, against the median.
+/// The goal for the latency that 99 of 100 changes stay within, against the median.
 const TAIL_RATIO_MAX: f64 = 3.0;
-/// The median latency of one change over SSH, against the same through a daemon, and against one rsync by hand.
+/// The goals for the median latency of one change over SSH: against that through a daemon, and one rsync by hand.
 const SSH_RATIO_MAX: f64 = 2.0;
 const SSH_HAND_RATIO_MAX: f64 = 0.05;
 
@@ -42,7 +42,7 @@ pub fn in_a_small_tree(run: &Run) -> Workload {
     workload
 }
 
-/// The same beside many files that are there already.
+/// One change beside many files that are there already.
 pub fn in_a_large_tree(run: &Run) -> Workload {
     let inodes = nix::sys::statvfs::statvfs(&base()).map_or(u64::MAX, |fs| fs.files_available());
     // A file system that does not count its inodes says 0.
@@ -71,7 +71,7 @@ fn by_all(run: &Run, workload: &mut Workload, files: usize, quick: usize, slow: 
     for tools in std::iter::once(in_turn).chain(alone.chunks(1)) {
         let names: Vec<&str> = tools.iter().map(|tool| tool.name()).collect();
         run.says(&format!("{title}: {}", names.join("; ")));
-        // A second each, or fifteen.
+        // Each of their changes takes a second, or fifteen.
         let samples = |tool: Tool| match tool {
             Tool::Sersync | Tool::Hand { .. } => quick,
             Tool::Lsyncd { delay: 1 } => slow,
@@ -95,16 +95,16 @@ fn fill(near: &Path, files: usize) -> std::io::Result<()> {
 
 type Prepared = (Tool, Result<Session, Unmeasurable>, usize);
 
-/// Changes by each session in turn, as many as each is to make.
+/// Has each session in turn make a change, until each has made as many as it should.
 fn in_turns(mut sessions: Vec<Prepared>) -> Vec<ToolResult> {
     let mut results: Vec<ToolResult> =
         sessions.iter().map(|(tool, ..)| ToolResult::new(*tool)).collect();
     let rounds = sessions.iter().map(|(.., samples)| *samples).max().unwrap_or(0);
-    // Another length each time: rsync by hand takes a file of the same length and second for unchanged.
+    // Another length each time: rsync by hand takes a file for unchanged if its length and its second are.
     let mut length = FILE_BYTES;
     for round in 0..WARM_UP_ROUNDS + rounds {
         for ((tool, session, samples), result) in sessions.iter_mut().zip(&mut results) {
-            // What waits for seconds has nothing to warm up.
+            // For programs that wait for seconds, warm caches make no difference.
             let warm_up = if tool.delay().is_zero() { WARM_UP_ROUNDS } else { 0 };
             if round >= warm_up + *samples {
                 continue;

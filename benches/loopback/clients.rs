@@ -13,22 +13,22 @@ use super::session::{Session, Setting, PLAIN};
 use super::system::{free_port, Unmeasurable};
 use super::tool::Tool;
 
-/// As many as the server takes at a time.
+/// The number of clients: as many as the server takes at a time.
 pub const CLIENTS: usize = 32;
-/// The median while they ask, against the median when nobody does.
+/// The goal for the median while they ask, against the median when nobody does.
 const ASKED_RATIO_MAX: f64 = 1.2;
-/// Changes one after another without the clients, then as many with them, and again: whatever else the machine does
+/// So many changes are made without the clients, then as many with them, and so on: whatever else the machine does
 /// meets both.
 const IN_A_ROW: usize = 5;
 const CHANGED: &str = "changed";
-/// The least length of the file, in bytes; each time it has another one.
+/// The least length of the file, in bytes. It has another one each time.
 const FILE_BYTES: usize = 1024;
-/// Without an answer for so long, a client begins again.
+/// A client that has had no answer for this time begins again.
 const ANSWER_TIME: Duration = Duration::from_secs(1);
-/// What is asked for, in turn: the page, and what it and Prometheus read.
+/// What the clients ask for, in turn: the page, and what the page and Prometheus read.
 const PATHS: [&str; 3] = ["/status.json", "/metrics", "/"];
 
-/// Measures, and says how.
+/// Measures all of it, as a table.
 pub fn table(run: &Run) -> Result<Table, Unmeasurable> {
     run.time_left()?;
     run.says("one change while many look at the status: sersync");
@@ -67,7 +67,8 @@ fn while_asking<T>(port: u16, answers: &AtomicUsize, work: impl FnOnce() -> T) -
             let (over, answers) = (&over, &answers);
             scope.spawn(move || {
                 while !over.load(Ordering::Relaxed) {
-                    // An error is a connection that the server has given to another client: the next one is made.
+                    // An error means that the server has closed the connection in favour of another client. The
+                    // next connection is made.
                     let _ = ask(port, PATHS[client % PATHS.len()], over, answers);
                 }
             });
@@ -78,7 +79,7 @@ fn while_asking<T>(port: u16, answers: &AtomicUsize, work: impl FnOnce() -> T) -
     })
 }
 
-/// Asks on one connection, a request as soon as there is an answer to the last, until it is over.
+/// Asks on one connection until it is over: a request as soon as there is an answer to the last one.
 fn ask(port: u16, path: &str, over: &AtomicBool, answers: &AtomicUsize) -> std::io::Result<()> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(ANSWER_TIME))?;
@@ -86,7 +87,7 @@ fn ask(port: u16, path: &str, over: &AtomicBool, answers: &AtomicUsize) -> std::
     let mut answer = [0; 64 * 1024];
     while !over.load(Ordering::Relaxed) {
         stream.write_all(request.as_bytes())?;
-        // An answer is sent in one go; only how many there are matters here, not what they say.
+        // An answer is sent in one piece. What matters here is how many there are, not what they say.
         if stream.read(&mut answer)? == 0 {
             return Ok(());
         }

@@ -24,7 +24,7 @@ impl Document {
         self.block(&format!("![{what}]({file})"));
     }
 
-    /// A table, with what was promised about it below.
+    /// A table, with its goals below.
     pub fn table(&mut self, table: Table) {
         self.block(table.to_string().trim_end());
         if !table.goals.is_empty() {
@@ -60,14 +60,14 @@ impl Table {
         Table { rows: vec![heading], goals: Vec::new() }
     }
 
-    /// One measured thing. Cells that are missing stay empty.
+    /// Adds a row. Cells that are missing stay empty.
     pub fn row(&mut self, cells: &[String]) {
         let mut cells = cells.to_vec();
         cells.resize(self.rows[0].len(), String::new());
         self.rows.push(cells);
     }
 
-    /// Whether a figure is as small as it should be.
+    /// Adds a goal, and whether the figure is as small as it should be.
     pub fn goal(&mut self, what: &str, figure: Option<f64>, figure_max: f64) {
         let verdict = match figure {
             None => "not measured".to_string(),
@@ -77,13 +77,13 @@ impl Table {
         self.goals.push(format!("- goal: {what}: at most {}: {verdict}", short(figure_max)));
     }
 
-    /// What stands below the goals, and may explain one.
+    /// Adds a line below the goals.
     pub fn remark(&mut self, remark: &str) {
         self.goals.push(format!("- {remark}"));
     }
 }
 
-/// Decimals where there are any: one more than the table, so that a near miss shows.
+/// With one decimal more than the table has, so that a near miss shows; without any if it is a whole number.
 fn short(figure: f64) -> String {
     if figure.fract() == 0.0 {
         format!("{figure:.0}")
@@ -93,7 +93,7 @@ fn short(figure: f64) -> String {
 }
 
 impl fmt::Display for Table {
-    /// Aligned, so that it can be read in a terminal as well.
+    /// The columns are aligned, so that it can be read in a terminal as well.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = |column: usize| {
             self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).max(3)

@@ -9,7 +9,7 @@ use super::stage::base;
 use super::system::{while_doing, Unmeasurable};
 use super::tool::{output, program};
 
-/// As a table of two columns. `load` is the load of the minute before the run.
+/// All of it, as a table of two columns. `load` is the load of the minute before the run.
 pub fn table(load: &str) -> Result<Table, Unmeasurable> {
     let mut table = Table::new(&["", ""]);
     let mut row = |name: &str, value: String| table.row(&[name.to_string(), value]);
@@ -32,13 +32,13 @@ pub fn table(load: &str) -> Result<Table, Unmeasurable> {
     Ok(table)
 }
 
-/// The first of the three loads.
+/// The load of the last minute.
 pub fn load() -> String {
     let loads = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     loads.split_whitespace().next().unwrap_or("unknown").to_string()
 }
 
-/// Not every architecture has one.
+/// The processor's model, or the architecture where the kernel names no model.
 fn model() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let line = text.lines().find(|line| line.starts_with("model name"));
@@ -53,7 +53,7 @@ fn kib_of(name: &str) -> u64 {
     line.split_whitespace().next().and_then(|kib| kib.parse().ok()).unwrap_or(0)
 }
 
-/// On a disk the same run varies by a factor of four.
+/// What the measured files lie in. On a disk, the same run varies by a factor of four.
 fn file_system() -> String {
     let magic = nix::sys::statfs::statfs(&base()).map(|fs| fs.filesystem_type());
     match magic {

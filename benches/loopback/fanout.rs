@@ -12,11 +12,11 @@ use super::system::{while_doing, Unmeasurable};
 use super::tool::Tool;
 use super::work::new_files;
 
-/// The time to eight remotes, against the same number of rsyncs by hand at once.
+/// The goal for the time to eight remotes, against eight rsyncs by hand at once.
 const FAN_OUT_RATIO_MAX: f64 = 1.3;
-/// The time to those that live when one more is dead, against the time without it.
+/// The goal for the time to eight remotes beside a dead one, against the time without it.
 const DEAD_RATIO_MAX: f64 = 1.3;
-/// Where the goals are measured: the second step, eight remotes.
+/// The step at which the goals are measured: the second one, with eight remotes.
 const GOAL_STEP: usize = 1;
 
 /// What was measured with one number of remotes.
@@ -24,7 +24,7 @@ pub struct Step {
     pub remotes: usize,
     pub times: Vec<Duration>,
     pub by_hand: Vec<Duration>,
-    /// When nothing happens, after the first full sync; and after the work.
+    /// The memory after the first full sync, when nothing happens, and after the work.
     memory_before: Option<u64>,
     memory_after: Option<u64>,
 }
@@ -78,14 +78,14 @@ fn new_files_to_all(run: &Run, session: &mut Session) -> Result<Vec<Duration>, U
     let mut times = Vec::new();
     for round in 0..run.scale.rounds {
         let files = run.scale.files_to_remotes;
-        let outcome =
+        let measurement =
             session.measure(&[], |near| new_files(&near.join(format!("round-{round}")), files))?;
-        times.push(outcome.time);
+        times.push(measurement.time);
     }
     Ok(times)
 }
 
-/// The dead one takes connections, since the kernel does, and never says a word: the worst kind.
+/// The dead one is of the worst kind: the kernel takes connections for it, and it never says a word.
 fn beside_a_dead_one(run: &Run, remotes: usize) -> Result<Vec<Duration>, Unmeasurable> {
     run.time_left()?;
     run.says(&format!("{remotes} remotes and one that never answers: sersync"));
@@ -97,7 +97,7 @@ fn beside_a_dead_one(run: &Run, remotes: usize) -> Result<Vec<Duration>, Unmeasu
 }
 
 impl FanOut {
-    /// All of it.
+    /// Everything about many remotes, as a table.
     pub fn table(&self, run: &Run) -> Table {
         let mut table = Table::new(&[
             "remotes",
@@ -150,7 +150,7 @@ impl FanOut {
         table
     }
 
-    /// What each remote more adds to the memory, between the fewest and the most.
+    /// How much memory each further remote takes, between the fewest and the most.
     pub fn memory_of_a_remote(&self) -> Option<u64> {
         let (first, last) = (self.steps.first()?, self.steps.last()?);
         let more = last.memory_after?.saturating_sub(first.memory_after?);

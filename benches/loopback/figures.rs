@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Stands for a change that has not arrived within the patience that was had with it: longer than any time.
+/// The time of a change that has not arrived while it was waited for: longer than any other time.
 pub const NEVER: Duration = Duration::MAX;
 
 /// The smallest of `times` that `percent` of them do not exceed (nearest rank); `None` for none.
@@ -13,7 +13,7 @@ pub fn percentile(times: &[Duration], percent: usize) -> Option<Duration> {
     times.get(rank.saturating_sub(1)).copied()
 }
 
-/// The one in the middle, of an even number the lower one.
+/// The time in the middle; of an even number of times, the lower of the two.
 pub fn median(times: &[Duration]) -> Option<Duration> {
     percentile(times, 50)
 }
@@ -24,7 +24,7 @@ pub fn ratio(time: Option<Duration>, base: Option<Duration>) -> Option<f64> {
     Some(known(time?)? / known(base?)?)
 }
 
-/// With three digits that count.
+/// A time with at most three digits that count.
 pub fn time(time: Option<Duration>) -> String {
     match time {
         None => "–".to_string(),
@@ -38,7 +38,7 @@ pub fn time(time: Option<Duration>) -> String {
     }
 }
 
-/// `2.5 x`, with more digits where it is small.
+/// A ratio: `2.50 x`, with fewer digits where it is large.
 pub fn times(ratio: Option<f64>) -> String {
     match ratio {
         None => "–".to_string(),
@@ -48,7 +48,7 @@ pub fn times(ratio: Option<f64>) -> String {
     }
 }
 
-/// In the unit that leaves at most four digits.
+/// A number of bytes, in a unit that leaves few digits.
 pub fn bytes(count: u64) -> String {
     match count {
         0..10_000 => format!("{count} B"),

@@ -12,16 +12,16 @@ use super::system::{wait_until, while_doing, Unmeasurable};
 use super::tool::Tool;
 use super::work::Random;
 
-/// The median beside the big file, against the median when there is nothing else.
+/// The goal for the median beside the big file, against the median when there is nothing else.
 const BESIDE_BIG_RATIO_MAX: f64 = 1.5;
-/// The big file's name.
+/// The names of the big file and of the small one.
 const BIG: &str = "big";
 const SMALL: &str = "small";
 const MIB: usize = 1024 * 1024;
-/// The least length of a small file, in bytes; each time it has another one.
+/// The least length of the small file, in bytes. It has another one each time.
 const FILE_BYTES: usize = 1024;
 
-/// Measures, and says how.
+/// Measures all of it, as a table.
 pub fn table(run: &Run) -> Result<Table, Unmeasurable> {
     run.time_left()?;
     run.says("small changes beside a big file: sersync");
@@ -52,7 +52,8 @@ pub fn table(run: &Run) -> Result<Table, Unmeasurable> {
     Ok(filled(&idle, &beside, rest.time != NEVER))
 }
 
-/// rsync gives a file that arrives a name of its own, with a dot before, until it is complete.
+/// Whether the big file is on its way: rsync writes it under another name, which begins with a dot, until it is
+/// complete.
 fn arrives(far: &Path) -> bool {
     let Ok(entries) = fs::read_dir(far) else { return false };
     let prefix = format!(".{BIG}.");

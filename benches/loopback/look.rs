@@ -1,6 +1,7 @@
-//! Whether the far side has become equal, and when: looks at directories, without being a burden for who fills them.
+//! Finds out when the far side has become equal. It looks at directories, and must be no burden for what fills them.
 //!
-//! Equal is: the same names, of the same kinds, with the same content. Called by `session`; starts nothing.
+//! Two sides are equal if they have the same names, of the same kinds, with the same content. Called by `session`;
+//! starts nothing.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
@@ -11,13 +12,13 @@ use std::time::{Duration, Instant};
 
 use super::figures::NEVER;
 
-/// Between two looks: short beside the milliseconds that are measured.
+/// The least pause between two looks: short beside the milliseconds that are measured.
 const LOOK_EVERY: Duration = Duration::from_micros(100);
-/// A look that takes longer is followed by a pause of so many times its length, up to a limit: the machine belongs to
-/// the others, but what is measured are tens of milliseconds.
+/// After each look comes a pause of this many times its length, so that the machine belongs to the others; but never
+/// longer than [`PAUSE_MAX`], because tens of milliseconds are measured.
 const PAUSE_FOR_LOOK: u32 = 10;
 const PAUSE_MAX: Duration = Duration::from_millis(5);
-/// However often something goes on over there, after this time the rest counts as never.
+/// What has not arrived after this time counts as never, whatever still goes on over there.
 const PATIENCE_MAX: Duration = Duration::from_secs(120);
 
 /// What lies at a path. Other kinds do not occur in the trees that are measured.
@@ -44,7 +45,7 @@ impl Kind {
     }
 }
 
-/// How far side and near side differ at the end, in entries.
+/// How many entries differ between the far side and the near one at the end.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Difference {
     /// Only here.
@@ -56,7 +57,7 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Nothing.
+    /// Whether the two sides are equal.
     pub fn none(self) -> bool {
         self == Difference::default()
     }
@@ -72,9 +73,9 @@ impl Difference {
 
 /// How a wait for equality ended.
 pub struct Seen {
-    /// From the given moment until all was equal, or [`NEVER`].
+    /// The time from the given moment until all was equal, or [`NEVER`].
     pub time: Duration,
-    /// What was wrong when it was given up, of all far sides together.
+    /// What was wrong on all far sides together when the wait was given up.
     pub difference: Difference,
 }
 
@@ -82,14 +83,14 @@ pub struct Seen {
 struct Far<'a> {
     path: &'a Path,
     found: usize,
-    /// From the given moment until all cheap signs were there.
+    /// The time from the given moment until all that is cheap to look at was right.
     seen_after: Option<Duration>,
 }
 
 /// Waits until all of `fars` are equal to `near`, counting from `started`.
 ///
-/// `gone` must have disappeared before anything else is looked at. It is given up when for `patience` nothing
-/// has come nearer and `progress` has not changed.
+/// The entries `gone` must have disappeared before anything else is looked at. The wait is given up when for
+/// `patience` nothing more has arrived and `progress` has not changed.
 pub fn wait_for_equality(
     near: &Path,
     fars: &[PathBuf],
@@ -109,7 +110,7 @@ pub fn wait_for_equality(
             far.seen_after = far.signs(&expected, gone).then(|| started.elapsed());
         }
         if let Some(seen) = fars.iter().map(|far| far.seen_after).collect::<Option<Vec<_>>>() {
-            // Only now, and at most a few times: reading everything would hold up those that are not there yet.
+            // Everything is read only now, and at most a few times: it would hold up what has not arrived yet.
             for far in &mut fars {
                 if !compare(near, far.path)?.none() {
                     far.seen_after = None;
@@ -137,7 +138,7 @@ pub fn wait_for_equality(
 }
 
 impl Far<'_> {
-    /// Whether what is cheap to look at is right. An entry is looked at until it has been seen once.
+    /// Whether what is cheap to look at is right. An entry that was right once is not looked at again.
     fn signs(&mut self, expected: &[(PathBuf, Kind)], gone: &[&str]) -> bool {
         if gone.iter().any(|path| fs::symlink_metadata(self.path.join(path)).is_ok()) {
             return false;
@@ -152,7 +153,7 @@ impl Far<'_> {
     }
 }
 
-/// Looks at everything.
+/// Compares everything.
 pub fn compare(near: &Path, far: &Path) -> io::Result<Difference> {
     let here = tree(near)?;
     let mut there = tree(far)?;

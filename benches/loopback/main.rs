@@ -2,9 +2,9 @@
 //!
 //! Run by `scripts/bench.sh`, or `cargo bench --bench loopback [-- --quick] [--write DIRECTORY]`. It measures, says on
 //! standard error what it does, and prints the report as Markdown on standard output; plots go to the directory.
-//! Whether a goal is missed, or another program fails, does not change the exit code, only being unable to measure
-//! does. Each figure stands beside the same work done by others in the same run: a time alone says more about the
-//! machine.
+//! The exit code says whether it could measure, not whether a goal was missed or another program failed. Each figure
+//! stands beside those of other programs that did the same work in the same run, because a time by itself says more
+//! about the machine.
 
 mod bare;
 mod changes;

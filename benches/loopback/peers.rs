@@ -10,18 +10,18 @@ use std::time::Duration;
 use super::figures::{count, time};
 use super::results::{Kind, Work, Workload};
 use super::run::Run;
-use super::session::{Outcome, Session, Setting, PLAIN};
+use super::session::{Measurement, Session, Setting, PLAIN};
 use super::stage::Way;
 use super::system::Unmeasurable;
 use super::tool::{Tool, TOOLS};
 use super::work::{appends, new_files, Churn, Sources};
 
-/// Pieces of churn in a second.
+/// How many pieces of churn there are in a second.
 const CHURN_RATE: u32 = 100;
-/// Between two changes, where the second is what counts.
+/// The pause between two changes of which the second one counts.
 const BETWEEN_CHANGES: Duration = Duration::from_secs(1);
 
-/// All workloads, and what they need.
+/// All workloads, and what they need to be measured.
 pub struct Peers<'a> {
     run: &'a Run,
     sources: &'a Sources,
@@ -117,13 +117,13 @@ impl Peers<'_> {
             Tool::Hand { quick: false } => {
                 matches!(work, Work::Files(_) | Work::Copy | Work::Remotes)
             }
-            // Fifteen seconds are fifteen seconds each time.
+            // A wait of fifteen seconds is the same each time.
             Tool::Lsyncd { .. } => round == 0 && !small,
             Tool::Loop => round == 0 || !small,
         }
     }
 
-    /// Work that is done one after the other in one session.
+    /// Has one program do some works, one after the other in one session.
     fn group(&mut self, tool: Tool, setting: &Setting, works: &[Work], round: usize) {
         let due: Vec<Work> =
             works.iter().copied().filter(|work| self.due(tool, *work, round)).collect();
@@ -134,16 +134,16 @@ impl Peers<'_> {
             self.run.time_left().and_then(|()| Session::start(tool, setting, |_| Ok(())));
         for work in due {
             let at = self.works.iter().position(|known| *known == work).unwrap_or_default();
-            let outcome = match &mut session {
+            let measurement = match &mut session {
                 Ok(session) => self.measure(session, tool, work, round),
                 Err(Unmeasurable(why)) => Err(Unmeasurable(why.clone())),
             };
             let result = self.workloads[at].of(tool);
-            let said = match outcome {
-                Ok(outcome) => {
-                    result.times.push(outcome.time);
-                    result.outcomes.push(outcome);
-                    time(Some(outcome.time))
+            let said = match measurement {
+                Ok(measurement) => {
+                    result.times.push(measurement.time);
+                    result.measurements.push(measurement);
+                    time(Some(measurement.time))
                 }
                 Err(Unmeasurable(why)) => {
                     result.failures.push(why.clone());
@@ -157,9 +157,9 @@ impl Peers<'_> {
                 self.workloads[at].title,
                 tool.name()
             ));
-            // The next work starts from equal sides, whatever became of this one.
-            let ended = self.workloads[at].of(tool).outcomes.last();
-            if !ended.is_some_and(|outcome| outcome.difference.none()) {
+            // The next work must start from equal sides, whatever became of this one.
+            let ended = self.workloads[at].of(tool).measurements.last();
+            if !ended.is_some_and(|measurement| measurement.difference.none()) {
                 session = session.and_then(|mut session| session.begin_again().map(|()| session));
             }
         }
@@ -171,7 +171,7 @@ impl Peers<'_> {
         tool: Tool,
         work: Work,
         round: usize,
-    ) -> Result<Outcome, Unmeasurable> {
+    ) -> Result<Measurement, Unmeasurable> {
         let scale = &self.run.scale;
         match work {
             Work::Second => session.measure(&[], |near| {
@@ -190,7 +190,7 @@ impl Peers<'_> {
             }
             Work::Appends => session.measure(&[], |near| appends(&near.join("log"), scale.appends)),
             Work::Churn => {
-                // Who looks only at the end need not wait for it.
+                // By hand, rsync is started at the end, so nobody needs to wait between the steps.
                 let length = if tool.by_hand() { Duration::ZERO } else { scale.churn };
                 session.measure(&[], |near| churn(near, round, scale.churn, length))
             }

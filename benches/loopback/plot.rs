@@ -6,13 +6,13 @@ use std::time::Duration;
 use super::figures::{count, NEVER};
 
 const WIDTH: f64 = 760.0;
-/// Beside and around what is drawn: names at the left or the right, numbers below, the title above.
+/// The room around what is drawn: for the title above, numbers below, and names at the left or the right.
 const TOP: f64 = 58.0;
 const BOTTOM: f64 = 46.0;
 const NAMES: f64 = 222.0;
 const NUMBERS: f64 = 64.0;
 const EDGE: f64 = 30.0;
-/// Between two names.
+/// The distance between two names.
 const LINE_HEIGHT: f64 = 17.0;
 
 /// One colour for each program, in the order of the comparison: on light ground, and on dark.
@@ -27,7 +27,7 @@ const COLOURS: [(&str, &str); 6] = [
 
 /// Points of one program.
 pub struct Series<'a> {
-    /// As it stands beside the points; `` ` `` is left out.
+    /// The name that stands beside the points, where each `` ` `` is left out.
     pub name: &'a str,
     /// Its number in the comparison.
     pub colour: usize,
@@ -44,7 +44,7 @@ struct Scale {
 }
 
 impl Scale {
-    /// Around all `values`, out to the next power of ten.
+    /// A scale with room for all `values`, out to the next powers of ten.
     fn around(values: impl Iterator<Item = f64>, start: f64, end: f64) -> Scale {
         let (mut least, mut most) = (f64::INFINITY, 0.0_f64);
         for value in values.filter(|value| *value > 0.0) {
@@ -140,7 +140,7 @@ impl Paper {
     }
 }
 
-/// Where each single time lies, one row for each program, and a mark at the median.
+/// Draws where each single time lies: a row for each program, with a mark at the median.
 pub fn distribution(title: &str, below: &str, rows: &[Series]) -> String {
     const ROW: f64 = 44.0;
     let height = TOP + ROW * rows.len() as f64 + BOTTOM;
@@ -158,7 +158,7 @@ pub fn distribution(title: &str, below: &str, rows: &[Series]) -> String {
         paper.words(NAMES - 14.0, y + 4.0, "end", "ink", row.name);
         let colour = format!("c{}", row.colour);
         for (index, (_, time)) in row.points.iter().enumerate() {
-            // Beside each other, so that many at one place can be told from one.
+            // Equal times lie beside each other, so that many can be told from one.
             let aside = (index % 7) as f64 * 3.0 - 9.0;
             match *time {
                 NEVER => paper.cross(WIDTH - EDGE, y + aside, &format!("{colour} line")),
@@ -177,7 +177,7 @@ pub fn distribution(title: &str, below: &str, rows: &[Series]) -> String {
     paper.finish()
 }
 
-/// How time grows with a number, one line for each program.
+/// Draws how time grows with a number: a line for each program.
 pub fn growth(title: &str, below: &str, number: &str, lines: &[Series]) -> String {
     let height = 420.0;
     let (left, right, floor) = (NUMBERS, WIDTH - NAMES, height - BOTTOM);
@@ -197,7 +197,7 @@ pub fn growth(title: &str, below: &str, number: &str, lines: &[Series]) -> Strin
     paper.words(right - 20.0, floor + 38.0, "end", "dim", number);
 
     let mut names: Vec<(f64, &Series)> = Vec::new();
-    // The first of the comparison lies on top.
+    // The first program is drawn last, and so lies on top.
     for line in lines.iter().rev() {
         let colour = format!("c{}", line.colour);
         let mut before: Option<(f64, f64)> = None;
@@ -213,7 +213,7 @@ pub fn growth(title: &str, below: &str, number: &str, lines: &[Series]) -> Strin
             }
             before = place;
         }
-        // Beside its last point; where that has never come, at the top.
+        // The name stands beside the last point. If that is a time that never came, it stands at the top.
         names.push((before.map_or(TOP + 4.0, |(_, y)| y), line));
     }
     names.sort_by(|(a, _), (b, _)| a.total_cmp(b));

@@ -19,14 +19,14 @@ use super::system::{while_doing, Unmeasurable};
 use super::tool::{Tool, TOOLS};
 use super::work::Sources;
 
-/// The time of a burst from its last write, against one rsync of the same files by hand.
+/// The goal for the time of a burst from its last write, against one rsync of the same files by hand.
 const BURST_RATIO_MAX: f64 = 1.3;
-/// The rsync runs for one burst.
+/// The goal for the number of rsync runs for one burst.
 const BURST_RUNS_MAX: f64 = 10.0;
-/// The program's own processor time for a burst, against that of the rsync processes it started.
+/// The goal for the program's own processor time for a burst, against that of the rsync processes it started.
 const OWN_CPU_RATIO_MAX: f64 = 0.05;
 
-/// The text, and what goes into files of their own, by name: the plots, and the rows for the README.
+/// The text, and the files beside it, by name: the plots, and the rows for the README.
 pub struct Report {
     pub document: Document,
     pub files: Vec<(&'static str, String)>,
@@ -38,7 +38,7 @@ pub fn measure(run: &Run) -> Result<Report, Unmeasurable> {
     let sources = Sources::find().map_err(while_doing("looking for the sources of crates"))?;
 
     let small = changes::in_a_small_tree(run);
-    // Others may fail; without this there is nothing to report.
+    // Other measurements may fail. Without this one there is nothing to report.
     if let Some(why) = small.get(Tool::Sersync).and_then(|result| result.failures.first()) {
         return Err(Unmeasurable(why.clone()));
     }
@@ -128,7 +128,7 @@ fn table_with_goals(
         }
         Kind::Round(Work::Rename) => {
             let middle = own.and_then(ToolResult::middle);
-            let content = middle.map(|outcome| outcome.traffic.content_bytes as f64);
+            let content = middle.map(|measurement| measurement.traffic.content_bytes as f64);
             table.goal("content of files that was sent again, in bytes", content, 0.0);
         }
         Kind::ChangeBesideMany | Kind::Apart | Kind::Round(_) => {}
@@ -145,8 +145,8 @@ fn burst_goals(
     let middle = own.and_then(ToolResult::middle);
     let by_hand = workload.median(Tool::Hand { quick: true });
     let to_hand = ratio(workload.median(Tool::Sersync), by_hand);
-    let runs = middle.map(|outcome| outcome.traffic.connections as f64);
-    let cpu = middle.and_then(|outcome| outcome.cpu);
+    let runs = middle.map(|measurement| measurement.traffic.connections as f64);
+    let cpu = middle.and_then(|measurement| measurement.cpu);
     let children = cpu.map(|cpu| cpu.children);
     let cpu = ratio(cpu.map(|cpu| cpu.own), children);
     table.goal("time, to one rsync by hand with `TCP_NODELAY`", to_hand, BURST_RATIO_MAX);

@@ -1,28 +1,29 @@
-//! What came out, for each workload and program, and the tables that show it. Measures nothing; filled by the
-//! workloads, read by `report` and `plot`.
+//! The results of each workload and program, and the tables that show them. Measures nothing. The workloads fill
+//! them, `report` and `plot` read them.
 
 use std::time::Duration;
 
 use super::document::{Document, Table};
 use super::figures::{bytes, count, median, percentile, ratio, time, times, NEVER};
 use super::look::Difference;
-use super::session::Outcome;
+use super::session::Measurement;
 use super::tool::{Tool, TOOLS};
 
-/// So many samples, and 99 of 100 can be spoken of.
+/// With this many samples, the time of 99 of 100 means something.
 const SAMPLES_FOR_TAIL: usize = 50;
 
-/// Who needs less than this part of sersync's time is ahead of it; closer ones change places from run to run.
+/// A program that needs less than this part of sersync's time is ahead of it. Closer ones change places from run to
+/// run.
 const AHEAD_RATIO: f64 = 0.95;
 
-/// What a workload is, for who wants to pick some of them.
+/// The kinds of workloads, by which `report` picks them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A single change in a small tree.
     Change,
-    /// The same beside many files.
+    /// A single change beside many files.
     ChangeBesideMany,
-    /// To single programs, for a table of their own.
+    /// Measured of single programs only, for a table of its own.
     Apart,
     /// One of those that all programs go through, several times.
     Round(Work),
@@ -31,7 +32,7 @@ pub enum Kind {
 /// One thing to do, and to wait for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Work {
-    /// Two changes, of which the second comes while some tools still wait after the first.
+    /// Two changes, the second of which comes while some programs still wait after the first.
     Second,
     Files(usize),
     Copy,
@@ -45,40 +46,40 @@ pub enum Work {
 /// One row of the comparison.
 pub struct Workload {
     pub kind: Kind,
-    /// For the table.
+    /// Its name in tables.
     pub title: String,
     /// What exactly was done, in a sentence or two.
     pub what: String,
-    /// For each program that was asked.
+    /// The results of each program that did it.
     pub results: Vec<ToolResult>,
 }
 
-/// What one program made of it.
+/// The results of one program.
 pub struct ToolResult {
     pub tool: Tool,
-    /// Each time that it was measured.
+    /// The times of all measurements.
     pub times: Vec<Duration>,
-    /// What was counted beside the time, unless time is all there is to it.
-    pub outcomes: Vec<Outcome>,
-    /// Why there are no figures, for each time that there are none.
+    /// All that was measured, where more than the time was.
+    pub measurements: Vec<Measurement>,
+    /// For each measurement that failed, why.
     pub failures: Vec<String>,
 }
 
 impl ToolResult {
-    /// Nothing yet.
+    /// Results of a program that has not been measured yet.
     pub fn new(tool: Tool) -> ToolResult {
-        ToolResult { tool, times: Vec::new(), outcomes: Vec::new(), failures: Vec::new() }
+        ToolResult { tool, times: Vec::new(), measurements: Vec::new(), failures: Vec::new() }
     }
 
-    /// The median outcome: that of the round whose time is the median.
-    pub fn middle(&self) -> Option<&Outcome> {
+    /// The measurement of the round whose time is the median.
+    pub fn middle(&self) -> Option<&Measurement> {
         let median = median(&self.times)?;
-        self.outcomes.iter().find(|outcome| outcome.time == median)
+        self.measurements.iter().find(|measurement| measurement.time == median)
     }
 
-    /// The worst of what was wrong in the end.
+    /// What was wrong at the end of the worst measurement.
     fn wrong(&self) -> Difference {
-        let differences = self.outcomes.iter().map(|outcome| outcome.difference);
+        let differences = self.measurements.iter().map(|measurement| measurement.difference);
         differences
             .max_by_key(|wrong| wrong.missing + wrong.left_over + wrong.different)
             .unwrap_or_default()
@@ -96,12 +97,12 @@ impl ToolResult {
 }
 
 impl Workload {
-    /// A workload that nobody has been asked about.
+    /// A workload without results.
     pub fn new(kind: Kind, title: &str, what: &str) -> Workload {
         Workload { kind, title: title.to_string(), what: what.to_string(), results: Vec::new() }
     }
 
-    /// Where the results of `tool` go, and are.
+    /// The results of `tool`, which are made if there are none.
     pub fn of(&mut self, tool: Tool) -> &mut ToolResult {
         let at = self.results.iter().position(|result| result.tool == tool).unwrap_or_else(|| {
             self.results.push(ToolResult::new(tool));
@@ -110,7 +111,7 @@ impl Workload {
         &mut self.results[at]
     }
 
-    /// The results of `tool`, if it was asked.
+    /// The results of `tool`, if there are any.
     pub fn get(&self, tool: Tool) -> Option<&ToolResult> {
         self.results.iter().find(|result| result.tool == tool)
     }
@@ -122,8 +123,8 @@ impl Workload {
 
     /// Everything that is known, as a table with one row for each program.
     pub fn table(&self) -> Table {
-        match self.results.iter().any(|result| !result.outcomes.is_empty()) {
-            true => self.table_of_outcomes(),
+        match self.results.iter().any(|result| !result.measurements.is_empty()) {
+            true => self.table_of_measurements(),
             false => self.table_of_latencies(),
         }
     }
@@ -147,7 +148,7 @@ impl Workload {
         table
     }
 
-    fn table_of_outcomes(&self) -> Table {
+    fn table_of_measurements(&self) -> Table {
         let columns = [
             "",
             "median",
@@ -163,7 +164,7 @@ impl Workload {
         for result in &self.results {
             let middle = result.middle();
             let cpu = middle
-                .and_then(|outcome| outcome.cpu)
+                .and_then(|measurement| measurement.cpu)
                 .map(|cpu| format!("{} + {}", time(Some(cpu.own)), time(Some(cpu.children))));
             let range = [0, 100].map(|percent| time(percentile(&result.times, percent)));
             table.row(&[
@@ -171,8 +172,8 @@ impl Workload {
                 result.cell(),
                 self.to_sersync(result),
                 range.join(" to "),
-                or_dash(middle.map(|outcome| count(outcome.traffic.connections))),
-                or_dash(middle.map(|outcome| bytes(outcome.traffic.bytes))),
+                or_dash(middle.map(|measurement| count(measurement.traffic.connections))),
+                or_dash(middle.map(|measurement| bytes(measurement.traffic.bytes))),
                 or_dash(cpu),
                 wrong(result),
                 result.times.len().to_string(),
@@ -197,7 +198,7 @@ impl Workload {
             .collect()
     }
 
-    /// Who is faster than sersync, in words, if somebody is.
+    /// A line for each program that is faster than sersync.
     fn ahead(&self) -> Vec<String> {
         let own = self.median(Tool::Sersync).unwrap_or(NEVER);
         let faster = self.results.iter().filter(|result| {
@@ -235,7 +236,7 @@ fn wrong(result: &ToolResult) -> String {
         .filter(|(number, _)| *number > 0)
         .map(|(number, what)| format!("{} {what}", count(*number)))
         .collect();
-    match (parts.is_empty(), result.outcomes.is_empty()) {
+    match (parts.is_empty(), result.measurements.is_empty()) {
         (_, true) => "–".to_string(),
         (true, false) => "equal".to_string(),
         (false, false) => parts.join(", "),
@@ -263,7 +264,7 @@ pub fn comparison<'a>(workloads: impl Iterator<Item = &'a Workload>) -> Table {
     table
 }
 
-/// Who is ahead of sersync, and what could not be measured.
+/// Adds which programs are ahead of sersync, and what could not be measured.
 pub fn verdicts(document: &mut Document, workloads: &[Workload]) {
     let ahead: Vec<String> = workloads.iter().flat_map(Workload::ahead).collect();
     match ahead.is_empty() {

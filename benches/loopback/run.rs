@@ -1,4 +1,5 @@
-//! One run of everything: how much is measured, how long it may take, and what is said meanwhile. Used by all workloads.
+//! One run of everything: how much is measured, how long it may take, and what is said meanwhile. Used by all
+//! workloads.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -7,28 +8,28 @@ use super::system::Unmeasurable;
 
 /// How much is measured.
 pub struct Scale {
-    /// Single changes by those who take milliseconds, and by those who take seconds.
+    /// How many single changes are made by programs that take milliseconds, and by those that take seconds.
     pub changes: usize,
     pub slow_changes: usize,
     /// How often everything else is done.
     pub rounds: usize,
-    /// Files that are there already, for the second kind of single change.
+    /// How many files are there already, where single changes are made beside many files.
     pub files_there: usize,
-    /// Numbers of new files; the last is the one of the goals.
+    /// The numbers of new files. The goals are about the last one.
     pub files: &'static [usize],
     pub appends: usize,
     pub churn: Duration,
-    /// Numbers of remotes; the first is what the others are compared with.
+    /// The numbers of remotes. The others are compared with the first one.
     pub remotes: &'static [usize],
-    /// The remotes of the comparison.
+    /// The number of remotes in the comparison of all programs.
     pub remotes_of_all: usize,
     pub files_to_remotes: usize,
-    /// The big file that travels beside small changes, and how fast, in MiB and MiB a second.
+    /// The length of the big file that travels beside small changes, in MiB, and its speed in MiB a second.
     pub big_mib: usize,
     pub big_mib_s: usize,
 }
 
-/// What the published figures are made of.
+/// For the published figures.
 pub const FULL: Scale = Scale {
     changes: 100,
     slow_changes: 10,
@@ -43,7 +44,7 @@ pub const FULL: Scale = Scale {
     big_mib: 256,
     big_mib_s: 16,
 };
-/// To see whether the benchmark itself works; its figures mean little.
+/// Shows whether the benchmark itself works. Its figures mean little.
 pub const QUICK: Scale = Scale {
     changes: 3,
     slow_changes: 1,
@@ -59,8 +60,8 @@ pub const QUICK: Scale = Scale {
     big_mib_s: 40,
 };
 
-/// After this time, what has not been begun is left out, and the report says so: a machine on which everything
-/// takes its whole patience must not hold up its owner for a day.
+/// After this time, what has not been begun is left out, and the report says so. Otherwise a machine on which
+/// nothing ever arrives would be busy for a day.
 const RUN_TIME_MAX: Duration = Duration::from_secs(45 * 60);
 
 /// The run.

@@ -1,6 +1,7 @@
 //! One program at work on a stage of its own: makes changes, and measures until they have arrived.
 //!
-//! Knows how to measure, but not what: workloads do. Called by them; dropping a session ends its program.
+//! Knows how to measure. What is measured is for the workloads to say, which call it. Dropping a session ends its
+//! program.
 
 use std::fs;
 use std::io;
@@ -16,9 +17,10 @@ use super::stage::{Stage, Traffic, Way};
 use super::system::{waited, while_doing, Running, Unmeasurable, PATIENCE};
 use super::tool::{start_rsync, Tool};
 
-/// Without a sign of life for so much longer than a program may wait by design, the rest has never arrived.
+/// If there is no sign of life for this much longer than a program may wait by design, the rest counts as never.
 const PATIENCE_BESIDE_DELAY: Duration = Duration::from_secs(8);
-/// After the far side is equal, for the last run to end: its processor time and its bytes belong to the work.
+/// How long the last run gets to end after the far side is equal: its processor time and its bytes belong to the
+/// work.
 const ENDING: Duration = Duration::from_millis(600);
 /// Processor time in /proc/PID/stat counts in this unit: USER_HZ, 100 on every Linux.
 const TICK: Duration = Duration::from_millis(10);
@@ -37,20 +39,20 @@ pub struct Setting<'a> {
     pub options: &'a str,
 }
 
-/// One remote, reached as it comes.
+/// One remote, reached through a daemon without settings.
 pub const PLAIN: Setting<'_> =
     Setting { way: Way::StockDaemon, remotes: 1, dead: None, status_port: 0, options: "" };
 
-/// How a piece of work ended.
+/// What was measured of a piece of work.
 #[derive(Clone, Copy)]
-pub struct Outcome {
-    /// From the end of the change until the far side was equal, or [`NEVER`].
+pub struct Measurement {
+    /// The time from the end of the change until the far side was equal, or [`NEVER`].
     pub time: Duration,
     /// What is wrong at the end.
     pub difference: Difference,
     /// What the daemon counted.
     pub traffic: Traffic,
-    /// Of the program itself, and of the processes that it started, where that can be told.
+    /// The processor time of the program and of the processes that it started, where that can be told.
     pub cpu: Option<Cpu>,
 }
 
@@ -63,9 +65,9 @@ pub struct Cpu {
     pub children: Duration,
 }
 
-/// A program, watching.
+/// A program that watches.
 pub struct Session {
-    // In the order in which they should go.
+    // Fields are dropped from the first to the last: the program must end before its stage.
     running: Option<Running>,
     /// Where it is at work.
     pub stage: Stage,
@@ -113,7 +115,7 @@ impl Session {
         }
     }
 
-    /// Makes the far sides equal without the program, and starts it again: after work that it never ended.
+    /// Makes the far sides equal without the program, and starts it again. Called after work that it did not end.
     pub fn begin_again(&mut self) -> Result<(), Unmeasurable> {
         self.running = None;
         for far in self.stage.fars() {
@@ -125,13 +127,13 @@ impl Session {
         self.run_program()
     }
 
-    /// Does `work` in the near directory; the time from its end until the far sides are equal. `gone` must have
-    /// disappeared then.
+    /// Does `work` in the near directory, and measures from its end until the far sides are equal. The entries
+    /// `gone` must have disappeared then.
     pub fn measure(
         &mut self,
         gone: &[&str],
         work: impl FnOnce(&Path) -> io::Result<()>,
-    ) -> Result<Outcome, Unmeasurable> {
+    ) -> Result<Measurement, Unmeasurable> {
         self.be_quiet();
         let traffic = self.stage.traffic()?;
         let cpu = self.cpu();
@@ -147,23 +149,25 @@ impl Session {
             children: after.children.saturating_sub(before.children),
         });
         let traffic = self.stage.traffic()?.since(traffic);
-        Ok(Outcome { time: seen.time, difference: seen.difference, traffic, cpu })
+        Ok(Measurement { time: seen.time, difference: seen.difference, traffic, cpu })
     }
 
-    /// Writes one file after a quiet time; the time from closing it until its content is at the far side.
+    /// Writes one file after a quiet time, and gives the time from closing it until its content is at the far
+    /// side.
     pub fn change(&mut self, name: &str, content: &[u8]) -> Result<Duration, Unmeasurable> {
         self.be_quiet();
         self.change_now(name, content)
     }
 
-    /// The same, however short the last change was ago.
+    /// The same without the quiet time before.
     pub fn change_now(&mut self, name: &str, content: &[u8]) -> Result<Duration, Unmeasurable> {
         let near = self.stage.near().join(name);
         fs::write(&near, content).map_err(while_doing(near.display()))?;
         let closed = Instant::now();
         let pushed = self.push_if_by_hand(Some(name))?;
         let fars: Vec<PathBuf> = self.stage.fars().iter().map(|far| far.join(name)).collect();
-        // By design or not: for one change that is on its way, nothing else is a sign of life.
+        // One change gives no sign of life before it arrives. So programs that do not wait by design get all the
+        // patience there is.
         let patience = match self.tool {
             Tool::Sersync | Tool::Hand { .. } => PATIENCE,
             Tool::Lsyncd { .. } | Tool::Loop => self.patience(),
@@ -177,7 +181,7 @@ impl Session {
         Ok(if there { latency } else { NEVER })
     }
 
-    /// How long nothing has to happen for the next change to be a first one.
+    /// Waits until the program has been quiet for so long that the next change finds it at its best.
     fn be_quiet(&self) {
         thread::sleep(self.tool.quiet().saturating_sub(self.quiet_since.elapsed()));
     }
@@ -204,14 +208,14 @@ impl Session {
         .map_err(while_doing("comparing the two sides"))
     }
 
-    /// Processor time of the program up to now. The loop's is spread over processes that nobody waits for, and by
-    /// hand there is no program.
+    /// Processor time of the program up to now. `None` for the loop, whose processes nobody waits for, and by hand,
+    /// where there is no program.
     pub fn cpu(&self) -> Option<Cpu> {
         let running = self.running.as_ref().filter(|running| !running.group)?;
         let process = PathBuf::from(format!("/proc/{}", running.child.id()));
         let stat = fs::read_to_string(process.join("stat")).ok()?;
-        // The name in parentheses may hold anything; behind it, user and system time of the process and of its
-        // children that have been waited for are the fields 12 to 15.
+        // The name stands in parentheses and may hold anything. The fields 12 to 15 behind it are user and system
+        // time: of the process, and of its children that it has waited for.
         let fields = stat.rsplit(')').next()?.split_whitespace().skip(11).take(4);
         let fields: Vec<u32> = fields.filter_map(|field| field.parse().ok()).collect();
         let [user, system, children_user, children_system] = fields[..] else { return None };

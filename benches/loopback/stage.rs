@@ -18,8 +18,8 @@ use super::system::{free_port, wait_until, while_doing, Running, Unmeasurable};
 /// How the far side is reached.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// An rsync daemon as it is without settings: its answers may wait 40 ms for our acknowledgement, or not, as
-    /// the kernel's guess goes. So its times are of two kinds, and medians jump.
+    /// An rsync daemon without settings. Its answers may wait 40 ms for our acknowledgement, or not: that depends
+    /// on what the kernel guesses. So there are two kinds of times, and medians jump.
     StockDaemon,
     /// With the settings that README.md advises.
     AdvisedDaemon,
@@ -34,19 +34,19 @@ enum Server {
     Ssh(Sshd),
 }
 
-/// What went over the wire to the daemon, by its log, in runs that have ended.
+/// What the daemon's log says of the runs that have ended.
 #[derive(Clone, Copy, Default)]
 pub struct Traffic {
-    /// Runs of rsync.
+    /// How many runs of rsync there were.
     pub connections: usize,
-    /// In both directions.
+    /// How many bytes went over the wire in both directions.
     pub bytes: u64,
-    /// The part of it that was the content of files; known of [`Way::CountingDaemon`] only.
+    /// How many of them were the content of files; 0 unless the way is [`Way::CountingDaemon`].
     pub content_bytes: u64,
 }
 
 impl Traffic {
-    /// What came after `earlier`.
+    /// What has been added since `earlier`.
     pub fn since(self, earlier: Traffic) -> Traffic {
         Traffic {
             connections: self.connections - earlier.connections,
@@ -58,7 +58,7 @@ impl Traffic {
 
 /// The directories, and their server.
 pub struct Stage {
-    // In the order in which they should go: fields are dropped from the first to the last.
+    // Fields are dropped from the first to the last: the server must end before its directories go.
     server: Server,
     remotes: usize,
     directory: TempDir,
@@ -104,7 +104,7 @@ impl Stage {
         self.directory.path().join("far").join(module(remote))
     }
 
-    /// All of them.
+    /// Where all remotes keep their copies.
     pub fn fars(&self) -> Vec<PathBuf> {
         (0..self.remotes).map(|remote| self.far(remote)).collect()
     }
@@ -139,7 +139,7 @@ impl Stage {
         let log = fs::read(&log).map_err(while_doing(log.display()))?;
         let mut traffic = Traffic::default();
         for line in String::from_utf8_lossy(&log).lines() {
-            // Behind the time and the process number.
+            // The first three words are the time and the process number.
             let words: Vec<&str> = line.split_whitespace().skip(3).collect();
             match words[..] {
                 ["rsync", "to", ..] => traffic.connections += 1,
@@ -153,7 +153,7 @@ impl Stage {
         Ok(traffic)
     }
 
-    /// How long the daemon's log is: something that changes when something goes on over there.
+    /// How long the daemon's log is. It grows when something goes on over there.
     pub fn daemon_log_length(&self) -> u64 {
         fs::metadata(self.daemon_log()).map_or(0, |log| log.len())
     }
@@ -192,8 +192,8 @@ fn start_daemon(
         directory.join("rsyncd.log").display()
     );
     if remotes > 1 {
-        // One daemon stands for many, each of which would let five connections wait to be taken: the kernel
-        // drops the sixth, and whoever comes tries again after a second.
+        // This daemon stands for many. By default, five connections may wait for it: the kernel drops the sixth,
+        // which is tried again after a second.
         text += "listen backlog = 1024\n";
     }
     match way {
@@ -201,7 +201,7 @@ fn start_daemon(
         Way::AdvisedDaemon => text += "socket options = TCP_NODELAY\nreverse lookup = no\n",
         Way::CountingDaemon => text += "transfer logging = yes\nlog format = %o %b\n",
     }
-    // A daemon of root becomes nobody unless told otherwise; whose directory this is says who we are.
+    // A daemon that root started becomes nobody unless it is told otherwise. The directory's owner is who we are.
     let owner = fs::metadata(directory).map_err(while_doing(directory.display()))?.uid();
     if owner == 0 {
         text += "uid = 0\ngid = 0\n";

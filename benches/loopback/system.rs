@@ -1,5 +1,5 @@
-//! What every measurement needs of the system: processes that end with it, waiting, ports; and a word for what
-//! cannot be measured. Knows nothing of programs and stages.
+//! What every measurement needs of the system: processes that end with it, waiting, ports, and errors. Knows nothing of
+//! programs and stages.
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -10,15 +10,16 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{kill, killpg, Signal};
 use nix::unistd::Pid;
 
-/// Until a server answers, a program watches, or one change has arrived; after that it is taken for broken.
+/// A server that does not answer after this time is taken for broken, and so is a program that does not watch. A
+/// change that has not arrived counts as never.
 pub const PATIENCE: Duration = Duration::from_secs(60);
-/// Between two looks at the far side: short beside the milliseconds that are measured, and still no burden for
-/// the rsync processes on a small machine.
+/// The pause between two looks: short beside the milliseconds that are measured, and still no burden for the rsync
+/// processes on a small machine.
 const LOOK_EVERY: Duration = Duration::from_micros(100);
-/// For a program to end by itself.
+/// How long a program gets to end by itself.
 const STOP_TIME: Duration = Duration::from_secs(15);
 
-/// Why there are no figures: one sentence.
+/// Why something could not be measured, in one sentence.
 pub struct Unmeasurable(pub String);
 
 /// Turns an error of the system into an [`Unmeasurable`] that says what was being done.
@@ -35,7 +36,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// One that ends its children itself.
+    /// A process that ends its children itself.
     pub fn alone(child: Child) -> Running {
         Running { child, group: false }
     }
@@ -43,7 +44,7 @@ impl Running {
     fn send(&self, signal: Signal) {
         let Ok(pid) = i32::try_from(self.child.id()) else { return };
         let pid = Pid::from_raw(pid);
-        // Nothing to be done about failures: it has ended.
+        // A failure means that it has ended.
         let _ = if self.group { killpg(pid, signal) } else { kill(pid, signal) };
     }
 }
@@ -66,14 +67,14 @@ impl Drop for Running {
     }
 }
 
-/// Free now, and hardly taken by somebody else in the next millisecond.
+/// A port that is free now, and will hardly be taken in the next millisecond.
 pub fn free_port() -> Result<u16, Unmeasurable> {
     let listener = TcpListener::bind(("127.0.0.1", 0));
     let address = listener.and_then(|listener| listener.local_addr());
     Ok(address.map_err(while_doing("looking for a free port"))?.port())
 }
 
-/// Whether somebody takes connections.
+/// Whether somebody takes connections at a port of this machine.
 pub fn listens(port: u16) -> bool {
     TcpStream::connect(("127.0.0.1", port)).is_ok()
 }
@@ -86,7 +87,7 @@ pub fn wait_until(what: &str, happened: impl FnMut() -> bool) -> Result<(), Unme
     }
 }
 
-/// Waits, for so long at most; whether it has happened.
+/// Waits for `patience` at most, and gives whether it has happened.
 pub fn waited(patience: Duration, mut happened: impl FnMut() -> bool) -> bool {
     let started = Instant::now();
     while !happened() {

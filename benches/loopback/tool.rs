@@ -11,14 +11,14 @@ use std::time::Duration;
 use super::stage::Stage;
 use super::system::{wait_until, while_doing, Running, Unmeasurable};
 
-/// Who carries changes.
+/// A program that carries changes to the far side.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Tool {
     /// This program.
     Sersync,
     /// One rsync for each remote, all at once, started when the change is done.
     Hand {
-        /// With `--sockopts=TCP_NODELAY`, or over SSH with a connection that stands already.
+        /// With `--sockopts=TCP_NODELAY`, or over SSH with a connection that was made before.
         quick: bool,
     },
     /// lsyncd.
@@ -30,7 +30,7 @@ pub enum Tool {
     Loop,
 }
 
-/// Those of the comparison, in the order of its columns.
+/// The programs of the comparison, in the order of its columns.
 pub const TOOLS: [Tool; 6] = [
     Tool::Sersync,
     Tool::Hand { quick: true },
@@ -39,18 +39,18 @@ pub const TOOLS: [Tool; 6] = [
     Tool::Lsyncd { delay: LSYNCD_DELAY },
     Tool::Loop,
 ];
-/// What lsyncd has where nothing is configured.
+/// lsyncd's default delay, in seconds.
 pub const LSYNCD_DELAY: u64 = 15;
 /// The pause between two runs of the loop, in seconds.
 const LOOP_INTERVAL: u64 = 5;
 
-/// What the guides give rsync; the script splits it.
+/// The options that the guides give rsync. The script splits them.
 const LOOP_OPTIONS: &str = "-avz --delete";
-/// As the templates of sersync have it.
+/// The options in the templates of sersync.
 const RSYNC_OPTIONS: &str = "-artz";
 
 impl Tool {
-    /// For a table.
+    /// Its name in tables.
     pub fn name(self) -> &'static str {
         match self {
             Tool::Sersync => "sersync",
@@ -76,8 +76,8 @@ impl Tool {
         })
     }
 
-    /// How long nothing must have happened for it to be at its best for the next change: sersync collects for a
-    /// tenth of a second, the loop counts in whole seconds.
+    /// How long nothing must have happened, so that the program is at its best for the next change: sersync may
+    /// collect changes for a tenth of a second, the loop counts in whole seconds.
     pub fn quiet(self) -> Duration {
         match self {
             Tool::Sersync | Tool::Hand { .. } | Tool::Lsyncd { .. } => Duration::from_millis(200),
@@ -85,7 +85,8 @@ impl Tool {
         }
     }
 
-    /// Starts it, unless it is by hand, and waits until it watches. `options` are rsync's, beside its own.
+    /// Starts it and waits until it watches; by hand there is nothing to start. `options` are further ones for
+    /// rsync.
     pub fn start(
         self,
         stage: &Stage,
@@ -107,7 +108,7 @@ pub fn program() -> PathBuf {
     std::env::var_os("SERSYNC_BIN").map_or(env!("CARGO_BIN_EXE_sersync").into(), PathBuf::from)
 }
 
-/// `sersync -r -o confxml.xml`; with a `dead` remote beside those of the stage, on that port.
+/// Starts `sersync -r -o confxml.xml`, with a `dead` remote on that port beside those of the stage.
 fn start_sersync(
     stage: &Stage,
     options: &str,
@@ -146,7 +147,7 @@ fn start_lsyncd(stage: &Stage, delay: u64) -> Result<Running, Unmeasurable> {
     let mut text = "settings { nodaemon = true }\n".to_string();
     let names = stage.remote_names();
     for name in &names {
-        // Its default is not written down, so that it is really the default.
+        // The default is not written down, so that it is really the default.
         let delay = match delay {
             LSYNCD_DELAY => String::new(),
             delay => format!("delay = {delay}, "),
@@ -162,7 +163,7 @@ fn start_lsyncd(stage: &Stage, delay: u64) -> Result<Running, Unmeasurable> {
     fs::write(&configuration, text).map_err(while_doing(configuration.display()))?;
     let mut lsyncd = Command::new("lsyncd");
     lsyncd.arg(configuration);
-    // It watches before it syncs for the first time.
+    // It watches before it syncs for the first time, so it watches when all first syncs have ended.
     start_and_wait(lsyncd, stage, |log| log.matches(" finished.").count() >= names.len())
 }
 
@@ -174,12 +175,13 @@ fn start_loop(stage: &Stage) -> Result<Running, Unmeasurable> {
     for name in stage.remote_names() {
         shell.arg(format!("rsync://127.0.0.1:{}/{name}/", stage.port()));
     }
-    // Its processes know nothing of each other. The pipe is closed when this process ends, however it ends.
+    // It consists of several processes that do not end each other: they are a group, which is ended as a whole. The
+    // script ends when its standard input is closed, as it is when this process ends in any way.
     shell.stdin(Stdio::piped()).process_group(0);
     start_and_wait(shell, stage, |log| log.contains("Watches established."))
 }
 
-/// Starts a program that logs to its output; it must say that it watches.
+/// Starts a program that logs to its output, and waits until it says that it watches.
 fn start_and_wait(
     mut command: Command,
     stage: &Stage,
@@ -211,7 +213,7 @@ fn start_and_wait(
     }
 }
 
-/// One rsync by hand to that remote: of everything, or of what is named.
+/// Starts one rsync by hand to that remote, of everything, or of what is named.
 pub fn start_rsync(
     stage: &Stage,
     remote: usize,
@@ -223,7 +225,7 @@ pub fn start_rsync(
     let mut rsync = Command::new("rsync");
     rsync.current_dir(stage.near()).arg(RSYNC_OPTIONS);
     match what {
-        // The names of new files are known; what was deleted or renamed is for rsync to find.
+        // A new file can be named. What was deleted or renamed, rsync has to find.
         None => rsync.args(["--delete", "./"]),
         Some(what) => rsync.args(["-R", what]),
     };

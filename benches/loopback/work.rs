@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The length of a file where it does not matter.
+/// The length of a file, where it makes no difference.
 const FILE_BYTES: usize = 1024;
-/// Files in a directory, where there are many.
+/// How many files there are in a directory.
 const FILES_IN_DIRECTORY: usize = 100;
-/// A record of a log.
+/// The length of one append.
 const RECORD_BYTES: usize = 100;
 
 /// `count` new files of 1 KB in `top`, a hundred to a directory, each with another content.
@@ -127,7 +127,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
 pub struct Random(u64);
 
 impl Random {
-    /// A row of its own for each seed.
+    /// Each seed gives other bytes.
     pub fn new(seed: u64) -> Random {
         Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
@@ -156,11 +156,11 @@ impl Random {
 /// How many entries a churned tree may have.
 const CHURN_FILES_MAX: usize = 300;
 const CHURN_DIRECTORIES_MAX: usize = 30;
-/// Files are multiples of this long, up to 64 times.
+/// The length of a file is a multiple of this, up to 64 times.
 const CHURN_BYTES: usize = 16;
 
-/// Random work in a tree: files and directories are created, written again, renamed and deleted, about `rate` times a
-/// second for `time`; without a time, as many times as fast as possible. The same for each seed.
+/// Random work in a tree: files and directories are created, written again, renamed and deleted. It is the same for the
+/// same seed.
 pub struct Churn {
     random: Random,
     files: BTreeSet<PathBuf>,
@@ -169,13 +169,13 @@ pub struct Churn {
 }
 
 impl Churn {
-    /// Nothing yet.
+    /// No work done yet.
     pub fn new(seed: u64) -> Churn {
         let directories = BTreeSet::from([PathBuf::new()]);
         Churn { random: Random::new(seed), files: BTreeSet::new(), directories, named: 0 }
     }
 
-    /// Does `steps` pieces of work in `top`, spread over `time`.
+    /// Does `steps` pieces of work in `top`, spread over `time`; as fast as possible if that is zero.
     pub fn run(&mut self, top: &Path, steps: u32, time: Duration) -> io::Result<()> {
         let started = Instant::now();
         for step in 0..steps {
@@ -197,7 +197,7 @@ impl Churn {
         }
     }
 
-    /// A new file, or one that is there already.
+    /// Writes a new file, or one that is there already.
     fn write(&mut self, top: &Path) -> io::Result<()> {
         let again = self.files.len() >= CHURN_FILES_MAX || self.random.below(3) == 0;
         let file = match pick(&mut self.random, &self.files).filter(|_| again) {
@@ -238,7 +238,7 @@ impl Churn {
     fn rename_directory(&mut self, top: &Path) -> io::Result<()> {
         let Some(from) = self.pick_directory() else { return Ok(()) };
         let to = self.new_name("d");
-        // Not into itself.
+        // A directory cannot be moved into itself.
         if !to.starts_with(&from) {
             fs::rename(top.join(&from), top.join(&to))?;
             for known in [&mut self.files, &mut self.directories] {
@@ -257,12 +257,12 @@ impl Churn {
         Ok(())
     }
 
-    /// One that may go: never the top.
+    /// A directory that may go: never the top.
     fn pick_directory(&mut self) -> Option<PathBuf> {
         pick(&mut self.random, &self.directories).filter(|path| !path.as_os_str().is_empty())
     }
 
-    /// In any directory, a name that there never was.
+    /// A name that was never used, in any directory.
     fn new_name(&mut self, kind: &str) -> PathBuf {
         let directory = pick(&mut self.random, &self.directories).unwrap_or_default();
         self.named += 1;

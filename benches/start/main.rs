@@ -20,21 +20,21 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const DIRECTORIES: usize = 1_000_000;
-/// To see whether the benchmark itself works; its figures mean little.
+/// Shows whether the benchmark itself works. Its figures mean little.
 const QUICK_DIRECTORIES: usize = 20_000;
 const ROUNDS: usize = 3;
 const TIME_RATIO_MAX: f64 = 1.3;
 const DIRECTORY_BYTES_MAX: f64 = 120.0;
-/// Until a walk has ended or a change has arrived; after that something is broken.
+/// A walk that has not ended after this time, or a change that has not arrived, is taken for broken.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// For one of [`PATIENCE`] to be looked at again.
+/// The pause between two looks at what is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// The line by which either walk says that everything is watched.
 const READY: &str = "watch path is:";
 /// The word that makes this program the bare walk.
 const BARE: &str = "--bare";
 const WATCHES_MAX: &str = "/proc/sys/fs/inotify/max_user_watches";
-/// Kept free of the limit: other programs watch as well.
+/// So many watches are left to other programs.
 const WATCHES_OF_OTHERS: usize = 10_000;
 
 fn main() -> ExitCode {
@@ -79,7 +79,7 @@ fn bare_walk(root: &Path) -> io::Result<()> {
         }
     }
     println!("{READY}");
-    // The watches are given back after the time has been taken.
+    // The process stays until its standard input is closed: to give the watches back takes time that does not count.
     io::stdin().read_line(&mut String::new()).map(|_| ())
 }
 
@@ -148,11 +148,11 @@ fn seconds(time: Duration) -> String {
     format!("{:.2} s", time.as_secs_f64())
 }
 
-/// What one round gave.
+/// The results of one round.
 struct Round {
     bare: Duration,
     took: Duration,
-    /// From a change made while sersync was walking until it had arrived.
+    /// How long a change took to arrive that was made while sersync was walking.
     change: Duration,
     rss_kib: u64,
 }
@@ -163,7 +163,7 @@ impl Round {
     }
 }
 
-/// A walk that has ended; the process lives until the value goes.
+/// A walk that has ended. Its process is ended when the value is dropped.
 struct Walked {
     took: Duration,
     child: Child,
@@ -180,7 +180,7 @@ impl Walked {
 
 impl Drop for Walked {
     fn drop(&mut self) {
-        // Nothing to be done about a failure: then it has ended.
+        // A failure means that it has ended.
         if let Ok(pid) = i32::try_from(self.child.id()) {
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
@@ -214,7 +214,7 @@ impl Stage {
     }
 
     fn start(&self, name: &str) -> io::Result<Starting> {
-        // A configuration of its own for each start: no state of the one before.
+        // Each start has a configuration of its own, so that it does not find the state of the one before.
         let path = self.directory.path().join(format!("confxml{name}.xml"));
         let text = format!(
             include_str!("confxml.xml"),
@@ -231,7 +231,7 @@ impl Stage {
         started(command)
     }
 
-    /// Starts sersync, and changes something when the walk is under way: in the directory that comes last.
+    /// Starts sersync, and makes a change while it walks, in the directory that it reaches last.
     fn round(&self, bare: Duration, last: &Path, round: usize) -> io::Result<Round> {
         let starting = self.start(&round.to_string())?;
         thread::sleep(bare / 4);

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Directories in a directory.
+/// How many directories there are in a directory.
 const WIDTH: usize = 100;
 
 /// Makes at least `wanted` directories below `root`, three levels deep, and one file in each of the
