@@ -68,8 +68,13 @@ pub enum Input {
     ReadUpTo(RootId, u64),
     /// The answer to [`Action::Look`].
     Seen(RootId, RelPath, Seen),
-    /// The answer to [`Action::CheckRoot`], if it can be synced again.
-    RootBack(RootId),
+    /// The path of a root leads to a directory with something in it. Told whenever this has become another
+    /// one, and as the answer to [`Action::CheckRoot`]. Unless it is the same, the root has a new inotify
+    /// instance from now on.
+    GroundFound(RootId, Shift),
+    /// The path of a root leads nowhere, or to what must not take the root's place. Told as
+    /// [`Input::GroundFound`] is.
+    GroundMissing(RootId),
     /// What a job on its way has found to be large files, as they were then. Of a batch, these are
     /// left out, to travel by themselves.
     Large(JobId, Vec<(RelPath, Stamp)>),
@@ -93,7 +98,7 @@ pub enum Action {
     RemoveWatch(RootId, Wd),
     /// Look what a created file is, at once.
     Look(RootId, RelPath),
-    /// Look whether a root that is gone is back, with something in it.
+    /// Look what the path of a halted root leads to.
     CheckRoot(RootId),
     /// Have a job run.
     Run(Job),
@@ -196,6 +201,21 @@ pub enum Report {
     Halted(RootId, Halt),
     /// A halted root is synced again, with a full sync first.
     Resumed(RootId),
+}
+
+/// What has become of a root's ground.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shift {
+    /// It is the same directory, though its disk may have been away meanwhile.
+    None,
+    /// It is another directory on the same file system.
+    Directory,
+    /// It is on another file system, in the place of the one before.
+    Disk,
+    /// The mount on which it was is not there, and what was hidden below it is seen.
+    Unmounted,
+    /// Something has been mounted over it, or on a directory above it.
+    Mounted,
 }
 
 /// Why a root must not be synced now.

@@ -17,7 +17,7 @@ pub mod time;
 pub mod watching;
 
 pub use self::interface::{
-    Action, Halt, Input, Job, JobId, RemoteId, Report, RootId, RootSettings, Settings, Work,
+    Action, Halt, Input, Job, JobId, RemoteId, Report, RootId, RootSettings, Settings, Shift, Work,
 };
 
 use self::sending::arrivals::Arrivals;
@@ -45,8 +45,13 @@ struct WatchedRoot {
     was_complete: bool,
     was_unwatched: bool,
     halt: Option<Halt>,
+    /// Whether the halt has been reported. It is not before it is known that the path of the root does not
+    /// lead to another directory, as it does when a symlink has been switched.
+    halt_is_said: bool,
     /// When a halted root is looked at next.
     check_at: Time,
+    /// The last job that started on what the root's path led to before.
+    last_job_before: JobId,
     /// What a plugin is to be told, if there is one.
     arrivals: Option<Arrivals>,
     /// Events, what they meant, and overflows, since the start.
@@ -104,7 +109,9 @@ impl Engine {
                 was_complete: false,
                 was_unwatched: false,
                 halt,
+                halt_is_said: halt.is_some(),
                 check_at: Time(0),
+                last_job_before: JobId(0),
                 arrivals: None,
                 events: 0,
                 changes: 0,
@@ -148,7 +155,8 @@ impl Engine {
                 self.roots[id.0].root.handle_seen(&path, seen, now);
                 self.after(id, Fate::Fine, now);
             }
-            Input::RootBack(id) => self.root_back(id),
+            Input::GroundFound(id, shift) => self.ground_found(id, shift),
+            Input::GroundMissing(id) => self.ground_missing(id),
             Input::Large(job, files) => {
                 if let Some(served) = self.served(job) {
                     served.remote.set_apart(job, &files);
@@ -213,6 +221,11 @@ impl Engine {
     /// Whether the root of a remote is halted.
     pub fn is_halted(&self, id: RemoteId) -> bool {
         self.remotes.get(id.0).is_some_and(|served| self.roots[served.root].halt.is_some())
+    }
+
+    /// Whether a root is halted.
+    pub fn root_is_halted(&self, id: RootId) -> bool {
+        self.roots[id.0].halt.is_some()
     }
 
     /// The remote that a job on its way is for.
@@ -373,22 +386,41 @@ impl Engine {
         }
     }
 
-    /// Nothing of a root is synced until [`Input::RootBack`].
+    /// Nothing of a root is synced until [`Input::GroundFound`]. It is looked for at once.
     fn halt(&mut self, id: RootId, now: Time) {
         let watched = &mut self.roots[id.0];
         if watched.halt.replace(Halt::Lost) != Some(Halt::Lost) {
-            watched.check_at = now + CHECK_MS;
-            self.report(Report::Halted(id, Halt::Lost));
+            (watched.check_at, watched.halt_is_said) = (now, false);
         }
     }
 
-    fn root_back(&mut self, id: RootId) {
+    /// The path of a root leads to a directory, which is read and synced from now on if it is another one, or if
+    /// the root has halted.
+    fn ground_found(&mut self, id: RootId, shift: Shift) {
         let watched = &mut self.roots[id.0];
-        if watched.halt.take().is_none() {
-            return;
+        let was_halted = watched.halt.take().is_some();
+        match shift {
+            Shift::None if !was_halted => return,
+            Shift::None => {}
+            Shift::Directory | Shift::Disk | Shift::Mounted | Shift::Unmounted => {
+                watched.root.forget();
+            }
         }
+        watched.last_job_before = JobId(self.last_job);
+        let was_said = std::mem::replace(&mut watched.halt_is_said, false);
         self.start_over(id);
-        self.report(Report::Resumed(id));
+        if was_said {
+            self.report(Report::Resumed(id));
+        }
+    }
+
+    fn ground_missing(&mut self, id: RootId) {
+        let watched = &mut self.roots[id.0];
+        // One that is empty halts already, and something in it ends that.
+        watched.halt.get_or_insert(Halt::Lost);
+        if !std::mem::replace(&mut watched.halt_is_said, true) {
+            self.report(Report::Halted(id, Halt::Lost));
+        }
     }
 
     fn job_ended(&mut self, job: JobId, outcome: Outcome, literal: Option<u64>, now: Time) {
@@ -455,10 +487,12 @@ impl Engine {
                     self.report(Report::Failed(id, failure.clone(), pause_ms));
                 }
                 Some(_) => {}
-                // rsync has not failed: the root has changed.
+                // rsync has not failed: the root is another directory than when the job started.
                 None => {
                     let root = RootId(served.root);
-                    self.halt(root, now);
+                    if job > self.roots[root.0].last_job_before {
+                        self.halt(root, now);
+                    }
                 }
             },
         }

@@ -5,6 +5,7 @@
 
 mod ending;
 mod keeping;
+mod moving;
 mod reading;
 mod showing;
 mod standing_by;
@@ -26,7 +27,8 @@ use crate::rsync::told::exit::Exit;
 use crate::rsync::told::outcome::Outcome;
 use crate::run::control::Control;
 use crate::run::crontab::Crontab;
-use crate::run::ground::{is_empty, Ground};
+use crate::run::ground::lookout::{Lookout, Sighting};
+use crate::run::ground::Ground;
 use crate::run::setup::{ReadAgain, Setup};
 use crate::run::ssh::Sockets;
 use crate::run::standbys::Standbys;
@@ -38,7 +40,6 @@ use crate::sys::channel::{channel, Receiver};
 use crate::sys::clock;
 use crate::sys::epoll::Epoll;
 use crate::sys::inotify::{self, Inotify};
-use crate::sys::mounts::Mounts;
 use crate::sys::signal::Signals;
 use crate::tell::alert::Alerts;
 use crate::tell::logging;
@@ -67,7 +68,7 @@ const STATE: u64 = 3;
 const PLUGINS: u64 = 4;
 const ALERTS: u64 = 5;
 const STATUS: u64 = 6;
-const MOUNTS: u64 = 7;
+const GROUNDS: u64 = 7;
 const CONTROL: u64 = 8;
 const FIRST_ROOT: u64 = 9;
 
@@ -84,8 +85,10 @@ struct Loop {
     standbys: Standbys<Standby>,
     /// How many processors there are for this program.
     processors: usize,
-    /// Tells when something is mounted or unmounted: see `leave_lost_roots`.
-    _mounts: Option<Mounts>,
+    /// What each root's path leads to, as far as is known; none if it has led nowhere so far.
+    grounds: Vec<Option<Ground>>,
+    lookout: Lookout,
+    from_lookout: Receiver<Sighting>,
     walks: Walks,
     from_walks: Receiver<WalkMessage>,
     reporter: Reporter,
@@ -166,6 +169,8 @@ impl Loop {
         epoll.add(&from_workers, JOBS)?;
         let (walks_tell, from_walks) = channel()?;
         epoll.add(&from_walks, WALKS)?;
+        let (lookout_tells, from_lookout) = channel()?;
+        epoll.add(&from_lookout, GROUNDS)?;
         let (stop, running) = io::pipe()?;
         let sockets = share_connections(&mut setup.remotes);
 
@@ -240,6 +245,8 @@ impl Loop {
         for (number, owed) in owed.into_iter().enumerate() {
             engine.owe(RemoteId(number), owed.full_sync, owed.paths, true);
         }
+        let paths: Vec<_> = walked.iter().map(|root| root.path.clone()).collect();
+        let grounds = paths.iter().map(|path| known_ground(path, &setup.remotes)).collect();
         Ok(Loop {
             ledger,
             grants: setup.grants,
@@ -253,7 +260,7 @@ impl Loop {
             signals,
             unwatched: walked.len(),
             reporter: Reporter::new(
-                walked.iter().map(|root| root.path.clone()).collect(),
+                paths.clone(),
                 setup.remotes.iter().map(|remote| remote.route.name()).collect(),
             ),
             roots: walked,
@@ -263,7 +270,9 @@ impl Loop {
             from_workers,
             standbys: Standbys::new(setup.config.standby),
             processors: thread::available_parallelism().map_or(1, usize::from),
-            _mounts: standing_by::mounts(setup.config.standby, &epoll),
+            grounds,
+            lookout: Lookout::start(paths, lookout_tells)?,
+            from_lookout,
             epoll,
             walks: Walks::new(walks_tell)?,
             from_walks,
@@ -294,7 +303,7 @@ impl Loop {
                     PLUGINS => self.plugin_told(),
                     ALERTS => self.alerts.iter_mut().for_each(Alerts::ended),
                     STATUS => self.answer(),
-                    MOUNTS => self.leave_lost_roots(),
+                    GROUNDS => self.ground_seen(),
                     CONTROL => self.asked(),
                     root => {
                         self.reading.pause_in_a_burst();
@@ -334,7 +343,7 @@ impl Loop {
                     let seen = look(&self.roots[root.0], &path);
                     self.handle(Input::Seen(root, path, seen));
                 }
-                Action::CheckRoot(root) => self.check_root(root),
+                Action::CheckRoot(root) => self.lookout.look(root),
                 Action::Run(job) => self.start(job),
                 Action::Report(report) => self.report(&report),
                 Action::Arrived(root, paths) => {
@@ -355,25 +364,6 @@ impl Loop {
         let unseen = self.next.is_some() && !self.engine.sees_everything() && now < stop_at;
         let busy = self.workers.under_way() > 0 || commands || unseen;
         Ok(busy && now < stop_at + KILL_MS)
-    }
-
-    /// Looks whether a root that was gone is back. An empty directory may be the mount point of a disk that
-    /// is still missing, so it does not count.
-    fn check_root(&mut self, root: RootId) {
-        let path = &self.roots[root.0].path;
-        let Ok(later) = Ground::of(path) else { return };
-        let known = self.remotes.iter().find(|remote| remote.route.root == *path);
-        // Where there is no remote, nothing can be deleted by mistake.
-        let fits = known.is_none_or(|remote| remote.ground.may_become(&later));
-        if !fits || is_empty(path) {
-            return;
-        }
-        let path = path.clone();
-        for remote in self.remotes.iter_mut().filter(|remote| remote.route.root == path) {
-            *remote =
-                Arc::new(WorkerRemote { ground: later.clone(), ..WorkerRemote::clone(remote) });
-        }
-        self.handle(Input::RootBack(root));
     }
 
     fn start(&mut self, job: Job) {
@@ -488,6 +478,12 @@ impl Loop {
         }
         Ok(())
     }
+}
+
+/// What a root's path leads to by what its remotes know, or else now: a plugin that runs alone has none.
+fn known_ground(path: &Path, remotes: &[Arc<WorkerRemote>]) -> Option<Ground> {
+    let known = remotes.iter().find(|remote| remote.route.root == *path);
+    known.map(|remote| remote.ground.clone()).or_else(|| Ground::of(path).ok())
 }
 
 fn plugins(setup: &Setup, stop: &PipeReader) -> io::Result<Option<Plugins>> {

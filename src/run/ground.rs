@@ -1,11 +1,13 @@
 //! The ground of a root: which directory its path leads to now, and on which file system that is.
 //!
 //! An emptied, unmounted or replaced directory must not be taken for the one that was there before. The
-//! loop looks at the ground when a root is back, and a worker before each run.
+//! lookout tells the loop when the ground has moved, and a worker looks before each run.
 
+pub mod lookout;
 pub mod way;
 
 use self::way::Way;
+use crate::engine::Shift;
 use crate::sys::file_system::FileSystem;
 use crate::sys::mounts;
 use std::cmp::Ordering;
@@ -45,28 +47,18 @@ pub struct Ground {
     mounted_at: PathBuf,
 }
 
-/// What has become of a root's ground.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shift {
-    /// It is the same directory, though its disk may have been away meanwhile.
-    None,
-    /// It is another directory on the same file system.
-    Directory,
-    /// It is on another file system, in the place of the one before.
-    Disk,
-    /// The mount on which it was is not there, and what was hidden below it is seen.
-    Unmounted,
-    /// Something has been mounted over it, or on a directory above it.
-    Mounted,
-}
-
 impl Ground {
     /// Of the directory at `path`.
     ///
     /// # Errors
     /// Whatever the way to it, stat(2) or statfs(2) gives.
     pub fn of(path: &Path) -> io::Result<Ground> {
-        let resolved = Way::of(path).end?;
+        Ground::at_the_end(path, Way::of(path))
+    }
+
+    /// Of the directory to which the way of `path` leads.
+    fn at_the_end(path: &Path, way: Way) -> io::Result<Ground> {
+        let resolved = way.end?;
         let (identity, file_system) = (Identity::of(path)?, FileSystem::of(path)?);
         let mounted_at = match mounts::table() {
             Ok(table) => table.of(&resolved).map(|mount| mount.at.clone()),
@@ -79,11 +71,6 @@ impl Ground {
     /// Whether `path` leads to the very same directory still.
     pub fn is_still_at(&self, path: &Path) -> bool {
         Identity::of(path).ok() == Some(self.identity)
-    }
-
-    /// Whether a file system is mounted on the very directory.
-    fn is_mount(&self) -> bool {
-        self.mounted_at == self.resolved
     }
 
     /// What has become of it, if this is what the same path leads to later.
@@ -106,19 +93,6 @@ impl Ground {
         match self.identity.inode() == later.identity.inode() {
             true => Shift::None,
             false => Shift::Directory,
-        }
-    }
-
-    /// Whether a directory that is found later at the same path may take this one's place. A disk
-    /// that is mounted again may have another device number; but what lies under a mount point is not
-    /// what was mounted there, nor the other way round.
-    pub fn may_become(&self, later: &Ground) -> bool {
-        match self.shift(later) {
-            Shift::None | Shift::Directory => true,
-            Shift::Disk => self.is_mount() && later.is_mount(),
-            Shift::Unmounted => false,
-            // A second name for a directory of the same disk.
-            Shift::Mounted => self.identity.0 == later.identity.0,
         }
     }
 }
@@ -150,39 +124,38 @@ mod tests {
     }
 
     #[test]
-    fn what_has_become_of_the_ground_and_whether_it_may_take_the_place() {
+    fn what_has_become_of_the_ground_is_seen_by_what_the_path_leads_to_later() {
         let on_disk = ground("/data", "/data", 8, 2, 5);
         let on_root = ground("/data", "/", 1, 70, 1);
         let below = ground("/mnt/data", "/mnt", 8, 12, 5);
         let unnamed = ground("/data", "/data", 8, 2, 0);
         let rows = [
-            (&on_disk, on_disk.clone(), Shift::None, true),
+            (&on_disk, on_disk.clone(), Shift::None),
             // Mounted again, from another port.
-            (&on_disk, ground("/data", "/data", 9, 2, 5), Shift::None, true),
-            (&below, ground("/mnt/data", "/mnt", 9, 12, 5), Shift::None, true),
-            (&on_disk, ground("/data", "/data", 8, 7, 5), Shift::Directory, true),
-            (&on_root, ground("/data", "/", 1, 71, 1), Shift::Directory, true),
+            (&on_disk, ground("/data", "/data", 9, 2, 5), Shift::None),
+            (&below, ground("/mnt/data", "/mnt", 9, 12, 5), Shift::None),
+            (&on_disk, ground("/data", "/data", 8, 7, 5), Shift::Directory),
+            (&on_root, ground("/data", "/", 1, 71, 1), Shift::Directory),
             // The root of every ext4 has the inode 2, and device numbers are given out again.
-            (&on_disk, ground("/data", "/data", 8, 2, 6), Shift::Disk, true),
-            (&on_root, ground("/data", "/", 3, 70, 3), Shift::Disk, false),
-            (&below, ground("/mnt/data", "/mnt", 8, 12, 6), Shift::Disk, false),
-            (&on_disk, on_root.clone(), Shift::Unmounted, false),
-            (&below, ground("/mnt/data", "/", 1, 90, 1), Shift::Unmounted, false),
+            (&on_disk, ground("/data", "/data", 8, 2, 6), Shift::Disk),
+            (&on_root, ground("/data", "/", 3, 70, 3), Shift::Disk),
+            (&below, ground("/mnt/data", "/mnt", 8, 12, 6), Shift::Disk),
+            (&on_disk, on_root.clone(), Shift::Unmounted),
+            (&below, ground("/mnt/data", "/", 1, 90, 1), Shift::Unmounted),
             // A bind mount, below which a directory of the same disk is seen again.
-            (&ground("/data", "/data", 1, 50, 1), on_root.clone(), Shift::Unmounted, false),
-            (&on_root, on_disk.clone(), Shift::Mounted, false),
-            (&on_root, ground("/data", "/data", 1, 50, 1), Shift::Mounted, true),
-            (&ground("/mnt/data", "/", 1, 90, 1), below.clone(), Shift::Mounted, false),
+            (&ground("/data", "/data", 1, 50, 1), on_root.clone(), Shift::Unmounted),
+            (&on_root, on_disk.clone(), Shift::Mounted),
+            (&on_root, ground("/data", "/data", 1, 50, 1), Shift::Mounted),
+            (&ground("/mnt/data", "/", 1, 90, 1), below.clone(), Shift::Mounted),
             // A link that leads elsewhere.
-            (&on_root, ground("/other", "/", 1, 71, 1), Shift::Directory, true),
-            (&on_root, below.clone(), Shift::Disk, false),
+            (&on_root, ground("/other", "/", 1, 71, 1), Shift::Directory),
+            (&on_root, below.clone(), Shift::Disk),
             // The file system does not say which it is.
-            (&unnamed, unnamed.clone(), Shift::None, true),
-            (&unnamed, ground("/data", "/data", 9, 2, 0), Shift::Disk, true),
+            (&unnamed, unnamed.clone(), Shift::None),
+            (&unnamed, ground("/data", "/data", 9, 2, 0), Shift::Disk),
         ];
-        for (before, after, shift, may_become) in rows {
-            let found = (before.shift(&after), before.may_become(&after));
-            assert_eq!(found, (shift, may_become), "{before:?} {after:?}");
+        for (before, after, shift) in rows {
+            assert_eq!(before.shift(&after), shift, "{before:?} {after:?}");
         }
     }
 
@@ -195,7 +168,7 @@ mod tests {
         std::os::unix::fs::symlink("real", &link).unwrap();
         let by_link = Ground::of(&link).unwrap();
         assert_eq!((&by_link.resolved, &by_link), (&real, &Ground::of(&real).unwrap()));
-        assert!(by_link.is_still_at(&link) && !by_link.is_mount());
+        assert!(by_link.is_still_at(&link));
         // Without a table, the mount is found by the device.
         assert_eq!(top_of_device(&real, by_link.identity), by_link.mounted_at);
         std::fs::remove_file(&link).unwrap();

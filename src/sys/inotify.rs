@@ -1,4 +1,4 @@
-//! inotify(7): one instance for each root, so that one root's overflow is no other's.
+//! inotify(7): one instance for each root, so that one root's overflow is no other's, and one for their ways.
 #![allow(unsafe_code)]
 
 use nix::NixPath;
@@ -18,6 +18,13 @@ pub const DIRECTORY: u32 = libc::IN_ATTRIB
     | libc::IN_ONLYDIR;
 /// Asked of the root besides: nobody above it would tell.
 pub const ROOT: u32 = libc::IN_DELETE_SELF | libc::IN_MOVE_SELF;
+
+/// Asked of each name on the way of a root's path, a directory or a symlink: whether something else takes its place.
+/// The last link of a symlink goes as a change of its attributes.
+pub const WAY: u32 =
+    libc::IN_DELETE_SELF | libc::IN_MOVE_SELF | libc::IN_ATTRIB | libc::IN_DONT_FOLLOW;
+/// Asked of a directory in which a name on the way is missing: whether it comes.
+pub const MISSING: u32 = libc::IN_CREATE | libc::IN_MOVED_TO;
 
 /// An inotify instance. Watches may be added from any thread; one thread reads.
 #[derive(Debug)]

@@ -4,14 +4,14 @@ use crate::config::units;
 use crate::engine::sending::extent::Extent;
 use crate::engine::sending::next::Retry;
 use crate::engine::watching::unwatched::POLL_MS;
-use crate::engine::{Engine, Halt, RemoteId, Report, RootId};
+use crate::engine::{Engine, Halt, RemoteId, Report, RootId, Shift};
 use crate::rsync::told::exit::ExitStatus;
 use crate::rsync::told::outcome::Failure;
 use crate::sorted::SortedSet;
 use crate::sys::sysctl;
 use crate::tell::amounts::{count, size};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Paths in one warning; the others are counted.
 const PATHS_SHOWN_MAX: usize = 10;
@@ -118,6 +118,22 @@ impl Reporter {
         };
         let reason = advised(failure);
         log::warn!("{}: not everything got through: {paths}{reason}; {next}", self.remote(remote));
+    }
+
+    /// Says that the path of a root leads somewhere else now.
+    pub fn ground_moved(&self, root: RootId, shift: Shift, resolved: &Path) {
+        let what = match shift {
+            Shift::None => "the same directory",
+            Shift::Directory => "another directory",
+            Shift::Disk => "another disk",
+            Shift::Mounted => "what has been mounted there",
+            Shift::Unmounted => "what was hidden below a mount",
+        };
+        log::warn!(
+            "{}: leads to {what} now, {}; it is read again, and synced in full",
+            self.root(root),
+            resolved.display()
+        );
     }
 
     /// Says what could not be done with a directory.

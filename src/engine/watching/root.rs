@@ -68,6 +68,13 @@ impl Root {
         self.watches.start(origin);
     }
 
+    /// What was known of the tree is void, the watches as well: another inotify instance tells of it from now on.
+    /// [`Root::start`] begins anew.
+    pub fn forget(&mut self) {
+        self.watches.forget();
+        self.halves = Halves::default();
+    }
+
     /// Whether everything is watched that there is to watch.
     pub fn is_complete(&self) -> bool {
         self.watches.is_complete()

@@ -169,6 +169,12 @@ impl Watches {
         self.actions.push_back(WatchAction::Scan(Scan { id, place, path, watch: true, origin }));
     }
 
+    /// Forgets everything, since another inotify instance tells of the root from now on: its descriptors have
+    /// nothing to do with those that are known. What is still to be done about these need not be done.
+    pub fn forget(&mut self) {
+        *self = Watches { scans: self.scans.next_after_all(), ..Watches::default() };
+    }
+
     /// The next thing to be done in the system.
     pub fn take_action(&mut self) -> Option<WatchAction> {
         self.actions.pop_front()

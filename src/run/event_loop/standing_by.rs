@@ -1,11 +1,8 @@
 //! When standbys are started, and what becomes of those that workers hand back.
 
-use super::{Loop, MOUNTS};
-use crate::config::StandbyMode;
+use super::Loop;
 use crate::engine::RemoteId;
 use crate::run::worker::{Standby, WorkerRemote};
-use crate::sys::epoll::Epoll;
-use crate::sys::mounts::Mounts;
 use std::sync::Arc;
 
 impl Loop {
@@ -31,13 +28,6 @@ impl Loop {
         }
     }
 
-    /// Something was mounted or unmounted. A disk that was unmounted lazily while it was in use stays until
-    /// nobody uses it, and only then does the kernel tell that the root is gone. So standbys in it are ended.
-    pub(super) fn leave_lost_roots(&mut self) {
-        let remotes = &self.remotes;
-        self.standbys.let_go(|remote| !remotes[remote.0].is_on_its_ground());
-    }
-
     /// A host has refused a run because all of its connections were in use. A standby holds a connection that
     /// runs need, so there are none for remotes on this host from now on.
     pub(super) fn do_without_standbys(&mut self, refused: RemoteId) {
@@ -56,14 +46,6 @@ impl Loop {
             *remote = Arc::new(WorkerRemote { standby: false, ..WorkerRemote::clone(remote) });
         }
     }
-}
-
-/// What tells of unmounted disks, if there may be standbys in them. Where the kernel does not tell, a lazily
-/// unmounted disk is noticed when its standby ends, or at the next change.
-pub(super) fn mounts(kept: StandbyMode, epoll: &Epoll) -> Option<Mounts> {
-    let mounts = Mounts::new().ok().filter(|_| kept != StandbyMode::Off)?;
-    epoll.add_exceptional(&mounts, MOUNTS).ok()?;
-    Some(mounts)
 }
 
 fn host_of(remote: &WorkerRemote) -> Option<&str> {

@@ -1,7 +1,7 @@
 //! The way of a path: every name that the kernel goes by until it is where the path leads.
 //!
 //! If none of these names is given to something else, and nothing is mounted on the way, the path leads
-//! where it led before. So these are the names, in these directories, that have to be watched.
+//! where it led before. So what has these names is what has to be watched.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;

@@ -61,6 +61,11 @@ impl Scans {
         self.last
     }
 
+    /// None under way, and numbers that none had before: what comes of earlier scans belongs to none then.
+    pub(super) fn next_after_all(&self) -> Scans {
+        Scans { last: self.last, ..Scans::default() }
+    }
+
     /// The tree is started over by a scan of the whole root. All others are void.
     pub(super) fn start_over(&mut self) -> ScanId {
         self.under_way.values_mut().for_each(|scan| scan.purpose = Purpose::Void);

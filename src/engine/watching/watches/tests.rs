@@ -240,6 +240,29 @@ fn a_start_over_makes_earlier_scans_void_and_ends_the_watches_that_it_does_not_f
 }
 
 #[test]
+fn with_another_inotify_instance_nothing_of_the_earlier_one_counts() {
+    let mut watches = watches(&[("a", 2)]);
+    let earlier = create(&mut watches, "c");
+    watches.moved_from(NodeId::ROOT, b"a", 7, Time(0));
+    watches.expire(LATER);
+    watches.forget();
+    watches.start(Origin::Start);
+    assert_eq!(taken_back(&mut watches), [], "2 may be another directory's now");
+    let scan = ScanId(earlier.id.0 + 1);
+    let void = listing(earlier.id, earlier.place, Wd(2), "c");
+    assert!(watches.listed(&void, LATER).is_none());
+    watches.listed(&listing(scan, Place::Root, ROOT_WD, ""), LATER);
+    let a = listing(scan, place(&watches, "a"), Wd(2), "a");
+    assert!(watches.listed(&a, LATER).is_some(), "it is not dead");
+    watches.scan_ended(scan);
+    assert!(
+        watches.is_complete() && watches.sees_everything(),
+        "the earlier one may end at any time"
+    );
+    assert_eq!(watches.scan_ended(earlier.id), None);
+}
+
+#[test]
 fn after_what_may_be_a_swap_renames_are_not_taken_at_their_word() {
     let mut watches = watches(&[("a", 2), ("b", 3)]);
     rename(&mut watches, "a", "c");
