@@ -93,7 +93,7 @@ fn started() -> (Engine, Scan) {
         roots: vec![RootSettings {
             filter: Arc::default(),
             remotes: vec![Standing::From(0)],
-            empty: false,
+            halt: None,
         }],
     });
     engine.stop();

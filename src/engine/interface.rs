@@ -49,9 +49,8 @@ pub struct RootSettings {
     pub filter: Arc<Filter>,
     /// Up to when each of its remotes has everything.
     pub remotes: Vec<Standing>,
-    /// It is empty, and a full sync would delete everything on its remotes: that looks like a disk
-    /// that is not mounted, so nothing is synced before something is in it.
-    pub empty: bool,
+    /// Why nothing of it must be synced yet.
+    pub halt: Option<Halt>,
 }
 
 /// What happened.
@@ -223,6 +222,9 @@ pub enum Shift {
 pub enum Halt {
     /// It was deleted, moved, unmounted, or is not the directory that it was.
     Lost,
-    /// It is empty, and a full sync would delete everything on its remotes.
+    /// It is empty, and a full sync would delete everything on its remotes: that looks like a disk that is not
+    /// mounted, so nothing is synced before something is in it.
     Empty,
+    /// It has not been there since the start of the program.
+    Missing,
 }

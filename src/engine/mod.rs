@@ -60,6 +60,16 @@ struct WatchedRoot {
     overflows: u64,
 }
 
+impl WatchedRoot {
+    /// Whether its path leads to nothing that can be synced, as far as is known.
+    fn is_gone(&self) -> bool {
+        match self.halt {
+            Some(Halt::Lost | Halt::Missing) => true,
+            Some(Halt::Empty) | None => false,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Served {
     remote: Remote,
@@ -98,15 +108,18 @@ impl Engine {
                 engine.remotes.push(Served { remote, root: number, said: None });
             }
             let mut root = Root::new(settings.events, settled.filter);
-            root.start(origin(&settled.remotes));
-            let halt = settled.empty.then_some(Halt::Empty);
+            let halt = settled.halt;
+            let is_there = halt != Some(Halt::Missing);
+            if is_there {
+                root.start(origin(&settled.remotes));
+            }
             if let Some(halt) = halt {
                 engine.report(Report::Halted(RootId(number), halt));
             }
             engine.roots.push(WatchedRoot {
                 root,
                 remotes,
-                was_complete: false,
+                was_complete: !is_there,
                 was_unwatched: false,
                 halt,
                 halt_is_said: halt.is_some(),
@@ -193,7 +206,7 @@ impl Engine {
             if let Some(path) = watched.root.take_look(now) {
                 return Some(Action::Look(id, path));
             }
-            if watched.halt == Some(Halt::Lost) && watched.check_at <= now {
+            if watched.is_gone() && watched.check_at <= now {
                 watched.check_at = now + CHECK_MS;
                 return Some(Action::CheckRoot(id));
             }
@@ -206,8 +219,8 @@ impl Engine {
         let roots = self.roots.iter().filter_map(|watched| watched.root.next_deadline());
         let may_start = !self.stopping && self.running() < self.workers;
         let jobs = may_start.then(|| self.next_job()).flatten();
-        let halted = self.roots.iter().filter(|watched| watched.halt == Some(Halt::Lost));
-        let checks = halted.map(|watched| watched.check_at);
+        let gone = self.roots.iter().filter(|watched| watched.is_gone());
+        let checks = gone.map(|watched| watched.check_at);
         roots.chain(jobs.map(|(due, ..)| due)).chain(checks).min()
     }
 

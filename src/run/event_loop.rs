@@ -19,7 +19,7 @@ use crate::engine::sending::standing::Standing;
 use crate::engine::time::Time;
 use crate::engine::watching::event;
 use crate::engine::watching::settle::{Seen, Stamp};
-use crate::engine::{Action, Engine, Input, Job, JobId, Report, RootId};
+use crate::engine::{Action, Engine, Halt, Input, Job, JobId, Report, RootId};
 use crate::engine::{RemoteId, RootSettings, Settings, Work};
 use crate::keep::faillog::ledger::Ledger;
 use crate::keep::state::saver::Saver;
@@ -106,7 +106,7 @@ struct Loop {
     started: Instant,
     clock: Instant,
     reading: Reading,
-    /// Roots that have yet to be watched before `ready` is called.
+    /// Roots that are there and have yet to be watched before `ready` is called.
     unwatched: usize,
     ready: Option<Box<dyn FnOnce()>>,
     debug: bool,
@@ -194,16 +194,16 @@ impl Loop {
             }));
         }
         let mut standings = setup.resumes.iter().map(|resume| resume.standing);
-        let root = |(root, empty): (&config::Root, &bool)| RootSettings {
+        let root = |(root, halt): (&config::Root, &Option<Halt>)| RootSettings {
             filter: setup.filter.clone(),
             // A plugin that runs alone counts as a remote of the root, for which every job has ended at once.
             remotes: match root.remotes.len() {
                 0 => vec![Standing::From(clock::file_stamp_ns())],
                 number => standings.by_ref().take(number).collect(),
             },
-            empty: *empty,
+            halt: *halt,
         };
-        let roots = setup.config.roots.iter().zip(&setup.empty).map(root).collect();
+        let roots = setup.config.roots.iter().zip(&setup.halts).map(root).collect();
         let mut engine = Engine::new(Settings {
             workers: setup.workers,
             events: setup.events,
@@ -258,7 +258,7 @@ impl Loop {
             started,
             engine,
             signals,
-            unwatched: walked.len(),
+            unwatched: setup.halts.iter().filter(|halt| **halt != Some(Halt::Missing)).count(),
             reporter: Reporter::new(
                 paths.clone(),
                 setup.remotes.iter().map(|remote| remote.route.name()).collect(),
@@ -482,8 +482,10 @@ impl Loop {
 
 /// What a root's path leads to by what its remotes know, or else now: a plugin that runs alone has none.
 fn known_ground(path: &Path, remotes: &[Arc<WorkerRemote>]) -> Option<Ground> {
-    let known = remotes.iter().find(|remote| remote.route.root == *path);
-    known.map(|remote| remote.ground.clone()).or_else(|| Ground::of(path).ok())
+    match remotes.iter().find(|remote| remote.route.root == *path) {
+        Some(remote) => remote.ground.clone(),
+        None => Ground::of(path).ok(),
+    }
 }
 
 fn plugins(setup: &Setup, stop: &PipeReader) -> io::Result<Option<Plugins>> {

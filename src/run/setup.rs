@@ -4,6 +4,7 @@
 use crate::config::{self, Config, PluginKind};
 use crate::engine::sending::licence::Grants;
 use crate::engine::watching::filter::Filter;
+use crate::engine::Halt;
 use crate::keep::state::resume::Resume;
 use crate::keep::state::store::Store;
 use crate::rsync::asked::licence::Way;
@@ -36,8 +37,8 @@ pub struct Setup {
     pub resumes: Vec<Resume>,
     /// Where the state is kept.
     pub state: Store,
-    /// For each root: it is empty, and must not be synced while it is.
-    pub empty: Vec<bool>,
+    /// For each root, why it must not be synced yet.
+    pub halts: Vec<Option<Halt>>,
     /// Called once, when everything is watched.
     pub ready: Box<dyn FnOnce()>,
     /// Reads the configuration again.

@@ -5,6 +5,7 @@
 //! above the numbers, where nobody overlooks them. It watches nothing, locks nothing and writes no file. `main`
 //! calls it with what a start would use.
 
+use crate::engine::Halt;
 use crate::rsync::asked::rehearsal::{rehearsed, Change};
 use crate::rsync::asked::route::RemoteRoute;
 use crate::rsync::told::outcome::Outcome;
@@ -44,10 +45,17 @@ pub fn run(setup: &Setup) -> io::Result<bool> {
     let (mut all, mut asked) = (Numbers::default(), 0);
     for remote in &setup.remotes {
         print(&heading(&remote.route));
-        if waits(setup, &remote.route.root) {
-            print(WAITS.as_bytes());
-            asked += 1;
-            continue;
+        match halt(setup, &remote.route.root) {
+            Some(Halt::Empty) => {
+                print(EMPTY.as_bytes());
+                asked += 1;
+                continue;
+            }
+            Some(Halt::Missing | Halt::Lost) => {
+                print(MISSING.as_bytes());
+                continue;
+            }
+            None => {}
         }
         let run = remote.full_sync(false, setup.grants.of_sweeps());
         print(&[run.shown(&remote.route.root), b"\n".to_vec()].concat());
@@ -74,13 +82,15 @@ pub fn run(setup: &Setup) -> io::Result<bool> {
     Ok(asked == setup.remotes.len())
 }
 
-const WAITS: &str =
+const EMPTY: &str =
     "the root is empty: -r would wait until something is in it, and delete nothing\n\n";
 
-/// Whether `-r` would wait because the root is empty.
-fn waits(setup: &Setup, root: &Path) -> bool {
-    let roots = setup.config.roots.iter().zip(&setup.empty);
-    roots.into_iter().any(|(of_config, empty)| *empty && of_config.watch == root)
+const MISSING: &str = "the root is not there: -r would wait until it is, and delete nothing\n\n";
+
+/// Why `-r` would wait with this root.
+fn halt(setup: &Setup, root: &Path) -> Option<Halt> {
+    let mut roots = setup.config.roots.iter().zip(&setup.halts);
+    roots.find(|(of_config, _)| of_config.watch == root).and_then(|(_, halt)| *halt)
 }
 
 fn heading(route: &RemoteRoute) -> Vec<u8> {

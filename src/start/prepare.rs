@@ -9,6 +9,7 @@ use crate::config::{PluginKind, Position, Root, StandbyMode, Timetable, FILE_BYT
 use crate::engine::sending::licence::Grants;
 use crate::engine::sending::standing::Standing;
 use crate::engine::watching::filter::Filter;
+use crate::engine::Halt;
 use crate::keep::state::beside;
 use crate::keep::state::resume::Resume;
 use crate::keep::state::store::Store;
@@ -175,8 +176,8 @@ pub fn setup(options: &Options, mut config: Config) -> Result<Setup, Error> {
     if let Some(kind) = options.plugin_only {
         config.roots = roots_of_plugin(kind, &config)?;
     }
+    let missing = missing_roots(&config)?;
     for root in &config.roots {
-        check_root(&config, root)?;
         check_password_files(&config, root)?;
     }
     let plugin = options.plugin_only.or(config.plugin);
@@ -205,13 +206,18 @@ pub fn setup(options: &Options, mut config: Config) -> Result<Setup, Error> {
             remotes.extend(remotes_of(root, &config, local, &filter, &mut clients, mirror)?);
         }
     }
-    let halts = mirror && config.safety.empty_root == EmptyRoot::Halt;
+    let empty_halts = mirror && config.safety.empty_root == EmptyRoot::Halt;
+    let halt = |(root, is_missing): (&Root, bool)| match is_missing {
+        true => Some(Halt::Missing),
+        false => (empty_halts && is_empty(&root.watch)).then_some(Halt::Empty),
+    };
+    let halts = config.roots.iter().zip(missing).map(halt).collect();
     let state = Store::at(&beside(&config.fail_log.path, &resolved(&config)?, "state"));
     let control = control(&config)?;
     Ok(Setup {
         resumes: Vec::new(),
         state,
-        empty: config.roots.iter().map(|root| halts && is_empty(&root.watch)).collect(),
+        halts,
         full_sync: options.full_sync,
         workers: options.workers,
         events,
@@ -283,10 +289,12 @@ fn resumes(setup: &Setup) -> Vec<Resume> {
     let state = setup.state.load();
     let resume = |remote: &Arc<WorkerRemote>| {
         let resume = match &state {
+            // What was there before is not known, so that all of it is new when it comes.
+            Ok(_) if remote.ground.is_none() => Resume::with_full_sync(None),
             Ok(state) => {
                 let kept =
                     state.of(remote.route.root.as_os_str().as_bytes(), &remote.route.kept_as());
-                Resume::from(kept, remote.ground.identity.inode(), now_ns)
+                Resume::from(kept, remote.inode(), now_ns)
             }
             Err(_) => Resume::with_full_sync(None),
         };
@@ -346,6 +354,20 @@ pub fn roots_of_plugin(kind: PluginKind, config: &Config) -> Result<Vec<Root>, E
         Some(watch) => vec![alone(watch, Position::default())],
         None => config.roots.iter().map(|root| alone(&root.watch, root.position)).collect(),
     })
+}
+
+/// For each root, whether it is missing. It may be on a disk that is mounted later, so the others are synced
+/// meanwhile.
+///
+/// # Errors
+/// What is wrong with the first, if none can be watched.
+fn missing_roots(config: &Config) -> Result<Vec<bool>, ConfigError> {
+    let checked: Vec<_> = config.roots.iter().map(|root| check_root(config, root)).collect();
+    let missing = checked.iter().map(Result::is_err).collect();
+    if checked.iter().any(Result::is_ok) {
+        return Ok(missing);
+    }
+    checked.into_iter().collect::<Result<(), _>>().map(|()| missing)
 }
 
 /// Whether a root can be watched.
@@ -434,10 +456,7 @@ fn remotes_of(
     clients: &mut ssh::Clients,
     mirror: bool,
 ) -> Result<Vec<Arc<WorkerRemote>>, Error> {
-    let ground = Ground::of(&root.watch).map_err(|error| {
-        let text = format!("watch=\"{}\" is gone: {error}", root.watch.display());
-        Error::from(config.fault(root.position, text))
-    })?;
+    let ground = Ground::of(&root.watch).ok();
     let mark = mark(config)?;
     let remote = |to: &RemoteSettings| {
         let mut rsync = to.rsync.clone();

@@ -87,6 +87,10 @@ impl Reporter {
                  is missing here, put a file into it, or write <safety emptyRoot=\"sync\"/> into <sersync>",
                 self.root(*root)
             ),
+            Report::Halted(root, Halt::Missing) => log::error!(
+                "{}: is not there, or cannot be read; it is synced when it is there",
+                self.root(*root)
+            ),
             Report::Resumed(root) => {
                 log::info!("{}: synced again, with a full sync first", self.root(*root));
             }

@@ -306,7 +306,7 @@ fn live(seed: u64, plan: &Plan) {
         roots: vec![RootSettings {
             filter: Arc::default(),
             remotes: vec![standing; 2],
-            empty: false,
+            halt: None,
         }],
     };
     let mut world = World {

@@ -113,10 +113,10 @@ fn resumes(setup: &Setup, state: &State, everything: bool) -> Vec<Resume> {
     let now_ns = clock::file_stamp_ns();
     let resume = |remote: &Arc<WorkerRemote>| {
         let kept = state.of(remote.route.root.as_os_str().as_bytes(), &remote.route.kept_as());
-        if everything || setup.full_sync && kept.is_none() {
+        if everything || remote.ground.is_none() || setup.full_sync && kept.is_none() {
             return Resume::with_full_sync(None);
         }
-        Resume::from(kept, remote.ground.identity.inode(), now_ns)
+        Resume::from(kept, remote.inode(), now_ns)
     };
     setup.remotes.iter().map(resume).collect()
 }

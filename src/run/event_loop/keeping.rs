@@ -33,7 +33,7 @@ impl Loop {
             Kept {
                 root: remote.route.root.as_os_str().as_bytes().to_vec(),
                 destination: remote.route.kept_as(),
-                inode: remote.ground.identity.inode(),
+                inode: remote.inode(),
                 complete_ns,
                 full_sync,
                 paths: paths.into_iter().collect(),

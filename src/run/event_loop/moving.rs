@@ -32,7 +32,9 @@ impl Loop {
                 log::error!("{}: cannot be watched: {error}", self.roots[root.0].path.display());
                 return self.handle(Input::GroundMissing(root));
             }
-            self.reporter.ground_moved(root, shift, &ground.resolved);
+            if self.grounds[root.0].is_some() {
+                self.reporter.ground_moved(root, shift, &ground.resolved);
+            }
         }
         self.stand_on(root, ground);
         self.handle(Input::GroundFound(root, shift));
@@ -57,8 +59,10 @@ impl Loop {
         let path = &self.roots[root.0].path;
         let of_root = |remote: &&mut Arc<WorkerRemote>| remote.route.root == *path;
         for remote in self.remotes.iter_mut().filter(of_root) {
-            *remote =
-                Arc::new(WorkerRemote { ground: ground.clone(), ..WorkerRemote::clone(remote) });
+            *remote = Arc::new(WorkerRemote {
+                ground: Some(ground.clone()),
+                ..WorkerRemote::clone(remote)
+            });
         }
         self.grounds[root.0] = Some(ground);
         // A standby in the old tree would keep its disk busy.

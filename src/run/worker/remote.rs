@@ -24,8 +24,8 @@ use std::sync::Arc;
 pub struct WorkerRemote {
     /// From which root, and how it is reached.
     pub route: RemoteRoute,
-    /// What the root's path leads to.
-    pub ground: Ground,
+    /// What the root's path leads to; nothing while the root is missing.
+    pub ground: Option<Ground>,
     /// What a full sync leaves out.
     pub excludes: Excludes,
     /// What marks every run as one of this instance's.
@@ -78,7 +78,12 @@ impl WorkerRemote {
     /// Whether the root is the directory that it should be. An emptied or unmounted one would delete
     /// whatever is listed, with exit code 0.
     pub fn is_on_its_ground(&self) -> bool {
-        self.ground.is_still_at(&self.route.root)
+        self.ground.as_ref().is_some_and(|ground| ground.is_still_at(&self.route.root))
+    }
+
+    /// The number of the root's directory; 0, which no directory has, while it is missing.
+    pub fn inode(&self) -> u64 {
+        self.ground.as_ref().map_or(0, |ground| ground.identity.inode())
     }
 
     /// The remote as the fail log needs it.
@@ -86,7 +91,7 @@ impl WorkerRemote {
         let Excludes { patterns, one_by_one, .. } = &self.excludes;
         Creditor {
             route: &self.route,
-            inode: self.ground.identity.inode(),
+            inode: self.inode(),
             grants,
             excludes: one_by_one.is_none().then_some(patterns),
         }

@@ -31,7 +31,7 @@ impl Standby {
         if !remote.is_on_its_ground() {
             return None;
         }
-        let root = remote.ground.identity;
+        let root = remote.ground.as_ref()?.identity;
         let args = remote.over_connection(plan::standby(&remote.route, settings));
         let started = started(remote, &args, Purpose::Flat).ok()?;
         let standby = Standby { args, root, started };
@@ -47,7 +47,7 @@ impl Standby {
     /// Whether it is in the directory that is the root now. In a directory that was the root before, and may
     /// be empty or deleted now, every listed path would be missing, and so be deleted over there.
     pub fn is_in(&self, remote: &WorkerRemote) -> bool {
-        self.root == remote.ground.identity
+        remote.ground.as_ref().is_some_and(|ground| ground.identity == self.root)
     }
 
     /// Whether it has not ended.

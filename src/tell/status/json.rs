@@ -55,6 +55,7 @@ fn root(root: &RootView) -> String {
     match root.state.halt {
         Some(Halt::Lost) => object.text("halt", "lost"),
         Some(Halt::Empty) => object.text("halt", "empty"),
+        Some(Halt::Missing) => object.text("halt", "missing"),
         None => object.plain("halt", "null"),
     }
     object.plain("directories", root.state.directories);

@@ -7,6 +7,7 @@
 mod exchanges;
 mod late_disks;
 mod links;
+mod missing_roots;
 
 use crate::harness::{until, Mirror, Plan, Tree, DEADLINE};
 use std::ffi::OsString;
