@@ -229,7 +229,7 @@ impl fmt::Display for TimeOfDay {
 /// and waits for its list; a change then arrives without the time that connecting takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StandbyMode {
-    /// There is none.
+    /// No standby is started.
     Off,
     /// After the last change one waits for this many seconds.
     For(u64),
@@ -359,7 +359,7 @@ pub enum Plugin {
     },
     /// `localpath watch`, `deshost ip port`.
     Socket {
-        /// The plugin's own root.
+        /// `watch`: with a sync running, only paths below it are told; with `-m`, it is the root.
         watch: PathBuf,
         /// Where each path is sent.
         host: String,
@@ -368,7 +368,7 @@ pub enum Plugin {
     },
     /// `localpath watch`, `deshost url port`.
     Http {
-        /// The plugin's own root.
+        /// `watch`: with a sync running, only paths below it are told; with `-m`, it is the root.
         watch: PathBuf,
         /// The host that `url` names.
         host: String,
@@ -379,7 +379,7 @@ pub enum Plugin {
     },
     /// `localpath watch`, `cdninfo`, `sendurl`, `regexurl`.
     RefreshCdn {
-        /// The plugin's own root.
+        /// `watch`: with a sync running, only paths below it are told; with `-m`, it is the root.
         watch: PathBuf,
         /// `cdninfo domainname`.
         domain: String,

@@ -209,7 +209,7 @@ pub enum Shift {
     None,
     /// It is another directory on the same file system.
     Directory,
-    /// It is on another file system, in the place of the one before.
+    /// It leads to another file system than before.
     Disk,
     /// The mount on which it was is not there, and what was hidden below it is seen.
     Unmounted,

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// So many descriptors are told by one wait; the next wait tells the others.
 const EVENTS_MAX: usize = 16;
 
-/// What a descriptor is waited for.
+/// Which state of a descriptor ends the wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interest {
     /// That it can be read.

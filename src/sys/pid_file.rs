@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::time::{Duration, SystemTime};
 
-/// A number and the end of its line are shorter; what is longer is another file.
+/// A file with a process number is a number and a newline; a longer one is not ours.
 const BYTES_MAX: u64 = 32;
 /// Everybody may know it.
 const MODE: u32 = 0o644;

@@ -31,7 +31,7 @@ pub struct Bulk {
     sent: SortedMap<RelPath, Stamp>,
     /// Directories that disappeared over the head of the file on its way.
     crossed: SortedSet<RelPath>,
-    /// Something else has been sent while the one on its way was.
+    /// Another job ended while the large file was on its way, so the directories above it are sent once more.
     pub had_company: bool,
     /// Some of them had been stuck, and it is not known yet whether they get through now.
     pub retries: bool,

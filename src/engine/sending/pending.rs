@@ -9,6 +9,9 @@
 //! - A directory that disappears absorbs what is pending below it.
 //! - `gone` only grows: a directory that was deleted and made again still has its old content on
 //!   the far side.
+//!
+//! More than [`PATHS_MAX`] of them become a full sync: `remote::changes` sees to that, since large files that wait count
+//! as well.
 
 use super::change::Change;
 use crate::engine::rel_path::{above, lies_in, RelPath};
@@ -16,6 +19,10 @@ use crate::engine::time::Time;
 use crate::rsync::asked::plan::Gone;
 use std::collections::BTreeMap;
 use std::ops::Bound;
+
+/// Paths that may be pending for one remote. More become a full sync of the root: by then that is
+/// about as much work, and needs no memory.
+pub const PATHS_MAX: usize = 500_000;
 
 /// What is remembered of a changed path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

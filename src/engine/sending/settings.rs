@@ -9,7 +9,7 @@ use crate::rsync::asked::licence::Way;
 pub struct SendingSettings {
     /// When batches leave.
     pub timing: config::Batch,
-    /// What it may lose.
+    /// What runs may delete on a remote.
     pub grants: Grants,
     /// How deletions are tried first.
     pub way: Way,

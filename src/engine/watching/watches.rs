@@ -170,7 +170,7 @@ impl Watches {
     }
 
     /// Forgets everything, since another inotify instance tells of the root from now on: its descriptors have
-    /// nothing to do with those that are known. What is still to be done about these need not be done.
+    /// nothing to do with those that are known. Actions that were not yet taken for those are dropped.
     pub fn forget(&mut self) {
         *self = Watches { scans: self.scans.next_after_all(), ..Watches::default() };
     }

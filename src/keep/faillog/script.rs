@@ -2,7 +2,8 @@
 //!
 //! A record is a line `#errno N`, one command, and an empty line. Every command can be run by hand
 //! with `sh` at any time, alone or with the others, whatever its paths have become by then: it sends
-//! what is there, deletes what is not, and run twice does no more than run once.
+//! what is there, deletes what is not, and run twice does no more than run once. How a word is quoted is for
+//! `rsync::shell` to say.
 //!
 //! Two things keep a command that deletes from running over a root that is not there. `cd` fails when the
 //! directory is gone. And the word `--delete` is only there if the directory has the inode number that the

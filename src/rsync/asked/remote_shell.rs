@@ -35,7 +35,7 @@ pub struct RemoteShell {
 }
 
 impl RemoteShell {
-    /// The one that the words of `commonParams` name; of several the last counts.
+    /// The remote shell that `-e` or `--rsh` in `commonParams` names; the last one counts.
     pub fn of_params(words: &[Vec<u8>]) -> Option<RemoteShell> {
         let found = options::read(words);
         options::last(&found, "rsh")?.value.map(RemoteShell::read)

@@ -1,5 +1,6 @@
 //! The password files, as a start looks at them: what rsync would refuse is an error, what is most
-//! likely not the password a warning.
+//! likely not the password a warning. The words for what is wrong with a file are those of
+//! `start::password_file`.
 
 use super::finding::Finding;
 use crate::config::language::Language;

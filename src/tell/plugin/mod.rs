@@ -6,7 +6,8 @@
 //! ever waits, so however slow a plugin is, syncing does not notice.
 //!
 //! `command`, `socket`, `http` and `refresh_cdn` say how a path is told of; `request` and `answer` are
-//! bytes alone; `connection` is the network.
+//! bytes alone; `connection` is the network. A new plugin has a file beside these, its kind in `worker::Target`, and
+//! its block in `config::plugins`.
 
 mod answer;
 mod command;

@@ -1,18 +1,15 @@
-//! What a change means for one remote.
+//! What a change means for one remote, and what becomes of more paths than may be pending.
 
 use super::super::bulk::Place;
 use super::super::change::Change;
 use super::super::flight::Flight;
 use super::super::lanes::Lane;
+use super::super::pending;
 use super::Remote;
 use crate::engine::rel_path::RelPath;
 use crate::engine::time::Time;
 use crate::engine::watching::renames::Rename;
 use crate::rsync::asked::level::Depth;
-
-/// Paths that may be pending for one remote. More become a full sync of the root: by then that is
-/// about as much work, and needs no memory.
-const PENDING_PATHS_MAX: usize = 500_000;
 
 /// What one remote has to do about a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +147,7 @@ impl Remote {
     /// Makes a full sync of the pending paths if they are too many. One that deletes nothing cannot stand for deletions:
     /// those go on waiting, unless they alone are too many. Gives whether there were.
     fn limit_paths(&mut self) -> bool {
-        let are_too_many = |remote: &Remote| remote.waiting_for_their_turn() > PENDING_PATHS_MAX;
+        let are_too_many = |remote: &Remote| remote.waiting_for_their_turn() > pending::PATHS_MAX;
         if !are_too_many(self) {
             return false;
         }

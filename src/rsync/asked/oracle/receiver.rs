@@ -1,4 +1,4 @@
-//! What the far side does with the list.
+//! The model of rsync's receiver: what it makes of the list, and what it deletes for it.
 
 use super::filter::Side;
 use super::sender::{Listed, Sent};
@@ -215,7 +215,7 @@ impl<'a> Receiver<'a> {
         Gone::Yes
     }
 
-    /// Empties a directory, or only looks whether it is empty.
+    /// Empties a directory if `recursive`, and says whether nothing is left in it.
     fn empty(&mut self, directory: &[u8], recursive: bool) -> Gone {
         if recursive {
             for path in self.visible(directory) {
