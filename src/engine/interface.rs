@@ -80,6 +80,9 @@ pub enum Input {
     /// The directories, sorted, that a job on its way is about to list in place of what is in them. Told of
     /// each [`Work::Batch`] that is `fresh`, before anything is run.
     Whole(JobId, Vec<RelPath>),
+    /// The paths that a job on its way should delete and does not, because it has no licence. Told before anything is
+    /// run, if there are any.
+    Withheld(JobId, Vec<RelPath>),
     /// A job has ended, and has sent so many bytes of files because the remote did not have them, if
     /// rsync said so. Events that the kernel had told before are to be handed in first: then whatever
     /// the job can have seen is known to have been there.
@@ -188,6 +191,10 @@ pub enum Report {
     Partial(RemoteId, Failure, Retry),
     /// A remote's rsync does not know combined deletes.
     PortableDeletes(RemoteId),
+    /// A remote refuses every deletion. They wait until it is asked again.
+    DeletionsRefused(RemoteId, Failure),
+    /// The user's own limit kept deletions from being done; they are done with.
+    DeletionsLimited(RemoteId),
     /// More paths were pending than fit; they became a full sync.
     TooMany(RemoteId),
     /// The kernel's queue overflowed: everything is read again.

@@ -180,6 +180,11 @@ impl Engine {
                     served.remote.set_whole(job, directories);
                 }
             }
+            Input::Withheld(job, paths) => {
+                if let Some(served) = self.served(job) {
+                    served.remote.set_withheld(job, paths);
+                }
+            }
             Input::JobEnded(job, outcome, literal) => self.job_ended(job, outcome, literal, now),
             Input::Time => {
                 for number in 0..self.roots.len() {
@@ -470,9 +475,12 @@ impl Engine {
         root.may_be_sent(|path| served.remote.reaches(job, path));
         let Some(next) = served.remote.finish(job, &outcome, now) else { return };
         match next {
-            Next::Arrived { sent, took_ms, back, learned } => {
+            Next::Arrived { sent, took_ms, back, learned, limited } => {
                 if learned {
                     self.report(Report::PortableDeletes(id));
+                }
+                if limited {
+                    self.report(Report::DeletionsLimited(id));
                 }
                 if back {
                     self.report(Report::Back(id));
@@ -482,11 +490,14 @@ impl Engine {
                 }
                 self.remotes[number].said = None;
             }
-            Next::Again => {
+            Next::Again { refused } => {
                 self.last_job += 1;
                 let (again, root) = (JobId(self.last_job), RootId(served.root));
                 if let Some(work) = served.remote.start_again(job, again, now) {
                     self.actions.push_back(Action::Run(Job { id: again, root, remote: id, work }));
+                }
+                if let Some(failure) = outcome.failure().filter(|_| refused) {
+                    self.report(Report::DeletionsRefused(id, failure.clone()));
                 }
             }
             Next::Partial(retry) => {

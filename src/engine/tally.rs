@@ -123,12 +123,13 @@ impl Tally {
                 // Where the far side cut the run short, the rest waits as before.
                 self.pending = earliest(self.pending, since);
             }
-            (Next::Failed { .. } | Next::Again, Extent::Paths(_)) => {
+            (Next::Failed { .. } | Next::Again { .. }, Extent::Paths(_)) => {
                 self.pending = earliest(self.pending, since)
             }
-            (Next::Failed { .. } | Next::Again, Extent::Directories(_) | Extent::Everything) => {
-                self.sweep = since
-            }
+            (
+                Next::Failed { .. } | Next::Again { .. },
+                Extent::Directories(_) | Extent::Everything,
+            ) => self.sweep = since,
         }
         self.ended(next, now);
     }
@@ -151,7 +152,7 @@ impl Tally {
                 self.counts.partial += 1;
                 self.stuck = earliest(self.stuck, Some(since));
             }
-            Next::Failed { .. } | Next::Again => {}
+            Next::Failed { .. } | Next::Again { .. } => {}
         }
         self.ended(next, now);
     }
@@ -167,7 +168,7 @@ impl Tally {
         match next {
             Next::Arrived { .. } => self.last_success = Some(now),
             Next::Partial(_) => self.last_failure = Some(now),
-            Next::Failed { .. } | Next::Again => {
+            Next::Failed { .. } | Next::Again { .. } => {
                 self.counts.failures += 1;
                 self.last_failure = Some(now);
             }
@@ -195,8 +196,13 @@ mod tests {
     use super::*;
     use crate::engine::sending::next::Retry;
 
-    const ARRIVED: Next =
-        Next::Arrived { sent: Extent::Everything, took_ms: 10, back: false, learned: false };
+    const ARRIVED: Next = Next::Arrived {
+        sent: Extent::Everything,
+        took_ms: 10,
+        back: false,
+        learned: false,
+        limited: false,
+    };
 
     #[test]
     fn buckets_take_what_is_not_above_their_bound() {

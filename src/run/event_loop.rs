@@ -434,6 +434,9 @@ impl Loop {
             }
             Some(WorkerMessage::Large(job, files)) => self.handle(Input::Large(job, files)),
             Some(WorkerMessage::Whole(job, whole)) => self.handle(Input::Whole(job, whole)),
+            Some(WorkerMessage::Withheld(job, paths)) => {
+                self.handle(Input::Withheld(job, paths));
+            }
             Some(WorkerMessage::Progress(job, sample)) => self.full_sync_told(job, sample),
             None => {}
         }

@@ -21,12 +21,13 @@ use crate::config::Address;
 use crate::engine::rel_path::RelPath;
 use crate::engine::watching::settle::Stamp;
 use crate::engine::{Job, JobId, RemoteId, Work};
+use crate::rsync::asked::licence::Licence;
 use crate::rsync::asked::plan::PlanSettings;
 use crate::rsync::asked::progress;
 use crate::rsync::asked::run::{Purpose, Run};
 use crate::rsync::told::exit::{Exit, ExitStatus};
 use crate::rsync::told::failed::failed_paths;
-use crate::rsync::told::outcome::{Blame, Outcome};
+use crate::rsync::told::outcome::Outcome;
 use crate::rsync::told::progress::Sample;
 use crate::sys::channel::{channel, Receiver, Sender};
 use crate::sys::orphans;
@@ -72,6 +73,8 @@ pub enum WorkerMessage {
     /// Before a job of new paths runs anything: the directories, sorted, that it lists in place of what is in
     /// them.
     Whole(JobId, Vec<RelPath>),
+    /// Before a job without a licence runs anything: the paths that it should delete and does not.
+    Withheld(JobId, Vec<RelPath>),
     /// A job has ended.
     Ended(RemoteId, JobId, Finished),
     /// How far the full sync of a job has come.
@@ -237,6 +240,7 @@ impl<'a> Runner<'a> {
                 let found = JobPaths::of_batch(remote, paths, *fresh);
                 self.tell_large(found.large.clone());
                 self.tell_whole(*fresh, found.whole.clone());
+                self.tell_withheld(*licence, found.withheld(paths));
                 self.rename(renames::runs(remote, settings, &found.paths, renames));
                 self.run_all(found.runs(remote, settings))
             }
@@ -255,6 +259,7 @@ impl<'a> Runner<'a> {
                 let settings = remote.plan_settings(*licence, *way);
                 let found = JobPaths::of_bulk(remote, path, *fresh, *sent);
                 self.tell_large(found.large.clone());
+                self.tell_withheld(*licence, found.withheld(std::slice::from_ref(path)));
                 self.run_all(found.runs(remote, settings))
             }
         }
@@ -291,6 +296,12 @@ impl<'a> Runner<'a> {
     fn tell_large(&self, files: Vec<(RelPath, Stamp)>) {
         if !files.is_empty() {
             let _ = self.shared.tell.send(WorkerMessage::Large(self.job, files));
+        }
+    }
+
+    fn tell_withheld(&self, licence: Licence, paths: Vec<RelPath>) {
+        if !licence.covers_seen() && !paths.is_empty() {
+            let _ = self.shared.tell.send(WorkerMessage::Withheld(self.job, paths));
         }
     }
 
@@ -365,7 +376,7 @@ impl<'a> Runner<'a> {
     }
 
     /// By the standby, if there is one that fits; `None` if that did not get through, for whatever
-    /// reason.
+    /// reason but a word that the far side does not take from anybody.
     fn by_standby(&mut self, run: &Run) -> Option<Outcome> {
         let standby = self.standby.take_if(|standby| standby.fits(self.remote, run))?;
         if !self.remote.is_on_its_ground() {
@@ -376,7 +387,10 @@ impl<'a> Runner<'a> {
         let mut listener = Listener::new(run.purpose, self.job, &shared.tell);
         let ran = standby.run(run, &shared.stop, &mut |said| listener.hear(said));
         self.sent(listener.literal());
-        Some(outcome(self.remote, ran)).filter(Outcome::gets_through)
+        let is_certain =
+            |outcome: &Outcome| outcome.failure().is_some_and(|it| it.blame.is_certain());
+        let outcome = outcome(self.remote, ran);
+        (outcome.gets_through() || is_certain(&outcome)).then_some(outcome)
     }
 
     /// By a process of its own.
@@ -457,5 +471,5 @@ fn is_broken(outcome: &Outcome) -> bool {
     let ended_by_us =
         matches!(failure.status, ExitStatus::Signal(_) | ExitStatus::Code(RSYNC_INTERRUPTED));
     // A far side that does not know an option has answered, so the way to it is not broken.
-    !ended_by_us && failure.option != Blame::Certain
+    !ended_by_us && !failure.blame.is_certain()
 }

@@ -7,9 +7,9 @@ use crate::engine::watching::unwatched::POLL_MS;
 use crate::engine::{Engine, Halt, RemoteId, Report, RootId, Shift};
 use crate::rsync::told::exit::ExitStatus;
 use crate::rsync::told::outcome::Failure;
+use crate::sorted::SortedSet;
 use crate::sys::sysctl;
 use crate::tell::amounts::{count, size};
-use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -26,13 +26,16 @@ pub struct Reporter {
     remotes: Vec<String>,
     /// For each remote, the paths of which it was said that they do not get through; or the reason,
     /// where no path was named.
-    said: Vec<BTreeSet<Vec<u8>>>,
+    said: Vec<SortedSet<Vec<u8>>>,
+    /// The remotes of which it was said that the user's limit was reached.
+    limited: SortedSet<RemoteId>,
 }
 
 impl Reporter {
     /// For these roots and remotes.
     pub fn new(roots: Vec<PathBuf>, remotes: Vec<String>) -> Reporter {
-        Reporter { roots, said: vec![BTreeSet::new(); remotes.len()], remotes }
+        let said = vec![SortedSet::new(); remotes.len()];
+        Reporter { roots, remotes, said, limited: SortedSet::new() }
     }
 
     /// Says what the engine reports.
@@ -64,6 +67,12 @@ impl Reporter {
                 "{}: this rsync does not take sending and deleting in one run; two runs from now on",
                 self.remote(*remote)
             ),
+            Report::DeletionsRefused(remote, failure) => log::warn!(
+                "{}: {}; deletions wait in the fail log and are asked for again in a day, everything else goes on",
+                self.remote(*remote),
+                advised(failure)
+            ),
+            Report::DeletionsLimited(remote) => self.limited(*remote),
             Report::TooMany(remote) => log::warn!(
                 "{}: more changes than are kept one by one; a full sync takes their place",
                 self.remote(*remote)
@@ -94,6 +103,17 @@ impl Reporter {
             Report::Resumed(root) => {
                 log::info!("{}: synced again, with a full sync first", self.root(*root));
             }
+        }
+    }
+
+    /// Says of each remote once that the user's limit was reached.
+    fn limited(&mut self, remote: RemoteId) {
+        if self.limited.insert(remote) {
+            log::warn!(
+                "{}: the limit of --max-delete was reached; what it left over there is not tried again before a full \
+                 sync, which has the same limit; this is said once",
+                self.remote(remote)
+            );
         }
     }
 

@@ -77,13 +77,12 @@ fn a_clean_set_up_is_ready() {
 #[test]
 fn each_fault_of_a_daemon_is_found() {
     type Break = fn(&mut Plan);
-    let cases: [(Break, &str); 8] = [
+    let cases: [(Break, &str); 7] = [
         (|plan| plan.conf.roots[0].remotes[0].1 = "other".into(), "Unknown module 'other' (Make"),
         (|plan| plan.daemon.every_module("read only = yes"), "module is read only (Set `read on"),
         (|plan| plan.daemon.every_module("hosts deny = *"), "access denied to module0"),
         (|plan| plan.daemon.every_module("max connections = -1"), "(Raise `max connections`"),
         (|plan| plan.daemon.every_module("path = /nothing/there"), "chdir failed (Create the"),
-        (|plan| plan.daemon.every_module("refuse options = delete"), "refuse --delete"),
         (|plan| plan.daemon.require("sync", "x"), "auth failed on module module0 (Make the user"),
         (|plan| plan.conf.roots[0].remotes[0].1 += "/missing/deeper", "(Create the remote's dir"),
     ];
@@ -93,8 +92,13 @@ fn each_fault_of_a_daemon_is_found() {
         plan.daemon.start();
         finds(&plan, 1, "error", text);
     }
+    // All else arrives, and the deletions are owed.
+    let mut plan = plan();
+    plan.daemon.every_module("refuse options = delete");
+    plan.daemon.start();
+    finds(&plan, 2, "warning", "refuse --delete (Take `delete` out of");
     // Nobody has started it.
-    finds(&plan(), 1, "error", "Connection refused (111) (Start the rsync daemon");
+    finds(&self::plan(), 1, "error", "Connection refused (111) (Start the rsync daemon");
 }
 
 #[test]

@@ -4,15 +4,28 @@ use super::flight::{Attempt, Flight};
 use crate::engine::time::Time;
 use crate::rsync::asked::licence::Way;
 
-/// Combined deletes that failed where the portable way worked, so many in a row, are taken for
-/// something that this remote cannot do. Fewer are races.
-const COMBINED_FAILURES_MAX: u32 = 4;
+/// What a far side does not do is tried again after a day: it may have been upgraded or configured anew.
+const REMEMBERED_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// What a far side does not do. It is learned from what it says, and never from how often something fails: a race
+/// between a list and the file system may look the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lesson {
+    /// To send and delete in one run.
+    Combined,
+    /// To delete.
+    Deleting,
+}
 
 /// The far side of one remote.
 #[derive(Debug)]
 pub struct FarSide {
+    /// How it deletes, as long as nothing else is learned.
     way: Way,
-    combined_failures: u32,
+    /// What it does not do, and until when that is believed.
+    lesson: Option<(Lesson, Time)>,
+    /// A sweep was to delete what only it has, and has left that because it refuses to.
+    is_to_be_swept: bool,
     has_only_ours: bool,
     /// When the last batch or sweep ended. What was created since then, no such job can have sent.
     last_end: Time,
@@ -21,12 +34,27 @@ pub struct FarSide {
 impl FarSide {
     /// Nothing is known yet, but how it is to delete.
     pub fn new(way: Way) -> FarSide {
-        FarSide { way, combined_failures: 0, has_only_ours: false, last_end: Time(0) }
+        FarSide {
+            way,
+            lesson: None,
+            is_to_be_swept: false,
+            has_only_ours: false,
+            last_end: Time(0),
+        }
     }
 
-    /// How it deletes.
-    pub fn way(&self) -> Way {
-        self.way
+    /// How the next job deletes.
+    pub fn attempt(&self) -> Attempt {
+        match self.lesson {
+            None => Attempt::First(self.way),
+            Some((Lesson::Combined, _)) => Attempt::First(Way::Portable),
+            Some((Lesson::Deleting, _)) => Attempt::Withheld,
+        }
+    }
+
+    /// Whether it refuses every deletion.
+    pub fn refuses(&self) -> bool {
+        self.attempt() == Attempt::Withheld
     }
 
     /// Whether a full sync has deleted what only the far side had, so that it has what we sent and no more.
@@ -37,6 +65,21 @@ impl FarSide {
     /// A full sync has arrived, which deleted what only the far side had, or did not.
     pub fn full_sync_arrived(&mut self, deleted: bool) {
         self.has_only_ours = deleted;
+    }
+
+    /// Something that was to be deleted stays.
+    pub fn keeps_something(&mut self) {
+        self.has_only_ours = false;
+    }
+
+    /// A sweep that was to delete what only it has left that, because it refuses to.
+    pub fn is_left_unswept(&mut self) {
+        self.is_to_be_swept = true;
+    }
+
+    /// Whether there is such a sweep to be made good.
+    pub fn is_to_be_swept(&self) -> bool {
+        self.is_to_be_swept
     }
 
     /// A batch or a sweep has ended.
@@ -52,27 +95,36 @@ impl FarSide {
             && !flight.is_some_and(|flight| flight.reaches(path))
     }
 
-    /// A job has arrived; `combined` if it would have failed where combined deletes are not known. Gives `true` if it
-    /// is clear by now that they are not known there: from then on deletions go the portable way.
-    pub fn learn(&mut self, attempt: Attempt, combined: bool) -> bool {
-        let certain = match attempt {
-            Attempt::Portable { certain } => {
-                self.combined_failures += 1;
-                certain
-            }
-            Attempt::First(_) => {
-                if combined {
-                    self.combined_failures = 0;
-                }
-                false
-            }
-        };
-        let learned = certain || self.combined_failures >= COMBINED_FAILURES_MAX;
-        let learned = learned && self.way == Way::Combined;
+    /// A job has arrived. Gives `true` if that shows for the first time that it does not take deletions in the run
+    /// that sends: from then on they go the portable way.
+    pub fn learn(&mut self, attempt: Attempt, now: Time) -> bool {
+        let certain = attempt == Attempt::Portable { certain: true };
+        let learned = certain && self.attempt() == Attempt::First(Way::Combined);
         if learned {
-            self.way = Way::Portable;
+            self.lesson = Some((Lesson::Combined, now + REMEMBERED_MS));
         }
         learned
+    }
+
+    /// It has refused to delete. Gives `true` if that is new.
+    pub fn refuse(&mut self, now: Time) -> bool {
+        let is_new = !self.refuses();
+        if is_new {
+            self.lesson = Some((Lesson::Deleting, now + REMEMBERED_MS));
+            self.has_only_ours = false;
+        }
+        is_new
+    }
+
+    /// When what it does not do is to be tried again.
+    pub fn tried_again(&self) -> Option<Time> {
+        self.lesson.map(|(_, until)| until)
+    }
+
+    /// What it does not do is tried again with the next job. Gives whether there was a sweep to be made good.
+    pub fn try_again(&mut self) -> bool {
+        self.lesson = None;
+        std::mem::take(&mut self.is_to_be_swept)
     }
 }
 
@@ -85,25 +137,37 @@ mod tests {
     use crate::engine::JobId;
 
     const FIRST: Attempt = Attempt::First(Way::Combined);
-    const PERHAPS: Attempt = Attempt::Portable { certain: false };
 
     #[test]
-    fn combined_deletes_are_given_up_after_enough_failures_in_a_row_or_a_word_of_rsync() {
+    fn combined_deletes_are_given_up_at_a_word_of_rsync_and_not_at_a_race() {
         let mut far = FarSide::new(Way::Combined);
-        for _ in 1..COMBINED_FAILURES_MAX {
-            assert!(!far.learn(PERHAPS, true));
+        for _ in 0..100 {
+            assert!(!far.learn(Attempt::Portable { certain: false }, Time(0)));
         }
-        assert!(!far.learn(FIRST, true), "it works after all: those were races");
-        for _ in 1..COMBINED_FAILURES_MAX {
-            assert!(!far.learn(PERHAPS, true));
-            assert!(!far.learn(FIRST, false), "this one says nothing");
-        }
-        assert!(far.learn(PERHAPS, true));
-        assert_eq!(far.way(), Way::Portable);
-        assert!(!far.learn(PERHAPS, true), "it is known already");
+        assert_eq!(far.attempt(), FIRST);
+        assert!(far.learn(Attempt::Portable { certain: true }, Time(7)));
+        assert_eq!(far.attempt(), Attempt::First(Way::Portable));
+        assert!(!far.learn(Attempt::Portable { certain: true }, Time(7)), "it is known already");
+        assert!(!far.learn(Attempt::First(Way::Portable), Time(7)) && !far.refuses());
+        assert_eq!(far.tried_again(), Some(Time(7) + REMEMBERED_MS));
+        far.try_again();
+        assert_eq!((far.attempt(), far.tried_again()), (FIRST, None));
+    }
 
+    #[test]
+    fn who_refuses_to_delete_is_asked_again_once_and_then_has_to_be_swept() {
         let mut far = FarSide::new(Way::Combined);
-        assert!(far.learn(Attempt::Portable { certain: true }, true));
+        far.full_sync_arrived(true);
+        far.learn(Attempt::Portable { certain: true }, Time(0));
+        assert!(far.refuse(Time(5)), "in whichever way");
+        assert!(!far.refuse(Time(6)), "it is known already");
+        assert_eq!((far.attempt(), far.has_only_ours()), (Attempt::Withheld, false));
+        assert!(!far.learn(Attempt::Portable { certain: true }, Time(7)));
+        assert!(far.refuses(), "a job that started before says nothing else");
+        far.is_left_unswept();
+        assert_eq!(far.tried_again(), Some(Time(5) + REMEMBERED_MS));
+        assert!(far.try_again() && !far.try_again());
+        assert_eq!(far.attempt(), FIRST);
     }
 
     #[test]

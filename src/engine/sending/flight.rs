@@ -11,7 +11,7 @@ use crate::rsync::asked::level::Depth;
 use crate::rsync::asked::licence::Way;
 use crate::rsync::asked::plan::Gone;
 use crate::rsync::temporary::is_receivers;
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 /// What a job carries.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub enum Cargo {
     /// One large file.
     File(File),
     /// Whole directories.
-    Levels(BTreeMap<RelPath, Depth>),
+    Levels(SortedMap<RelPath, Depth>),
     /// The whole root; `scheduled` if the schedule wants it and nothing else.
     Everything {
         /// It is nothing that is owed.
@@ -122,6 +122,8 @@ pub enum Attempt {
         /// That this was the reason is certain: rsync has said so.
         certain: bool,
     },
+    /// Not at all: the far side refuses every deletion, so what disappeared stays owed.
+    Withheld,
 }
 
 impl Attempt {
@@ -129,7 +131,8 @@ impl Attempt {
     pub fn way(self) -> Way {
         match self {
             Attempt::First(way) => way,
-            Attempt::Portable { .. } => Way::Portable,
+            // Without a deletion the two ways have the same words.
+            Attempt::Portable { .. } | Attempt::Withheld => Way::Portable,
         }
     }
 }
@@ -151,12 +154,23 @@ pub struct Flight {
     pub is_all: bool,
     /// Up to which time the kernel's events had been read by then.
     pub read_ns: Option<u64>,
+    /// Its paths that are not deleted, because nothing may be asked to be, although they should.
+    pub withheld: Vec<RelPath>,
 }
 
 impl Flight {
     /// One that starts now, with nothing that had been stuck.
     pub fn new(job: JobId, started: Time, cargo: Cargo, attempt: Attempt) -> Flight {
-        Flight { job, started, cargo, attempt, retries: false, is_all: false, read_ns: None }
+        Flight {
+            job,
+            started,
+            cargo,
+            attempt,
+            retries: false,
+            is_all: false,
+            read_ns: None,
+            withheld: Vec::new(),
+        }
     }
 
     /// The paths that are listed; none where whole directories are made equal.
@@ -202,6 +216,11 @@ impl Flight {
         let paths = self.paths();
         let at = paths.binary_search_by(|(other, _)| (**other).cmp(path)).ok()?;
         Some(&paths[at].1)
+    }
+
+    /// Whether it deletes something under this name or in it.
+    pub fn deletes_at(&self, path: &[u8]) -> bool {
+        self.deletes(path) != Gone::No || self.empties_above(path)
     }
 
     /// Whether a path is in its list.

@@ -100,6 +100,11 @@ impl Lanes {
     }
 
     /// A job that is on its way.
+    pub fn get(&self, job: JobId) -> Option<&Flight> {
+        self.iter().find(|flight| flight.job == job)
+    }
+
+    /// The same, to be changed.
     pub fn get_mut(&mut self, job: JobId) -> Option<&mut Flight> {
         self.flights.iter_mut().flatten().find(|flight| flight.job == job)
     }
@@ -130,7 +135,7 @@ mod tests {
     use crate::engine::sending::pending::Remembered;
     use crate::engine::time::Time;
     use crate::rsync::asked::licence::Way;
-    use std::collections::BTreeMap;
+    use crate::sorted::SortedMap;
 
     fn flight(job: u64, cargo: Cargo) -> Flight {
         Flight::new(JobId(job), Time(0), cargo, Attempt::First(Way::Combined))
@@ -152,7 +157,7 @@ mod tests {
         let cargoes: [fn() -> Cargo; 4] = [
             || batch("a"),
             || file("b"),
-            || Cargo::Levels(BTreeMap::new()),
+            || Cargo::Levels(SortedMap::new()),
             || Cargo::Everything { scheduled: false },
         ];
         for (kind, beside) in [

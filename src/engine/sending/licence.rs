@@ -19,6 +19,11 @@ impl Grants {
         Grants { seen: delete, unseen: delete && mirror }
     }
 
+    /// The same for a far side that refuses every deletion, so that none is asked for.
+    pub fn withheld(self) -> Grants {
+        Grants { seen: false, unseen: false }
+    }
+
     /// Of a job that carries paths.
     pub fn of_paths(self) -> Licence {
         match self.seen {
@@ -51,6 +56,8 @@ mod tests {
         ] {
             let grants = Grants::new(delete, mirror);
             assert_eq!((grants.of_paths(), grants.of_sweeps()), (paths, sweeps), "{grants:?}");
+            let withheld = grants.withheld();
+            assert_eq!((withheld.of_paths(), withheld.of_sweeps()), (Nothing, Nothing));
         }
     }
 }

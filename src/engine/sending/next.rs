@@ -15,9 +15,14 @@ pub enum Next {
         back: bool,
         /// From now on deletions go the portable way, because the other way does not work here.
         learned: bool,
+        /// The user's own limit kept some of its deletions from being done. They are done with.
+        limited: bool,
     },
-    /// The same batch leaves again at once, with deletions the portable way.
-    Again,
+    /// The same job leaves again at once, with deletions another way or without any.
+    Again {
+        /// From now on without any: the far side refuses every deletion, and has not said so before.
+        refused: bool,
+    },
     /// What did not get through is tried again then, while other changes go on.
     Partial(Retry),
     /// Nothing can be said to have arrived; everything is kept and tried again after a pause.

@@ -29,8 +29,8 @@ impl Owed {
         self.last_failure
     }
 
-    /// The fail log of an earlier run says so.
-    pub fn was_logged(&mut self) {
+    /// Something is owed although no job has failed: from an earlier run, or because it is not asked for.
+    pub fn stays(&mut self) {
         self.logged = true;
     }
 

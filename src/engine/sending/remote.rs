@@ -34,16 +34,19 @@
 //! | cut short at a named file | that file is stuck, the rest pends | it is stuck | levels, and a pause | full sync, and a pause |
 //! | unreachable, refused | all of it pends, and a pause | it waits, and a pause | levels, and a pause | full sync, and a pause |
 //! | the root has changed | all of it pends | it waits | levels | full sync |
-//! | combined deletes may be unknown there | the same job starts again, with portable ones | the same | levels, and a pause | full sync, and a pause |
+//! | combined deletes may be unknown there, or have failed | the same job starts again, with portable ones | the same | levels, and a pause | full sync, and a pause |
+//! | deletions are refused there | the same job starts again, without any; they are stuck | the same | the same job starts again, without any | the same |
 //!
 //! Where a full sync is left that only the schedule wanted, it is one that the schedule wants. What gets stuck is owed in
 //! any case.
 //!
-//! `changes` has the first two rows, `starts` and `files` the next three, `ends` the last one and the second table.
+//! `changes` has the first two rows, `starts` and `files` the next three, `ends` the last one and the second table;
+//! `refused` has what becomes of deletions that the far side refuses.
 
 mod changes;
 mod ends;
 mod files;
+mod refused;
 mod shown;
 mod starts;
 #[cfg(test)]
@@ -54,8 +57,9 @@ use super::backoff::Backoff;
 use super::bulk::Bulk;
 use super::departure::Departure;
 use super::far_side::FarSide;
-use super::flight::{Cargo, Flight};
+use super::flight::{Attempt, Cargo, Flight};
 use super::lanes::{Lane, Lanes};
+use super::licence::Grants;
 use super::owed::Owed;
 use super::pending::Pending;
 use super::settings::SendingSettings;
@@ -134,7 +138,7 @@ impl Remote {
             self.tally.owed();
         }
         if logged && (full || !self.pending.is_empty()) {
-            self.owed.was_logged();
+            self.owed.stays();
         }
     }
 
@@ -146,7 +150,7 @@ impl Remote {
         }
         let flying = self.lanes.iter().flat_map(Flight::paths);
         let mut paths: Vec<_> = flying.map(|(path, flies)| (path.clone(), flies.gone)).collect();
-        let waiting = self.pending.iter().chain(self.stuck.paths().iter());
+        let waiting = self.pending.iter().chain(self.stuck.iter());
         let waiting = waiting.chain(self.bulk.waiting().iter());
         paths.extend(waiting.map(|(path, gone)| (path.clone(), gone)));
         // A shell script knows no level sync.
@@ -166,7 +170,8 @@ impl Remote {
         let flying = self.lanes.iter().flat_map(Flight::paths);
         let flying = flying.filter(|(_, flies)| flies.is_by_name());
         let flying = flying.map(|(path, flies)| (path, flies.gone));
-        let waiting = self.pending.by_name().chain(self.stuck.paths().by_name());
+        let stuck = self.stuck.paths().by_name().chain(self.stuck.refused().by_name());
+        let waiting = self.pending.by_name().chain(stuck);
         let paths = flying.chain(waiting).chain(self.bulk.waiting().iter());
         (self.standing.complete_ns(), self.full_sync_is_owed(), paths)
     }
@@ -209,15 +214,16 @@ impl Remote {
 
     /// Whether everything has arrived.
     pub fn is_in_step(&self) -> bool {
-        let waiting = [&self.pending, self.stuck.paths(), self.bulk.waiting()];
-        waiting.iter().all(|paths| paths.is_empty())
+        let stuck = [self.stuck.paths(), self.stuck.refused()];
+        let waiting = [&self.pending, self.bulk.waiting()].into_iter().chain(stuck);
+        waiting.into_iter().all(|paths| paths.is_empty())
             && self.lanes.are_free()
             && self.owes_no_sweep()
     }
 
     /// The paths that do not get through by themselves.
     pub fn stuck(&self) -> impl Iterator<Item = &RelPath> {
-        self.stuck.paths().iter().map(|(path, _)| path)
+        self.stuck.iter().map(|(path, _)| path)
     }
 
     /// Whether a path has not arrived yet, or a full sync stands for it.
@@ -225,6 +231,7 @@ impl Remote {
         self.full_sync_is_owed()
             || self.pending.contains(path)
             || self.stuck.paths().contains(path)
+            || self.stuck.refused().contains(path)
             || self.bulk.waiting().contains(path)
             || self.lanes.iter().any(|flight| flight.carries(path))
     }
@@ -261,7 +268,15 @@ impl Remote {
 
     /// Whether it may delete what nobody saw disappear.
     fn deletes_unseen(&self) -> bool {
-        self.settings.grants.of_sweeps().covers_unseen()
+        self.grants(self.far_side.attempt()).of_sweeps().covers_unseen()
+    }
+
+    /// What a job may be allowed to delete.
+    fn grants(&self, attempt: Attempt) -> Grants {
+        match attempt {
+            Attempt::First(_) | Attempt::Portable { .. } => self.settings.grants,
+            Attempt::Withheld => self.settings.grants.withheld(),
+        }
     }
 
     /// Whether what was seen to disappear is deleted there.
@@ -286,9 +301,10 @@ impl Remote {
         self.standing.names_changed();
     }
 
-    /// Whatever waits for a pause to end is tried at once.
+    /// Whatever waits for a pause to end is tried at once, and so is what the far side has refused.
     pub fn try_now(&mut self) {
         self.backoff.try_now();
         self.stuck.try_now();
+        self.ask_again();
     }
 }

@@ -1,5 +1,5 @@
 //! What did not arrive although its job got through: it waits by itself, so that an unreadable file holds up nothing
-//! else, and leaves again with growing pauses.
+//! else, and leaves again with growing pauses. Deletions that the far side refuses wait until it is asked again.
 
 use super::backoff::Backoff;
 use super::next::Retry;
@@ -13,6 +13,8 @@ use crate::rsync::asked::plan::Gone;
 const TRIES_MAX: u32 = 10;
 /// A full sync that leaves single paths out is run so often, with growing pauses.
 const PARTIAL_FULL_SYNCS_MAX: u32 = 4;
+/// Deletions that are kept for a far side that refuses them. What disappears after these stays there.
+const REFUSED_PATHS_MAX: usize = 500_000;
 /// So many runs in a row that the far side cuts short at a file leave at once, each without the file
 /// of the one before. After that the disk over there is taken for full altogether, and they pause.
 const CUTS_AT_ONCE_MAX: u32 = 16;
@@ -21,6 +23,8 @@ const CUTS_AT_ONCE_MAX: u32 = 16;
 #[derive(Debug)]
 pub struct Stuck {
     paths: Pending,
+    /// Deletions that the far side refuses.
+    refused: Pending,
     /// A full sync left something out; the next one waits as well.
     full: bool,
     /// And so often in a row.
@@ -38,6 +42,7 @@ impl Stuck {
     pub fn new(put_aside_ms: u64, seed: u64) -> Stuck {
         Stuck {
             paths: Pending::default(),
+            refused: Pending::default(),
             full: false,
             partial_full_syncs: 0,
             backoff: Backoff::new(seed),
@@ -51,12 +56,22 @@ impl Stuck {
         &self.paths
     }
 
+    /// The deletions that the far side refuses.
+    pub fn refused(&self) -> &Pending {
+        &self.refused
+    }
+
+    /// All paths that are stuck, with what disappeared under each.
+    pub fn iter(&self) -> impl Iterator<Item = (&RelPath, Gone)> {
+        self.paths.iter().chain(self.refused.iter())
+    }
+
     /// Whether a full sync is.
     pub fn has_full_sync(&self) -> bool {
         self.full
     }
 
-    /// Whether neither paths nor a full sync are.
+    /// Whether neither paths nor a full sync are, but for deletions that are refused.
     pub fn is_empty(&self) -> bool {
         self.paths.is_empty() && !self.full
     }
@@ -64,6 +79,7 @@ impl Stuck {
     /// Forgets what is below a directory that disappeared.
     pub fn forget_below(&mut self, path: &RelPath) {
         self.paths.forget_below(path);
+        self.refused.forget_below(path);
     }
 
     /// When the next attempt is due, if there is something that can leave beside as many `pending` paths.
@@ -112,6 +128,17 @@ impl Stuck {
     pub fn put(&mut self, paths: Vec<(RelPath, Remembered)>) {
         let kept = |(path, remembered): (_, Remembered)| (path, remembered.kept_by_name());
         self.paths.restore(paths.into_iter().map(kept));
+    }
+
+    /// The far side refuses to delete these paths.
+    pub fn put_refused(&mut self, paths: Vec<(RelPath, Gone)>) {
+        let room = REFUSED_PATHS_MAX.saturating_sub(self.refused.len());
+        self.refused.owe(paths.into_iter().take(room));
+    }
+
+    /// Takes out what the far side has refused to delete, to ask it again.
+    pub fn take_refused(&mut self) -> Vec<(RelPath, Remembered)> {
+        self.refused.take(usize::MAX)
     }
 
     /// Paths that were named, by a job that had not listed them, did not arrive.

@@ -43,6 +43,8 @@ const START_ADVICE: &[(ErrorKind, &str)] = &[
     ),
 ];
 
+const REFUSED: &str =
+    "Take that option out of commonParams, or out of the module's `refuse options`.";
 const NETWORK: &str = "Check the network and the far side's firewall.";
 const INSTALL_THERE: &str =
     "Install rsync on the far side, or name its place there with --rsync-path in commonParams.";
@@ -90,9 +92,15 @@ const ADVICE: &[(&str, &str)] = &[
         "Create the directory that the module's `path` names on the far side.",
     ),
     (
-        "refused by server",
-        "Take that option out of commonParams, or out of the module's `refuse options`.",
+        "configured to refuse --delete",
+        "Take `delete` out of the module's `refuse options` on the far side, or turn `delete` off in the configuration.",
     ),
+    (
+        "configured to refuse --force",
+        "Take `force` out of the module's `refuse options` on the far side, or turn `delete` off in the configuration.",
+    ),
+    ("configured to refuse", REFUSED),
+    ("refused by server", REFUSED),
     ("rsync: permission denied", "Make rsync executable on the far side: chmod +x."),
     ("rsync: command not found", INSTALL_THERE),
     ("rsync: not found", INSTALL_THERE),

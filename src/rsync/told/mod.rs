@@ -11,3 +11,4 @@ pub mod login;
 pub mod outcome;
 pub mod progress;
 mod reason;
+pub mod refusal;

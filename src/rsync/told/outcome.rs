@@ -6,6 +6,7 @@
 
 use super::exit::{Exit, ExitStatus};
 use super::login::{Login, Obstacle};
+use super::refusal::{self, Blame};
 use super::{advice, reason};
 use std::io::ErrorKind;
 
@@ -16,6 +17,8 @@ pub enum Outcome {
     Nothing,
     /// The remote is equal.
     Done,
+    /// It is equal, but for what the user's own `--max-delete` keeps there.
+    Limited,
     /// Some paths are not equal.
     Partial(Failure),
     /// The remote, or the way to it, does not work now. It may later, without anyone's doing.
@@ -40,8 +43,10 @@ pub struct Failure {
     /// The paths, relative to the root, that it said did not get through; empty if it did not say, or
     /// not reliably.
     pub named: Vec<Vec<u8>>,
-    /// Whether an option is to blame that one side does not know.
-    pub option: Blame,
+    /// Which of its words are to blame, if the far side does not take all of them.
+    pub blame: Blame,
+    /// The user's own `--max-delete` was reached: what was to be deleted beyond it stays there.
+    pub limited: bool,
     /// The far side ended the run at a file that it could not write, most often for lack of room. What
     /// came after that file in the list was not looked at; it may well fit. The far side's 11 gets to
     /// this side from protocol 31 (3.1.0) on; before, the connection is lost, or the run is ended for
@@ -51,28 +56,17 @@ pub struct Failure {
     pub connections_used_up: bool,
 }
 
-/// Whether something is to blame for a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Blame {
-    /// It is not.
-    No,
-    /// It may be: the exit code is one of those with which a side ends that does not take
-    /// `--delete-missing-args`. A race between the list and the file system may end with it as well.
-    Perhaps,
-    /// It is: one side has said so.
-    Certain,
-}
-
 /// The outcomes that an exit can have by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Done,
+    Limited,
     Partial,
     Unreachable,
     Refused,
     NoDirectory,
 }
-use Kind::{Done, NoDirectory, Partial, Refused, Unreachable};
+use Kind::{Done, Limited, NoDirectory, Partial, Refused, Unreachable};
 
 /// The exit codes of rsync's manual, of ssh (255) and of shells (126, 127): what each means, unless
 /// standard error tells more ([`is_refusal`]), and what is said of it where standard error is empty.
@@ -96,7 +90,7 @@ const CODES: &[(i32, Kind, &str)] = &[
     // Some files vanished before they could be sent. They have events of their own.
     (24, Done, ""),
     // --max-delete of the user's parameters.
-    (25, Refused, "--max-delete stopped deletions"),
+    (25, Limited, ""),
     (30, Unreachable, "no data in the time of --timeout"),
     (35, Unreachable, "the daemon did not answer in time"),
     (126, Refused, "rsync or ssh cannot be run"),
@@ -114,12 +108,14 @@ impl Outcome {
             reason: reason::of(&exit.stderr).unwrap_or_else(|| described(exit.status)),
             advice: advice::of(exit, login),
             named: Vec::new(),
-            option: Blame::of_option(exit),
+            blame: Blame::of(exit),
+            limited: refusal::limit_reached(exit),
             is_cut_short: exit.says("write failed on "),
             connections_used_up: exit.says("max connections"),
         };
         match kind(exit) {
             Done => Outcome::Done,
+            Limited => Outcome::Limited,
             Partial => Outcome::Partial(failure()),
             Unreachable => Outcome::Unreachable(failure()),
             Refused => Outcome::Refused(failure()),
@@ -146,7 +142,7 @@ impl Outcome {
             | Outcome::Unreachable(failure)
             | Outcome::Refused(failure)
             | Outcome::NoDirectory(failure) => Some(failure),
-            Outcome::Nothing | Outcome::Done | Outcome::RootChanged => None,
+            Outcome::Nothing | Outcome::Done | Outcome::Limited | Outcome::RootChanged => None,
         }
     }
 
@@ -166,7 +162,12 @@ impl Outcome {
                 } else {
                     one.named.extend(other.named);
                 }
+                one.limited |= other.limited;
                 Outcome::Partial(one)
+            }
+            (Outcome::Partial(failure), Outcome::Limited)
+            | (Outcome::Limited, Outcome::Partial(failure)) => {
+                Outcome::Partial(Failure { limited: true, ..failure })
             }
             (one, other) if other.rank() > one.rank() => other,
             (one, _) => one,
@@ -177,30 +178,28 @@ impl Outcome {
         match self {
             Outcome::Nothing => 0,
             Outcome::Done => 1,
+            Outcome::Limited => 2,
             Outcome::Partial(_) => RANK_PARTIAL,
-            Outcome::Unreachable(_) | Outcome::Refused(_) | Outcome::NoDirectory(_) => 3,
-            Outcome::RootChanged => 4,
+            Outcome::Unreachable(_) | Outcome::Refused(_) | Outcome::NoDirectory(_) => 4,
+            Outcome::RootChanged => 5,
         }
     }
 }
 
 /// Up to here something got through.
-const RANK_PARTIAL: u8 = 2;
-
-impl Blame {
-    fn of_option(exit: &Exit) -> Blame {
-        match exit.status {
-            ExitStatus::Code(1 | 2 | 4 | 10 | 12) if exit.says("unknown option") => Blame::Certain,
-            ExitStatus::Code(1 | 2 | 4 | 10 | 12) => Blame::Perhaps,
-            ExitStatus::Code(_) | ExitStatus::Signal(_) | ExitStatus::NotStarted(_) => Blame::No,
-        }
-    }
-}
+const RANK_PARTIAL: u8 = 3;
 
 fn kind(exit: &Exit) -> Kind {
     match exit.status {
         ExitStatus::Code(code) if is_refusal(code, exit) => Refused,
-        ExitStatus::Code(code) => row(code).0,
+        ExitStatus::Code(code) => {
+            let kind = row(code).0;
+            if kind == Done && refusal::limit_reached(exit) {
+                Limited
+            } else {
+                kind
+            }
+        }
         ExitStatus::Signal(_) => Unreachable,
         // No such program, or no right to run it, stays so.
         ExitStatus::NotStarted(ErrorKind::NotFound | ErrorKind::PermissionDenied) => Refused,
@@ -249,7 +248,7 @@ mod tests {
     #[test]
     fn every_exit_code_has_its_outcome() {
         use Blame::{No, Perhaps};
-        for (code, expected, option) in [
+        for (code, expected, blame) in [
             (0, Done, No),
             (1, Refused, Perhaps),
             (2, Refused, Perhaps),
@@ -267,7 +266,7 @@ mod tests {
             (22, Unreachable, No),
             (23, Partial, No),
             (24, Done, No),
-            (25, Refused, No),
+            (25, Limited, No),
             (30, Unreachable, No),
             (35, Unreachable, No),
             (126, Refused, No),
@@ -278,7 +277,7 @@ mod tests {
             let outcome = of(code, "");
             assert_eq!(kind_of(&outcome), expected, "{code}");
             let failure = outcome.failure();
-            assert_eq!(failure.map_or(No, |failure| failure.option), option, "{code}");
+            assert_eq!(failure.map_or(No, |failure| failure.blame), blame, "{code}");
             assert!(failure.is_none_or(|failure| !failure.reason.is_empty()), "{code}");
         }
     }
@@ -294,13 +293,14 @@ mod tests {
             let exit = Exit { status, ..Exit::with_code(0, "") };
             let outcome = Outcome::of(&exit, None);
             assert_eq!(kind_of(&outcome), expected, "{status:?}");
-            assert_eq!(outcome.failure().unwrap().option, Blame::No);
+            assert_eq!(outcome.failure().unwrap().blame, Blame::No);
         }
     }
 
     fn kind_of(outcome: &Outcome) -> Kind {
         match outcome {
             Outcome::Done => Done,
+            Outcome::Limited => Limited,
             Outcome::Partial(_) => Partial,
             Outcome::Unreachable(_) => Unreachable,
             Outcome::Refused(_) => Refused,
@@ -445,16 +445,6 @@ mod tests {
     }
 
     #[test]
-    fn only_an_option_that_was_called_unknown_is_certainly_to_blame() {
-        const UNKNOWN: &str = "rsync: on remote machine: --delete-missing-args: unknown option\n";
-        for (code, stderr, option) in
-            [(10, UNKNOWN, Blame::Certain), (10, "", Blame::Perhaps), (30, UNKNOWN, Blame::No)]
-        {
-            assert_eq!(of(code, stderr).failure().unwrap().option, option, "{code} {stderr}");
-        }
-    }
-
-    #[test]
     fn a_module_without_a_free_connection_is_known_by_what_it_says() {
         for (stderr, used_up) in [("@ERROR: max connections (4) reached\n", true), ("x\n", false)] {
             assert_eq!(of(5, stderr).failure().unwrap().connections_used_up, used_up);
@@ -489,12 +479,19 @@ mod tests {
         let ran = |code, names: &[&str]| {
             of(code, "").naming(|| names.iter().map(|name| name.as_bytes().to_vec()).collect())
         };
+        let limited = |outcome: Outcome| {
+            let failure = outcome.failure().unwrap().clone();
+            Outcome::Partial(Failure { limited: true, ..failure })
+        };
         for (one, other, expected) in [
             (Outcome::Nothing, ran(0, &[]), ran(0, &[])),
             (ran(0, &[]), ran(23, &["a"]), ran(23, &["a"])),
             (ran(23, &["a"]), ran(23, &["b"]), ran(23, &["a", "b"])),
             (ran(23, &["a"]), ran(23, &[]), ran(23, &[])),
             (ran(23, &["a"]), ran(12, &[]), ran(12, &[])),
+            (ran(25, &[]), ran(0, &[]), ran(25, &[])),
+            (ran(25, &[]), ran(23, &["a"]), limited(ran(23, &["a"]))),
+            (limited(ran(23, &["a"])), ran(23, &["b"]), limited(ran(23, &["a", "b"]))),
             (ran(12, &[]), Outcome::RootChanged, Outcome::RootChanged),
         ] {
             assert_eq!(one.clone().and(other.clone()), expected, "{one:?} and {other:?}");

@@ -88,6 +88,13 @@ impl JobPaths {
         JobPaths { paths: paths.iter().map(look).collect(), large, whole: Vec::new() }
     }
 
+    /// Those of the `listed` paths that should be deleted, if nothing may be.
+    pub(super) fn withheld(&self, listed: &[Listed]) -> Vec<RelPath> {
+        let looked = listed.iter().zip(&self.paths);
+        let withheld = looked.filter(|(_, looked)| looked.needs_licence());
+        withheld.map(|((path, _), _)| path.clone()).collect()
+    }
+
     /// What has to be run, in this order.
     pub(super) fn runs(&self, remote: &WorkerRemote, settings: PlanSettings) -> Vec<Run> {
         plan::batch(&remote.route, settings, &self.paths, &self.whole)

@@ -16,6 +16,7 @@ use crate::rsync::told::advice::MAKE_DIRECTORY;
 use crate::rsync::told::exit::Exit;
 use crate::rsync::told::login::Login;
 use crate::rsync::told::outcome::{Failure, Outcome};
+use crate::rsync::told::refusal::Blame;
 use crate::run::ssh;
 use crate::run::worker::{command, exit};
 use crate::start::prepare;
@@ -131,11 +132,15 @@ fn finding(question: &Question, answer: &Answer) -> Finding {
     };
     let failed = |failure| format!("{name}: {}", report::failure(failure));
     match outcome {
-        // No exit means one of the other two.
-        Outcome::Done | Outcome::Nothing | Outcome::RootChanged => {
+        // No exit means one of the last two.
+        Outcome::Done | Outcome::Limited | Outcome::Nothing | Outcome::RootChanged => {
             Finding::fine(&**place, format!("{name} answers and takes runs"))
         }
         Outcome::Partial(failure) => Finding::warning(&**place, failed(failure)),
+        // All else arrives there, and deletions are owed.
+        Outcome::Refused(failure) if failure.blame == Blame::Deleting => {
+            Finding::warning(&**place, failed(failure))
+        }
         // The run stood in a directory that is there, so it is one of the far side's. Over SSH its own
         // words may come too late to be heard.
         Outcome::NoDirectory(Failure { reason, .. }) => {

@@ -90,6 +90,8 @@ impl Alerts {
             | Report::Unwatched(..)
             | Report::AllWatched(_)
             | Report::PortableDeletes(_)
+            | Report::DeletionsRefused(..)
+            | Report::DeletionsLimited(_)
             | Report::TooMany(_)
             | Report::Overflowed(_) => {}
         }

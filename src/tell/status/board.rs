@@ -72,6 +72,8 @@ impl Board {
             | Report::Arrived(..)
             | Report::Back(_)
             | Report::PortableDeletes(_)
+            | Report::DeletionsRefused(..)
+            | Report::DeletionsLimited(_)
             | Report::TooMany(_)
             | Report::Overflowed(_)
             | Report::Unwatched(..)

@@ -9,13 +9,17 @@ use crate::engine::time::Time;
 use crate::engine::JobId;
 use crate::rsync::asked::licence::Way;
 use crate::rsync::asked::plan::Gone;
-use crate::rsync::told::outcome::{Blame, Outcome};
+use crate::rsync::told::outcome::{Failure, Outcome};
+use crate::rsync::told::refusal::Blame;
 
 impl Remote {
     /// A job on its way has ended.
     pub fn finish(&mut self, job: JobId, outcome: &Outcome, now: Time) -> Option<Next> {
-        if self.goes_again(job, outcome)? {
-            return Some(Next::Again);
+        let attempt = self.another_attempt(self.lanes.get(job)?, outcome);
+        if let Some(attempt) = attempt {
+            self.lanes.get_mut(job)?.attempt = attempt;
+            let refused = attempt == Attempt::Withheld && self.far_side.refuse(now);
+            return Some(Next::Again { refused });
         }
         let flight = self.lanes.take(job)?;
         let (extent, started) = (flight.cargo.extent(), flight.started);
@@ -27,7 +31,7 @@ impl Remote {
             self.far_side.job_ended(now);
             self.bulk.had_company |= *outcome != Outcome::Nothing;
         }
-        if !matches!(outcome, Outcome::Nothing | Outcome::Done) {
+        if !matches!(outcome, Outcome::Nothing | Outcome::Done | Outcome::Limited) {
             self.owed.failed(outcome.failure().map(|failure| failure.status));
         }
         self.owed.changed();
@@ -39,28 +43,40 @@ impl Remote {
         Some(next)
     }
 
-    /// Whether the same job is to leave again with portable deletes, because combined ones may be what it failed by.
-    fn goes_again(&mut self, job: JobId, outcome: &Outcome) -> Option<bool> {
-        let flight = self.lanes.get_mut(job)?;
-        let option = outcome.failure().map_or(Blame::No, |failure| failure.option);
+    /// How the same job is to leave again at once, if it may have failed by the way in which it deletes.
+    fn another_attempt(&self, flight: &Flight, outcome: &Outcome) -> Option<Attempt> {
+        let failure = outcome.failure().filter(|_| self.deletes_seen())?;
+        let combined = flight.attempt.way() == Way::Combined;
         // Where nothing is deleted but a standby's words are used, the words may be to blame, but nothing
         // that a broken connection looks like.
-        let by_words = matches!(outcome, Outcome::Refused(_)) || option == Blame::Certain;
+        let by_words = matches!(outcome, Outcome::Refused(_)) || failure.blame.is_certain();
         let by_standby = self.settings.standby && !flight.sweeps() && by_words;
-        let may_be =
-            self.settings.grants.of_paths().covers_seen() && (flight.is_deleting() || by_standby);
-        let goes_again = flight.attempt.way() == Way::Combined && may_be && option != Blame::No;
-        if goes_again {
-            flight.attempt = Attempt::Portable { certain: option == Blame::Certain };
-        }
-        Some(goes_again)
+        let again = match failure.blame {
+            Blame::Deleting => flight.attempt != Attempt::Withheld,
+            Blame::Combined | Blame::Perhaps => combined && (flight.is_deleting() || by_standby),
+            // In a directory that nobody may write to, only a run that deletes by itself makes room.
+            Blame::No => {
+                let is_deleted = |path: &Vec<u8>| flight.deletes_at(path);
+                combined && failure.named.iter().any(is_deleted)
+            }
+        };
+        let attempt = match failure.blame {
+            Blame::Deleting => Attempt::Withheld,
+            Blame::Combined => Attempt::Portable { certain: true },
+            Blame::Perhaps | Blame::No => Attempt::Portable { certain: false },
+        };
+        again.then_some(attempt)
     }
 
-    fn follow(&mut self, flight: Flight, outcome: &Outcome, now: Time) -> Next {
+    fn follow(&mut self, mut flight: Flight, outcome: &Outcome, now: Time) -> Next {
+        if outcome.gets_through() {
+            self.keep_withheld(&mut flight);
+        }
         match outcome {
-            Outcome::Nothing => self.arrived(&flight, false, now),
-            Outcome::Done => self.arrived(&flight, true, now),
-            Outcome::Partial(failure) => self.partial(flight, &failure.named, now),
+            Outcome::Nothing | Outcome::Done | Outcome::Limited => {
+                self.arrived(&flight, outcome, now)
+            }
+            Outcome::Partial(failure) => self.partial(flight, failure, now),
             // The root halts, so that nothing is started; the remote is not to blame.
             Outcome::RootChanged => self.failed(flight, now),
             Outcome::Unreachable(failure)
@@ -80,7 +96,8 @@ impl Remote {
         }
     }
 
-    fn arrived(&mut self, flight: &Flight, ran: bool, now: Time) -> Next {
+    fn arrived(&mut self, flight: &Flight, outcome: &Outcome, now: Time) -> Next {
+        let (ran, limited) = (*outcome != Outcome::Nothing, *outcome == Outcome::Limited);
         if let Cargo::File(file) = &flight.cargo {
             self.bulk.has_sent(&file.listed.0, file.stamp);
         }
@@ -95,33 +112,42 @@ impl Remote {
             self.backoff.succeed();
             self.stuck.not_cut_short();
         }
-        let all = self.bulk_is_idle() && nothing_is_stuck && !self.sweep.is_full();
+        let nothing_is_owed = nothing_is_stuck && self.stuck.refused().is_empty();
+        let all = self.bulk_is_idle() && nothing_is_owed && !self.sweep.is_full();
         if all && (flight.is_all || self.is_in_step()) {
             self.owed.all_arrived();
         }
         if flight.is_full() {
             self.stuck.full_sync_arrived();
-            self.far_side.full_sync_arrived(self.deletes_unseen());
+            let deletes = self.grants(flight.attempt).of_sweeps().covers_unseen();
+            self.far_side.full_sync_arrived(deletes && !limited);
+        }
+        if limited {
+            self.far_side.keeps_something();
         }
         if nothing_is_stuck {
             self.stuck.all_arrived();
         }
         self.completed(flight.read_ns.filter(|_| flight.is_all));
-        let combined = flight.is_deleting() || self.settings.standby && !flight.sweeps();
         Next::Arrived {
             sent: flight.cargo.extent(),
             took_ms: now.since(flight.started),
             back,
-            learned: self.far_side.learn(flight.attempt, combined),
+            learned: self.far_side.learn(flight.attempt, now),
+            limited,
         }
     }
 
-    fn partial(&mut self, flight: Flight, named: &[Vec<u8>], now: Time) -> Next {
+    fn partial(&mut self, flight: Flight, failure: &Failure, now: Time) -> Next {
+        let Failure { named, limited, .. } = failure;
         self.backoff.succeed();
+        if *limited {
+            self.far_side.keeps_something();
+        }
         let mut retry = self.stuck.left_out(flight.retries, now);
         match flight.cargo {
-            Cargo::Batch(batch) => self.stuck.put(not_arrived(batch.paths, named)),
-            Cargo::File(file) => self.stuck.put(not_arrived(vec![file.listed], named)),
+            Cargo::Batch(batch) => self.stuck.put(not_arrived(batch.paths, failure)),
+            Cargo::File(file) => self.stuck.put(not_arrived(vec![file.listed], failure)),
             // One that deletes leaves the rest of its deletions out once it has met an error.
             Cargo::Levels(_) if !named.is_empty() && !self.deletes_unseen() => {
                 self.stuck.put_named(named);
@@ -189,13 +215,14 @@ impl Remote {
 /// The paths of a batch that did not get through, going by the names that rsync told.
 fn not_arrived(
     mut batch: Vec<(RelPath, Remembered)>,
-    named: &[Vec<u8>],
+    failure: &Failure,
 ) -> Vec<(RelPath, Remembered)> {
+    let Failure { named, limited, .. } = failure;
     if batch.iter().any(|(path, _)| named.iter().any(|name| lies_in(name, path))) {
         batch.retain(|(path, remembered)| {
             let meant = |name: &Vec<u8>| lies_in(name, path) || lies_in(path, name);
-            // rsync deletes nothing more once it has met an error.
-            remembered.gone != Gone::No || named.iter().any(meant)
+            // rsync deletes nothing more once it has met an error. What it leaves at the user's limit is done with.
+            remembered.gone != Gone::No && !limited || named.iter().any(meant)
         });
     }
     batch

@@ -1,7 +1,7 @@
 //! How large files get from the batches to a lane of their own, and what becomes of them there.
 
 use super::super::change::Change;
-use super::super::flight::{Attempt, Cargo, File, Flight};
+use super::super::flight::{Cargo, File, Flight};
 use super::super::lanes::Kind;
 use super::super::next::Next;
 use super::super::pending::Remembered;
@@ -74,7 +74,7 @@ impl Remote {
         let retries = self.bulk.retries;
         self.tally.bulk_starts(retries || self.is_failing());
         let cargo = Cargo::File(File { listed: (path, remembered), fresh, stamp: None });
-        let attempt = Attempt::First(self.far_side.way());
+        let attempt = self.far_side.attempt();
         let flight = Flight { retries, ..Flight::new(job, now, cargo, attempt) };
         Some(self.depart(flight, sent))
     }

@@ -10,7 +10,7 @@ use crate::engine::RootId;
 impl Remote {
     /// What there is to be seen of it.
     pub fn state(&self, root: RootId) -> RemoteState {
-        let stuck = self.stuck.paths().len();
+        let stuck = self.stuck.iter().count();
         let waiting = self.pending.len() + stuck + self.bulk.waiting().len();
         let flying: usize = self.lanes.iter().map(|flight| flight.paths().len()).sum();
         let has_levels = self.sweep.has_levels() || self.flies_levels();

@@ -28,7 +28,8 @@ impl Remote {
         let sweep = self.may_sweep(complete).then_some(Time(0));
         let paths = self.departure.due(self.pending.len());
         let stuck = self.stuck.due(self.pending.len(), complete);
-        let earliest = [sweep, paths, stuck].into_iter().flatten().min()?;
+        let refused = self.asked_again(complete);
+        let earliest = [sweep, paths, stuck, refused].into_iter().flatten().min()?;
         Some(earliest.max(self.backoff.until()))
     }
 
@@ -43,11 +44,14 @@ impl Remote {
 
     /// Starts the job that is due. It may use at most `free` processes, at least one.
     pub fn start(&mut self, job: JobId, complete: bool, free: usize, now: Time) -> Work {
+        if self.far_side.tried_again().is_some_and(|at| at <= now) {
+            self.ask_again();
+        }
         let retries = self.take_stuck(now);
         let cargo = self.load(complete, free);
         self.departure.taken(!self.pending.is_empty(), now);
         self.tally.starts(cargo.extent(), retries || self.is_failing(), now);
-        let attempt = Attempt::First(self.far_side.way());
+        let attempt = self.far_side.attempt();
         let flight = Flight {
             retries,
             is_all: self.pending.is_empty() && self.owes_no_sweep(),
@@ -122,7 +126,7 @@ impl Remote {
     }
 
     fn work(&self, flight: &Flight, sent: Option<Stamp>) -> Work {
-        let (grants, way) = (self.settings.grants, flight.attempt.way());
+        let (grants, way) = (self.grants(flight.attempt), flight.attempt.way());
         match &flight.cargo {
             Cargo::Everything { scheduled } => Work::FullSync {
                 scheduled: *scheduled,
@@ -145,7 +149,11 @@ impl Remote {
                     fresh: batch.fresh,
                     split: batch.split,
                     paths: paths.collect(),
-                    renames: batch.renames.clone(),
+                    // Where the old names stay they would be one file with the new ones.
+                    renames: match flight.attempt {
+                        Attempt::First(_) | Attempt::Portable { .. } => batch.renames.clone(),
+                        Attempt::Withheld => Vec::new(),
+                    },
                 }
             }
             Cargo::File(file) => {

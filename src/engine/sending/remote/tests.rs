@@ -1,6 +1,7 @@
 //! Every cell of the two tables in `remote`. What a change means for a remote, and several jobs in a row: `course`.
 
 mod course;
+mod refused;
 
 use super::super::change::Change;
 use super::super::next::Next;
@@ -19,6 +20,8 @@ const PUT_ASIDE_MS: u64 = 3_600_000;
 const DELETE: Change = Change::Delete { gone: Gone::Entry, unsent: false };
 /// What a server before 3.1 says.
 const UNKNOWN: &str = "rsync: on remote machine: --delete-missing-args: unknown option\n";
+/// What the far side says when the user's own limit is reached.
+const LIMITED: &str = "Deletions stopped due to --max-delete limit (5 skipped)\n";
 
 fn settings(mirror: bool) -> SendingSettings {
     SendingSettings {
@@ -128,6 +131,23 @@ impl World {
         self.remote.finish(JobId(self.jobs), outcome, self.now).expect("it is on its way")
     }
 
+    /// The job that started last ends, and so does each that takes its place.
+    fn finish_for_good(&mut self, outcome: &Outcome) -> Next {
+        loop {
+            let next = self.finish(outcome);
+            if !matches!(next, Next::Again { .. }) {
+                return next;
+            }
+            self.start_again();
+        }
+    }
+
+    /// The job that started last leaves again.
+    fn start_again(&mut self) -> Work {
+        let (before, again) = (JobId(self.jobs), self.job());
+        self.remote.start_again(before, again, self.now).expect("it is on its way")
+    }
+
     /// What waits, where, and whether the remote pauses.
     fn waiting(&self) -> String {
         let remote = &self.remote;
@@ -136,6 +156,7 @@ impl World {
             ("pending", &remote.pending),
             ("large", remote.bulk.waiting()),
             ("stuck", remote.stuck.paths()),
+            ("refused", remote.stuck.refused()),
         ] {
             if !paths.is_empty() {
                 all.push(format!("{place}{}", words(paths.iter().map(|(path, _)| path))));
@@ -286,17 +307,22 @@ fn what_each_kind_of_job_leaves_behind_by_its_outcome() {
     let unnamed = outcome(23, "", &[]);
     let cut_short = outcome(11, "write failed on \"a\"", &["a"]);
     let unreachable = outcome(30, "", &[]);
-    let refused = outcome(25, "", &[]);
+    let refused = outcome(126, "", &[]);
+    let limited = outcome(25, "", &[]);
+    let limited_partial = outcome(23, LIMITED, &["a"]);
     let table = [
         (Batch, &done, ""),
+        (Batch, &limited, ""),
         (Batch, &Outcome::Nothing, ""),
         (Batch, &partial, "stuck a gone"),
+        (Batch, &limited_partial, "stuck a"),
         (Batch, &unnamed, "stuck a b gone"),
         (Batch, &cut_short, "pending b gone, stuck a"),
         (Batch, &unreachable, "pending a b gone, pause"),
         (Batch, &refused, "pending a b gone, pause"),
         (Batch, &Outcome::RootChanged, "pending a b gone"),
         (File, &done, ""),
+        (File, &limited, ""),
         (File, &Outcome::Nothing, ""),
         (File, &partial, "stuck a"),
         (File, &unnamed, "stuck a"),
@@ -305,6 +331,7 @@ fn what_each_kind_of_job_leaves_behind_by_its_outcome() {
         (File, &refused, "large a, pause"),
         (File, &Outcome::RootChanged, "large a"),
         (Levels, &done, ""),
+        (Levels, &limited, ""),
         (Levels, &Outcome::Nothing, ""),
         (Levels, &unnamed, "stuck full"),
         (Levels, &cut_short, "levels d, pause"),
@@ -312,6 +339,7 @@ fn what_each_kind_of_job_leaves_behind_by_its_outcome() {
         (Levels, &refused, "levels d, pause"),
         (Levels, &Outcome::RootChanged, "levels d"),
         (Full, &done, ""),
+        (Full, &limited, ""),
         (Full, &Outcome::Nothing, ""),
         (Full, &partial, "stuck full"),
         (Full, &unnamed, "stuck full"),
@@ -328,7 +356,7 @@ fn what_each_kind_of_job_leaves_behind_by_its_outcome() {
         let stuck = if mirror { "stuck full" } else { "stuck a" };
         for (ends, outcome, expected) in table.into_iter().chain([(Levels, &partial, stuck)]) {
             let mut world = ends.start(mirror);
-            world.finish(outcome);
+            world.finish_for_good(outcome);
             assert_eq!(world.waiting(), expected, "{ends:?}, mirror {mirror}: {outcome:?}");
         }
     }
@@ -341,18 +369,16 @@ fn a_job_goes_again_if_combined_deletes_may_be_what_it_failed_by() {
     {
         let mut world = ends.start(true);
         let next = world.finish(&outcome(10, UNKNOWN, &[]));
-        assert_eq!(next == Next::Again, again, "{ends:?}: {next:?}");
+        assert_eq!(matches!(next, Next::Again { refused: false }), again, "{ends:?}: {next:?}");
         if !again {
             continue;
         }
         assert_eq!(world.waiting(), "", "{ends:?}: it is still on its way");
-        let job = JobId(world.jobs);
-        let work = world.remote.start_again(job, JobId(99), world.now);
-        let (Some(Work::Batch { way, .. }) | Some(Work::Bulk { way, .. })) = work else {
+        let work = world.start_again();
+        let (Work::Batch { way, .. } | Work::Bulk { way, .. }) = work else {
             panic!("{ends:?}: {work:?}")
         };
         assert_eq!(way, Way::Portable, "{ends:?}");
-        world.jobs = 99;
         let Next::Arrived { learned, .. } = world.finish(&Outcome::Done) else {
             panic!("{ends:?}")
         };

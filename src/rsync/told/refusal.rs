@@ -1,0 +1,163 @@
+//! What the far side does not do, in rsync's own words.
+//!
+//! Owns the table of these words, and is the only place that reads them. A version number says little: what is
+//! refused depends on the far side's configuration and on the patches of its distribution, so it is learned from
+//! what is said. Pure; `outcome` asks.
+
+use super::exit::{says, Exit, ExitStatus};
+
+/// What of a run's words is to blame for its failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// None that could be left out.
+    No,
+    /// Perhaps those that delete in the run that sends: the exit code is one of those with which a side ends that
+    /// does not take `--delete-missing-args`. A race between the list and the file system may end with it as well.
+    Perhaps,
+    /// Those that delete in the run that sends. The far side has said so.
+    Combined,
+    /// Those that delete, in whatever run. The far side has said so.
+    Deleting,
+}
+
+impl Blame {
+    /// What is to blame for this exit.
+    pub(super) fn of(exit: &Exit) -> Blame {
+        if !matches!(exit.status, ExitStatus::Code(1 | 2 | 4 | 10 | 12)) {
+            return Blame::No;
+        }
+        match meanings(exit).find(|meaning| *meaning != LimitReached) {
+            Some(NoCombined) => Blame::Combined,
+            Some(NoDeleting) => Blame::Deleting,
+            Some(NotOurs | LimitReached) => Blame::No,
+            None => Blame::Perhaps,
+        }
+    }
+
+    /// Whether the far side has said so itself.
+    pub fn is_certain(self) -> bool {
+        match self {
+            Blame::No | Blame::Perhaps => false,
+            Blame::Combined | Blame::Deleting => true,
+        }
+    }
+}
+
+/// Whether the user's own `--max-delete` kept a run from deleting more. A daemon's client ends with 0 then, and one
+/// that saw a file vanish with 24.
+pub(super) fn limit_reached(exit: &Exit) -> bool {
+    exit.status == ExitStatus::Code(25) || meanings(exit).any(|meaning| meaning == LimitReached)
+}
+
+/// What a line of standard error means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    /// It does not take the words that delete in the run that sends.
+    NoCombined,
+    /// It deletes nothing, by whatever words.
+    NoDeleting,
+    /// It refuses something that is no matter of deletions.
+    NotOurs,
+    /// It has deleted as much as the user's `--max-delete` allows, and left the rest.
+    LimitReached,
+}
+use Meaning::{LimitReached, NoCombined, NoDeleting, NotOurs};
+
+/// What a line holds (in lower case, all of it), the versions of rsync in which that was seen, and what it means.
+/// The first that fits is taken, so that what is more special stands before what is more general.
+const LINES: &[(&[&str], &str, Meaning)] = &[
+    // Of a module that refuses `delete`, whichever option it was that deletes.
+    (&["configured to refuse --delete-missing-args"], "3.1.2 to 3.5.0", NoCombined),
+    (&["configured to refuse --delete"], "3.1.2 to 3.5.0", NoDeleting),
+    // Both ways of deleting need it for directories.
+    (&["configured to refuse --force"], "3.1.2 to 3.5.0", NoDeleting),
+    (&["configured to refuse --"], "3.1.2 to 3.5.0", NotOurs),
+    (&["refused by server", "delete-missing-args"], "before 3.1.2", NoCombined),
+    (&["refused by server", "delete"], "before 3.1.2", NoDeleting),
+    (&["refused by server", "force"], "before 3.1.2", NoDeleting),
+    (&["refused by server"], "before 3.1.2", NotOurs),
+    // Of a path that is missing here, to a side that expects none: 3.2.7-1+deb12u6, 3.4.1 with its security patches
+    // and 3.4.3, whatever is configured; others where the module refuses `delete-missing-args` or `delete*`.
+    (&["invalid file mode 00"], "3.2.7 to 3.5.0", NoCombined),
+    (&["unknown option"], "2.6.9 to 3.5.0", NoCombined),
+    (&["deletions stopped due to --max-delete limit"], "3.0.9 to 3.5.0", LimitReached),
+];
+
+/// What each line means that has a meaning.
+fn meanings(exit: &Exit) -> impl Iterator<Item = Meaning> + '_ {
+    let lines = exit.stderr.split(|&byte| byte == b'\n');
+    lines.filter_map(|line| {
+        let fits = |words: &[&str]| words.iter().all(|words| says(line, words));
+        LINES.iter().find(|(words, ..)| fits(words)).map(|&(.., meaning)| meaning)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What whole lines mean, as they were seen: with code 4 from a module's `refuse options`, with 2 from Debian 12,
+    /// with 10 from 2.6.9 and 3.0.9.
+    #[test]
+    fn what_a_side_says_that_refuses_something() {
+        const RESET: &str = "rsync: [sender] read error: Connection reset by peer (104)\n";
+        for (code, line, expected) in [
+            (4, "rsync: The server is configured to refuse --delete\n", Blame::Deleting),
+            (4, "rsync: The server is configured to refuse --delete (no. 1)\n", Blame::Deleting),
+            (4, "rsync: The server is configured to refuse --force\n", Blame::Deleting),
+            (4, "rsync: The server is configured to refuse --checksum (-c)\n", Blame::No),
+            (
+                4,
+                "rsync: The server is configured to refuse --delete-missing-args\n",
+                Blame::Combined,
+            ),
+            (4, "rsync: option --delete refused by server\n", Blame::Deleting),
+            (4, "rsync: option --timeout refused by server\n", Blame::No),
+            (
+                2,
+                "invalid file mode 00 for d/f [Receiver]\n\
+                 rsync error: protocol incompatibility (code 2) at flist.c(874) [Receiver=3.2.7]\n",
+                Blame::Combined,
+            ),
+            (
+                10,
+                "rsync: on remote machine: --delete-missing-args: unknown option\n",
+                Blame::Combined,
+            ),
+            (12, "rsync: connection unexpectedly closed\n", Blame::Perhaps),
+            (2, "", Blame::Perhaps),
+            // The name of a file that could not be read.
+            (23, "rsync: [sender] send_files failed to open \"/w/unknown option\": x\n", Blame::No),
+            (30, "rsync: on remote machine: --x: unknown option\n", Blame::No),
+        ] {
+            let exit = Exit::with_code(code, &[RESET, line].concat());
+            assert_eq!(Blame::of(&exit), expected, "{code} {line}");
+            assert!(!limit_reached(&exit), "{code} {line}");
+        }
+    }
+
+    #[test]
+    fn a_limit_of_the_users_is_known_by_the_code_or_by_what_is_said() {
+        const SAID: &str = "Deletions stopped due to --max-delete limit (5 skipped)\n";
+        for (code, said, expected) in
+            [(25, "", true), (0, SAID, true), (24, SAID, true), (23, SAID, true), (0, "", false)]
+        {
+            let exit = Exit::with_code(code, said);
+            assert_eq!(limit_reached(&exit), expected, "{code} {said}");
+            assert_eq!(Blame::of(&exit), Blame::No);
+        }
+    }
+
+    #[test]
+    fn each_line_is_in_lower_case_and_reached() {
+        for (number, (words, versions, _)) in LINES.iter().enumerate() {
+            let line = words.join(" ");
+            assert_eq!(line, line.to_lowercase());
+            assert!(!versions.is_empty());
+            let fits = |(words, ..): &(&[&str], &str, Meaning)| {
+                words.iter().all(|words| says(line.as_bytes(), words))
+            };
+            assert_eq!(LINES.iter().position(fits), Some(number), "{line} is hidden");
+        }
+    }
+}
