@@ -6,7 +6,10 @@
 
 #![allow(dead_code, reason = "not every row of the table has its tests here yet")]
 
+mod max_delete;
 mod other_sources;
+mod read_only_directories;
+mod refused_delete;
 
 use crate::harness::{
     eventually, free_port, run_to_end, until, Exit, Mirror, Plan, Sshd, Tree, DEADLINE,
