@@ -2,14 +2,11 @@
 
 use crate::engine::rel_path::join;
 use crate::engine::watching::event::{mask, RawEvent, Wd};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub(super) const ROOT: usize = 0;
 /// A directory beside the root, to move things out to and in from.
-const OUTSIDE: usize = 1;
-
-/// What everything is called: few names, so that they come again. One is as those under which rsync receives.
-const NAMES: [&[u8]; 5] = [b"a", b"b", b"c", b"d", b".e.E5E5E5"];
+pub(super) const OUTSIDE: usize = 1;
 
 /// Shows what happens, for a seed that fails: `SERSYNC_MODEL_TRACE=1 SERSYNC_MODEL_SEEDS=7-7`.
 pub(super) fn trace(line: impl FnOnce() -> String) {
@@ -43,8 +40,34 @@ pub(super) type Name = Box<[u8]>;
 #[derive(Debug, Clone)]
 pub(super) enum Kind {
     Dir(BTreeMap<Name, usize>),
-    File { content: u64, links: u64 },
+    File { content: u64, modified: u64, links: u64 },
     Symlink(u64),
+}
+
+/// What a name is, as far as it is compared. Directories compare by their mode only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Is {
+    pub(super) kind: char,
+    pub(super) content: u64,
+    pub(super) mode: u64,
+    /// Of a file, the time of its content.
+    pub(super) modified: u64,
+}
+
+impl Is {
+    pub(super) fn is_dir(self) -> bool {
+        self.kind == 'd'
+    }
+
+    pub(super) fn is_file(self) -> bool {
+        self.kind == 'f'
+    }
+
+    /// Whether nothing but attributes differ, as far as rsync compares without a checksum.
+    pub(super) fn has_content_of(self, other: Is) -> bool {
+        let content = |is: Is| (is.kind, is.content, is.modified);
+        content(self) == content(other)
+    }
 }
 
 #[derive(Debug)]
@@ -56,12 +79,28 @@ pub(super) struct Inode {
     pub(super) changed_ns: u64,
 }
 
-/// What there is to compare: path to kind, content and mode. Directories compare by their mode too.
-pub(super) type Image = BTreeMap<Vec<u8>, (char, u64, u64)>;
+/// What there is to compare.
+pub(super) type Image = BTreeMap<Vec<u8>, Is>;
+
+/// An event in the kernel's queue, and what went by it, if something did.
+pub(super) struct Queued {
+    pub(super) event: RawEvent,
+    pub(super) went: Option<Went>,
+}
+
+/// A name that went.
+#[derive(Debug, Clone)]
+pub(super) struct Went {
+    pub(super) path: Vec<u8>,
+    /// The directory that it went from, wherever that is by the time somebody is told.
+    pub(super) from: (usize, Name),
+}
 
 pub(super) struct FileSystem {
     pub(super) inodes: Vec<Inode>,
-    pub(super) queue: VecDeque<RawEvent>,
+    pub(super) queue: VecDeque<Queued>,
+    /// What went without being told: nobody watched, or the event was lost.
+    pub(super) untold: BTreeSet<Vec<u8>>,
     pub(super) last_wd: i32,
     pub(super) last_cookie: u32,
     pub(super) stamp: u64,
@@ -78,6 +117,7 @@ impl FileSystem {
         FileSystem {
             inodes: vec![dir(), dir()],
             queue: VecDeque::new(),
+            untold: BTreeSet::new(),
             last_wd: 0,
             last_cookie: 0,
             stamp: 0,
@@ -107,28 +147,61 @@ impl FileSystem {
 
     pub(super) fn tell(&mut self, dir: usize, name: &[u8], mut bits: u32, cookie: u32, ino: usize) {
         trace(|| format!("        [{dir}]/{} {bits:x} of [{ino}]", name.escape_ascii()));
-        if let Some(wd) = self.inodes[dir].wd {
-            if self.is_dir(ino) {
-                bits |= mask::ISDIR;
+        let goes = bits & (mask::DELETE | mask::MOVED_FROM) != 0;
+        let path = self.path_of(dir).filter(|_| goes).map(|dir| join(&dir, name));
+        let went = path.map(|path| Went { path, from: (dir, name.into()) });
+        match self.inodes[dir].wd {
+            Some(wd) => {
+                if self.is_dir(ino) {
+                    bits |= mask::ISDIR;
+                }
+                let event = RawEvent { wd, mask: bits, cookie, name: name.into() };
+                self.queue.push_back(Queued { event, went });
             }
-            self.queue.push_back(RawEvent { wd, mask: bits, cookie, name: name.into() });
+            None => self.untold.extend(went.map(|went| went.path)),
         }
     }
 
     pub(super) fn unwatch(&mut self, ino: usize) {
         if let Some(wd) = self.inodes[ino].wd.take() {
-            let name = Box::default();
-            self.queue.push_back(RawEvent { wd, mask: mask::IGNORED, cookie: 0, name });
+            let event = RawEvent { wd, mask: mask::IGNORED, cookie: 0, name: Box::default() };
+            self.queue.push_back(Queued { event, went: None });
         }
     }
 
-    fn touch(&mut self, ino: usize) {
+    /// The queue overflows: what is in it is told to nobody.
+    pub(super) fn overflow(&mut self) {
+        self.lose_queue();
+        let event =
+            RawEvent { wd: Wd(-1), mask: mask::Q_OVERFLOW, cookie: 0, name: Box::default() };
+        self.queue.push_back(Queued { event, went: None });
+    }
+
+    pub(super) fn lose_queue(&mut self) {
+        let went = self.queue.drain(..).filter_map(|queued| queued.went);
+        self.untold.extend(went.map(|went| went.path));
+    }
+
+    /// The path of a directory, if it lies below the root.
+    fn path_of(&self, dir: usize) -> Option<Vec<u8>> {
+        self.path_below(ROOT, b"", dir)
+    }
+
+    fn path_below(&self, above: usize, path: &[u8], dir: usize) -> Option<Vec<u8>> {
+        if above == dir {
+            return Some(path.to_vec());
+        }
+        let mut dirs = self.entries(above).iter().filter(|(_, &ino)| self.is_dir(ino));
+        dirs.find_map(|(name, &ino)| self.path_below(ino, &join(path, name), dir))
+    }
+
+    pub(super) fn touch(&mut self, ino: usize) {
         self.inodes[ino].changed_ns = self.now_ns;
     }
 
     /// Nobody watches any more, and what was queued is gone.
     pub(super) fn forget_watches(&mut self) {
-        self.queue.clear();
+        self.lose_queue();
         self.inodes.iter_mut().for_each(|inode| inode.wd = None);
     }
 
@@ -148,12 +221,13 @@ impl FileSystem {
     }
 
     pub(super) fn remove(&mut self, dir: usize, name: &[u8]) {
-        let Some(ino) = self.entries_mut(dir).remove(name) else { return };
+        let Some(ino) = self.entries(dir).get(name).copied() else { return };
         if self.is_dir(ino) {
             for below in self.entries(ino).keys().cloned().collect::<Vec<_>>() {
                 self.remove(ino, &below);
             }
         }
+        self.entries_mut(dir).remove(name);
         self.touch(dir);
         self.touch(ino);
         self.tell(dir, name, mask::DELETE, 0, ino);
@@ -241,12 +315,13 @@ impl FileSystem {
         }
     }
 
-    pub(super) fn describe(&self, ino: usize) -> (char, u64, u64) {
+    pub(super) fn describe(&self, ino: usize) -> Is {
         let Inode { kind, mode, .. } = &self.inodes[ino];
+        let is = |kind, content, modified| Is { kind, content, mode: *mode, modified };
         match kind {
-            Kind::Dir(_) => ('d', 0, *mode),
-            Kind::File { content, .. } => ('f', *content, *mode),
-            Kind::Symlink(target) => ('l', *target, 0),
+            Kind::Dir(_) => is('d', 0, 0),
+            Kind::File { content, modified, .. } => is('f', *content, *modified),
+            Kind::Symlink(target) => Is { mode: 0, ..is('l', *target, 0) },
         }
     }
 
@@ -262,95 +337,6 @@ impl FileSystem {
             image.insert(path.clone(), self.describe(ino));
             if self.is_dir(ino) {
                 self.image_below(ino, &path, image);
-            }
-        }
-    }
-
-    /// One random thing that somebody does.
-    pub(super) fn disturb(&mut self, random: &mut Random, attrib: bool) {
-        let mut dirs = Vec::new();
-        self.dirs(ROOT, &mut dirs);
-        if random.one_in(6) {
-            self.dirs(OUTSIDE, &mut dirs);
-        }
-        let dir = dirs[random.below(dirs.len())];
-        let to = dirs[random.below(dirs.len())];
-        let name: Name = NAMES[random.below(NAMES.len())].into();
-        let new_name: Name = NAMES[random.below(NAMES.len())].into();
-        let here = self.entries(dir).get(&name).copied();
-        match (random.below(16), here) {
-            (0..=3, None) => {
-                let content = self.fresh();
-                let ino = self.add(dir, &name, Kind::File { content, links: 1 });
-                self.open.push((dir, name, ino));
-                if !random.one_in(3) {
-                    self.close(self.open.len() - 1);
-                }
-            }
-            (4..=6, None) => {
-                self.add(dir, &name, Kind::Dir(BTreeMap::new()));
-            }
-            (7, None) => {
-                let target = self.fresh();
-                self.add(dir, &name, Kind::Symlink(target));
-            }
-            (8, None) => {
-                let files: Vec<_> = self.entries(to).values().copied().collect();
-                let file = files.into_iter().find(|&ino| !self.is_dir(ino));
-                if let Some(ino) = file {
-                    if let Kind::File { links, .. } = &mut self.inodes[ino].kind {
-                        *links += 1;
-                        [ino, dir].into_iter().for_each(|ino| self.touch(ino));
-                        self.entries_mut(dir).insert(name.clone(), ino);
-                        self.tell(dir, &name, mask::CREATE, 0, ino);
-                    }
-                }
-            }
-            (0..=3, Some(ino)) => {
-                let fresh = self.fresh();
-                if let Kind::File { content, links: 1 } = &mut self.inodes[ino].kind {
-                    *content = fresh;
-                    self.touch(ino);
-                    self.tell(dir, &name, mask::CLOSE_WRITE, 0, ino);
-                }
-            }
-            (4..=8, Some(_)) => {
-                self.rename((dir, &name), (to, &new_name), random.one_in(5));
-            }
-            (9..=11, Some(ino)) if !self.is_dir(ino) => self.remove(dir, &name),
-            (9, Some(_)) => self.remove(dir, &name),
-            (12, Some(ino)) if attrib && !matches!(self.inodes[ino].kind, Kind::Symlink(_)) => {
-                if matches!(self.inodes[ino].kind, Kind::File { links, .. } if links > 1) {
-                    return; // Only one of its names is told, which rsync without -H cannot mend.
-                }
-                self.inodes[ino].mode = self.fresh();
-                self.touch(ino);
-                self.tell(dir, &name, mask::ATTRIB, 0, ino);
-            }
-            _ => {
-                if !self.open.is_empty() {
-                    self.close(random.below(self.open.len()));
-                }
-            }
-        }
-    }
-
-    /// The writer of a created file closes it, wherever it is now.
-    pub(super) fn close(&mut self, number: usize) {
-        let (_, _, ino) = self.open.swap_remove(number);
-        let content = self.fresh();
-        // A file with two names would have to tell both, which the kernel does not.
-        if let Kind::File { content: old, links: 0 | 1 } = &mut self.inodes[ino].kind {
-            *old = content;
-            self.touch(ino);
-        }
-        // The kernel tells the directory where the file was opened, under its name of now.
-        for dir in 0..self.inodes.len() {
-            if self.is_dir(dir) {
-                let names = self.entries(dir).iter().filter(|(_, &at)| at == ino);
-                for name in names.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
-                    self.tell(dir, &name, mask::CLOSE_WRITE, 0, ino);
-                }
             }
         }
     }

@@ -1,9 +1,11 @@
-//! The model's jobs: what rsync does on the far side, one path at a time, while everything else goes on.
+//! The model's jobs: what rsync does on the far side, one step at a time, while everything else goes on.
 
 use super::super::{Input, Job, JobId, Work};
-use super::file_system::{trace, Kind};
+use super::faults::Fault;
+use super::file_system::{trace, Is, Kind};
 use super::World;
 use crate::engine::rel_path::{above, lies_in, RelPath};
+use crate::engine::watching::renames::{far_names, Rename};
 use crate::engine::watching::settle::{Seen, Stamp};
 use crate::rsync::asked::level::Depth;
 use crate::rsync::asked::licence::Licence;
@@ -15,20 +17,45 @@ use std::collections::VecDeque;
 /// One file in so many is large.
 const LARGE_ONE_IN: u64 = 4;
 
-/// A job under way: what is still to be sent.
+/// One thing that rsync does.
+#[derive(Debug, Clone)]
+enum Step {
+    /// It makes a path equal to what is here at this moment.
+    Send(RelPath, Gone),
+    /// It gives what was renamed its new name, by hard links on what it has under an old one.
+    Link { to: RelPath, old: Vec<Vec<u8>>, later: Vec<RelPath> },
+    /// It deletes an old name.
+    Delete(RelPath),
+}
+
+impl Step {
+    fn shown(&self) -> String {
+        match self {
+            Step::Send(path, gone) => format!("send {} {gone:?}", path.escape_ascii()),
+            Step::Link { to, .. } => format!("link {}", to.escape_ascii()),
+            Step::Delete(path) => format!("delete {}", path.escape_ascii()),
+        }
+    }
+}
+
+/// A job under way: what is still to be done.
 pub(super) struct Sending {
     id: JobId,
-    remote: usize,
-    paths: VecDeque<(RelPath, Gone)>,
-    /// There were none, and nothing is run.
+    pub(super) remote: usize,
+    steps: VecDeque<Step>,
+    /// What it may delete.
+    pub(super) licence: Licence,
+    /// There was nothing to do, and nothing is run.
     nothing: bool,
     /// What it has found to be large and has not told yet.
     large: Vec<(RelPath, Stamp)>,
     /// It sends a large file: as that was when it was opened, once it has been, and what the
     /// directories above it were then.
     bulk: bool,
-    opened: Option<(char, u64, u64)>,
-    above: Vec<(Vec<u8>, (char, u64, u64))>,
+    opened: Option<Option<Is>>,
+    above: Vec<(Vec<u8>, Is)>,
+    /// What the far side could not make way for.
+    refused: Vec<Vec<u8>>,
     /// Steps until it ends, and with which exit code.
     fails: Option<(usize, i32)>,
 }
@@ -39,35 +66,84 @@ impl World {
         let bulk = matches!(job.work, Work::Bulk { .. });
         let listed = bulk || matches!(job.work, Work::Batch { .. });
         let mut large = Vec::new();
-        let paths: VecDeque<_> = match job.work {
-            Work::Batch { paths, .. } => {
+        let (licence, steps) = match job.work {
+            Work::Batch { licence, mut paths, renames, .. } => {
+                self.put_old_rule_back(&mut paths);
                 large = paths.iter().filter_map(|(path, _)| self.large(path)).collect();
                 let is_large = |path: &RelPath| large.iter().any(|(file, _)| file == path);
-                paths.into_iter().filter(|(path, _)| !is_large(path)).collect()
+                let mut steps = self.links(&paths, &renames);
+                let small = paths.into_iter().filter(|(path, _)| !is_large(path));
+                steps.extend(small.map(|(path, gone)| Step::Send(path, gone)));
+                (licence, steps)
             }
-            Work::Bulk { path, .. } => {
-                large.extend(self.large(&path.0));
-                VecDeque::from([path])
+            Work::Bulk { licence, path: (path, gone), .. } => {
+                large.extend(self.large(&path));
+                (licence, VecDeque::from([Step::Send(path, gone)]))
             }
             Work::Level { directories, licence, .. } => {
-                directories.iter().flat_map(|it| self.level(remote, it, licence)).collect()
+                let paths = directories.iter().flat_map(|it| self.level(remote, it, licence));
+                (licence, paths.map(|path| Step::Send(path, Gone::No)).collect())
             }
             Work::FullSync { licence, .. } => {
-                let here = self.fs.image();
-                if licence.covers_unseen() {
-                    self.remotes[remote].retain(|path, _| here.contains_key(path));
-                }
-                here.into_keys().map(|path| (RelPath::from(path), Gone::No)).collect()
+                let paths = self.level(remote, &(RelPath::from([]), Depth::All), licence);
+                (licence, paths.into_iter().map(|path| Step::Send(path, Gone::No)).collect())
             }
         };
         let fails = (self.failures && self.random.one_in(4)).then(|| {
             let code = [3, 11, 12, 23, 30][self.random.below(5)];
-            (self.random.below(paths.len() + 1), code)
+            (self.random.below(steps.len() + 1), code)
         });
-        let (id, nothing) = (job.id, listed && paths.is_empty());
+        let (id, nothing) = (job.id, listed && steps.is_empty());
         let fails = fails.filter(|_| !nothing);
-        let (opened, above) = (None, Vec::new());
-        self.jobs.push(Sending { id, remote, paths, nothing, large, bulk, opened, above, fails });
+        let (opened, above, refused) = (None, Vec::new(), Vec::new());
+        self.jobs.push(Sending {
+            id,
+            remote,
+            steps,
+            licence,
+            nothing,
+            large,
+            bulk,
+            opened,
+            above,
+            refused,
+            fails,
+        });
+        self.judge_deletions(remote, licence);
+    }
+
+    /// The runs before a batch that make renamed things anew from what is there, and after them the end of the old
+    /// names: nothing may be sent under one of them while it is a second name.
+    fn links(&self, paths: &[(RelPath, Gone)], renames: &[Rename]) -> VecDeque<Step> {
+        let gone = |path: &[u8]| paths.iter().any(|(it, gone)| **it == *path && *gone != Gone::No);
+        let is_free = |to: &[u8]| !gone(to) && !above(to).any(gone);
+        let (mut links, mut ends) = (VecDeque::new(), Vec::new());
+        let mut used: Vec<Vec<u8>> = Vec::new();
+        for (number, Rename { from, to, is_dir }) in
+            renames.iter().enumerate().filter(|_| self.links)
+        {
+            let is_it = match self.look(to) {
+                Seen::Directory => *is_dir,
+                Seen::Regular { .. } => !*is_dir,
+                Seen::Missing | Seen::Other => false,
+            };
+            let old = far_names(renames, number);
+            let is_used =
+                |old: &Vec<u8>| used.iter().any(|used| lies_in(old, used) || lies_in(used, old));
+            if !is_it || !is_free(to) || old.iter().any(is_used) {
+                continue;
+            }
+            let parents = paths.iter().filter(|(it, _)| above(to).any(|above| above == &**it));
+            links.extend(parents.map(|(path, gone)| Step::Send(path.clone(), *gone)));
+            let later = renames[number + 1..].iter().map(|later| later.to.clone());
+            used.extend(old.iter().cloned());
+            links.push_back(Step::Link { to: to.clone(), old, later: later.collect() });
+            if gone(from) && self.fault != Some(Fault::OldNameIsNotDeletedFirst) {
+                ends.push(Step::Delete(from.clone()));
+            }
+        }
+        links.extend(ends);
+        links
     }
 
     /// Of a file, by its content, whether it is a large one.
@@ -87,7 +163,7 @@ impl World {
         remote: usize,
         (directory, depth): &(RelPath, Depth),
         licence: Licence,
-    ) -> Vec<(RelPath, Gone)> {
+    ) -> Vec<RelPath> {
         if !self.fs.find(directory).is_some_and(|ino| self.fs.is_dir(ino)) {
             return Vec::new();
         }
@@ -99,14 +175,16 @@ impl World {
             rest.is_some_and(|rest| *depth == Depth::All || !rest.contains(&b'/'))
         };
         let here = self.fs.image();
-        let far = &mut self.remotes[remote];
-        let extra =
-            |path: &&Vec<u8>| licence.covers_unseen() && inside(path) && !here.contains_key(*path);
-        let extra: Vec<_> = far.keys().filter(extra).cloned().collect();
-        far.retain(|path, _| !extra.iter().any(|above| lies_in(path, above)));
+        if licence.covers_unseen() {
+            let far = &mut self.remotes[remote];
+            let extra = far.iter().map(|(path, _)| path);
+            let extra = extra.filter(|path| inside(path) && !here.contains_key(*path));
+            let extra: Vec<_> = extra.cloned().collect();
+            far.delete(|path, _| extra.iter().any(|above| lies_in(path, above)));
+        }
         let itself = (!directory.is_empty()).then(|| directory.clone());
         let inside = here.into_keys().filter(|path| inside(path)).map(RelPath::from);
-        itself.into_iter().chain(inside).map(|path| (path, Gone::No)).collect()
+        itself.into_iter().chain(inside).collect()
     }
 
     pub(super) fn job_step(&mut self) {
@@ -119,44 +197,56 @@ impl World {
             let (id, large) = (job.id, std::mem::take(&mut job.large));
             return self.handle(Input::Large(id, large));
         }
+        let (remote, licence) = (job.remote, job.licence);
         if job.bulk && job.opened.is_none() {
-            return self.open(number);
+            self.open(number);
+            return self.judge_deletions(remote, licence);
         }
         let next = match &mut job.fails {
             Some((0, code)) => Err(*code),
             Some((left, _)) => {
                 *left -= 1;
-                job.paths.pop_front().ok_or(0)
+                job.steps.pop_front().ok_or(0)
             }
-            None => job.paths.pop_front().ok_or(0),
+            None => job.steps.pop_front().ok_or(0),
         };
         match next {
-            Ok((path, gone)) => {
-                let (remote, opened) = (job.remote, job.opened.filter(|_| job.bulk));
-                if !opened.is_some_and(|file| self.land(number, &path, file)) {
-                    self.send(remote, &path, gone);
+            Ok(step) => {
+                trace(|| format!("        job to {remote}: {}", step.shown()));
+                match step {
+                    Step::Send(path, gone) => match self.jobs[number].opened.flatten() {
+                        Some(file) => self.land(number, &path, file),
+                        None => self.send(number, &path, gone),
+                    },
+                    Step::Link { to, old, later } => self.link(remote, &to, &old, &later),
+                    Step::Delete(path) => self.remotes[remote].delete_tree(&path),
                 }
+                self.judge_deletions(remote, licence);
             }
-            Err(code) => {
-                let Sending { id, paths, nothing, .. } = self.jobs.swap_remove(number);
-                // The far side had no room for the path that it had come to.
-                let named: Vec<_> = match code {
-                    11 => paths.front().map(|(path, _)| path.to_vec()).into_iter().collect(),
-                    _ => Vec::new(),
-                };
-                let stderr = if named.is_empty() { "" } else { "write failed on \"it\"" };
-                while !self.fs.queue.is_empty() {
-                    self.deliver_event();
-                }
-                self.read_up_to();
-                let outcome = if nothing {
-                    Outcome::Nothing
-                } else {
-                    Outcome::of(&Exit::with_code(code, stderr), None).naming(|| named)
-                };
-                self.handle(Input::JobEnded(id, outcome, None));
-            }
+            Err(code) => self.end(number, code),
         }
+    }
+
+    fn end(&mut self, number: usize, code: i32) {
+        let Sending { id, remote, steps, nothing, refused, .. } = self.jobs.swap_remove(number);
+        let (code, named) = match (code, steps.front()) {
+            (0, _) if !refused.is_empty() => (23, refused),
+            // The far side had no room for the path that it had come to.
+            (11, Some(Step::Send(path, _))) => (11, vec![path.to_vec()]),
+            (code, _) => (code, Vec::new()),
+        };
+        let stderr = if named.is_empty() { "" } else { "write failed on \"it\"" };
+        while !self.fs.queue.is_empty() {
+            self.deliver_event();
+        }
+        self.read_up_to();
+        let outcome = if nothing {
+            Outcome::Nothing
+        } else {
+            Outcome::of(&Exit::with_code(code, stderr), None).naming(|| named)
+        };
+        self.handle(Input::JobEnded(id, outcome, None));
+        self.judge_joined(remote);
     }
 
     /// A large file is opened, and goes on its way as it is now, whatever becomes of its name. The way
@@ -164,86 +254,152 @@ impl World {
     fn open(&mut self, number: usize) {
         let job = &mut self.jobs[number];
         let remote = job.remote;
-        let Some((path, _)) = job.paths.front().cloned() else { return };
+        let Some(Step::Send(path, gone)) = job.steps.front().cloned() else { return };
         let is_file = |ino: usize| matches!(self.fs.inodes[ino].kind, Kind::File { .. });
         let found = self.fs.find(&path).filter(|&ino| is_file(ino));
         // With nothing to be opened, it is done what has to be done at this moment.
-        job.opened = Some(found.map_or(('-', 0, 0), |ino| self.fs.describe(ino)));
-        if found.is_none() {
-            return;
-        }
+        job.opened = Some(found.map(|ino| self.fs.describe(ino)));
+        let Some(Some(file)) = job.opened else { return };
+        self.make_way(number, &path, gone, file);
         let far = &mut self.remotes[remote];
-        if far.get(&*path).is_some_and(|(kind, ..)| *kind == 'd') {
-            far.retain(|other, _| !lies_in(other, &path));
+        if self.update && far.has_newer(&path, file) {
+            self.jobs[number].steps.clear();
+            return;
         }
         for above in above(&path) {
             let ino = self.fs.find(above).expect("a path that is there has its parents");
             let is = self.fs.describe(ino);
             self.jobs[number].above.push((above.to_vec(), is));
-            if far.get(above).is_none_or(|(kind, ..)| *kind != 'd') {
-                far.insert(above.to_vec(), is);
+            if !far.is_dir(above) {
+                far.put(above, is).expect("a directory needs no way");
             }
         }
     }
 
     /// A large file that has been opened has been sent. Without the directory in which it was being
     /// written, or with another one in its place, it is an error. The directories above it get back
-    /// what they were. Gives `false` if none was opened.
-    fn land(&mut self, number: usize, path: &[u8], file: (char, u64, u64)) -> bool {
-        if file.0 == '-' {
-            return false;
-        }
-        let far = &mut self.remotes[self.jobs[number].remote];
+    /// what they were.
+    fn land(&mut self, number: usize, path: &[u8], file: Is) {
+        let job = &mut self.jobs[number];
+        let far = &mut self.remotes[job.remote];
         let parent = above(path).last();
-        let is_dir = |path: &[u8]| far.get(path).is_some_and(|(kind, ..)| *kind == 'd');
-        if parent.is_none_or(is_dir) && !is_dir(path) {
-            far.insert(path.to_vec(), file);
-        } else {
-            self.jobs[number].fails = Some((0, 23));
+        if !parent.is_none_or(|parent| far.is_dir(parent)) {
+            job.fails = Some((0, 23));
+        } else if far.put(path, file).is_err() {
+            job.refused.push(path.to_vec());
         }
-        for (above, is) in std::mem::take(&mut self.jobs[number].above) {
-            far.entry(above).and_modify(|there| {
-                if there.0 == 'd' {
-                    *there = is;
-                }
-            });
+        for (above, is) in std::mem::take(&mut job.above) {
+            if far.is_dir(&above) {
+                far.put(&above, is).expect("a directory needs no way");
+            }
         }
-        true
     }
 
     /// What rsync does for one path of a list, by what the path is at this moment.
-    fn send(&mut self, remote: usize, path: &[u8], gone: Gone) {
+    fn send(&mut self, number: usize, path: &[u8], gone: Gone) {
+        let remote = self.jobs[number].remote;
         if path.is_empty() {
             return; // The root's own attributes are not looked at here.
         }
-        let far = &mut self.remotes[remote];
-        let below = |path: &[u8], other: &[u8]| {
-            other.len() > path.len() && other.starts_with(path) && other[path.len()] == b'/'
+        let Some(ino) = self.fs.find(path) else {
+            return self.send_missing(remote, path, gone);
         };
-        let found = self.fs.find(path);
-        trace(|| format!("        job to {remote}: {} {found:?}", path.escape_ascii()));
-        let Some(ino) = found else {
-            if gone != Gone::No {
-                far.retain(|other, _| other != path && !below(path, other));
-            }
-            return;
-        };
-        for end in (0..path.len()).filter(|&at| path[at] == b'/') {
-            let above = &path[..end];
-            if far.get(above).is_none_or(|(kind, ..)| *kind != 'd') {
-                let ino = self.fs.find(above).expect("a path that is there has its parents");
-                far.insert(above.to_vec(), self.fs.describe(ino));
+        let is = self.fs.describe(ino);
+        self.make_parents(remote, path);
+        let emptied = self.make_way(number, path, gone, is);
+        self.send_as(number, path, is);
+        if emptied && is.is_dir() {
+            let here = self.fs.image();
+            for (below, is) in here.iter().filter(|(other, _)| lies_below(other, path)) {
+                self.send_as(number, below, *is);
             }
         }
-        if !self.fs.is_dir(ino) {
-            far.retain(|other, _| !below(path, other));
-        } else if gone == Gone::Directory {
-            let is_there = |other: &Vec<u8>, kind: char| {
-                let found = self.fs.find(other);
-                found.is_some_and(|ino| (kind == 'd') == self.fs.is_dir(ino))
-            };
-            far.retain(|other, (kind, ..)| !below(path, other) || is_there(other, *kind));
-        }
-        far.insert(path.to_vec(), self.fs.describe(ino));
     }
+
+    fn send_missing(&mut self, remote: usize, path: &[u8], gone: Gone) {
+        if gone == Gone::No {
+            return;
+        }
+        let mut path = path;
+        if self.fault == Some(Fault::MissingParentGoes) {
+            let missing = above(path).find(|above| self.fs.find(above).is_none());
+            path = missing.unwrap_or(path);
+        }
+        let far = &mut self.remotes[remote];
+        // Where a file went, a directory of somebody else's may be by now.
+        if gone == Gone::Directory || !far.has_something_below(path) {
+            far.delete_tree(path);
+        }
+    }
+
+    fn make_parents(&mut self, remote: usize, path: &[u8]) {
+        for above in above(path) {
+            let far = &mut self.remotes[remote];
+            if !far.is_dir(above) {
+                let ino = self.fs.find(above).expect("a path that is there has its parents");
+                far.put(above, self.fs.describe(ino)).expect("a directory needs no way");
+            }
+        }
+    }
+
+    /// Deletes what has to go before something is sent. Gives whether what is here below the path may have gone with it.
+    fn make_way(&mut self, job: usize, path: &[u8], gone: Gone, is: Is) -> bool {
+        let job = &self.jobs[job];
+        let far = &mut self.remotes[job.remote];
+        let deletes_first = match self.fault {
+            Some(Fault::ReplacedIsNotDeletedFirst | Fault::OldNameIsNotDeletedFirst) => false,
+            // Where sending alone would not make it equal.
+            Some(_) | None => gone != Gone::No && (self.update || self.links),
+        };
+        let is_emptied = gone == Gone::Directory || !far.has_something_below(path);
+        let is_replaced = gone == Gone::Directory || job.licence.covers_unseen();
+        if deletes_first && is_emptied || is_replaced && far.is_in_the_way(path, is) {
+            far.delete_tree(path);
+            return gone == Gone::Directory;
+        }
+        if gone == Gone::Directory && is.is_dir() {
+            let here = self.fs.image();
+            let is_here = |path: &[u8], is: Is| {
+                here.get(path).is_some_and(|here| here.is_dir() == is.is_dir())
+            };
+            far.delete(|other, is| lies_below(other, path) && !is_here(other, is));
+        }
+        false
+    }
+
+    fn send_as(&mut self, job: usize, path: &[u8], is: Is) {
+        let job = &mut self.jobs[job];
+        let far = &mut self.remotes[job.remote];
+        if self.update && far.has_newer(path, is) {
+            return;
+        }
+        trace(|| format!("        put at {}: {}", job.remote, path.escape_ascii()));
+        if far.put(path, is).is_err() {
+            job.refused.push(path.to_vec());
+        }
+    }
+
+    /// The run of a rename: everything below the new name, as far as there are no later renames.
+    fn link(&mut self, remote: usize, to: &[u8], old: &[Vec<u8>], later: &[RelPath]) {
+        let Some(ino) = self.fs.find(to) else { return };
+        self.make_parents(remote, to);
+        let far = &mut self.remotes[remote];
+        let mut put = |path: &[u8], is: Is| {
+            let old: Vec<_> = old.iter().map(|old| [old, &path[to.len()..]].concat()).collect();
+            if !(self.update && far.has_newer(path, is)) {
+                far.put_or_link(path, is, &old);
+            }
+        };
+        put(to, self.fs.describe(ino));
+        for (path, is) in self.fs.image() {
+            let is_later = later.iter().any(|later| lies_in(&path, later) && lies_in(later, to));
+            if lies_below(&path, to) && !is_later {
+                put(&path, is);
+            }
+        }
+    }
+}
+
+fn lies_below(path: &[u8], directory: &[u8]) -> bool {
+    path.len() > directory.len() && lies_in(path, directory)
 }

@@ -1,0 +1,31 @@
+//! Rules that this program has had and that were wrong: put back in the model, its oracles have to find them.
+
+use super::World;
+use crate::engine::rel_path::RelPath;
+use crate::rsync::asked::plan::Gone;
+
+/// One of these rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// A directory in which things may have come and gone before it was watched is emptied of all that is not here.
+    UnseenIsDeleted,
+    /// What went and came back is sent over what is there, without deleting that first.
+    ReplacedIsNotDeletedFirst,
+    /// An old name stays, if it is used again, while what it led to has got a new one beside it.
+    OldNameIsNotDeletedFirst,
+    /// A deletion takes a missing directory above it along.
+    MissingParentGoes,
+}
+
+impl World {
+    /// What only the engine could do wrong is done wrong to the paths of a batch.
+    pub(super) fn put_old_rule_back(&self, paths: &mut [(RelPath, Gone)]) {
+        if self.fault == Some(Fault::UnseenIsDeleted) {
+            for (path, gone) in paths {
+                if self.walk.read_beside_a_job.contains(&**path) {
+                    *gone = Gone::Directory;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What has to hold over there at all times, and when everything rests.
+
+use super::file_system::{trace, Is, Name, Went, ROOT};
+use super::World;
+use crate::engine::rel_path::{above, lies_in};
+use crate::rsync::asked::licence::Licence;
+use std::collections::BTreeSet;
+
+/// What was seen to go here and need not have gone over there yet.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Seen {
+    pub(super) paths: BTreeSet<Vec<u8>>,
+    /// By the directories that it went from: events may be handled when these are elsewhere by now.
+    entries: BTreeSet<(usize, Name)>,
+}
+
+impl World {
+    /// The kernel has told that something went: it may go over there, with all that is below it.
+    pub(super) fn license(&mut self, went: &Went) {
+        for seen in &mut self.seen {
+            seen.paths.insert(went.path.clone());
+            seen.entries.insert(went.from.clone());
+        }
+    }
+
+    /// What has been deleted over there was seen to go here, or the job may delete what nobody saw.
+    pub(super) fn judge_deletions(&mut self, remote: usize, licence: Licence) {
+        for path in self.remotes[remote].take_deleted() {
+            trace(|| format!("        deleted at {remote}: {}", path.escape_ascii()));
+            let was_seen = itself_and_above(&path).any(|path| self.was_seen(remote, path));
+            assert!(
+                was_seen && licence.covers_seen() || self.mirror && licence.covers_unseen(),
+                "seed {}: {} was deleted by {licence:?}, and nobody saw it go",
+                self.seed,
+                path.escape_ascii(),
+            );
+        }
+    }
+
+    fn was_seen(&self, remote: usize, path: &[u8]) -> bool {
+        let seen = &self.seen[remote];
+        let slash = path.iter().rposition(|&byte| byte == b'/');
+        let (parent, name) = (&path[..slash.unwrap_or(0)], &path[slash.map_or(0, |at| at + 1)..]);
+        let entry = self.fs.find(parent).map(|dir| (dir, name.into()));
+        seen.paths.contains(path) || entry.is_some_and(|entry| seen.entries.contains(&entry))
+    }
+
+    /// Once a remote has everything, whatever goes there has to be seen to go from then on.
+    pub(super) fn expire_licences(&mut self) {
+        let walks = !self.walk.is_idle();
+        if walks || !self.fs.queue.is_empty() || !self.engine.sees_everything() {
+            return;
+        }
+        for (served, seen) in self.engine.remotes.iter().zip(&mut self.seen) {
+            if served.remote.is_in_step() {
+                *seen = Seen::default();
+            }
+        }
+    }
+
+    /// Two names over there are one file only if they are here, or while one of them is still to be deleted.
+    pub(super) fn judge_joined(&self, remote: usize) {
+        let served = &self.engine.remotes[remote].remote;
+        let owes = |path: &[u8]| itself_and_above(path).any(|path| served.owes(path));
+        for (one, other) in self.remotes[remote].joined() {
+            let here = self.fs.find(one).filter(|_| self.fs.find(one) == self.fs.find(other));
+            assert!(
+                here.is_some() || owes(one) || owes(other),
+                "seed {}: {} and {} are one file at {remote}",
+                self.seed,
+                one.escape_ascii(),
+                other.escape_ascii(),
+            );
+        }
+    }
+
+    /// Everything rests: each remote has what is here, and besides only what nobody may delete.
+    pub(super) fn judge_rest(&self) {
+        let here = self.fs.image();
+        for (remote, far) in self.remotes.iter().enumerate() {
+            let only_here: Vec<_> = here
+                .iter()
+                .filter(|(path, _)| !self.is_equal(remote, path))
+                .filter(|(path, is)| {
+                    !self.is_kept_out(remote, path) && !self.is_kept(remote, path, **is)
+                })
+                .map(|(path, is)| (path.escape_ascii().to_string(), is, far.get(path)))
+                .collect();
+            let only_far: Vec<_> = far
+                .iter()
+                .filter(|(path, _)| !here.contains_key(*path))
+                .filter(|(path, _)| !far.has_of_others(path))
+                .filter(|(path, _)| self.mirror || !self.is_untold(path))
+                .map(|(path, it)| (path.escape_ascii().to_string(), it))
+                .collect();
+            assert!(
+                only_here.is_empty() && only_far.is_empty(),
+                "seed {}: only here {only_here:?}, only at {remote} {only_far:?}",
+                self.seed,
+            );
+        }
+        self.judge_watches();
+    }
+
+    /// What is here has a directory in its way over there that nobody may delete.
+    pub(super) fn is_kept_out(&self, remote: usize, path: &[u8]) -> bool {
+        let far = &self.remotes[remote];
+        let is = self.fs.find(path).map(|ino| self.fs.describe(ino));
+        is.is_some_and(|is| far.is_in_the_way(path, is))
+            && (far.has_of_others(path)
+                || !self.mirror
+                    && far.iter().any(|(it, _)| lies_in(it, path) && self.is_untold(it)))
+    }
+
+    /// With `-u` it is kept over there, since it is newer and nobody saw it go.
+    fn is_kept(&self, remote: usize, path: &[u8], is: Is) -> bool {
+        self.update && self.is_untold(path) && self.remotes[remote].has_newer(path, is)
+    }
+
+    pub(super) fn is_equal(&self, remote: usize, path: &[u8]) -> bool {
+        let here = self.fs.find(path).map(|ino| self.fs.describe(ino));
+        self.remotes[remote].get(path) == here
+    }
+
+    /// It went, or a directory above it did, and nobody was told.
+    fn is_untold(&self, path: &[u8]) -> bool {
+        itself_and_above(path).any(|path| self.fs.untold.contains(path))
+    }
+
+    fn judge_watches(&self) {
+        for dir in 0..self.fs.inodes.len() {
+            let inside = self.fs.is_dir(dir) && self.fs.holds(ROOT, dir);
+            let is_watched = self.fs.inodes[dir].wd.is_some();
+            assert!(!inside || is_watched, "seed {}: {dir} is not watched", self.seed);
+        }
+        let mut dirs = Vec::new();
+        self.fs.dirs(ROOT, &mut dirs);
+        let known = self.engine.directories(crate::engine::RootId(0));
+        assert_eq!(known, dirs.len(), "seed {}: the tree", self.seed);
+    }
+}
+
+fn itself_and_above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    above(path).chain([path])
+}
