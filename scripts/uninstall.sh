@@ -10,7 +10,7 @@
 # Fail logs and states lie where the configuration says, and stay. POSIX sh, with no tools but those of BusyBox.
 set -eu
 
-# The program gives running transfers 10 seconds when it is asked to end, then it writes down what is owed.
+# The program gives running transfers 7 seconds when it is asked to end, then it writes down what is owed.
 STOP_S=30
 
 main() {

@@ -13,9 +13,11 @@ use sersync::sys::pid_file::PidFile;
 use sersync::sys::sysctl;
 use sersync::tell::logging;
 use sersync::tell::logging::print;
+use std::cell::RefCell;
 use std::fmt::Display;
 use std::path::Path;
 use std::process::ExitCode;
+use std::rc::Rc;
 
 fn main() -> ExitCode {
     crash::catch(cli::BUILD);
@@ -101,6 +103,8 @@ fn start(options: &Options, background: Option<Background>) -> ExitCode {
     if let Err(error) = prepare::resume(&mut setup) {
         return refuse(&error);
     }
+    let lock = Rc::new(RefCell::new(lock));
+    setup.lock = Some(lock.clone());
     setup.read_again = prepare::read_again(options.clone(), here, lock);
     match event_loop::run(setup) {
         Ok(()) => ExitCode::SUCCESS,

@@ -40,6 +40,7 @@ use crate::sys::channel::{channel, Receiver};
 use crate::sys::clock;
 use crate::sys::epoll::Epoll;
 use crate::sys::inotify::{self, Inotify};
+use crate::sys::lock::Lock;
 use crate::sys::signal::Signals;
 use crate::tell::alert::Alerts;
 use crate::tell::logging;
@@ -47,15 +48,17 @@ use crate::tell::plugin::Plugins;
 use crate::tell::report::Reporter;
 use crate::tell::status::StatusPage;
 use nix::sys::signal::Signal;
+use std::cell::RefCell;
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// Running jobs get this long when the program is asked to end; then they are ended.
-const STOP_MS: u64 = 10_000;
+const STOP_MS: u64 = 7_000;
 /// What they get after that to be gone.
 const KILL_MS: u64 = 2_000;
 
@@ -114,6 +117,8 @@ struct Loop {
     stop_at: Option<Time>,
     /// Closed to end the running jobs.
     running: Option<PipeWriter>,
+    /// Told when this instance ends.
+    lock: Option<Rc<RefCell<Lock>>>,
     read_again: ReadAgain,
     /// Commands ask here; without a socket none can.
     control: Option<Control>,
@@ -282,6 +287,7 @@ impl Loop {
             debug: setup.config.debug,
             stop_at: None,
             running: Some(running),
+            lock: setup.lock,
             read_again: setup.read_again,
             control,
             next: None,

@@ -9,6 +9,8 @@ use crate::keep::state::resume::Resume;
 use crate::keep::state::store::Store;
 use crate::rsync::asked::licence::Way;
 use crate::run::worker::WorkerRemote;
+use crate::sys::lock::Lock;
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -41,6 +43,8 @@ pub struct Setup {
     pub halts: Vec<Option<Halt>>,
     /// Called once, when everything is watched.
     pub ready: Box<dyn FnOnce()>,
+    /// The lock that keeps a second instance out, where there is one.
+    pub lock: Option<Rc<RefCell<Lock>>>,
     /// Reads the configuration again.
     pub read_again: ReadAgain,
     /// Where commands ask the running instance.

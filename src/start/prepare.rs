@@ -25,7 +25,7 @@ use crate::start::cli::{Options, CONFIG_DEFAULT};
 use crate::start::destinations;
 use crate::start::password_file::{self, Fault};
 use crate::sys::clock;
-use crate::sys::lock::{Error as LockError, Lock};
+use crate::sys::lock::{Error as LockError, Lock, Told};
 use crate::sys::orphans;
 use crate::tell::logging;
 use std::cell::RefCell;
@@ -37,6 +37,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A start waits so long for an instance that is ending: it gives its running transfers seven seconds.
+const ENDING_MAX: Duration = Duration::from_secs(15);
+/// And so long for one that does not say so: the signal that asks it to end may not have got to it yet.
+const SIGNAL_MAX: Duration = Duration::from_millis(500);
+/// Between two tries.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Why nothing was started. Its `Display` is one line, in English; [`Error::told`] says more.
 #[derive(Debug)]
@@ -146,9 +155,28 @@ pub fn read_config(file: &Path, directory: &Path) -> Result<Config, Error> {
 ///
 /// # Errors
 /// There is one already, or nothing can be locked.
+// COMPAT: sersync had no lock, and guides restart it in one line, with `pkill sersync; sersync -d`: the old one is
+// still ending when the new one starts.
 pub fn lock(config: &Config) -> Result<Lock, Error> {
     let resolved = resolved(config)?;
-    Lock::take(&resolved, &beside(&config.fail_log.path, &resolved, "lock")).map_err(Error::Locked)
+    let beside = beside(&config.fail_log.path, &resolved, "lock");
+    let begun = Instant::now();
+    loop {
+        match Lock::take(&resolved, &beside) {
+            Err(LockError::Running(_, told)) if begun.elapsed() < patience(told) => {
+                thread::sleep(LOCK_PAUSE);
+            }
+            taken => return taken.map_err(Error::Locked),
+        }
+    }
+}
+
+fn patience(told: Told) -> Duration {
+    if told.is_ending {
+        ENDING_MAX
+    } else {
+        SIGNAL_MAX
+    }
 }
 
 /// What marks the runs of the instance that has the lock of this configuration.
@@ -229,14 +257,14 @@ pub fn setup(options: &Options, mut config: Config) -> Result<Setup, Error> {
         config,
         ready: Box::new(|| ()),
         control,
+        lock: None,
         read_again: Rc::new(|| Err("the configuration cannot be read again".into())),
     })
 }
 
 /// Gives what reads the configuration again, with the options and in the directory of this start. It keeps
 /// the lock, which has to follow the configuration.
-pub fn read_again(options: Options, directory: PathBuf, lock: Lock) -> ReadAgain {
-    let lock = RefCell::new(lock);
+pub fn read_again(options: Options, directory: PathBuf, lock: Rc<RefCell<Lock>>) -> ReadAgain {
     let again = move || -> Result<Setup, Error> {
         let config = read_config(&options.config, &directory)?;
         logging::follow(options.log_level, config.debug);

@@ -25,14 +25,16 @@ use super::own_file::{self, Fault};
 
 /// How often the file beside the fail log is opened again that was deleted at the same moment.
 const ATTEMPTS_MAX: usize = 3;
-/// A process number and the end of its line are shorter.
-const PID_BYTES_MAX: u64 = 32;
+/// A process number, the word behind it and the end of the line are shorter.
+const TOLD_BYTES_MAX: u64 = 32;
+/// The word behind the number of an instance that is ending.
+const ENDING: &str = "ending";
 
 /// Why the program must not start.
 #[derive(Debug)]
 pub enum Error {
-    /// Another instance runs with this configuration; its process number, where it can be known.
-    Running(PathBuf, Option<u32>),
+    /// Another instance runs with this configuration.
+    Running(PathBuf, Told),
     /// The file beside the fail log is not safe to use.
     Refused(own_file::Error),
     /// Neither file can be locked.
@@ -42,9 +44,10 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Running(config, pid) => {
-                write!(f, "{}: sersync is already running with it", config.display())?;
-                match pid {
+            Error::Running(config, told) => {
+                let how = if told.is_ending { "still ending" } else { "already running" };
+                write!(f, "{}: sersync is {how} with it", config.display())?;
+                match told.pid {
                     Some(pid) => write!(f, ", as process {pid}; stop that one first"),
                     None => f.write_str("; stop that one first"),
                 }
@@ -60,6 +63,15 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// What an instance tells of itself in the file beside the fail log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Told {
+    /// Its process number, where it can be known.
+    pub pid: Option<u32>,
+    /// It has been asked to end, and its lock will be free soon.
+    pub is_ending: bool,
+}
 
 /// The lock; it is given back when the value, and every copy that a fork has made, is gone.
 #[derive(Debug)]
@@ -91,12 +103,19 @@ impl Lock {
 
     /// Writes this process's number for a second instance to read; once more after each fork.
     pub fn tell_pid(&self) {
+        self.tell(&process::id().to_string());
+    }
+
+    /// Tells a second instance that this one is ending, so that it waits for the lock.
+    pub fn tell_ending(&self) {
+        self.tell(&format!("{} {ENDING}", process::id()));
+    }
+
+    fn tell(&self, text: &str) {
         let Some(mut file) = self.beside.as_ref() else { return };
         // On a full disk the lock is as good; only the number is missing from a message.
-        let _ = file
-            .set_len(0)
-            .and_then(|()| file.rewind())
-            .and_then(|()| writeln!(file, "{}", process::id()));
+        let _ =
+            file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{text}"));
     }
 
     /// Locks the files that are at these paths now: after the configuration has been read again, it
@@ -139,7 +158,7 @@ fn lock_beside(config: &Path, path: &Path) -> Result<File, Error> {
             Ok(()) if !is_at(&file, path) => {}
             Ok(()) => return Ok(file),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                return Err(Error::Running(config.into(), told_pid(&file)));
+                return Err(Error::Running(config.into(), told(&file)));
             }
             Err(error) => return Err(unlockable(path, error)),
         }
@@ -158,16 +177,20 @@ fn lock_config(path: &Path) -> Result<Option<File>, Error> {
     match locked {
         Ok(()) => Ok(Some(file)),
         Err(error) if error.kind() == ErrorKind::WouldBlock => {
-            Err(Error::Running(path.into(), None))
+            Err(Error::Running(path.into(), Told::default()))
         }
         Err(_) => Ok(None),
     }
 }
 
-fn told_pid(file: &File) -> Option<u32> {
+fn told(file: &File) -> Told {
     let mut text = String::new();
-    file.take(PID_BYTES_MAX).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
+    if file.take(TOLD_BYTES_MAX).read_to_string(&mut text).is_err() {
+        return Told::default();
+    }
+    let mut words = text.split_whitespace();
+    let pid = words.next().and_then(|word| word.parse().ok());
+    Told { pid, is_ending: words.next() == Some(ENDING) }
 }
 
 fn is_at(file: &File, path: &Path) -> bool {
@@ -241,9 +264,24 @@ mod tests {
     /// The process number that a refused instance is told, if it is refused because of another.
     fn running(taken: Result<Lock, Error>) -> Option<Option<u32>> {
         match taken {
-            Err(Error::Running(_, pid)) => Some(pid),
+            Err(Error::Running(_, told)) => Some(told.pid),
             Ok(_) | Err(Error::Refused(_) | Error::Unlockable(_)) => None,
         }
+    }
+
+    #[test]
+    fn an_instance_that_is_ending_says_so() {
+        let lab = Lab::new();
+        let first = lab.take().unwrap();
+        let told = || match lab.take() {
+            Err(Error::Running(_, told)) => told,
+            other => panic!("{other:?}"),
+        };
+        let pid = Some(process::id());
+        assert_eq!(told(), Told { pid, is_ending: false });
+        first.tell_ending();
+        assert_eq!(told(), Told { pid, is_ending: true });
+        assert!(lab.take().unwrap_err().to_string().contains("sersync is still ending"));
     }
 
     #[test]

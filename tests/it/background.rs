@@ -254,3 +254,53 @@ fn a_program_that_dies_without_a_word_is_missed() {
     let err = String::from_utf8_lossy(&err[..count]);
     assert!(err.contains("SIGKILL before it was ready"), "{err}");
 }
+
+/// Asks the instance to end and starts the next one in the same line, as the guides do; gives the exit code of the
+/// start, and what it said.
+fn restarted_in_one_line(dir: &Path, pid: Pid) -> (Option<i32>, String) {
+    let line = format!("kill {pid}; {{}} -d -o confxml.xml --pid-file run/s.pid");
+    let (code, out, err) = typed(dir, &line);
+    (code, out + &err)
+}
+
+#[test]
+fn a_restart_in_one_line_waits_for_the_old_instance() {
+    let (plan, dir) = plan();
+    assert_eq!(typed(&dir, "{} -d -o confxml.xml --pid-file run/s.pid").0, Some(0));
+    let mut program = InBackground::by_file(&dir.join("run/s.pid"));
+    for round in 0..5 {
+        let old = program.pid();
+        let (code, said) = restarted_in_one_line(&dir, old);
+        assert_eq!(code, Some(0), "round {round}: {said}");
+        program = InBackground::by_file(&dir.join("run/s.pid"));
+        assert_ne!(program.pid(), old);
+        arrives(&plan, &format!("after {round}"));
+    }
+    program.stop();
+}
+
+#[test]
+fn a_restart_waits_for_what_the_old_instance_still_sends() {
+    let (mut plan, dir) = plan();
+    // Slower than the old instance may take for its end.
+    plan.conf.params = "-artz --bwlimit=100".into();
+    plan.write_conf();
+    assert_eq!(typed(&dir, "{} -d -o confxml.xml --pid-file run/s.pid").0, Some(0));
+    let program = InBackground::by_file(&dir.join("run/s.pid"));
+    fs::write(plan.root.join("large"), random_bytes(4 << 20)).unwrap();
+    eventually("it is on its way", || {
+        let received =
+            |entry: fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".large");
+        fs::read_dir(&plan.remotes[0]).unwrap().flatten().any(received)
+    });
+    let (code, said) = restarted_in_one_line(&dir, program.pid());
+    assert_eq!(code, Some(0), "{said}");
+    InBackground::by_file(&dir.join("run/s.pid")).stop();
+}
+
+/// What -z cannot make smaller.
+fn random_bytes(count: usize) -> Vec<u8> {
+    let mut bytes = vec![0; count];
+    fs::File::open("/dev/urandom").unwrap().read_exact(&mut bytes).unwrap();
+    bytes
+}

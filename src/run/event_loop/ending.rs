@@ -31,6 +31,7 @@ impl Loop {
         };
         let everything = setup.full_sync && setup.config.filter != self.leaves_out;
         setup.resumes = resumes(&setup, &state, everything);
+        setup.lock = self.lock;
         setup.read_again = self.read_again;
         let Loop { signals, control, roots, started, .. } = self;
         Some((setup, Heirloom { signals, control, roots, started }))
@@ -73,7 +74,12 @@ impl Loop {
         }
         log::info!("{signal}: ending; what runs gets {} s", STOP_MS / 1000);
         self.stop_at = Some(now + STOP_MS);
+        if let Some(lock) = &self.lock {
+            lock.borrow().tell_ending();
+        }
         self.stop_all();
+        // Whoever is less patient kills this process before the running transfers have ended.
+        self.write_ledger(true);
     }
 
     fn stop_all(&mut self) {

@@ -3,7 +3,7 @@
 //! The kernel's table of locks is read. To try the lock instead would take it for a moment, and keep
 //! an instance that starts in this moment from starting. `--status` and `--check` call it.
 
-use super::told_pid;
+use super::told;
 use nix::sys::stat::{major, minor};
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -35,7 +35,7 @@ fn told_in(beside: &Path) -> Option<u32> {
     // waited for.
     let mut options = File::options();
     options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-    told_pid(&options.open(beside).ok()?)
+    told(&options.open(beside).ok()?).pid
 }
 
 /// The lock of a file. Some file systems (btrfs, overlayfs) have another device in the table than in
