@@ -15,7 +15,18 @@ pub struct Mount {
     pub kind: Box<[u8]>,
     /// What is mounted: `/dev/sda1`, `server:/export`.
     pub source: Box<[u8]>,
+    /// Which part of which file system it shows; not known before 2.6.26.
+    pub part: Option<Part>,
     numbers: Option<Numbers>,
+}
+
+/// A directory in a file system that is mounted, with all that is below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The number of the device, as the kernel writes it.
+    device: Box<[u8]>,
+    /// The directory, by its path in the file system.
+    top: PathBuf,
 }
 
 /// How the kernel counts mounts.
@@ -41,11 +52,13 @@ impl Table {
             // 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
             let mut fields = line.split(|&byte| byte == b' ');
             let numbers = Numbers { own: number(fields.next()?)?, below: number(fields.next()?)? };
-            let at = unescaped(fields.nth(2)?);
+            let (device, top, at) = (fields.next()?, fields.next()?, unescaped(fields.next()?));
+            let top = PathBuf::from(OsString::from_vec(unescaped(top)));
+            let part = Part { device: device.into(), top };
             // Behind the options of the mount stand any number of fields, and then a dash.
             fields.find(|field| field == b"-")?;
             let (kind, source) = (fields.next()?, fields.next()?);
-            Some(mount(at, kind, source, Some(numbers)))
+            Some(mount(at, kind, source, Some((part, numbers))))
         })
     }
 
@@ -95,6 +108,24 @@ impl Table {
         self.mounts.iter().filter(inside).filter(is_seen)
     }
 
+    /// Where else below a directory all that a mount below it shows can be seen: the path of the same directory by
+    /// another mount. Of two that show the same, the one that stands first in the table has its name.
+    pub fn other_name(&self, mount: &Mount, directory: &Path) -> Option<PathBuf> {
+        let part = mount.part.as_ref()?;
+        let place = |of: &Mount| self.mounts.iter().position(|it| std::ptr::eq(it, of));
+        self.mounts.iter().find_map(|other| {
+            let its = other.part.as_ref().filter(|its| its.device == part.device)?;
+            if its.top == part.top && place(other) >= place(mount) {
+                return None;
+            }
+            let rest = part.top.strip_prefix(&its.top).ok()?;
+            // Without the slash that stands behind a path to which nothing is added.
+            let path: PathBuf = other.at.join(rest).components().collect();
+            let is_seen = self.of(&path).is_some_and(|seen| std::ptr::eq(seen, other));
+            (path.starts_with(directory) && is_seen).then_some(path)
+        })
+    }
+
     /// The number of the mount below; none for the first of all, which lies on none that is known.
     fn below(&self, mount: &Mount) -> Option<u64> {
         let numbers = mount.numbers?;
@@ -108,9 +139,10 @@ impl Mount {
     }
 }
 
-fn mount(at: Vec<u8>, kind: &[u8], source: &[u8], numbers: Option<Numbers>) -> Mount {
+fn mount(at: Vec<u8>, kind: &[u8], source: &[u8], more: Option<(Part, Numbers)>) -> Mount {
     let at = PathBuf::from(OsString::from_vec(at));
-    Mount { at, kind: unescaped(kind).into(), source: unescaped(source).into(), numbers }
+    let (part, numbers) = more.unzip();
+    Mount { at, kind: unescaped(kind).into(), source: unescaped(source).into(), part, numbers }
 }
 
 fn number(field: &[u8]) -> Option<u64> {
@@ -214,6 +246,46 @@ cut
         assert_eq!((of(&table, "/stack/hidden/x"), below(&table)), (("/stack", "tmpfs"), 1));
         let hidden = ("/stack/hidden", "hidden");
         assert_eq!((of(&older, "/stack/hidden/x"), below(&older)), (hidden, 2));
+    }
+
+    #[test]
+    fn what_is_seen_under_two_names_is_found_where_the_kernel_tells() {
+        let text = b"\
+20 1 8:1 / / rw - ext4 a rw
+30 20 8:1 /srv/first /srv/second rw - ext4 a rw
+31 20 8:1 /srv/first /srv/first/inside rw - ext4 a rw
+32 20 8:1 /elsewhere /srv/third rw - ext4 a rw
+33 20 8:2 / /srv/disk rw - ext4 b rw
+34 20 8:2 /part /srv/part rw - ext4 b rw
+35 20 8:2 / /srv/again rw - ext4 b rw
+36 20 8:1 /srv/disk/hidden /srv/fourth rw - ext4 a rw
+";
+        let table = Table::of_mountinfo(text);
+        let other_name = |at: &str, directory: &str| {
+            let mount = table.of(Path::new(at)).unwrap();
+            let found = table.other_name(mount, Path::new(directory));
+            found.map(|path| path.to_str().unwrap().to_string())
+        };
+        for (at, directory, expected) in [
+            ("/srv/second", "/srv", Some("/srv/first")),
+            ("/srv/first/inside", "/srv", Some("/srv/first")),
+            ("/srv/first/inside", "/srv/first", Some("/srv/first")),
+            ("/srv/second", "/srv/second", None),
+            // What it shows has no other name in that directory.
+            ("/srv/third", "/srv", None),
+            ("/srv/third", "/", Some("/elsewhere")),
+            ("/srv/fourth", "/srv", None),
+            ("/srv/disk", "/srv", None),
+            ("/srv/part", "/srv", Some("/srv/disk/part")),
+            ("/srv/again", "/srv", Some("/srv/disk")),
+        ] {
+            assert_eq!(other_name(at, directory).as_deref(), expected, "{at} in {directory}");
+        }
+        let older = Table::of_mounts(MOUNTS);
+        assert_eq!(
+            older.other_name(older.of(Path::new("/srv/www")).unwrap(), Path::new("/")),
+            None
+        );
     }
 
     /// Where the root of a chroot is no mount point, nothing is known of what it lies on.

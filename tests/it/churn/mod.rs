@@ -5,7 +5,7 @@
 
 mod crashes;
 mod load;
-mod random;
+pub mod random;
 
 use crate::harness::{eventually, Mirror, Plan};
 use load::{Load, Pace};
@@ -29,14 +29,14 @@ enum Switches {
     Attrib,
 }
 
-fn duration() -> Duration {
+pub fn duration() -> Duration {
     let seconds = env::var("SERSYNC_CHURN_SECONDS")
         .ok()
         .map(|text| text.parse().expect("SERSYNC_CHURN_SECONDS is a number of seconds"));
     Duration::from_secs(seconds.unwrap_or(SECONDS))
 }
 
-fn seeds(default: std::ops::RangeInclusive<u64>) -> Vec<u64> {
+pub fn seeds(default: std::ops::RangeInclusive<u64>) -> Vec<u64> {
     let Ok(text) = env::var("SERSYNC_CHURN_SEEDS") else { return default.collect() };
     let number = |word: &str| word.trim().parse().expect("SERSYNC_CHURN_SEEDS is like 7,8,9");
     text.split(',').map(number).collect()

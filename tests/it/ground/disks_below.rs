@@ -1,0 +1,131 @@
+//! A disk is mounted on a directory inside the root while the program runs, and unmounted again.
+
+use super::{await_content, fill, in_mode, lines_with, MIRROR, PUSH};
+use crate::harness::{eventually, Image, Mirror, Plan};
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::Pid;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A disk with a tree, and the directory in the root on which it is to be mounted.
+fn disk(plan: &mut Plan) -> (Image, PathBuf) {
+    let image = Image::new(&plan.directory("disks").join("disk"));
+    let (keeper, at) = (plan.directory("keeper"), plan.root.join("var/disk"));
+    plan.mounts.disk(&image, &keeper);
+    fill(&keeper, "disk");
+    plan.mounts.unmount(&keeper);
+    fs::create_dir_all(&at).unwrap();
+    (image, at)
+}
+
+/// A full sync of everything from now on has been done.
+fn full_sync(mirror: &Mirror) {
+    let done = || lines_with(mirror, ": full sync, ").len();
+    let before = done();
+    kill(Pid::from_raw(mirror.pid() as i32), Signal::SIGUSR1).unwrap();
+    eventually("a full sync has been done", || done() > before);
+}
+
+fn there(mirror: &Mirror, name: &str) -> PathBuf {
+    mirror.remotes[0].join("var/disk").join(name)
+}
+
+/// What is on the disk arrives, and what is written on it.
+fn is_synced(mirror: &Mirror, at: &Path, name: &str) {
+    for file in ["file", "dir/file", "dir/deep/file"] {
+        await_content(&there(mirror, file), &format!("{file} of disk"));
+    }
+    fs::write(at.join("dir/deep").join(name), "content").unwrap();
+    fs::create_dir_all(at.join("new").join(name)).unwrap();
+    fs::write(at.join("new").join(name).join("file"), "content").unwrap();
+    await_content(&there(mirror, "dir/deep").join(name), "content");
+    await_content(&there(mirror, "new").join(name).join("file"), "content");
+}
+
+#[test]
+fn a_disk_that_comes_below_the_root_is_synced_and_stays_there_while_it_is_away() {
+    for mode in [MIRROR, PUSH] {
+        let mut plan = Plan::new().apart();
+        let (image, at) = disk(&mut plan);
+        let keeper = plan.directory("keeper");
+        in_mode(&mut plan, mode);
+        let mut mirror = plan.start();
+        mirror.mounts.disk(&image, &at);
+        is_synced(&mirror, &at, "first");
+        mirror.mounts.unmount(&at);
+        // A change beside it, and in a mirror all that a full sync could delete.
+        fs::write(mirror.root.join("var/beside"), "content").unwrap();
+        await_content(&mirror.remotes[0].join("var/beside"), "content");
+        full_sync(&mirror);
+        mirror.fence();
+        for name in ["file", "dir/deep/file", "dir/deep/first", "new/first/file"] {
+            assert!(there(&mirror, name).exists(), "{mode:?}: {name} went with its disk");
+        }
+        // Meanwhile it is somewhere else.
+        mirror.mounts.disk(&image, &keeper);
+        fs::write(keeper.join("changed elsewhere"), "content").unwrap();
+        fs::remove_file(keeper.join("only in disk")).unwrap();
+        mirror.mounts.unmount(&keeper);
+        mirror.mounts.disk(&image, &at);
+        await_content(&there(&mirror, "changed elsewhere"), "content");
+        is_synced(&mirror, &at, "second");
+        if mode == MIRROR {
+            mirror.equal();
+        }
+    }
+}
+
+#[test]
+fn a_mount_point_that_is_deleted_while_its_disk_is_away_takes_what_was_on_it_along() {
+    let mut plan = Plan::new().apart();
+    let (image, at) = disk(&mut plan);
+    let mut mirror = plan.start();
+    mirror.mounts.disk(&image, &at);
+    is_synced(&mirror, &at, "first");
+    mirror.mounts.unmount(&at);
+    mirror.fence();
+    assert!(there(&mirror, "file").exists());
+    fs::remove_dir(&at).unwrap();
+    mirror.equal();
+    assert!(!mirror.remotes[0].join("var/disk").exists());
+}
+
+#[test]
+fn a_disk_with_a_disk_on_it_is_synced_as_a_whole() {
+    let mut plan = Plan::new().apart();
+    let (image, at) = disk(&mut plan);
+    let mut mirror = plan.start();
+    mirror.mounts.disk(&image, &at);
+    mirror.mounts.tmpfs(&at.join("dir/deep"));
+    fs::write(at.join("dir/deep/inner"), "content").unwrap();
+    await_content(&there(&mirror, "dir/deep/inner"), "content");
+    mirror.equal();
+    fs::write(at.join("dir/deep/later"), "content").unwrap();
+    mirror.equal();
+}
+
+/// rsync's `-x` leaves what lies on another file system out of full syncs.
+#[test]
+fn with_x_other_file_systems_are_left_out_of_batches_as_well() {
+    for is_late in [false, true] {
+        let mut plan = Plan::new().apart();
+        let (image, at) = disk(&mut plan);
+        plan.conf.params = "-artzx".to_string();
+        if !is_late {
+            plan.mounts.disk(&image, &at);
+        }
+        let mut mirror = plan.start();
+        if is_late {
+            mirror.mounts.disk(&image, &at);
+        }
+        mirror.fence();
+        fs::write(at.join("later"), "content").unwrap();
+        fs::write(at.join("dir/deep/later"), "content").unwrap();
+        fs::create_dir_all(at.join("new/deep")).unwrap();
+        fs::write(mirror.root.join("var/beside"), "content").unwrap();
+        await_content(&mirror.remotes[0].join("var/beside"), "content");
+        mirror.fence();
+        let sent = fs::read_dir(mirror.remotes[0].join("var/disk")).into_iter().flatten().count();
+        assert_eq!(sent, 0, "late: {is_late}");
+    }
+}
