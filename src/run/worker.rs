@@ -22,6 +22,7 @@ use crate::engine::rel_path::RelPath;
 use crate::engine::watching::settle::Stamp;
 use crate::engine::{Job, JobId, RemoteId, Work};
 use crate::rsync::asked::licence::Licence;
+use crate::rsync::asked::away::spared;
 use crate::rsync::asked::plan::PlanSettings;
 use crate::rsync::asked::progress;
 use crate::rsync::asked::run::{Purpose, Run};
@@ -229,11 +230,12 @@ impl<'a> Runner<'a> {
     fn run_job(&mut self, work: &Work) -> Outcome {
         let remote = self.remote;
         match work {
-            Work::FullSync { scheduled, licence, .. } => {
-                self.run_all(vec![remote.full_sync(*scheduled, *licence)])
+            Work::FullSync { scheduled, licence, away } => {
+                self.run_all(vec![spared(remote.full_sync(*scheduled, *licence), away)])
             }
-            Work::Level { directories, licence, .. } => {
-                self.run_all(remote.levels(directories, *licence))
+            Work::Level { directories, licence, away } => {
+                let runs = remote.levels(directories, *licence).into_iter();
+                self.run_all(runs.map(|run| spared(run, away)).collect())
             }
             Work::Batch { licence, way, fresh, split: false, paths, renames } => {
                 let settings = remote.plan_settings(*licence, *way);
