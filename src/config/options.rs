@@ -30,6 +30,7 @@ const LETTERS: &[(u8, &str)] = &[
     (b's', "secluded-args"),
     (b'u', "update"),
     (b'v', "verbose"),
+    (b'x', "one-file-system"),
 ];
 
 /// The options that take a value. A long one has it behind a `=`, or else as the next word; a letter has

@@ -6,6 +6,7 @@ use super::sending::settings::SendingSettings;
 use super::sending::standing::Standing;
 use super::watching::event::{RawEvent, Wd};
 use super::watching::filter::Filter;
+use super::watching::mounts::{MountChange, SecondName};
 use super::watching::renames::Rename;
 use super::watching::scan::{Listing, Scan, ScanId};
 use super::watching::settle::{Seen, Stamp};
@@ -74,6 +75,10 @@ pub enum Input {
     /// The path of a root leads nowhere, or to what must not take the root's place. Told as
     /// [`Input::GroundFound`] is.
     GroundMissing(RootId),
+    /// Which directories of a root can be seen at other places in it as well. The walk does not enter these.
+    SecondNames(RootId, Vec<SecondName>),
+    /// Something was mounted or unmounted at a place below a root.
+    Mount(RootId, RelPath, MountChange),
     /// What a job on its way has found to be large files, as they were then. Of a batch, these are
     /// left out, to travel by themselves.
     Large(JobId, Vec<(RelPath, Stamp)>),

@@ -6,6 +6,7 @@
 //! [`Engine::poll_timeout`] gives, whichever is first. Time only goes forward, and every call that
 //! takes it may be given the same time again.
 
+mod ground;
 mod interface;
 #[cfg(test)]
 mod model;
@@ -21,11 +22,13 @@ pub use self::interface::{
 };
 
 use self::sending::arrivals::Arrivals;
+use self::sending::change::Change;
 use self::sending::lanes::Lane;
 use self::sending::next::Next;
 use self::sending::remote::Remote;
 use self::sending::standing::Standing;
 use self::time::Time;
+use self::watching::mounts::Mounts;
 use self::watching::root::{Fate, Root};
 use self::watching::scan::Origin;
 use self::watching::watches::WatchAction;
@@ -52,22 +55,13 @@ struct WatchedRoot {
     check_at: Time,
     /// The last job that started on what the root's path led to before.
     last_job_before: JobId,
+    mounts: Mounts,
     /// What a plugin is to be told, if there is one.
     arrivals: Option<Arrivals>,
     /// Events, what they meant, and overflows, since the start.
     events: u64,
     changes: u64,
     overflows: u64,
-}
-
-impl WatchedRoot {
-    /// Whether its path leads to nothing that can be synced, as far as is known.
-    fn is_gone(&self) -> bool {
-        match self.halt {
-            Some(Halt::Lost | Halt::Missing) => true,
-            Some(Halt::Empty) | None => false,
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -125,6 +119,7 @@ impl Engine {
                 halt_is_said: halt.is_some(),
                 check_at: Time(0),
                 last_job_before: JobId(0),
+                mounts: Mounts::default(),
                 arrivals: None,
                 events: 0,
                 changes: 0,
@@ -148,7 +143,7 @@ impl Engine {
                 self.after(id, fate, now);
             }
             Input::ScanEnded(id, scan) => {
-                let path = self.roots[id.0].root.handle_scan_ended(scan);
+                let path = self.roots[id.0].root.handle_scan_ended(scan, now);
                 for served in &mut self.remotes[self.roots[id.0].remotes.clone()] {
                     if let Some(path) = &path {
                         served.remote.is_read(path, now);
@@ -170,6 +165,8 @@ impl Engine {
             }
             Input::GroundFound(id, shift) => self.ground_found(id, shift),
             Input::GroundMissing(id) => self.ground_missing(id),
+            Input::SecondNames(id, names) => self.roots[id.0].mounts.set_second_names(names),
+            Input::Mount(id, at, change) => self.mount_changed(id, &at, change, now),
             Input::Large(job, files) => {
                 if let Some(served) = self.served(job) {
                     served.remote.set_apart(job, &files);
@@ -345,12 +342,22 @@ impl Engine {
     /// What an input did to a root: its changes go to its remotes.
     fn after(&mut self, id: RootId, fate: Fate, now: Time) {
         let watched = &mut self.roots[id.0];
-        let changes = watched.root.take_changes();
+        let mut changes = watched.root.take_changes();
+        for at in 0..changes.len() {
+            let (path, change) = changes[at].clone();
+            changes.extend(watched.mounts.other_names(&path).map(|other| (other, change)));
+        }
         watched.changes += changes.len() as u64;
         if watched.halt == Some(Halt::Empty) && !changes.is_empty() {
             watched.halt = None;
             self.actions.push_back(Action::Report(Report::Resumed(id)));
         }
+        let is_gone = |(_, change): &&(RelPath, Change)| matches!(change, Change::Delete { .. });
+        let gone = changes.iter().filter(is_gone);
+        if gone.fold(false, |any, (path, _)| watched.mounts.deleted(path) || any) {
+            self.spare_what_is_away(id);
+        }
+        let watched = &mut self.roots[id.0];
         for (path, change) in changes {
             for number in watched.remotes.clone() {
                 if self.remotes[number].remote.change(&path, change, now) {
@@ -392,52 +399,6 @@ impl Engine {
                 true => Report::Unwatched(id, directories),
                 false => Report::AllWatched(id),
             });
-        }
-    }
-
-    /// Reads a root again, and makes all its remotes equal.
-    fn start_over(&mut self, id: RootId) {
-        let watched = &mut self.roots[id.0];
-        watched.root.start(Origin::Start);
-        for served in &mut self.remotes[watched.remotes.clone()] {
-            served.remote.need_full_sync();
-        }
-    }
-
-    /// Nothing of a root is synced until [`Input::GroundFound`]. It is looked for at once.
-    fn halt(&mut self, id: RootId, now: Time) {
-        let watched = &mut self.roots[id.0];
-        if watched.halt.replace(Halt::Lost) != Some(Halt::Lost) {
-            (watched.check_at, watched.halt_is_said) = (now, false);
-        }
-    }
-
-    /// The path of a root leads to a directory, which is read and synced from now on if it is another one, or if
-    /// the root has halted.
-    fn ground_found(&mut self, id: RootId, shift: Shift) {
-        let watched = &mut self.roots[id.0];
-        let was_halted = watched.halt.take().is_some();
-        match shift {
-            Shift::None if !was_halted => return,
-            Shift::None => {}
-            Shift::Directory | Shift::Disk | Shift::Mounted | Shift::Unmounted => {
-                watched.root.forget();
-            }
-        }
-        watched.last_job_before = JobId(self.last_job);
-        let was_said = std::mem::replace(&mut watched.halt_is_said, false);
-        self.start_over(id);
-        if was_said {
-            self.report(Report::Resumed(id));
-        }
-    }
-
-    fn ground_missing(&mut self, id: RootId) {
-        let watched = &mut self.roots[id.0];
-        // One that is empty halts already, and something in it ends that.
-        watched.halt.get_or_insert(Halt::Lost);
-        if !std::mem::replace(&mut watched.halt_is_said, true) {
-            self.report(Report::Halted(id, Halt::Lost));
         }
     }
 

@@ -27,6 +27,7 @@ use crate::rsync::told::exit::Exit;
 use crate::rsync::told::outcome::Outcome;
 use crate::run::control::Control;
 use crate::run::crontab::Crontab;
+use crate::run::ground::below::Below;
 use crate::run::ground::lookout::{Lookout, Sighting};
 use crate::run::ground::Ground;
 use crate::run::setup::{ReadAgain, Setup};
@@ -196,6 +197,8 @@ impl Loop {
                 inotify,
                 mask: inotify::DIRECTORY | modify,
                 filter: setup.filter.clone(),
+                second_names: Vec::new(),
+                one_file_system: moving::stays_on_one_file_system(root),
             }));
         }
         let mut standings = setup.resumes.iter().map(|resume| resume.standing);
@@ -251,8 +254,12 @@ impl Loop {
             engine.owe(RemoteId(number), owed.full_sync, owed.paths, true);
         }
         let paths: Vec<_> = walked.iter().map(|root| root.path.clone()).collect();
-        let grounds = paths.iter().map(|path| known_ground(path, &setup.remotes)).collect();
-        Ok(Loop {
+        let grounds: Vec<_> =
+            paths.iter().map(|path| moving::known_ground(path, &setup.remotes)).collect();
+        let belows: Vec<Vec<Below>> = grounds.iter().map(moving::below_ground).collect();
+        let seen = grounds.iter().cloned().zip(belows.clone());
+        let seen = seen.map(|(ground, below)| Some((ground?, below))).collect();
+        let mut it = Loop {
             ledger,
             grants: setup.grants,
             crontab: Crontab::new(setup.config.crontab.as_ref(), setup.remotes.len(), Time(0)),
@@ -276,7 +283,7 @@ impl Loop {
             standbys: Standbys::new(setup.config.standby),
             processors: thread::available_parallelism().map_or(1, usize::from),
             grounds,
-            lookout: Lookout::start(paths, lookout_tells)?,
+            lookout: Lookout::start(paths, seen, lookout_tells)?,
             from_lookout,
             epoll,
             walks: Walks::new(walks_tell)?,
@@ -293,7 +300,11 @@ impl Loop {
             next: None,
             leaves_out: setup.config.filter.clone(),
             saver,
-        })
+        };
+        for (root, below) in belows.iter().enumerate() {
+            it.know_second_names(RootId(root), below);
+        }
+        Ok(it)
     }
 
     fn run(&mut self) -> io::Result<()> {
@@ -486,14 +497,6 @@ impl Loop {
             None => {}
         }
         Ok(())
-    }
-}
-
-/// What a root's path leads to by what its remotes know, or else now: a plugin that runs alone has none.
-fn known_ground(path: &Path, remotes: &[Arc<WorkerRemote>]) -> Option<Ground> {
-    match remotes.iter().find(|remote| remote.route.root == *path) {
-        Some(remote) => remote.ground.clone(),
-        None => Ground::of(path).ok(),
     }
 }
 

@@ -3,6 +3,7 @@
 //! An emptied, unmounted or replaced directory must not be taken for the one that was there before. The
 //! lookout tells the loop when the ground has moved, and a worker looks before each run.
 
+pub mod below;
 pub mod lookout;
 pub mod way;
 
@@ -10,6 +11,7 @@ use self::way::Way;
 use crate::engine::Shift;
 use crate::sys::file_system::FileSystem;
 use crate::sys::mounts;
+use crate::sys::mounts::table::Table;
 use std::cmp::Ordering;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -53,17 +55,14 @@ impl Ground {
     /// # Errors
     /// Whatever the way to it, stat(2) or statfs(2) gives.
     pub fn of(path: &Path) -> io::Result<Ground> {
-        Ground::at_the_end(path, Way::of(path))
+        Ground::at_the_end(path, Way::of(path), mounts::table().ok().as_ref())
     }
 
-    /// Of the directory to which the way of `path` leads.
-    fn at_the_end(path: &Path, way: Way) -> io::Result<Ground> {
+    /// Of the directory to which the way of `path` leads, by the table of mounts if there is one.
+    fn at_the_end(path: &Path, way: Way, table: Option<&Table>) -> io::Result<Ground> {
         let resolved = way.end?;
         let (identity, file_system) = (Identity::of(path)?, FileSystem::of(path)?);
-        let mounted_at = match mounts::table() {
-            Ok(table) => table.of(&resolved).map(|mount| mount.at.clone()),
-            Err(_) => None,
-        };
+        let mounted_at = table.and_then(|table| table.of(&resolved)).map(|mount| mount.at.clone());
         let mounted_at = mounted_at.unwrap_or_else(|| top_of_device(&resolved, identity));
         Ok(Ground { resolved, identity, file_system, mounted_at })
     }

@@ -4,7 +4,7 @@
 //! has ended. A directory is watched before it is read, so that nothing can happen in between
 //! unseen. Whether a listing is still true when it arrives is for the engine to judge.
 
-use crate::engine::rel_path::join;
+use crate::engine::rel_path::{join, RelPath};
 use crate::engine::watching::event::Wd;
 use crate::engine::watching::filter::Filter;
 use crate::engine::watching::scan::{Entry, Listing, Origin, Place, Reached, Scan, ScanId, Stamps};
@@ -17,6 +17,7 @@ use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -29,7 +30,7 @@ const MESSAGE_ITEMS_MAX: usize = 256;
 const SCANS_MAX: usize = 1_024;
 
 /// What the walk needs to know of a root.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct WalkedRoot {
     /// Which root this is.
     pub id: RootId,
@@ -41,6 +42,11 @@ pub struct WalkedRoot {
     pub mask: u32,
     /// What is neither watched nor read.
     pub filter: Arc<Filter>,
+    /// Directories that are seen under another name as well, and are watched under that one: the kernel has one watch
+    /// for both.
+    pub second_names: Vec<RelPath>,
+    /// Only what is on the root's own file system is watched and read: what `-x` means to rsync.
+    pub one_file_system: bool,
 }
 
 /// What the walk tells the loop.
@@ -175,10 +181,16 @@ fn walk(root: &WalkedRoot, scan: Scan, tell: &Sender<WalkMessage>) {
     let place = scan.watch.then_some(scan.place);
     let mut ahead = vec![Ahead { path: scan.path, place, above: Stamps::default() }];
     let mut full = PathBuf::new();
+    let only_on = root.one_file_system.then(|| device(&root.path)).flatten();
     while let Some(next) = ahead.pop() {
         full.as_mut_os_string().clear();
         full.push(&root.path);
         full.push(OsStr::from_bytes(&next.path));
+        let is_left_out = root.second_names.iter().any(|at| **at == *next.path)
+            || only_on.is_some_and(|root| device(&full) != Some(root));
+        if is_left_out {
+            continue;
+        }
         let mut reached = Reached::Read;
         if let Some(place) = next.place {
             match watch(root, &full, &place) {
@@ -233,6 +245,11 @@ fn walk(root: &WalkedRoot, scan: Scan, tell: &Sender<WalkMessage>) {
     outbox.flush();
     let entries = is_whole.then_some(outbox.entries);
     outbox.send(WalkMessage::Ended(root.id, scan.id, entries));
+}
+
+/// The number of the device that a path is on; nothing if it is gone.
+fn device(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).ok().map(|found| found.dev())
 }
 
 fn watch(root: &WalkedRoot, full: &Path, place: &Place) -> io::Result<Wd> {

@@ -3,6 +3,7 @@
 use crate::config::units;
 use crate::engine::sending::extent::Extent;
 use crate::engine::sending::next::Retry;
+use crate::engine::watching::mounts::MountChange;
 use crate::engine::watching::unwatched::POLL_MS;
 use crate::engine::{Engine, Halt, RemoteId, Report, RootId, Shift};
 use crate::rsync::told::exit::ExitStatus;
@@ -158,6 +159,16 @@ impl Reporter {
             self.root(root),
             resolved.display()
         );
+    }
+
+    /// Says that something was mounted or unmounted below a root.
+    pub fn mount_changed(&self, root: RootId, at: &[u8], change: MountChange) {
+        let what = match change {
+            MountChange::Came => "a disk is mounted there now; it is synced",
+            MountChange::Went => "its disk is away; what was on it stays on the remotes",
+            MountChange::LeftOut => return,
+        };
+        log::info!("{}/{}: {what}", self.root(root), at.escape_ascii());
     }
 
     /// Says what could not be done with a directory.

@@ -95,6 +95,8 @@ pub struct Remote {
     standing: Watermark,
     /// Directories that were being read when a job ended that may have sent what is in them.
     half_read: HashMap<RelPath, Left>,
+    /// Places that are spared when directories are made equal as a whole: what they hold is away here.
+    away: Vec<RelPath>,
     tally: Tally,
 }
 
@@ -118,6 +120,7 @@ impl Remote {
             far_side: FarSide::new(settings.way),
             standing: Watermark::new(standing),
             half_read: HashMap::new(),
+            away: Vec::new(),
             tally: Tally::default(),
         }
     }
@@ -293,6 +296,11 @@ impl Remote {
     pub fn owes_full_sync(&self) -> bool {
         let flies = self.is_syncing_fully();
         flies || self.sweep.is_full_or_scheduled() || self.stuck.has_full_sync()
+    }
+
+    /// What lies below these places is away from now on, and stays on the far side.
+    pub fn spare(&mut self, away: Vec<RelPath>) {
+        self.away = away;
     }
 
     /// Everything has to be made equal.

@@ -42,6 +42,8 @@ pub struct Root {
     changes: Vec<(RelPath, Change)>,
     halves: Halves,
     renames: Vec<Rename>,
+    /// Mounts that have changed in what is still to be read.
+    postponed: Vec<(RelPath, bool)>,
     /// Where paths are put together.
     scratch: Vec<u8>,
 }
@@ -58,6 +60,7 @@ impl Root {
             changes: Vec::new(),
             halves: Halves::default(),
             renames: Vec::new(),
+            postponed: Vec::new(),
             scratch: Vec::new(),
         }
     }
@@ -65,6 +68,7 @@ impl Root {
     /// Reads the tree; also after an overflow, when what was known of it is void.
     pub fn start(&mut self, origin: Origin) {
         self.creations.clear();
+        self.postponed.clear();
         self.watches.start(origin);
     }
 
@@ -73,6 +77,14 @@ impl Root {
     pub fn forget(&mut self) {
         self.watches.forget();
         self.halves = Halves::default();
+    }
+
+    /// Something was mounted or unmounted on a directory, so that another one is there now. If it `came`, the
+    /// directory is made equal as a whole, since nobody has seen what happened to it elsewhere.
+    pub fn mount_changed(&mut self, at: &RelPath, came: bool, now: Time) {
+        if !self.watches.mount_changed(at, came, now) {
+            self.postponed.push((at.clone(), came));
+        }
     }
 
     /// Whether everything is watched that there is to watch.
@@ -233,12 +245,15 @@ impl Root {
     }
 
     /// A scan has ended; gives its path, unless it was the whole root's.
-    pub fn handle_scan_ended(&mut self, id: ScanId) -> Option<RelPath> {
+    pub fn handle_scan_ended(&mut self, id: ScanId, now: Time) -> Option<RelPath> {
         let retried = self.watches.is_retry(id);
         let path = self.watches.scan_ended(id).map(RelPath::from);
         if let Some(path) = path.as_ref().filter(|_| retried) {
             // Whether it is watched now or not, no event has told what disappeared from it so far.
             self.changes.push((path.clone(), Change::MakeEqual));
+        }
+        for (at, came) in std::mem::take(&mut self.postponed) {
+            self.mount_changed(&at, came, now);
         }
         path.filter(|path| !path.is_empty())
     }

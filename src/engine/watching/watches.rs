@@ -266,6 +266,30 @@ impl Watches {
         }
     }
 
+    /// Something was mounted or unmounted on a directory: what was there is out of sight with its watches, and what is
+    /// there now is watched and read. If it `came`, the end of the scan says so. `false` if the directory above is
+    /// not known yet.
+    pub fn mount_changed(&mut self, at: &[u8], came: bool, now: Time) -> bool {
+        let slash = at.iter().rposition(|&byte| byte == b'/');
+        let (above, name) = (&at[..slash.unwrap_or(0)], &at[slash.map_or(0, |slash| slash + 1)..]);
+        let Some(parent) = self.tree.find(above).filter(|it| self.tree.wd(*it).is_some()) else {
+            // If nothing is to come, it is left out.
+            return !self.awaits_listings();
+        };
+        self.note_event(parent, name);
+        if let Some(node) = self.tree.child(parent, name) {
+            self.take_out_and_unwatch(node);
+        }
+        match self.place_in(parent, name) {
+            Some(place) if came => {
+                self.ask_for_scan(place, at.to_vec(), true, Origin::Start, Purpose::Retry);
+            }
+            Some(place) => self.scan_place(place, true, Origin::Start, now),
+            None => {}
+        }
+        true
+    }
+
     /// The kernel has ended a watch. Says whether it was the root's own.
     pub fn ignored(&mut self, wd: Wd, now: Time) -> bool {
         self.loose.ended(wd);

@@ -1,30 +1,35 @@
 //! What the loop does when the ground of a root has moved.
 
 use super::{Loop, FIRST_ROOT};
+use crate::config::{self, options};
+use crate::engine::rel_path::RelPath;
+use crate::engine::watching::mounts::MountChange;
 use crate::engine::{Input, RootId, Shift};
+use crate::run::ground::below::Below;
 use crate::run::ground::lookout::Sighting;
 use crate::run::ground::Ground;
 use crate::run::walk::WalkedRoot;
 use crate::run::worker::WorkerRemote;
 use crate::sys::inotify::Inotify;
+use crate::sys::mounts;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 impl Loop {
-    /// The lookout has seen what a root's path leads to.
+    /// The lookout has seen what a root's path leads to, and what is mounted below.
     pub(super) fn ground_seen(&mut self) {
-        let Some(Sighting { root, ground, is_empty }) = self.from_lookout.receive() else { return };
+        let Some(sighting) = self.from_lookout.receive() else { return };
+        let Sighting { root, ground, is_empty, below, came, went } = sighting;
         let Ok(ground) = ground else { return self.handle(Input::GroundMissing(root)) };
         let shift = match &self.grounds[root.0] {
             Some(before) => before.shift(&ground),
             None => Shift::Directory,
         };
-        if shift == Shift::None && !self.engine.root_is_halted(root) {
-            return self.stand_on(root, ground);
-        }
+        let is_halted = self.engine.root_is_halted(root);
         // What is hidden by a disk is not taken for what was on it; and an empty directory may be where a
         // disk is still missing.
-        if shift == Shift::Unmounted || is_empty {
+        if shift == Shift::Unmounted || is_empty && (is_halted || shift != Shift::None) {
             return self.handle(Input::GroundMissing(root));
         }
         if shift != Shift::None {
@@ -37,7 +42,31 @@ impl Loop {
             }
         }
         self.stand_on(root, ground);
-        self.handle(Input::GroundFound(root, shift));
+        self.know_second_names(root, &below);
+        if shift != Shift::None || is_halted {
+            self.handle(Input::GroundFound(root, shift));
+        }
+        self.mounts_changed(root, came, went);
+    }
+
+    /// What is seen twice in a root is watched once, and goes to both places.
+    pub(super) fn know_second_names(&mut self, root: RootId, below: &[Below]) {
+        let names: Vec<_> = below.iter().filter_map(Below::second_name).collect();
+        let walked = &self.roots[root.0];
+        let second_names = names.iter().map(|name| name.at.clone()).collect();
+        self.roots[root.0] = Arc::new(WalkedRoot { second_names, ..WalkedRoot::clone(walked) });
+        self.handle(Input::SecondNames(root, names));
+    }
+
+    fn mounts_changed(&mut self, root: RootId, came: Vec<RelPath>, went: Vec<RelPath>) {
+        let is_left_out = self.roots[root.0].one_file_system;
+        let known = |change| if is_left_out { MountChange::LeftOut } else { change };
+        let went = went.into_iter().map(|at| (at, known(MountChange::Went)));
+        let came = came.into_iter().map(|at| (at, known(MountChange::Came)));
+        for (at, change) in went.chain(came).collect::<Vec<_>>() {
+            self.reporter.mount_changed(root, &at, change);
+            self.handle(Input::Mount(root, at, change));
+        }
     }
 
     /// Has a root watched by a new inotify instance, so that nothing that is still told of the tree that was there
@@ -48,9 +77,7 @@ impl Loop {
         let old = &self.roots[number];
         // A walk in the old tree may keep it open for a while.
         self.epoll.remove(&*old.inotify)?;
-        let WalkedRoot { path, filter, mask, .. } = &**old;
-        let (path, filter, mask) = (path.clone(), filter.clone(), *mask);
-        self.roots[number] = Arc::new(WalkedRoot { id: root, path, inotify, mask, filter });
+        self.roots[number] = Arc::new(WalkedRoot { inotify, ..WalkedRoot::clone(old) });
         Ok(())
     }
 
@@ -69,4 +96,28 @@ impl Loop {
         let remotes = &self.remotes;
         self.standbys.let_go(|remote| !remotes[remote.0].is_on_its_ground());
     }
+}
+
+/// What a root's path leads to by what its remotes know, or else now: a plugin that runs alone has none.
+pub(super) fn known_ground(path: &Path, remotes: &[Arc<WorkerRemote>]) -> Option<Ground> {
+    match remotes.iter().find(|remote| remote.route.root == *path) {
+        Some(remote) => remote.ground.clone(),
+        None => Ground::of(path).ok(),
+    }
+}
+
+/// What is mounted below it; the kernel's table is no file on a disk, so that nothing is waited for.
+pub(super) fn below_ground(ground: &Option<Ground>) -> Vec<Below> {
+    match (ground, mounts::table()) {
+        (Some(ground), Ok(table)) => Below::all(&table, &ground.resolved),
+        (None, _) | (_, Err(_)) => Vec::new(),
+    }
+}
+
+/// Whether rsync leaves other file systems out for every remote of a root, so that their changes go nowhere.
+pub(super) fn stays_on_one_file_system(root: &config::Root) -> bool {
+    let stays = |remote: &config::RemoteSettings| {
+        options::read(&remote.rsync.params).iter().any(|option| option.is("one-file-system"))
+    };
+    !root.remotes.is_empty() && root.remotes.iter().all(stays)
 }

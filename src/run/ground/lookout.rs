@@ -5,14 +5,16 @@
 //! changed what a path leads to, all roots are looked at; the loop, which must not wait for a disk, is told the
 //! differences, and nothing else. What they mean is for the loop and the engine to say.
 
+use super::below::Below;
 use super::way::Way;
 use super::{is_empty, Ground};
+use crate::engine::rel_path::RelPath;
 use crate::engine::watching::event::{self, mask, RawEvent, Wd};
 use crate::engine::RootId;
 use crate::sys::channel::{channel, Receiver, Sender};
 use crate::sys::epoll::Epoll;
 use crate::sys::inotify::{Inotify, MISSING, WAY};
-use crate::sys::mounts::Mounts;
+use crate::sys::mounts::{self, Mounts};
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::io;
@@ -39,6 +41,12 @@ pub struct Sighting {
     pub ground: io::Result<Ground>,
     /// Nothing is in it.
     pub is_empty: bool,
+    /// What is mounted below it.
+    pub below: Vec<Below>,
+    /// Of that, what has been mounted since the last sighting, if the ground is the same.
+    pub came: Vec<RelPath>,
+    /// Where something was unmounted since, if the ground is the same.
+    pub went: Vec<RelPath>,
 }
 
 /// The loop's side of the lookout. The thread ends when this is dropped.
@@ -46,11 +54,16 @@ pub struct Sighting {
 pub struct Lookout(Sender<RootId>);
 
 impl Lookout {
-    /// Looks at the roots at these paths, tells what each leads to, and from then on what has changed.
+    /// Looks at the roots at these paths, tells what each leads to, and from then on what has changed. `seen` is what
+    /// each led to, and what was mounted below it, before the walk began.
     ///
     /// # Errors
     /// No thread could be started, or no descriptor is left.
-    pub fn start(roots: Vec<PathBuf>, tell: Sender<Sighting>) -> io::Result<Lookout> {
+    pub fn start(
+        roots: Vec<PathBuf>,
+        seen: Vec<Option<(Ground, Vec<Below>)>>,
+        tell: Sender<Sighting>,
+    ) -> io::Result<Lookout> {
         let (ask, asked) = channel()?;
         let epoll = Epoll::new()?;
         epoll.add(&asked, ASKED)?;
@@ -69,7 +82,7 @@ impl Lookout {
                 log::warn!("{what} on the ways to the roots are not looked out for: {error}");
             }
         }
-        let told = roots.iter().map(|_| None).collect();
+        let told = seen.into_iter().map(|seen| seen.map(Ok)).collect();
         let (watched, records) = (HashMap::new(), vec![0; EVENT_BYTES_MAX].into());
         let thread = Thread {
             roots,
@@ -93,8 +106,8 @@ impl Lookout {
     }
 }
 
-/// What was told of a root last: its ground, or the number of the error.
-type Told = Result<Ground, Option<i32>>;
+/// What was told of a root last: its ground with what is mounted below, or the number of the error.
+type Told = Result<(Ground, Vec<Below>), Option<i32>>;
 
 struct Thread {
     roots: Vec<PathBuf>,
@@ -132,19 +145,33 @@ impl Thread {
 
     /// Looks at every root, and tells what has changed, and what was asked for.
     fn look_at_all(&mut self, asked: Option<RootId>) {
-        for (number, way) in self.watched_ways().into_iter().enumerate() {
+        let ways = self.watched_ways();
+        let table = mounts::table().ok();
+        for (number, way) in ways.into_iter().enumerate() {
             let (root, path) = (RootId(number), &self.roots[number]);
-            let ground = Ground::at_the_end(path, way);
+            let ground = Ground::at_the_end(path, way, table.as_ref());
+            let below = match (&ground, &table) {
+                (Ok(ground), Some(table)) => Below::all(table, &ground.resolved),
+                (Err(_), _) | (_, None) => Vec::new(),
+            };
             let now = match &ground {
-                Ok(ground) => Ok(ground.clone()),
+                Ok(ground) => Ok((ground.clone(), below.clone())),
                 Err(error) => Err(error.raw_os_error()),
             };
-            if self.told[number].as_ref() != Some(&now) || asked == Some(root) {
-                let is_empty = is_empty(path);
-                self.told[number] = Some(now);
-                // Only while the loop ends is there nobody to receive it.
-                let _ = self.tell.send(Sighting { root, ground, is_empty });
+            if self.told[number].as_ref() == Some(&now) && asked != Some(root) {
+                continue;
             }
+            let (came, went) = match (&self.told[number], &now) {
+                (Some(Ok((before, was_below))), Ok((ground, _))) if before == ground => {
+                    changes(was_below, &below)
+                }
+                (None | Some(Ok(_) | Err(_)), _) => (Vec::new(), Vec::new()),
+            };
+            self.told[number] = Some(now);
+            let is_empty = is_empty(path);
+            let sighting = Sighting { root, ground, is_empty, below, came, went };
+            // Only while the loop ends is there nobody to receive it.
+            let _ = self.tell.send(sighting);
         }
     }
 
@@ -208,6 +235,14 @@ impl Thread {
     }
 }
 
+/// Where something was mounted, and where something was unmounted.
+fn changes(before: &[Below], now: &[Below]) -> (Vec<RelPath>, Vec<RelPath>) {
+    let came = now.iter().filter(|it| !before.contains(it)).map(|it| it.at.clone());
+    let is_free = |it: &&Below| now.iter().all(|other| other.at != it.at);
+    let went = before.iter().filter(is_free).map(|it| it.at.clone());
+    (came.collect(), went.collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,7 +266,7 @@ mod tests {
         }
         symlink("1", at("link")).unwrap();
         let (tell, from_lookout) = channel().unwrap();
-        let lookout = Lookout::start(vec![at("link")], tell).unwrap();
+        let lookout = Lookout::start(vec![at("link")], vec![None], tell).unwrap();
         assert_eq!(next(&from_lookout), Some(at("1")));
         let steps: [(&dyn Fn(), Option<PathBuf>); 8] = [
             (&|| fs::remove_file(at("link")).unwrap(), None),
@@ -275,7 +310,8 @@ mod tests {
         fs::create_dir(&above).unwrap();
         // The directory in which one is missing is the other.
         let (tell, from_lookout) = channel().unwrap();
-        let _lookout = Lookout::start(vec![missing.clone(), above.clone()], tell).unwrap();
+        let _lookout =
+            Lookout::start(vec![missing.clone(), above.clone()], vec![None, None], tell).unwrap();
         let first = [next(&from_lookout), next(&from_lookout)];
         assert_eq!(first, [None, Some(above.clone())]);
         fs::create_dir(&missing).unwrap();

@@ -3,11 +3,14 @@
 //!
 //! What is mounted here is mounted for one test alone: see `harness/mounts.rs`.
 
+mod bind_mounts;
+mod disks_below;
 #[cfg(target_env = "gnu")]
 mod exchanges;
 mod late_disks;
 mod links;
 mod missing_roots;
+mod walk;
 
 use crate::harness::{until, Mirror, Plan, Tree, DEADLINE};
 use std::ffi::OsString;

@@ -79,7 +79,8 @@ impl Ground {
         let mut places = vec![self.trees[tree].join("dir"), self.trees[tree].join("dir/deep")];
         places.extend(self.at.iter().flatten().cloned());
         let place = self.random.pick(&places).unwrap().clone();
-        let (name, content) = (self.random.below(8), self.random.bits());
+        // No two are of one length: rsync would take those of one second for the same in a full sync.
+        let (name, content) = (self.random.below(8), "x".repeat(self.steps));
         match self.random.below(4) {
             0 => remove(&place.join(format!("file {name}"))),
             1 => {
@@ -88,9 +89,9 @@ impl Ground {
             }
             2 => {
                 fs::create_dir_all(place.join(format!("new {name}"))).unwrap();
-                fs::write(place.join(format!("new {name}/file")), content.to_string()).unwrap();
+                fs::write(place.join(format!("new {name}/file")), &content).unwrap();
             }
-            _ => fs::write(place.join(format!("file {name}")), content.to_string()).unwrap(),
+            _ => fs::write(place.join(format!("file {name}")), &content).unwrap(),
         }
     }
 

@@ -131,14 +131,14 @@ impl Remote {
             Cargo::Everything { scheduled } => Work::FullSync {
                 scheduled: *scheduled,
                 licence: grants.of_sweeps(),
-                away: Vec::new(),
+                away: self.away.clone(),
             },
             Cargo::Levels(levels) => {
                 let directories = levels.iter().map(|(path, depth)| (path.clone(), *depth));
                 Work::Level {
                     directories: directories.collect(),
                     licence: grants.of_sweeps(),
-                    away: Vec::new(),
+                    away: self.away.clone(),
                 }
             }
             Cargo::Batch(batch) => {

@@ -263,6 +263,30 @@ fn with_another_inotify_instance_nothing_of_the_earlier_one_counts() {
 }
 
 #[test]
+fn what_a_mount_hides_is_unwatched_and_what_it_shows_is_read() {
+    let mut watches = watches(&[("a", 2), ("a/at", 3), ("a/at/below", 4)]);
+    assert!(watches.mount_changed(b"a/at", true, Time(0)));
+    let scan = std::iter::from_fn(|| watches.take_action()).collect::<Vec<_>>();
+    let scan = match scan.as_slice() {
+        [WatchAction::RemoveWatch(_), WatchAction::RemoveWatch(_), WatchAction::Scan(scan)] => scan,
+        other => panic!("{other:?}"),
+    };
+    assert!(scan.path == b"a/at" && watches.is_retry(scan.id), "it is made equal as a whole");
+    let found = listing(scan.id, scan.place.clone(), Wd(5), "a/at");
+    assert!(watches.listed(&found, Time(0)).is_some());
+    watches.scan_ended(scan.id);
+    assert_eq!(watches.tree.node(Wd(5)), Some(node(&watches, "a/at")));
+    // What goes leaves nothing that would have to be made equal.
+    assert!(watches.mount_changed(b"a/at", false, Time(0)));
+    let scan = next_scan(&mut watches).unwrap();
+    assert!(scan.path == b"a/at" && !watches.is_retry(scan.id));
+    // A place that is not known may be found as long as something is being read.
+    assert!(!watches.mount_changed(b"new/at", true, Time(0)));
+    watches.scan_ended(scan.id);
+    assert!(watches.mount_changed(b"new/at", true, Time(0)), "it is left out");
+}
+
+#[test]
 fn after_what_may_be_a_swap_renames_are_not_taken_at_their_word() {
     let mut watches = watches(&[("a", 2), ("b", 3)]);
     rename(&mut watches, "a", "c");
