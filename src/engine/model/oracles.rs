@@ -15,8 +15,12 @@ pub(super) struct Seen {
 }
 
 impl World {
-    /// The kernel has told that something went: it may go over there, with all that is below it.
+    /// The kernel has told that something went: it may go over there, with all that is below it. It need not, if the
+    /// directory that it went from is being read, since then it may have no path.
     pub(super) fn license(&mut self, went: &Went) {
+        if self.walk.reads_above(&went.path) {
+            self.fs.untold.insert(went.path.clone());
+        }
         for seen in &mut self.seen {
             seen.paths.insert(went.path.clone());
             seen.entries.insert(went.from.clone());

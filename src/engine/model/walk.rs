@@ -2,7 +2,7 @@
 
 use super::super::{Input, RootId};
 use super::file_system::{FileSystem, Random};
-use crate::engine::rel_path::join;
+use crate::engine::rel_path::{join, lies_in};
 use crate::engine::watching::scan::{Entry, Listing, Origin, Place, Reached, Scan, ScanId, Stamps};
 use std::collections::{BTreeSet, VecDeque};
 
@@ -27,6 +27,11 @@ impl Walk {
         let place = scan.watch.then(|| scan.place.clone());
         let ahead = vec![(scan.path.clone(), place, Stamps::default())];
         self.scans.push_back(Walking { scan, ahead, watched: None });
+    }
+
+    /// Whether a directory above a path is being read: what happens in there meanwhile has no path yet.
+    pub(super) fn reads_above(&self, path: &[u8]) -> bool {
+        self.scans.iter().any(|walking| lies_in(path, &walking.scan.path))
     }
 
     pub(super) fn is_idle(&self) -> bool {
