@@ -15,6 +15,8 @@ pub(super) enum Fault {
     OldNameIsNotDeletedFirst,
     /// A deletion takes a missing directory above it along.
     MissingParentGoes,
+    /// What is on a disk that is away is deleted like anything that only the far side has.
+    AwayIsDeleted,
 }
 
 impl World {

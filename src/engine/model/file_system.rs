@@ -183,7 +183,7 @@ impl FileSystem {
     }
 
     /// The path of a directory, if it lies below the root.
-    fn path_of(&self, dir: usize) -> Option<Vec<u8>> {
+    pub(super) fn path_of(&self, dir: usize) -> Option<Vec<u8>> {
         self.path_below(ROOT, b"", dir)
     }
 

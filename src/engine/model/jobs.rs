@@ -176,11 +176,13 @@ impl World {
         };
         let here = self.fs.image();
         if licence.covers_unseen() {
-            let far = &mut self.remotes[remote];
-            let extra = far.iter().map(|(path, _)| path);
-            let extra = extra.filter(|path| inside(path) && !here.contains_key(*path));
+            let keeps = self.fault != Some(Fault::AwayIsDeleted);
+            let far = self.remotes[remote].iter().map(|(path, _)| path);
+            let extra = far.filter(|path| inside(path) && !here.contains_key(*path));
+            let extra = extra.filter(|path| !(keeps && self.is_away(path)));
             let extra: Vec<_> = extra.cloned().collect();
-            far.delete(|path, _| extra.iter().any(|above| lies_in(path, above)));
+            let is_extra = |path: &[u8]| extra.iter().any(|above| lies_in(path, above));
+            self.remotes[remote].delete(|path, _| is_extra(path));
         }
         let itself = (!directory.is_empty()).then(|| directory.clone());
         let inside = here.into_keys().filter(|path| inside(path)).map(RelPath::from);
@@ -344,6 +346,7 @@ impl World {
 
     /// Deletes what has to go before something is sent. Gives whether what is here below the path may have gone with it.
     fn make_way(&mut self, job: usize, path: &[u8], gone: Gone, is: Is) -> bool {
+        let is_away = self.is_away(path);
         let job = &self.jobs[job];
         let far = &mut self.remotes[job.remote];
         let deletes_first = match self.fault {
@@ -352,7 +355,7 @@ impl World {
             Some(_) | None => gone != Gone::No && (self.update || self.links),
         };
         let is_emptied = gone == Gone::Directory || !far.has_something_below(path);
-        let is_replaced = gone == Gone::Directory || job.licence.covers_unseen();
+        let is_replaced = gone == Gone::Directory || job.licence.covers_unseen() && !is_away;
         if deletes_first && is_emptied || is_replaced && far.is_in_the_way(path, is) {
             far.delete_tree(path);
             return gone == Gone::Directory;

@@ -9,6 +9,7 @@ mod far_side;
 mod faults;
 mod file_system;
 mod jobs;
+mod mounts;
 mod oracles;
 mod walk;
 
@@ -17,6 +18,7 @@ use self::far_side::FarSide;
 use self::faults::Fault;
 use self::file_system::{trace, FileSystem, Is, Kind, Random};
 use self::jobs::Sending;
+use self::mounts::Disk;
 use self::walk::Walk;
 use super::sending::settings::SendingSettings;
 use super::sending::standing::Standing;
@@ -41,6 +43,8 @@ const STEPS_TO_REST_MAX: usize = 200_000;
 
 struct World {
     fs: FileSystem,
+    /// One that is away.
+    disk: Option<Disk>,
     walk: Walk,
     engine: Engine,
     jobs: Vec<Sending>,
@@ -119,8 +123,9 @@ impl World {
         self.saved = self.seen.iter().enumerate().map(saved).collect();
     }
 
-    /// The program is killed, whatever it is doing; some time later it starts again.
-    fn crash(&mut self) {
+    /// The program is killed, whatever it is doing; some time later it starts again. If a disk goes or comes meanwhile,
+    /// a full sync is owed.
+    fn crash(&mut self, disks_move: fn(&mut World) -> bool) {
         trace(|| format!("{:?} crash", self.now));
         self.fs.forget_watches();
         for (seen, saved) in self.seen.iter_mut().zip(&self.saved) {
@@ -136,8 +141,9 @@ impl World {
             self.fs.disturb(&mut self.random, self.habits);
         }
         self.fs.lose_queue();
+        let moved = disks_move(self);
         let standing = |saved: &Saved| match saved.standing {
-            (Some(complete_ns), false, _) => Standing::Until(complete_ns),
+            (Some(complete_ns), false, _) if !moved => Standing::Until(complete_ns),
             _ => Standing::Nothing,
         };
         self.settings.roots[0].remotes = self.saved.iter().map(standing).collect();
@@ -244,6 +250,8 @@ struct Plan {
     /// The program is killed now and then. Without `mirror`, what disappears at that time stays.
     crashes: bool,
     mirror: bool,
+    /// With `crashes`, disks below the root go and come then.
+    disks: bool,
     /// With `-u`: what is newer over there is kept.
     update: bool,
     /// There are watches for so many directories, until everything rests.
@@ -302,6 +310,7 @@ impl World {
         let links = random.one_in(2);
         World {
             fs,
+            disk: None,
             walk: Walk::default(),
             engine: Engine::new(settings.clone()),
             jobs: Vec::new(),
@@ -347,7 +356,7 @@ impl World {
             self.put_by_others();
         }
         if plan.crashes && self.random.one_in(300) {
-            self.crash();
+            self.crash(if plan.disks { World::move_disks } else { |_| false });
         }
         if plan.overflows && self.random.one_in(400) {
             self.fs.overflow();
@@ -369,6 +378,9 @@ fn live(seed: u64, plan: &Plan) {
     let calm = 1 + world.random.below(6);
     for _ in 0..plan.steps {
         world.step(plan, calm);
+    }
+    if plan.disks {
+        world.crash(World::bring_disk_back);
     }
     while !world.fs.open.is_empty() {
         world.fs.close(0);
@@ -393,6 +405,7 @@ const PLAN: Plan = Plan {
     overflows: false,
     crashes: false,
     mirror: false,
+    disks: false,
     update: false,
     watches_max: usize::MAX,
     steps: 1_500,
@@ -440,6 +453,11 @@ fn nothing_is_missing_after_crashes() {
 }
 
 #[test]
+fn mirrors_keep_what_is_on_a_disk_that_is_away() {
+    lives(&Plan { failures: true, crashes: true, mirror: true, disks: true, ..PLAN });
+}
+
+#[test]
 fn what_comes_back_older_arrives_although_newer_files_are_kept() {
     lives(&Plan { update: true, failures: true, ..PLAN });
 }
@@ -481,4 +499,10 @@ fn it_is_found_if_two_names_stay_one_file() {
 fn it_is_found_if_a_deletion_takes_a_missing_directory_along() {
     let plan = Plan { failures: true, crashes: true, ..PLAN };
     finds(&plan, Fault::MissingParentGoes, NOBODY_SAW);
+}
+
+#[test]
+fn it_is_found_if_what_is_on_a_disk_that_is_away_is_deleted() {
+    let plan = Plan { crashes: true, mirror: true, disks: true, ..PLAN };
+    finds(&plan, Fault::AwayIsDeleted, NOBODY_SAW);
 }

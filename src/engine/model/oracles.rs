@@ -32,8 +32,9 @@ impl World {
         for path in self.remotes[remote].take_deleted() {
             trace(|| format!("        deleted at {remote}: {}", path.escape_ascii()));
             let was_seen = itself_and_above(&path).any(|path| self.was_seen(remote, path));
+            let may_be_unseen = self.mirror && licence.covers_unseen() && !self.is_away(&path);
             assert!(
-                was_seen && licence.covers_seen() || self.mirror && licence.covers_unseen(),
+                was_seen && licence.covers_seen() || may_be_unseen,
                 "seed {}: {} was deleted by {licence:?}, and nobody saw it go",
                 self.seed,
                 path.escape_ascii(),

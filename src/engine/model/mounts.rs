@@ -1,0 +1,66 @@
+//! Disks below the root that are not there for a while. They go and come while the program is not running: how it
+//! hears of it otherwise is not modelled.
+
+use super::file_system::{FileSystem, Name, Random, ROOT};
+use super::World;
+use crate::engine::rel_path::lies_in;
+use std::collections::BTreeMap;
+
+/// A disk that is away: the directory on which it was mounted, and what it holds.
+pub(super) struct Disk {
+    mount_point: usize,
+    entries: BTreeMap<Name, usize>,
+}
+
+impl FileSystem {
+    /// What is in a directory turns out to be a disk, and is not there any more.
+    fn unmount(&mut self, random: &mut Random) -> Option<Disk> {
+        let mut dirs = Vec::new();
+        self.dirs(ROOT, &mut dirs);
+        let mount_point = dirs[random.below(dirs.len())];
+        let entries = match mount_point {
+            ROOT => return None,
+            below => std::mem::take(self.entries_mut(below)),
+        };
+        Some(Disk { mount_point, entries })
+    }
+
+    /// The disk is back, and hides what has been put in its place.
+    fn mount(&mut self, disk: Disk) {
+        *self.entries_mut(disk.mount_point) = disk.entries;
+    }
+}
+
+impl World {
+    /// A disk goes or comes, at random. Gives whether one did.
+    pub(super) fn move_disks(&mut self) -> bool {
+        match self.disk.take() {
+            // Without its mount point it is gone for good, and that was a deletion like any other.
+            Some(disk) if self.fs.path_of(disk.mount_point).is_none() => false,
+            Some(disk) if self.random.one_in(2) => {
+                self.fs.mount(disk);
+                true
+            }
+            None if self.random.one_in(2) => {
+                self.disk = self.fs.unmount(&mut self.random);
+                self.disk.is_some()
+            }
+            same @ (Some(_) | None) => {
+                self.disk = same;
+                false
+            }
+        }
+    }
+
+    /// The disk that is away comes back. Gives whether there was one.
+    pub(super) fn bring_disk_back(&mut self) -> bool {
+        let disk = self.disk.take().filter(|disk| self.fs.path_of(disk.mount_point).is_some());
+        disk.map(|disk| self.fs.mount(disk)).is_some()
+    }
+
+    /// Whether a path lies below the mount point of a disk that is away.
+    pub(super) fn is_away(&self, path: &[u8]) -> bool {
+        let mount_point = self.disk.as_ref().and_then(|disk| self.fs.path_of(disk.mount_point));
+        mount_point.is_some_and(|at| path.len() > at.len() && lies_in(path, &at))
+    }
+}
