@@ -358,6 +358,10 @@ impl Loop {
                 Action::RemoveWatch(root, wd) => self.roots[root.0].inotify.remove(wd.0),
                 Action::Look(root, path) => {
                     let seen = look(&self.roots[root.0], &path);
+                    let seen = seen.unwrap_or_else(|error| {
+                        self.reporter.trouble(root, &path, "look at it", &error);
+                        Seen::Unknown
+                    });
                     self.handle(Input::Seen(root, path, seen));
                 }
                 Action::CheckRoot(root) => self.lookout.look(root),
@@ -514,14 +518,19 @@ fn alerts(setup: &Setup, stop: &PipeReader) -> io::Result<Option<Alerts>> {
 }
 
 /// What a created file is now.
-fn look(root: &WalkedRoot, path: &RelPath) -> Seen {
-    let Ok(found) = below(&root.path, path).symlink_metadata() else { return Seen::Missing };
+fn look(root: &WalkedRoot, path: &RelPath) -> io::Result<Seen> {
+    let found = match below(&root.path, path).symlink_metadata() {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) => {
+            return Ok(Seen::Missing);
+        }
+        found => found?,
+    };
     if found.is_dir() {
-        return Seen::Directory;
+        return Ok(Seen::Directory);
     }
     if !found.is_file() {
-        return Seen::Other;
+        return Ok(Seen::Other);
     }
     let modified_ns = i128::from(found.mtime()) * 1_000_000_000 + i128::from(found.mtime_nsec());
-    Seen::Regular { links: found.nlink(), stamp: Stamp { size: found.len(), modified_ns } }
+    Ok(Seen::Regular { links: found.nlink(), stamp: Stamp { size: found.len(), modified_ns } })
 }

@@ -178,6 +178,7 @@ fn walk(root: &WalkedRoot, scan: Scan, tell: &Sender<WalkMessage>) {
     let mut outbox = Outbox { root, tell, listings: Vec::new(), items: 0, entries: 0 };
     let mut buffer = Buffer::default();
     let is_whole = scan.place == Place::Root;
+    let first = scan.place.clone();
     let place = scan.watch.then_some(scan.place);
     let mut ahead = vec![Ahead { path: scan.path, place, above: Stamps::default() }];
     let mut full = PathBuf::new();
@@ -197,6 +198,10 @@ fn walk(root: &WalkedRoot, scan: Scan, tell: &Sender<WalkMessage>) {
                 Ok(wd) => reached = Reached::Watched { place, wd },
                 Err(error) if out_of_watches(&error) => reached = Reached::Unwatched { place },
                 Err(error) => {
+                    if says_nothing(&error) {
+                        let unread = Reached::Unread { place };
+                        outbox.add(Listing::empty(scan.id, scan.origin, unread, &next.path));
+                    }
                     outbox.trouble(&next.path, "watch", error);
                     continue;
                 }
@@ -207,7 +212,9 @@ fn walk(root: &WalkedRoot, scan: Scan, tell: &Sender<WalkMessage>) {
             // A symlink is followed for the root alone, which the user may have named so. Elsewhere it has
             // taken the place of a directory since the name was read, and may lead out of the tree.
             Reached::Watched { .. } | Reached::Read => Directory::open(&full, next.path.is_empty()),
-            Reached::Unwatched { .. } => Err(io::Error::from_raw_os_error(libc::ENOSPC)),
+            Reached::Unwatched { .. } | Reached::Unread { .. } => {
+                Err(io::Error::from_raw_os_error(libc::ENOSPC))
+            }
         };
         let (stamps, changed_ns) = match scan.origin {
             Origin::Since(since_ns) => {
@@ -221,25 +228,31 @@ fn walk(root: &WalkedRoot, scan: Scan, tell: &Sender<WalkMessage>) {
             }
             Origin::Start | Origin::Created(_) | Origin::Moved => (Stamps::default(), None),
         };
-        let listing = Listing {
-            scan: scan.id,
-            reached,
-            path: next.path,
-            origin: scan.origin,
-            changed_ns,
-            entries: Vec::new(),
+        let place = match &reached {
+            Reached::Watched { place, .. } => place.clone(),
+            Reached::Read | Reached::Unwatched { .. } | Reached::Unread { .. } => first.clone(),
         };
-        match opened {
+        let is_watchable = !matches!(reached, Reached::Unwatched { .. });
+        let listing =
+            Listing { changed_ns, ..Listing::empty(scan.id, scan.origin, reached, &next.path) };
+        let failed = match opened {
             Ok(directory) => {
-                read(&directory, &mut buffer, stamps, listing, &mut ahead, &mut outbox);
+                let read = read(&directory, &mut buffer, stamps, listing, &mut ahead, &mut outbox);
+                read.err().map(|error| (error, true))
             }
             Err(error) => {
-                if !matches!(listing.reached, Reached::Unwatched { .. }) {
-                    outbox.trouble(&listing.path, "read", error);
-                }
                 // Listed without entries: if it is watched, the engine must know it when its events come.
                 outbox.add(listing);
+                let again = says_nothing(&error);
+                is_watchable.then_some((error, again))
             }
+        };
+        if let Some((error, again)) = failed {
+            if again {
+                let unread = Reached::Unread { place };
+                outbox.add(Listing::empty(scan.id, scan.origin, unread, &next.path));
+            }
+            outbox.trouble(&next.path, "read", error);
         }
     }
     outbox.flush();
@@ -266,7 +279,18 @@ fn out_of_watches(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::ENOMEM))
 }
 
+/// Whether an error at the first step leaves open what is in a directory, so that it has to be read again. What is gone has
+/// events of its own, and so has a right that is given; a path that is too long stays too long.
+fn says_nothing(error: &io::Error) -> bool {
+    let known =
+        [libc::ENOENT, libc::ENOTDIR, libc::ELOOP, libc::EACCES, libc::EPERM, libc::ENAMETOOLONG];
+    !error.raw_os_error().is_some_and(|error| known.contains(&error))
+}
+
 /// Reads one directory: its entries go to the loop, and the directories among them are read later.
+///
+/// # Errors
+/// What getdents(2) gives, unless the directory has been deleted.
 fn read(
     directory: &Directory,
     buffer: &mut Buffer,
@@ -274,11 +298,19 @@ fn read(
     mut listing: Listing,
     ahead: &mut Vec<Ahead>,
     outbox: &mut Outbox,
-) {
+) -> io::Result<()> {
     let filter = &outbox.root.filter;
-    // A directory that is deleted while it is read ends early, and the events tell. Any other error ends it
-    // in the same way, and nobody is told.
-    while let Some(entries) = directory.read(buffer).ok().filter(|it| !it.is_end()) {
+    let mut end = Ok(());
+    loop {
+        let entries = match directory.read(buffer) {
+            Ok(entries) if entries.is_end() => break,
+            Ok(entries) => entries,
+            Err(error) => {
+                let is_gone = error.raw_os_error() == Some(libc::ENOENT);
+                end = if is_gone { Ok(()) } else { Err(error) };
+                break;
+            }
+        };
         for (name, kind) in entries {
             let is_dir = match kind {
                 Kind::Directory => true,
@@ -314,13 +346,14 @@ fn read(
         }
     }
     outbox.add(listing);
+    end
 }
 
 /// Where an entry of a directory is to be watched; not at all if the scan only reads.
 fn place_in(reached: &Reached, name: &[u8]) -> Option<Place> {
     match reached {
         Reached::Watched { wd, .. } => Some(Place::In { parent: *wd, name: name.into() }),
-        Reached::Read | Reached::Unwatched { .. } => None,
+        Reached::Read | Reached::Unwatched { .. } | Reached::Unread { .. } => None,
     }
 }
 

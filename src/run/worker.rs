@@ -234,8 +234,9 @@ impl<'a> Runner<'a> {
                 self.run_all(vec![spared(remote.full_sync(*scheduled, *licence), away)])
             }
             Work::Level { directories, licence, away } => {
-                let runs = remote.levels(directories, *licence).into_iter();
-                self.run_all(runs.map(|run| spared(run, away)).collect())
+                let (runs, seen) = remote.levels(directories, *licence);
+                let runs = runs.into_iter().map(|run| spared(run, away));
+                self.run_all(runs.collect()).and(seen)
             }
             Work::Batch { licence, way, fresh, split: false, paths, renames } => {
                 let settings = remote.plan_settings(*licence, *way);
@@ -244,7 +245,7 @@ impl<'a> Runner<'a> {
                 self.tell_whole(*fresh, found.whole.clone());
                 self.tell_withheld(*licence, found.withheld(paths));
                 self.rename(renames::runs(remote, settings, &found.paths, renames));
-                self.run_all(found.runs(remote, settings))
+                self.run_all(found.runs(remote, settings)).and(found.seen())
             }
             Work::Batch { licence, way, fresh, split: true, paths, renames } => {
                 let settings = remote.plan_settings(*licence, *way);
@@ -255,14 +256,16 @@ impl<'a> Runner<'a> {
                 self.tell_whole(*fresh, [&first.whole[..], &second.whole].concat());
                 let all = [&first.paths[..], &second.paths].concat();
                 self.rename(renames::runs(remote, settings, &all, renames));
-                self.run_both(first.runs(remote, settings), second.runs(remote, settings))
+                let seen = first.seen().and(second.seen());
+                let (first, second) = (first.runs(remote, settings), second.runs(remote, settings));
+                self.run_both(first, second).and(seen)
             }
             Work::Bulk { licence, way, fresh, sent, path } => {
                 let settings = remote.plan_settings(*licence, *way);
                 let found = JobPaths::of_bulk(remote, path, *fresh, *sent);
                 self.tell_large(found.large.clone());
                 self.tell_withheld(*licence, found.withheld(std::slice::from_ref(path)));
-                self.run_all(found.runs(remote, settings))
+                self.run_all(found.runs(remote, settings)).and(found.seen())
             }
         }
     }

@@ -125,7 +125,7 @@ impl World {
             let is_it = match self.look(to) {
                 Seen::Directory => *is_dir,
                 Seen::Regular { .. } => !*is_dir,
-                Seen::Missing | Seen::Other => false,
+                Seen::Missing | Seen::Other | Seen::Unknown => false,
             };
             let old = far_names(renames, number);
             let is_used =
@@ -152,7 +152,11 @@ impl World {
             Seen::Regular { stamp, .. } if stamp.size % LARGE_ONE_IN == 0 => {
                 Some((path.clone(), stamp))
             }
-            Seen::Regular { .. } | Seen::Missing | Seen::Directory | Seen::Other => None,
+            Seen::Regular { .. }
+            | Seen::Missing
+            | Seen::Directory
+            | Seen::Other
+            | Seen::Unknown => None,
         }
     }
 

@@ -57,7 +57,7 @@ impl Walk {
                         Reached::Watched { wd, .. } => {
                             Some(Place::In { parent: *wd, name: name.clone() })
                         }
-                        Reached::Read | Reached::Unwatched { .. } => None,
+                        Reached::Read | Reached::Unwatched { .. } | Reached::Unread { .. } => None,
                     };
                     walking.ahead.push((join(&path, name), place, stamps));
                 }

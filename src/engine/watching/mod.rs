@@ -17,5 +17,6 @@ pub mod root;
 pub mod scan;
 pub mod settle;
 pub mod tree;
+pub mod unread;
 pub mod unwatched;
 pub mod watches;

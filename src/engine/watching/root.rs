@@ -200,7 +200,7 @@ impl Root {
             Origin::Moved => (self.switches.move_to, self.switches.move_to),
         };
         let directory = || RelPath::from(&*listing.path);
-        if matches!(listing.reached, Reached::Unwatched { .. }) {
+        if matches!(listing.reached, Reached::Unwatched { .. } | Reached::Unread { .. }) {
             if listing.origin != Origin::Start && !self.watches.is_retry(listing.scan) {
                 self.changes.push((directory(), Change::MakeEqual));
             }

@@ -72,6 +72,12 @@ pub enum Reached {
         /// Where it was.
         place: Place,
     },
+    /// The system gave an error that says nothing about what is in it, as of a disk that fails. It is read again
+    /// from this place on.
+    Unread {
+        /// Where it was, or the directory at which the scan began.
+        place: Place,
+    },
 }
 
 /// When something that was found after a restart may have changed, in nanoseconds since 1970.
@@ -127,4 +133,12 @@ pub struct Listing {
     /// a change; for [`Origin::Since`] what has changed, without directories, since each has a listing
     /// of its own.
     pub entries: Vec<Entry>,
+}
+
+impl Listing {
+    /// Of a directory in which nothing was found.
+    pub fn empty(scan: ScanId, origin: Origin, reached: Reached, path: &[u8]) -> Listing {
+        let (path, entries) = (path.to_vec(), Vec::new());
+        Listing { scan, reached, path, origin, changed_ns: None, entries }
+    }
 }

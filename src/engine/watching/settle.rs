@@ -49,6 +49,8 @@ pub enum Seen {
     },
     /// A symlink, fifo, socket or device.
     Other,
+    /// It could not be looked at. Then it is a change, and whoever sends it looks again.
+    Unknown,
 }
 
 /// Size in bytes and modification time in nanoseconds. They are equal at two looks if nobody has
@@ -185,7 +187,7 @@ impl Creations {
         let creation = self.waiting.get_mut(path)?;
         let complete = match seen {
             Seen::Missing | Seen::Directory => false,
-            Seen::Other => true,
+            Seen::Other | Seen::Unknown => true,
             Seen::Regular { links, .. } if links > 1 => true,
             Seen::Regular { .. } if !if_regular => false,
             Seen::Regular { .. } if creation.closed => true,
@@ -327,6 +329,7 @@ mod tests {
             (Seen::Missing, None, false),
             (Seen::Directory, None, false),
             (Seen::Other, Some(Time(10)), false),
+            (Seen::Unknown, Some(Time(10)), false),
             (regular(2, 0), Some(Time(10)), false),
             (regular(1, 0), None, true),
         ];

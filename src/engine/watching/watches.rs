@@ -37,6 +37,7 @@ use self::swaps::Swaps;
 use super::event::{RawEvent, Wd};
 use super::scan::{Listing, Origin, Place, Reached, Scan, ScanId};
 use super::tree::{NodeId, Tree};
+use super::unread::Unread;
 use super::unwatched::Unwatched;
 use crate::engine::rel_path::{join, lies_in};
 use crate::engine::time::Time;
@@ -84,6 +85,7 @@ pub struct Watches {
     loose: Loose,
     swaps: Swaps,
     unwatched: Unwatched,
+    unread: Unread,
     actions: VecDeque<WatchAction>,
 }
 
@@ -95,9 +97,9 @@ impl Watches {
     }
 
     /// Whether everything that has happened so far is known, as soon as the kernel's queue has been
-    /// read: nothing is being scanned, and nothing is left unwatched.
+    /// read: nothing is being scanned, and nothing is left unwatched or unread.
     pub fn sees_everything(&self) -> bool {
-        !self.awaits_listings() && self.unwatched.is_empty()
+        !self.awaits_listings() && self.unwatched.is_empty() && self.unread.is_empty()
     }
 
     /// Whether directories are without a watch.
@@ -151,7 +153,8 @@ impl Watches {
     /// When [`Watches::expire`] has something to do.
     pub fn next_deadline(&self) -> Option<Time> {
         let departed = self.departed.iter().map(|departed| departed.until);
-        departed.chain(self.again.next_due()).chain(self.unwatched.next_poll()).min()
+        let polls = self.unwatched.next_poll().into_iter().chain(self.unread.next_try());
+        departed.chain(self.again.next_due()).chain(polls).min()
     }
 }
 
@@ -160,6 +163,7 @@ impl Watches {
     /// Starts, or starts over: the tree is empty until the scan of the root has been handed over.
     pub fn start(&mut self, origin: Origin) {
         self.unwatched = Unwatched::default();
+        self.unread = Unread::default();
         self.loose.start_over(&self.tree);
         self.departed.clear();
         self.tree.clear();
@@ -333,6 +337,12 @@ impl Watches {
                 self.unwatched.insert(place.clone(), now);
                 Some(Vec::new())
             }
+            Reached::Unread { place } => {
+                if let Some(place) = self.unread.insert(place.clone(), now) {
+                    self.unwatched.insert(place, now);
+                }
+                Some(Vec::new())
+            }
         }
     }
 
@@ -340,6 +350,9 @@ impl Watches {
     pub fn scan_ended(&mut self, scan: ScanId) -> Option<Vec<u8>> {
         let was_complete = self.is_complete();
         let path = self.scans.end(scan);
+        if !self.awaits_listings() && self.unread.is_empty() {
+            self.unread.all_read();
+        }
         if self.is_complete() && !was_complete {
             // What was watched before the tree was started over and has not been found since has left it.
             for wd in self.loose.take_earlier() {
@@ -362,7 +375,8 @@ impl Watches {
         for (place, origin) in self.again.take_due(now) {
             self.scan_place(place, true, origin, now);
         }
-        for place in self.unwatched.take(now) {
+        let unwatched = self.unwatched.take(now).into_iter();
+        for place in unwatched.chain(self.unread.take(now)) {
             // Where it has gone since, if it has, its own events have told.
             if let Some(path) = self.path_of(&place) {
                 self.ask_for_scan(place, path, true, Origin::Moved, Purpose::Retry);

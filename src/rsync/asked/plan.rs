@@ -35,6 +35,8 @@ pub enum Gone {
 pub enum Now {
     /// It does not exist.
     Missing,
+    /// It could not be looked at. Nothing is sent or deleted for it, and it stays owed.
+    Unknown,
     /// A real directory.
     Directory,
     /// Anything else, symbolic links included.
@@ -64,7 +66,9 @@ impl Looked {
     /// Whether something that disappeared is still there after a run that may delete nothing.
     pub fn needs_licence(&self) -> bool {
         match (self.gone, self.now) {
-            (Gone::No, _) | (Gone::Entry, Now::Directory | Now::Other) | (_, Now::Apart) => false,
+            (Gone::No, _)
+            | (Gone::Entry, Now::Directory | Now::Other)
+            | (_, Now::Apart | Now::Unknown) => false,
             (Gone::Entry, Now::Missing)
             | (Gone::Directory, Now::Missing | Now::Directory | Now::Other) => true,
         }
@@ -178,7 +182,8 @@ impl<'a> Lists<'a> {
     fn of(settings: PlanSettings, paths: &'a [Looked], whole: &'a [Arc<[u8]>]) -> Lists<'a> {
         let looked = unique(paths);
         let may_delete = settings.licence.covers_seen();
-        let listed = || paths.iter().filter(|looked| looked.now != Now::Apart);
+        let listed =
+            || paths.iter().filter(|looked| !matches!(looked.now, Now::Apart | Now::Unknown));
         let all_fresh = listed().all(|looked| looked.fresh);
         let silent_work = listed().any(|looked| looked.bytes >= SILENT_WORK_BYTES_MIN);
         let mut lists = Lists { all_fresh, silent_work, whole, ..Lists::default() };
@@ -190,7 +195,7 @@ impl<'a> Lists<'a> {
                     lists.add(path);
                     lists.empties_directory |= may_delete && gone == Gone::Directory;
                 }
-                Now::Apart => {}
+                Now::Apart | Now::Unknown => {}
             }
         }
         lists.flat.sort_unstable();
@@ -213,7 +218,8 @@ impl<'a> Lists<'a> {
         let covered = ancestors(path).any(|above| {
             // Below what is no directory now nothing can be listed: rsync would fail on it. What
             // was there goes with the entry above, now or when that one's own event arrives.
-            let absent = looked.get(above).is_some_and(|&(_, now)| now != Now::Directory);
+            let may_be_there = |now| matches!(now, Now::Directory | Now::Unknown);
+            let absent = looked.get(above).is_some_and(|&(_, now)| !may_be_there(now));
             absent || self.prune.contains(above)
         });
         if covered || gone == Gone::No || !settings.licence.covers_seen() {

@@ -8,7 +8,7 @@ use super::exit::{Exit, ExitStatus};
 use super::login::{Login, Obstacle};
 use super::refusal::{self, Blame};
 use super::{advice, reason};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 
 /// What an exit means for a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +121,20 @@ impl Outcome {
             Refused => Outcome::Refused(failure()),
             NoDirectory => Outcome::NoDirectory(failure()),
         }
+    }
+
+    /// Of paths that could not be looked at on this side, so that nothing was run for them.
+    pub fn not_looked_at(paths: Vec<Vec<u8>>, error: &io::Error) -> Outcome {
+        Outcome::Partial(Failure {
+            status: ExitStatus::NotStarted(error.kind()),
+            reason: format!("cannot look at it: {error}"),
+            advice: None,
+            named: paths,
+            blame: Blame::No,
+            limited: false,
+            is_cut_short: false,
+            connections_used_up: false,
+        })
     }
 
     /// The same; these are the paths that it named, if it failed.

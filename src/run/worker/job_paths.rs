@@ -9,7 +9,9 @@ use crate::engine::watching::settle::Stamp;
 use crate::rsync;
 use crate::rsync::asked::plan::{self, Gone, Looked, Now, PlanSettings};
 use crate::rsync::asked::run::Run;
+use crate::rsync::told::outcome::Outcome;
 use crate::run::walk::below;
+use nix::errno::Errno;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -35,13 +37,15 @@ pub(super) struct JobPaths {
     pub(super) large: Vec<(RelPath, Stamp)>,
     /// The directories, sorted, that are listed in place of what is in them.
     pub(super) whole: Vec<RelPath>,
+    /// Why some could not be looked at, if some could not.
+    trouble: Option<Errno>,
 }
 
 impl JobPaths {
     /// The paths of a batch. Its large files are left out: each has a job of its own later.
     pub(super) fn of_batch(remote: &WorkerRemote, paths: &[Listed], fresh: bool) -> JobPaths {
         let mut found = JobPaths::look(remote, paths, fresh);
-        let JobPaths { paths, large, whole } = &mut found;
+        let JobPaths { paths, large, whole, .. } = &mut found;
         for looked in paths.iter_mut() {
             if large.binary_search_by(|(file, _)| file.cmp(&looked.path)).is_ok() {
                 looked.now = Now::Apart;
@@ -85,7 +89,15 @@ impl JobPaths {
             };
             Looked { path, gone, now, bytes, fresh }
         };
-        JobPaths { paths: paths.iter().map(look).collect(), large, whole: Vec::new() }
+        let paths = paths.iter().map(look).collect();
+        JobPaths { paths, large, whole: Vec::new(), trouble: looker.trouble() }
+    }
+
+    /// What it means for the job that some paths could not be looked at, if some could not.
+    pub(super) fn seen(&self) -> Outcome {
+        let Some(error) = self.trouble else { return Outcome::Nothing };
+        let unknown = self.paths.iter().filter(|looked| looked.now == Now::Unknown);
+        Outcome::not_looked_at(unknown.map(|looked| looked.path.to_vec()).collect(), &error.into())
     }
 
     /// Those of the `listed` paths that should be deleted, if nothing may be.

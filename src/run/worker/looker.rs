@@ -3,8 +3,10 @@
 use crate::engine::rel_path::RelPath;
 use crate::rsync::asked::plan::{Gone, Now};
 use crate::run::walk::below;
+use nix::errno::Errno;
 use nix::fcntl::{openat, AtFlags, OFlag};
 use nix::sys::stat::{fstatat, FileStat, Mode, SFlag};
+use std::cell::Cell;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -15,15 +17,25 @@ pub(super) struct Looker<'a> {
     /// The root, so that not every look begins at `/`; `None` if it cannot be opened.
     opened: Option<File>,
     parent: Vec<u8>,
-    parent_is_real: bool,
+    /// What the way to it is: [`Now::Directory`] if each part of it is one.
+    parent_is: Now,
     /// The parent, opened with the second path in it: from then on a look needs no way down from the root.
     parent_opened: Option<OwnedFd>,
+    /// Why the last path that is unknown is.
+    trouble: Cell<Option<Errno>>,
 }
 
 impl<'a> Looker<'a> {
     pub(super) fn new(root: &'a Path) -> Looker<'a> {
         let opened = File::open(root).ok();
-        Looker { root, opened, parent: Vec::new(), parent_is_real: true, parent_opened: None }
+        Looker {
+            root,
+            opened,
+            parent: Vec::new(),
+            parent_is: Now::Directory,
+            parent_opened: None,
+            trouble: Cell::new(None),
+        }
     }
 
     /// What a path is now, not following symlinks. A path whose parent has become a symlink is
@@ -37,27 +49,49 @@ impl<'a> Looker<'a> {
         let slash = path.iter().rposition(|&byte| byte == b'/');
         let parent = &path[..slash.unwrap_or(0)];
         if parent != self.parent {
-            self.parent_is_real = self.is_real(parent);
+            self.parent_is = self.way(parent);
             self.parent.clear();
             self.parent.extend_from_slice(parent);
             self.parent_opened = None;
-        } else if self.parent_is_real && self.parent_opened.is_none() {
+        } else if self.parent_is == Now::Directory && self.parent_opened.is_none() {
             self.parent_opened = self.open(parent);
         }
-        if !self.parent_is_real {
-            return (Now::Missing, 0);
+        match self.parent_is {
+            Now::Directory => {}
+            Now::Unknown => return (Now::Unknown, 0),
+            Now::Missing | Now::Other | Now::Apart => return (Now::Missing, 0),
         }
         let found = match (&self.parent_opened, slash) {
             (Some(parent), Some(slash)) => {
-                fstatat(parent, &path[slash + 1..], AtFlags::AT_SYMLINK_NOFOLLOW).ok()
+                fstatat(parent, &path[slash + 1..], AtFlags::AT_SYMLINK_NOFOLLOW)
             }
             _ => self.stat(path),
         };
-        match found.map(|found| (kind(&found), found.st_size)) {
-            Some((SFlag::S_IFDIR, _)) => (Now::Directory, 0),
-            Some((SFlag::S_IFREG, bytes)) => (Now::Other, u64::try_from(bytes).unwrap_or(0)),
-            Some(_) => (Now::Other, 0),
-            None => (Now::Missing, 0),
+        let bytes = match found {
+            Ok(found) if kind(&found) == SFlag::S_IFREG => {
+                u64::try_from(found.st_size).unwrap_or(0)
+            }
+            Ok(_) | Err(_) => 0,
+        };
+        (self.now(found), bytes)
+    }
+
+    /// Why the last path that is [`Now::Unknown`] is.
+    pub(super) fn trouble(&self) -> Option<Errno> {
+        self.trouble.get()
+    }
+
+    /// What a look has found. Only these two errors mean that nothing is there: a disk that fails, or a right
+    /// that is missing, says nothing about the path.
+    fn now(&self, found: nix::Result<FileStat>) -> Now {
+        match found {
+            Ok(found) if kind(&found) == SFlag::S_IFDIR => Now::Directory,
+            Ok(_) => Now::Other,
+            Err(Errno::ENOENT | Errno::ENOTDIR) => Now::Missing,
+            Err(error) => {
+                self.trouble.set(Some(error));
+                Now::Unknown
+            }
         }
     }
 
@@ -65,25 +99,29 @@ impl<'a> Looker<'a> {
     /// place of the path: with the path, rsync sends the way to it as well (`-R`), and where a part of that is
     /// a symlink now, rsync follows it and makes a directory of it over there (measured).
     pub(super) fn in_the_way(&self, path: &[u8]) -> Option<(RelPath, Gone, Now)> {
-        if self.parent_is_real {
+        if matches!(self.parent_is, Now::Directory | Now::Unknown) {
             return None;
         }
-        let ends = path.iter().enumerate().filter(|(_, &byte)| byte == b'/').map(|(at, _)| at);
-        ends.map(|end| &path[..end]).find_map(|above| {
-            let now = match self.stat(above) {
-                Some(found) if kind(&found) == SFlag::S_IFDIR => return None,
-                Some(_) => Now::Other,
-                None => Now::Missing,
-            };
-            // There was something below it, so it was a directory.
-            Some((RelPath::from(above), Gone::Directory, now))
-        })
+        let (above, now) = self.first_that_is_none(directories_above(path))?;
+        // There was something below it, so it was a directory.
+        Some((RelPath::from(above), Gone::Directory, now))
     }
 
-    fn is_real(&self, directory: &[u8]) -> bool {
-        let ends = directory.iter().enumerate().filter(|(_, &byte)| byte == b'/').map(|(at, _)| at);
-        ends.chain([directory.len()]).filter(|&end| end > 0).all(|end| {
-            self.stat(&directory[..end]).is_some_and(|found| kind(&found) == SFlag::S_IFDIR)
+    /// What the way to all that lies in a directory is: [`Now::Directory`], or else what is in the way.
+    fn way(&self, directory: &[u8]) -> Now {
+        let itself = Some(directory).filter(|directory| !directory.is_empty());
+        let way = directories_above(directory).chain(itself);
+        self.first_that_is_none(way).map_or(Now::Directory, |(_, now)| now)
+    }
+
+    /// The first of these paths that is no directory, and what it is.
+    fn first_that_is_none<'p>(
+        &self,
+        mut paths: impl Iterator<Item = &'p [u8]>,
+    ) -> Option<(&'p [u8], Now)> {
+        paths.find_map(|path| match self.now(self.stat(path)) {
+            Now::Directory => None,
+            now @ (Now::Missing | Now::Unknown | Now::Other | Now::Apart) => Some((path, now)),
         })
     }
 
@@ -95,14 +133,19 @@ impl<'a> Looker<'a> {
     }
 
     /// Of what lies at a path, not following a symlink there.
-    fn stat(&self, path: &[u8]) -> Option<FileStat> {
+    fn stat(&self, path: &[u8]) -> nix::Result<FileStat> {
         let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
-        let found = match &self.opened {
+        match &self.opened {
             Some(opened) => fstatat(opened, path, flags),
             None => fstatat(nix::fcntl::AT_FDCWD, &below(self.root, path), flags),
-        };
-        found.ok()
+        }
     }
+}
+
+/// The directories in which a path lies, from the topmost on, without the root.
+fn directories_above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let ends = path.iter().enumerate().filter(|(_, &byte)| byte == b'/').map(|(at, _)| at);
+    ends.map(|end| &path[..end])
 }
 
 fn kind(found: &FileStat) -> SFlag {

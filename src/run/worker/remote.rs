@@ -13,6 +13,7 @@ use crate::rsync::asked::plan::{self, Now};
 use crate::rsync::asked::remote_shell;
 use crate::rsync::asked::route::RemoteRoute;
 use crate::rsync::asked::run::Run;
+use crate::rsync::told::outcome::Outcome;
 use crate::run::ground::Ground;
 use crate::run::ssh::{Connection, Sockets};
 use crate::run::walk::left_out;
@@ -110,8 +111,13 @@ impl WorkerRemote {
         plan::PlanSettings { licence, way, mirror: self.mirror, standby: self.standby }
     }
 
-    /// The runs that make whole directories equal, of those that are still there.
-    pub(super) fn levels(&self, directories: &[(RelPath, Depth)], licence: Licence) -> Vec<Run> {
+    /// The runs that make whole directories equal, of those that are still there; and what it means for the
+    /// job that some could not be looked at, if some could not.
+    pub(super) fn levels(
+        &self,
+        directories: &[(RelPath, Depth)],
+        licence: Licence,
+    ) -> (Vec<Run>, Outcome) {
         let mut looker = Looker::new(&self.route.root);
         let mut real = [Vec::new(), Vec::new()];
         for (path, depth) in directories {
@@ -119,6 +125,10 @@ impl WorkerRemote {
                 real[usize::from(*depth == Depth::All)].push(path.clone());
             }
         }
+        // Without a name, the job is followed by a full sync: it is not enough to send the directory itself.
+        let seen = looker
+            .trouble()
+            .map_or(Outcome::Nothing, |error| Outcome::not_looked_at(Vec::new(), &error.into()));
         let left_out =
             self.excludes.one_by_one.as_ref().map(|filter| left_out(&self.route.root, filter));
         let runs = |depth, directories: &[RelPath]| {
@@ -127,6 +137,6 @@ impl WorkerRemote {
             level::runs(level, left_out.as_deref(), directories)
         };
         let [one, all] = real;
-        [runs(Depth::One, &one), runs(Depth::All, &all)].concat()
+        ([runs(Depth::One, &one), runs(Depth::All, &all)].concat(), seen)
     }
 }

@@ -1,10 +1,12 @@
 //! The ground moves under the program: disks come and go, links lead elsewhere, names have others
-//! beside them.
+//! beside them, the disk gives errors.
 //!
 //! What is mounted here is mounted for one test alone: see `harness/mounts.rs`.
 
 mod bind_mounts;
 mod disks_below;
+#[cfg(target_arch = "x86_64")]
+mod errors;
 #[cfg(target_env = "gnu")]
 mod exchanges;
 mod late_disks;

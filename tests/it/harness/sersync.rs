@@ -1,6 +1,7 @@
 //! The program under test as a process: started, read, ended.
 
 use super::child::Child;
+use super::faults::Faults;
 use super::old_kernel::{Kernel, Strangers};
 use super::{path, until, DEADLINE};
 use nix::sys::signal::Signal;
@@ -37,6 +38,8 @@ pub struct How {
     pub behind: Vec<OsString>,
     /// The kernel that it finds; the one that the environment asks for, or today's, if there is none.
     pub kernel: Option<Kernel>,
+    /// The errors of the disk that it works on.
+    pub faults: Option<Faults>,
 }
 
 /// How a program ended that ends by itself.
@@ -59,7 +62,7 @@ pub fn run_to_end(dir: &Path, args: &[OsString], variables: &[(&str, &str)]) -> 
 impl Sersync {
     /// Starts the program with `dir` as its working directory, where its output goes, too.
     pub fn start(dir: &Path, args: &[OsString], variables: &[(&str, &str)], how: &How) -> Sersync {
-        let kernel = how.kernel.or_else(Kernel::wanted);
+        let kernel = how.kernel.or_else(Kernel::wanted).filter(|_| how.faults.is_none());
         let binary = if kernel.is_some() { static_binary() } else { binary() };
         let binary = how.user.map_or(binary.clone(), |_| copied(&binary, dir));
         let mut words = how.behind.iter().chain([&binary]);
@@ -74,6 +77,7 @@ impl Sersync {
         command.stdout(fs::File::create(dir.join("stdout")).unwrap());
         command.stderr(fs::File::create(dir.join("stderr")).unwrap());
         let strangers = kernel.map(|kernel| kernel.confine(&mut command)).unwrap_or_default();
+        how.faults.iter().for_each(|faults| faults.confine(&mut command));
         let child = Child::spawn(&mut command);
         Sersync { child, dir: dir.to_path_buf(), kernel, strangers }
     }

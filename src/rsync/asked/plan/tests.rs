@@ -99,6 +99,23 @@ fn each_state_of_a_path_has_its_runs() {
 }
 
 #[test]
+fn what_could_not_be_looked_at_is_neither_sent_nor_deleted_nor_taken_for_missing() {
+    let paths = [
+        looked(b"a", Gone::Directory, Now::Unknown),
+        looked(b"a/b", Gone::Entry, Now::Missing),
+        looked(b"c", Gone::No, Now::Unknown),
+        looked(b"d", Gone::Entry, Now::Unknown),
+    ];
+    for settings in [COMBINED, PORTABLE, NEVER] {
+        assert!(planned(&["-a"], NEW, settings, &paths[2..]).is_empty());
+    }
+    assert_eq!(
+        planned(&["-a"], NEW, COMBINED, &paths),
+        ["-a --no-r -d -R -c --delete-missing-args --force -0 --files-from=- ./ /d < ./a/b"]
+    );
+}
+
+#[test]
 fn only_the_topmost_is_deleted_and_lists_are_sorted_and_unique() {
     use Gone::*;
     let paths = [

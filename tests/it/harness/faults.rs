@@ -1,0 +1,120 @@
+//! A disk with errors: a look at one path, or the reading of one directory, fails as the test says.
+//!
+//! Only the program under test meets them. They take the place of an old kernel's missing calls, since
+//! one program's calls can be stopped for one reason only.
+
+use super::stopped_calls::{give, load, stop, unless, NUMBER};
+use super::Plan;
+use libc::{c_long, seccomp_notif, sock_filter};
+use nix::errno::Errno;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+/// A path is never longer, its end included.
+const PATH_MAX: usize = 4096;
+/// What is mapped of a process is mapped in pieces of so many bytes.
+const PAGE: usize = 4096;
+
+/// What fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    /// The kernel is asked what is at a path.
+    Look,
+    /// The entries of a directory are read.
+    List,
+}
+
+/// The errors to come.
+#[derive(Debug, Clone, Default)]
+pub struct Faults(Arc<Mutex<Vec<(Call, PathBuf, Errno)>>>);
+
+impl Faults {
+    /// Puts the plan's program on a disk that works at first.
+    pub fn before(plan: &mut Plan) -> Faults {
+        let faults = Faults::default();
+        plan.how.faults = Some(faults.clone());
+        faults
+    }
+
+    /// The next call about this path fails with this error, and none after it.
+    pub fn fail_next(&self, call: Call, path: &Path, error: Errno) {
+        self.0.lock().unwrap().push((call, path.to_path_buf(), error));
+    }
+
+    /// Whether all errors have been met.
+    pub fn are_met(&self) -> bool {
+        self.0.lock().unwrap().is_empty()
+    }
+
+    /// Has this command, which is or becomes the program under test, meet them.
+    pub fn confine(&self, command: &mut Command) {
+        let faults = self.clone();
+        stop(command, |_| filter(), move |asked| faults.meet(asked).map(|error| error as i32));
+    }
+
+    fn meet(&self, asked: &seccomp_notif) -> Option<Errno> {
+        if self.are_met() {
+            return None;
+        }
+        let (call, path) = subject(asked)?;
+        let mut faults = self.0.lock().unwrap();
+        let met = faults.iter().position(|(what, at, _)| (*what, at) == (call, &path))?;
+        Some(faults.remove(met).2)
+    }
+}
+
+/// The calls that tell what a path is, by where their path is: behind a directory's descriptor, or first.
+const AT: [c_long; 2] = [libc::SYS_newfstatat, libc::SYS_statx];
+const FIRST: [c_long; 2] = [libc::SYS_stat, libc::SYS_lstat];
+
+fn filter() -> Vec<sock_filter> {
+    let mut filter = vec![load(NUMBER)];
+    for call in AT.into_iter().chain(FIRST).chain([libc::SYS_getdents64]) {
+        filter.push(unless(libc::BPF_JEQ, call as u32, 1));
+        filter.push(give(libc::SECCOMP_RET_USER_NOTIF));
+    }
+    filter.push(give(libc::SECCOMP_RET_ALLOW));
+    filter
+}
+
+/// What a stopped call is about.
+fn subject(asked: &seccomp_notif) -> Option<(Call, PathBuf)> {
+    let (call, [first, second, ..]) = (c_long::from(asked.data.nr), asked.data.args);
+    let of_fd = |fd: u64| match fd as i32 {
+        libc::AT_FDCWD => fs::read_link(format!("/proc/{}/cwd", asked.pid)).ok(),
+        fd => fs::read_link(format!("/proc/{}/fd/{fd}", asked.pid)).ok(),
+    };
+    if call == libc::SYS_getdents64 {
+        return Some((Call::List, of_fd(first)?));
+    }
+    let (directory, path) = match FIRST.contains(&call) {
+        true => (libc::AT_FDCWD as u64, text(asked.pid, first)?),
+        false => (first, text(asked.pid, second)?),
+    };
+    // An empty one is the open file itself.
+    (!path.as_os_str().is_empty()).then_some(())?;
+    Some((Call::Look, of_fd(directory)?.join(path)))
+}
+
+/// The path at an address of a process.
+fn text(pid: u32, address: u64) -> Option<PathBuf> {
+    let memory = File::open(format!("/proc/{pid}/mem")).ok()?;
+    let (mut bytes, mut at) = (Vec::new(), address);
+    // What is behind its end may be nobody's: never more than the rest of a page.
+    while bytes.len() < PATH_MAX {
+        let mut page = vec![0; PAGE - at as usize % PAGE];
+        memory.read_exact_at(&mut page, at).ok()?;
+        let end = page.iter().position(|&byte| byte == 0);
+        bytes.extend_from_slice(&page[..end.unwrap_or(page.len())]);
+        if end.is_some() {
+            return Some(PathBuf::from(OsStr::from_bytes(&bytes)));
+        }
+        at += page.len() as u64;
+    }
+    None
+}
