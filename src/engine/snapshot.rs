@@ -3,6 +3,7 @@
 //! Made by [`Engine::snapshot`] and thrown away; the engine keeps nothing for it but the numbers of
 //! `tally`. What is looked at in every round of the loop has calls of its own, which copy nothing.
 
+use super::rel_path::RelPath;
 use super::sending::extent::Extent;
 use super::tally::Tally;
 use super::time::Time;
@@ -28,6 +29,8 @@ pub struct RootState {
     pub has_unwatched: bool,
     /// Why it must not be synced now.
     pub halt: Option<Halt>,
+    /// The directories in it whose disk is away; the root itself if there are too many.
+    pub away: Vec<RelPath>,
     /// Events of the kernel.
     pub events: u64,
     /// What they, and listings, meant: changes of paths.
@@ -65,6 +68,7 @@ impl Engine {
             is_complete: watched.root.is_complete(),
             has_unwatched: watched.root.has_unwatched(),
             halt: watched.halt,
+            away: watched.mounts.away(),
             events: watched.events,
             changes: watched.changes,
             overflows: watched.overflows,

@@ -303,6 +303,7 @@ impl Loop {
         };
         for (root, below) in belows.iter().enumerate() {
             it.know_second_names(RootId(root), below);
+            it.show_ground(RootId(root));
         }
         Ok(it)
     }

@@ -43,6 +43,8 @@ pub struct Ground {
     pub resolved: PathBuf,
     /// Which directory it is.
     pub identity: Identity,
+    /// What kind of file system it is on: `ext4`; empty if the kernel's table does not say.
+    pub kind: Box<[u8]>,
     /// On which file system.
     file_system: FileSystem,
     /// Where that is mounted; the directory itself, if it is a mount point.
@@ -62,9 +64,11 @@ impl Ground {
     fn at_the_end(path: &Path, way: Way, table: Option<&Table>) -> io::Result<Ground> {
         let resolved = way.end?;
         let (identity, file_system) = (Identity::of(path)?, FileSystem::of(path)?);
-        let mounted_at = table.and_then(|table| table.of(&resolved)).map(|mount| mount.at.clone());
+        let mount = table.and_then(|table| table.of(&resolved));
+        let kind = mount.map_or(Box::default(), |mount| mount.kind.clone());
+        let mounted_at = mount.map(|mount| mount.at.clone());
         let mounted_at = mounted_at.unwrap_or_else(|| top_of_device(&resolved, identity));
-        Ok(Ground { resolved, identity, file_system, mounted_at })
+        Ok(Ground { resolved, identity, kind, file_system, mounted_at })
     }
 
     /// Whether `path` leads to the very same directory still.
@@ -117,6 +121,7 @@ mod tests {
         Ground {
             resolved: resolved.into(),
             identity: Identity(device, inode),
+            kind: b"ext4"[..].into(),
             file_system: FileSystem::example(id),
             mounted_at: mounted_at.into(),
         }

@@ -12,6 +12,7 @@ use crate::run::walk::WalkedRoot;
 use crate::run::worker::WorkerRemote;
 use crate::sys::inotify::Inotify;
 use crate::sys::mounts;
+use crate::tell::status::LeadsTo;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ impl Loop {
     pub(super) fn ground_seen(&mut self) {
         let Some(sighting) = self.from_lookout.receive() else { return };
         let Sighting { root, ground, is_empty, below, came, went } = sighting;
-        let Ok(ground) = ground else { return self.handle(Input::GroundMissing(root)) };
+        let Ok(ground) = ground else { return self.leads_nowhere(root) };
         let shift = match &self.grounds[root.0] {
             Some(before) => before.shift(&ground),
             None => Shift::Directory,
@@ -30,12 +31,12 @@ impl Loop {
         // What is hidden by a disk is not taken for what was on it; and an empty directory may be where a
         // disk is still missing.
         if shift == Shift::Unmounted || is_empty && (is_halted || shift != Shift::None) {
-            return self.handle(Input::GroundMissing(root));
+            return self.leads_nowhere(root);
         }
         if shift != Shift::None {
             if let Err(error) = self.watch_anew(root) {
                 log::error!("{}: cannot be watched: {error}", self.roots[root.0].path.display());
-                return self.handle(Input::GroundMissing(root));
+                return self.leads_nowhere(root);
             }
             if self.grounds[root.0].is_some() {
                 self.reporter.ground_moved(root, shift, &ground.resolved);
@@ -47,6 +48,22 @@ impl Loop {
             self.handle(Input::GroundFound(root, shift));
         }
         self.mounts_changed(root, came, went);
+    }
+
+    /// Whoever looks at the status sees where a root leads.
+    pub(super) fn show_ground(&mut self, root: RootId) {
+        let since = self.now();
+        let shown = self.grounds[root.0].as_ref().map(|ground| LeadsTo {
+            path: ground.resolved.display().to_string(),
+            file_system: ground.kind.escape_ascii().to_string(),
+            since,
+        });
+        self.status.leads_to(root, shown);
+    }
+
+    fn leads_nowhere(&mut self, root: RootId) {
+        self.status.leads_to(root, None);
+        self.handle(Input::GroundMissing(root));
     }
 
     /// What is seen twice in a root is watched once, and goes to both places.
@@ -92,6 +109,7 @@ impl Loop {
             });
         }
         self.grounds[root.0] = Some(ground);
+        self.show_ground(root);
         // A standby in the old tree would keep its disk busy.
         let remotes = &self.remotes;
         self.standbys.let_go(|remote| !remotes[remote.0].is_on_its_ground());

@@ -2,7 +2,8 @@
 //! of each remote, as the log had it. Pure; the loop tells it of every report.
 
 use crate::config::terminal::harmless;
-use crate::engine::{RemoteId, Report};
+use crate::engine::time::Time;
+use crate::engine::{RemoteId, Report, RootId};
 use crate::tell::report::{advised, failure};
 
 /// Paths that are named with an error; the others are counted.
@@ -34,11 +35,24 @@ pub struct Named {
     pub name: String,
 }
 
-/// Names, and the last errors.
+/// What a root's path leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeadsTo {
+    /// The directory, without a symlink on its way.
+    pub path: String,
+    /// What kind of file system it is on; empty if that is not known.
+    pub file_system: String,
+    /// Since when, as far as this process knows.
+    pub since: Time,
+}
+
+/// Names, what the roots lead to, and the last errors.
 #[derive(Debug, Default)]
 pub struct Board {
     /// The names, without what a terminal would obey.
     pub names: Names,
+    /// For each root; none while it leads nowhere.
+    pub leads_to: Vec<Option<LeadsTo>>,
     errors: Vec<Option<String>>,
 }
 
@@ -50,7 +64,21 @@ impl Board {
         let remotes = names.remotes.iter_mut().map(|remote| &mut remote.name);
         texts.into_iter().chain(roots).chain(remotes).for_each(|text| *text = harmless(text));
         let errors = vec![None; names.remotes.len()];
-        Board { names, errors }
+        let leads_to = vec![None; names.roots.len()];
+        Board { names, leads_to, errors }
+    }
+
+    /// A root leads there now, or nowhere.
+    pub fn leads_to(&mut self, root: RootId, found: Option<LeadsTo>) {
+        let Some(known) = self.leads_to.get_mut(root.0) else { return };
+        let found = found.map(|found| LeadsTo { path: harmless(&found.path), ..found });
+        let is_same = |known: &LeadsTo, found: &LeadsTo| {
+            known.path == found.path && known.file_system == found.file_system
+        };
+        match (&known, &found) {
+            (Some(before), Some(now)) if is_same(before, now) => {}
+            (Some(_) | None, _) => *known = found,
+        }
     }
 
     /// Hears what the user is told in the log.

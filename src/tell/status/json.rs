@@ -58,6 +58,11 @@ fn root(root: &RootView) -> String {
         Some(Halt::Missing) => object.text("halt", "missing"),
         None => object.plain("halt", "null"),
     }
+    let leads_to = root.leads_to.as_ref();
+    object.optional("resolved", leads_to.map(|(found, _)| quoted(&found.path)));
+    object.optional("file_system", leads_to.map(|(found, _)| quoted(&found.file_system)));
+    object.optional("since_s", leads_to.map(|(_, for_ms)| seconds(*for_ms)));
+    object.plain("away", list(root.away().map(|at| quoted(&at))));
     object.plain("directories", root.state.directories);
     object.plain("unwatched", root.state.has_unwatched);
     object.optional("walk_s", root.walk_ms.map(seconds));

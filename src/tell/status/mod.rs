@@ -17,7 +17,7 @@ mod server;
 pub mod snapshot;
 pub mod view;
 
-pub use self::board::{Named, Names};
+pub use self::board::{LeadsTo, Named, Names};
 pub use self::server::Server;
 
 use self::board::Board;
@@ -70,6 +70,11 @@ impl StatusPage {
     /// Hears what the user is told in the log.
     pub fn report(&mut self, report: &Report) {
         self.board.report(report);
+    }
+
+    /// The path of a root leads there now, or nowhere.
+    pub fn leads_to(&mut self, root: RootId, found: Option<LeadsTo>) {
+        self.board.leads_to(root, found);
     }
 
     /// The full sync of a remote says how far it has come.

@@ -3,9 +3,10 @@
 //! Pure. It joins what the engine, the board and the system say, turns times into ages, and decides
 //! what is healthy; how it is shown is for the others.
 
-use super::board::Board;
+use super::board::{Board, LeadsTo};
 use super::history::History;
 use super::progress::{Course, Progress};
+use crate::config::terminal::harmless;
 use crate::engine::sending::extent::Extent;
 use crate::engine::snapshot::{RemoteState, RootState};
 use crate::engine::tally::Tally;
@@ -61,6 +62,8 @@ pub struct Snapshot {
 pub struct RootView {
     /// Its path.
     pub path: String,
+    /// What it leads to, and for how long it has; none while it leads nowhere.
+    pub leads_to: Option<(LeadsTo, u64)>,
     /// What the engine knows.
     pub state: RootState,
     /// How long the walk has been under way, if one is.
@@ -139,6 +142,11 @@ impl Word {
 }
 
 impl RootView {
+    /// The directories whose disk is away, for people.
+    pub fn away(&self) -> impl Iterator<Item = String> + '_ {
+        self.state.away.iter().map(|at| harmless(&at.escape_ascii().to_string()))
+    }
+
     /// How the root is, in one word.
     pub fn word(&self) -> &'static str {
         match self.state.halt {
@@ -165,6 +173,10 @@ impl Snapshot {
         let halted: Vec<_> = state.roots.iter().map(|root| root.halt.is_some()).collect();
         let root = |(number, state): (usize, RootState)| RootView {
             path: names.roots.get(number).cloned().unwrap_or_default(),
+            leads_to: board.leads_to.get(number).cloned().flatten().map(|found| {
+                let for_ms = now.since(found.since);
+                (found, for_ms)
+            }),
             walk_ms: progress.walk_ms(number, now),
             directories_per_s: progress.directories_per_s(number, state.directories, now),
             state,

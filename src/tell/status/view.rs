@@ -36,6 +36,7 @@ pub fn render(snapshot: &Snapshot) -> String {
     lines.push(row("ROOT", "STATE", ["DIRS", "", "", ""]));
     for root in &snapshot.roots {
         lines.push(of_root(root));
+        lines.extend(ground_of(root));
         lines.extend(root.walk_ms.map(|walk_ms| {
             let rate = root.directories_per_s;
             format!("    reading for {}, {rate} directories a second", age(walk_ms))
@@ -89,6 +90,24 @@ fn of_root(root: &RootView) -> String {
     row(&root.path, root.word(), [directories.as_str(), "", "", ""])
 }
 
+/// What its path leads to, where that says more than the path, and what is away.
+fn ground_of(root: &RootView) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some((found, for_ms)) = &root.leads_to {
+        let on = match found.file_system.as_str() {
+            "" => String::new(),
+            kind => format!(" on {kind}"),
+        };
+        let text = format!("leads to {}{on}, for {}", found.path, age(*for_ms));
+        lines.extend(wrapped("    ", &text));
+    }
+    let away: Vec<String> = root.away().collect();
+    if !away.is_empty() {
+        lines.extend(wrapped("    ", &format!("away: {}", away.join(", "))));
+    }
+    lines
+}
+
 fn row(name: &str, state: &str, numbers: [&str; 4]) -> String {
     let [pending, lag, last, rate] = numbers;
     let name = end_of(name, NAME_WIDTH);
@@ -139,9 +158,11 @@ pub fn wrapped(indent: &str, text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::board::LeadsTo;
     use super::*;
     use crate::engine::snapshot::RootState;
     use crate::engine::tally::Tally;
+    use crate::engine::time::Time;
     use crate::engine::Halt;
     use crate::tell::status::progress::Course;
     use crate::tell::status::snapshot::{Facts, Word};
@@ -183,7 +204,19 @@ mod tests {
             facts: Facts { watches_max: Some(50_000_000), ..Facts::default() },
             roots: vec![RootView {
                 path: "/".to_string() + &"d/".repeat(100),
-                state: RootState { directories: 10_000_000, ..RootState::default() },
+                leads_to: Some((
+                    LeadsTo {
+                        path: "/".to_string() + &"e".repeat(100),
+                        file_system: "ext4".into(),
+                        since: Time(0),
+                    },
+                    61_000,
+                )),
+                state: RootState {
+                    directories: 10_000_000,
+                    away: vec![b"mnt/disk"[..].into(), b"other"[..].into()],
+                    ..RootState::default()
+                },
                 walk_ms: Some(1),
                 directories_per_s: u64::MAX,
             }],
@@ -201,6 +234,7 @@ mod tests {
         );
         assert!(text.contains("\n10.0.0.1::m"), "{text}");
         assert!(text.contains("\n...据数据"), "{text}");
+        assert!(text.contains("e on ext4, for 61 s\n    away: mnt/disk, other\n"), "{text}");
         let course =
             "    full sync, under way for 61 s: 100%, 10000000 files, 1023 TiB, 1023 MiB/s,";
         assert!(text.contains(&format!("{course}\n    119 s left\n")), "{text}");
@@ -220,7 +254,8 @@ mod tests {
             (RootState { has_unwatched: true, ..watched.clone() }, "unwatched"),
             (RootState { halt: Some(Halt::Empty), ..watched }, "halted"),
         ] {
-            let root = RootView { path: "/d".into(), state, walk_ms: None, directories_per_s: 0 };
+            let (path, leads_to) = ("/d".into(), None);
+            let root = RootView { path, leads_to, state, walk_ms: None, directories_per_s: 0 };
             let line = of_root(&root);
             assert!(line.contains(&format!(" {word} ")), "{line}");
         }

@@ -12,6 +12,7 @@ mod exchanges;
 mod late_disks;
 mod links;
 mod missing_roots;
+mod shown;
 mod walk;
 
 use crate::harness::{until, Mirror, Plan, Tree, DEADLINE};
