@@ -167,8 +167,7 @@ impl Remote {
 
     /// Something got another name. Worth knowing only while the far side still has the old one.
     pub fn renamed(&mut self, rename: &Rename) {
-        let old_name_goes = self.deletes_seen() && !self.far_side.refuses();
-        if old_name_goes && self.pending.deletes(&rename.from) {
+        if self.deletes_seen() && self.pending.deletes(&rename.from) {
             self.renames.add(rename.clone());
         }
     }

@@ -120,7 +120,7 @@ impl Remote {
         if flight.is_full() {
             self.stuck.full_sync_arrived();
             let deletes = self.grants(flight.attempt).of_sweeps().covers_unseen();
-            self.far_side.full_sync_arrived(deletes && !limited);
+            self.far_side.full_sync_arrived(deletes);
         }
         if limited {
             self.far_side.keeps_something();

@@ -131,6 +131,24 @@ fn nothing_is_renamed_where_the_old_name_has_to_stay() {
 }
 
 #[test]
+fn what_the_users_limit_leaves_is_not_taken_for_ours() {
+    for limited in [outcome(25, "", &[]), outcome(23, LIMITED, &["a"])] {
+        for full in [false, true] {
+            let mut world = Ends::Full.start(true);
+            world.finish(&Outcome::Done);
+            assert!(world.remote.far_side.has_only_ours());
+            match full {
+                true => world.remote.need_full_sync(),
+                false => world.change("gone", DELETE),
+            }
+            world.start();
+            world.finish(&limited);
+            assert!(!world.remote.far_side.has_only_ours(), "{full} {limited:?}");
+        }
+    }
+}
+
+#[test]
 fn a_directory_that_nobody_may_write_to_is_deleted_the_portable_way_once() {
     let mut world = World::new(false);
     let directory = Change::Delete { gone: Gone::Directory, unsent: false };
