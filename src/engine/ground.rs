@@ -97,3 +97,6 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
