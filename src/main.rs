@@ -84,7 +84,7 @@ fn start(options: &Options, background: Option<Background>) -> ExitCode {
     for error in refused {
         log::debug!("the limits of inotify stay as they are: {error}");
     }
-    let mut setup = match prepare::setup(options, config) {
+    let mut setup = match prepare::setup(options, config, &here) {
         Ok(setup) => setup,
         Err(error) => return refuse(&error),
     };
@@ -139,7 +139,7 @@ fn dry_run(options: &Options) -> ExitCode {
     let shown = prepare::read_config(&options.config, &here).and_then(|config| {
         logging::follow(options.log_level, config.debug);
         prepare::warn(&config);
-        prepare::setup(&options, config)
+        prepare::setup(&options, config, &here)
     });
     let code = match shown.map(|setup| dry_run::run(&setup)) {
         Ok(Ok(true)) => ExitCode::SUCCESS,

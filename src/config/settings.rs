@@ -51,6 +51,11 @@ impl Config {
         Error::new(&self.file, Problem::new(at, text))
     }
 
+    /// Adds a warning about a place of the file.
+    pub fn warn(&mut self, at: Position, text: String) {
+        self.warnings.push(Problem::new(at, text));
+    }
+
     /// The block that configures a plugin, if the file has one.
     pub fn plugin_block(&self, kind: PluginKind) -> Option<&Plugin> {
         self.plugins.iter().find(|plugin| plugin.kind() == kind)

@@ -18,6 +18,7 @@ use crate::engine::sending::settings::SendingSettings;
 use crate::engine::sending::standing::Standing;
 use crate::engine::time::Time;
 use crate::engine::watching::event;
+use crate::engine::watching::filter::Filter;
 use crate::engine::watching::settle::{Seen, Stamp};
 use crate::engine::{Action, Engine, Halt, Input, Job, JobId, Report, RootId};
 use crate::engine::{RemoteId, RootSettings, Settings, Work};
@@ -196,22 +197,24 @@ impl Loop {
                 path: root.watch.clone(),
                 inotify,
                 mask: inotify::DIRECTORY | modify,
-                filter: setup.filter.clone(),
+                filter: setup.filters[number].clone(),
                 second_names: Vec::new(),
                 one_file_system: moving::stays_on_one_file_system(root),
             }));
         }
         let mut standings = setup.resumes.iter().map(|resume| resume.standing);
-        let root = |(root, halt): (&config::Root, &Option<Halt>)| RootSettings {
-            filter: setup.filter.clone(),
-            // A plugin that runs alone counts as a remote of the root, for which every job has ended at once.
-            remotes: match root.remotes.len() {
-                0 => vec![Standing::From(clock::file_stamp_ns())],
-                number => standings.by_ref().take(number).collect(),
-            },
-            halt: *halt,
-        };
-        let roots = setup.config.roots.iter().zip(&setup.halts).map(root).collect();
+        let root =
+            |((root, filter), halt): ((&config::Root, &Arc<Filter>), &Option<Halt>)| RootSettings {
+                filter: filter.clone(),
+                // A plugin that runs alone counts as a remote of the root, for which every job has ended at once.
+                remotes: match root.remotes.len() {
+                    0 => vec![Standing::From(clock::file_stamp_ns())],
+                    number => standings.by_ref().take(number).collect(),
+                },
+                halt: *halt,
+            };
+        let roots =
+            setup.config.roots.iter().zip(&setup.filters).zip(&setup.halts).map(root).collect();
         let mut engine = Engine::new(Settings {
             workers: setup.workers,
             events: setup.events,

@@ -23,8 +23,8 @@ pub struct Setup {
     pub workers: usize,
     /// Which events count, by the configuration and the command line.
     pub events: config::Events,
-    /// The compiled filter.
-    pub filter: Arc<Filter>,
+    /// For each root, what it leaves out.
+    pub filters: Vec<Arc<Filter>>,
     /// The plugin that is told what has arrived.
     pub plugin: Option<PluginKind>,
     /// Each remote, in the order of the configuration; none if the plugin runs alone.

@@ -107,7 +107,7 @@ impl Place {
 }
 
 /// Where a path leads to. What does not exist yet is looked for in the directory that does.
-fn resolved(path: &Path) -> PathBuf {
+pub(super) fn resolved(path: &Path) -> PathBuf {
     for above in path.ancestors() {
         if let Ok(found) = above.canonicalize() {
             let rest = path.strip_prefix(above).unwrap_or(Path::new(""));

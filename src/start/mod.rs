@@ -11,6 +11,7 @@ pub mod check;
 pub mod cli;
 pub mod destinations;
 pub mod dry_run;
+pub mod own_files;
 pub mod password_file;
 pub mod prepare;
 pub mod status;

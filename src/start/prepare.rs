@@ -22,8 +22,8 @@ use crate::run::setup::{ReadAgain, Setup};
 use crate::run::ssh;
 use crate::run::worker::{Excludes, WorkerRemote, RSYNC};
 use crate::start::cli::{Options, CONFIG_DEFAULT};
-use crate::start::destinations;
 use crate::start::password_file::{self, Fault};
+use crate::start::{destinations, own_files};
 use crate::sys::clock;
 use crate::sys::lock::{Error as LockError, Lock, Told};
 use crate::sys::orphans;
@@ -148,6 +148,7 @@ pub fn read_config(file: &Path, directory: &Path) -> Result<Config, Error> {
             to.rsync.password_file = to.rsync.password_file.take().map(|file| directory.join(file));
         }
     }
+    own_files::warn(&mut config);
     Ok(config)
 }
 
@@ -196,11 +197,12 @@ pub fn control(config: &Config) -> Result<PathBuf, Error> {
     Ok(beside(&config.fail_log.path, &resolved(config)?, "control"))
 }
 
-/// Looks at everything that a run needs, and gives what the loop is started with.
+/// Looks at everything that a run needs, and gives what the loop is started with. The paths of the options
+/// start at `here`.
 ///
 /// # Errors
 /// The first thing that is missing or wrong.
-pub fn setup(options: &Options, mut config: Config) -> Result<Setup, Error> {
+pub fn setup(options: &Options, mut config: Config, here: &Path) -> Result<Setup, Error> {
     if let Some(kind) = options.plugin_only {
         config.roots = roots_of_plugin(kind, &config)?;
     }
@@ -226,12 +228,16 @@ pub fn setup(options: &Options, mut config: Config) -> Result<Setup, Error> {
     if let Some(fault) = faults.into_iter().next() {
         return Err(fault.into());
     }
-    let filter = Arc::new(Filter::new(&config.filter).map_err(Error::Expression)?);
+    let filter = Filter::new(&config.filter).map_err(Error::Expression)?;
+    let config_path = resolved(&config)?;
+    let own = |root| own_files::in_root(root, options, &config, &config_path, here);
+    let filters: Vec<_> =
+        config.roots.iter().map(|root| Arc::new(filter.with_own(own(root)))).collect();
     let mut clients = ssh::Clients::default();
     let mut remotes = Vec::new();
     if let Some(local) = local {
-        for root in &config.roots {
-            remotes.extend(remotes_of(root, &config, local, &filter, &mut clients, mirror)?);
+        for (root, filter) in config.roots.iter().zip(&filters) {
+            remotes.extend(remotes_of(root, &config, local, filter, &mut clients, mirror)?);
         }
     }
     let empty_halts = mirror && config.safety.empty_root == EmptyRoot::Halt;
@@ -251,7 +257,7 @@ pub fn setup(options: &Options, mut config: Config) -> Result<Setup, Error> {
         events,
         grants: Grants::new(events.delete, mirror),
         way: way(local),
-        filter,
+        filters,
         plugin,
         remotes,
         config,
@@ -269,7 +275,7 @@ pub fn read_again(options: Options, directory: PathBuf, lock: Rc<RefCell<Lock>>)
         let config = read_config(&options.config, &directory)?;
         logging::follow(options.log_level, config.debug);
         warn(&config);
-        let setup = setup(&options, config)?;
+        let setup = setup(&options, config, &directory)?;
         let (config, resolved) = (&setup.config, resolved(&setup.config)?);
         let beside = beside(&config.fail_log.path, &resolved, "lock");
         lock.borrow_mut().follow(&resolved, &beside).map_err(Error::Locked)?;
@@ -510,8 +516,9 @@ fn excludes(config: &Config, filter: &Arc<Filter>) -> Excludes {
         config.filter.excludes.iter().map(|expression| pattern::translate(expression)).collect();
     let one_by_one = translated.iter().any(Option::is_none).then(|| filter.clone());
     let scheduled = config.crontab.as_ref().map(|crontab| crontab.excludes.clone());
+    let own = filter.own().map(|file| pattern::literal(file, b""));
     Excludes {
-        patterns: translated.into_iter().flatten().flatten().collect(),
+        patterns: translated.into_iter().flatten().flatten().chain(own).collect(),
         scheduled: scheduled.unwrap_or_default(),
         one_by_one,
     }

@@ -314,13 +314,18 @@ fn make(path: &Path, mode: u32) -> Result<File, Fault> {
     Ok(file)
 }
 
-/// A new file in the same directory. The first name is always the same, so that what a crash left
-/// behind is cleared away here and not collected; the others are for somebody who takes that one.
-fn make_beside(path: &Path, mode: u32) -> Result<(PathBuf, File), Fault> {
+/// The name under which a file that is replaced is written first.
+pub fn first_new(path: &Path) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".new");
-    let first = path.with_file_name(&name);
+    path.with_file_name(name)
+}
+
+/// A new file in the same directory. The first name is always the same, so that what a crash left
+/// behind is cleared away here and not collected; the others are for somebody who takes that one.
+fn make_beside(path: &Path, mode: u32) -> Result<(PathBuf, File), Fault> {
+    let first = first_new(path);
     let _ = fs::remove_file(&first);
     let random =
         |number| with_ending(&first, &format!(".{:016x}", RandomState::new().hash_one(number)));

@@ -4,18 +4,22 @@
 //! directory, because that directory is neither watched nor read.
 
 use crate::config;
+use crate::engine::rel_path::RelPath;
 use crate::rsync::temporary::is_temporary;
 use regex_lite::Regex;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// Where an rsync that sends to this root with `--delay-updates` keeps files until it is done.
 const DELAYED_UPDATES: &[u8] = b".~tmp~";
 
 /// The compiled `filter` element, and the names that are left out by rule.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Filter {
     excludes: Vec<Regex>,
     hidden: bool,
+    /// Files that each sync changes, so that none can be part of one.
+    own: BTreeSet<RelPath>,
 }
 
 impl Filter {
@@ -30,7 +34,17 @@ impl Filter {
             .iter()
             .map(|expression| config::expression::compile(expression))
             .collect();
-        Ok(Filter { excludes: excludes?, hidden: filter.hidden })
+        Ok(Filter { excludes: excludes?, hidden: filter.hidden, own: BTreeSet::new() })
+    }
+
+    /// The same for a root in which these files lie that each sync changes: the program's own and rsync's.
+    pub fn with_own(&self, own: BTreeSet<RelPath>) -> Filter {
+        Filter { own, ..self.clone() }
+    }
+
+    /// The files that each sync changes.
+    pub fn own(&self) -> impl Iterator<Item = &RelPath> {
+        self.own.iter()
     }
 
     /// Whether the user leaves out anything. Then what is left out below a directory depends on where
@@ -44,6 +58,9 @@ impl Filter {
     pub fn excludes(&self, path: &[u8], is_dir: bool) -> bool {
         let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
         if is_dir && name == DELAYED_UPDATES {
+            return true;
+        }
+        if !is_dir && self.own.contains(path) {
             return true;
         }
         if !is_dir && (is_temporary(name) || self.hidden && name.starts_with(b".")) {
@@ -129,8 +146,23 @@ mod tests {
     }
 
     #[test]
+    fn own_files_are_left_out_at_their_places_alone() {
+        let own = filter(&[]).with_own([b"opt/fail.sh".as_slice().into()].into());
+        for (path, is_dir, excluded) in [
+            ("opt/fail.sh", false, true),
+            ("opt/fail.sh", true, false),
+            ("fail.sh", false, false),
+            ("a/opt/fail.sh", false, false),
+            ("opt/fail.sh.bak", false, false),
+        ] {
+            assert_eq!(own.excludes(path.as_bytes(), is_dir), excluded, "{path}");
+        }
+        assert!(!own.is_active(), "the user leaves out nothing");
+    }
+
+    #[test]
     fn hidden_brings_the_old_rule_back() {
-        let hidden = Filter { excludes: Vec::new(), hidden: true };
+        let hidden = Filter { hidden: true, ..Filter::default() };
         assert!(hidden.excludes(b"a/.htaccess", false));
         assert!(!hidden.excludes(b".git", true), "directories never fell under it");
         assert!(hidden.is_active() && !filter(&[]).is_active());

@@ -9,7 +9,7 @@ use super::expression::{sequences, Piece, Sequence};
 ///
 /// A backslash escapes only in a pattern that has `*`, `?` or `[` in it; in any other it stands for itself. So
 /// the same name is written in one of two ways.
-pub(super) fn literal(path: &[u8], suffix: &[u8]) -> Vec<u8> {
+pub fn literal(path: &[u8], suffix: &[u8]) -> Vec<u8> {
     let wild = path.iter().chain(suffix).any(|&byte| is_wildcard(byte));
     let mut pattern = vec![b'/'];
     for &byte in path {

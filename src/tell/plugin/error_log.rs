@@ -24,13 +24,15 @@ pub struct ErrorLog {
     said: AtomicBool,
 }
 
+/// The file that an [`ErrorLog`] beside this fail log keeps.
+pub fn error_log_beside(fail_log: &Path) -> PathBuf {
+    fail_log.with_file_name("errorlog.txt")
+}
+
 impl ErrorLog {
     /// Beside the fail log.
     pub fn beside(fail_log: &Path) -> ErrorLog {
-        ErrorLog {
-            path: Some(fail_log.with_file_name("errorlog.txt")),
-            said: AtomicBool::new(false),
-        }
+        ErrorLog { path: Some(error_log_beside(fail_log)), said: AtomicBool::new(false) }
     }
 
     /// One that keeps nothing.

@@ -23,6 +23,8 @@ mod trouble;
 mod worker;
 
 use self::command::Command;
+pub use self::error_log::error_log_beside;
+
 use self::error_log::ErrorLog;
 use self::http::Http;
 use self::queue::{Entry, Queue, QUEUE_PATHS_MAX};

@@ -12,6 +12,8 @@ mod exchanges;
 mod late_disks;
 mod links;
 mod missing_roots;
+mod own_files;
+mod rsync_files;
 mod shown;
 mod walk;
 

@@ -1,0 +1,43 @@
+//! The program's own files lie inside a root: they are no changes of it, and are never sent.
+
+use super::{await_content, in_mode, MIRROR, PUSH};
+use crate::harness::{eventually, rest_for, Plan, Tree};
+use std::fs;
+use std::time::Duration;
+
+/// So long nothing may happen when all is equal.
+const IDLE: Duration = Duration::from_secs(3);
+
+#[test]
+fn own_files_inside_a_root_are_left_alone() {
+    for (mode, modify) in [(MIRROR, false), (MIRROR, true), (PUSH, false), (PUSH, true)] {
+        let mut plan = Plan::new();
+        in_mode(&mut plan, mode);
+        plan.conf.event("modify", modify);
+        plan.conf.event("createFile", modify);
+        let own = plan.root.join("opt/sersync");
+        fs::create_dir_all(&own).unwrap();
+        fs::write(own.join("of the user"), "content").unwrap();
+        plan.conf.fail_log = own.join("rsync_fail_log.sh");
+        for (option, file) in [("--log-file", "sersync.log"), ("--pid-file", "sersync.pid")] {
+            plan.args.extend([option.into(), own.join(file).into_os_string()]);
+        }
+        plan.variables.push(("STATE_DIRECTORY".into(), own.display().to_string()));
+        let mut mirror = plan.start();
+        fs::write(own.join("of the user"), "changed").unwrap();
+        fs::write(mirror.root.join("file"), "content").unwrap();
+        await_content(&mirror.remotes[0].join("file"), "content");
+        await_content(&mirror.remotes[0].join("opt/sersync/of the user"), "changed");
+        rest_for(&[mirror.pid()], IDLE);
+        // Now the fail log has something in it, too.
+        mirror.daemon.stop();
+        fs::write(mirror.root.join("owed"), "content").unwrap();
+        let fail_log = own.join("rsync_fail_log.sh");
+        eventually("it is owed", || fail_log.metadata().is_ok_and(|found| found.len() > 0));
+        mirror.daemon.start();
+        await_content(&mirror.remotes[0].join("owed"), "content");
+        rest_for(&[mirror.pid()], IDLE);
+        let sent = Tree::read_still(&mirror.remotes[0].join("opt/sersync")).paths();
+        assert_eq!(sent, ["of the user"], "{mode:?}, modify {modify}");
+    }
+}
