@@ -56,6 +56,8 @@ pub enum Error {
     Config(ConfigError),
     /// rsync cannot be run, or gives no version.
     NoRsync(String),
+    /// There is no `/dev/null`, without which nothing can be started.
+    NoNull,
     /// An expression does not compile.
     Expression(String),
     /// Another instance runs with the configuration, or that cannot be found out.
@@ -71,6 +73,7 @@ impl Error {
             | Error::Unreadable(..)
             | Error::Config(_)
             | Error::NoRsync(_)
+            | Error::NoNull
             | Error::Expression(_) => 1,
         }
     }
@@ -86,6 +89,10 @@ impl fmt::Display for Error {
             Error::NoRsync(what) => {
                 write!(f, "{what}; install rsync, or put it into a directory of PATH")
             }
+            Error::NoNull => f.write_str(
+                "there is no /dev/null, without which no rsync can be started; make it with: \
+                 mknod -m 666 /dev/null c 1 3",
+            ),
             Error::Expression(what) => f.write_str(what),
             Error::Locked(error) => error.fmt(f),
         }
@@ -99,7 +106,9 @@ impl Error {
         match self {
             Error::Unreadable(file, error) => unreadable(file, error, language),
             Error::Config(error) => error.told(language),
-            Error::NoRsync(_) | Error::Expression(_) | Error::Locked(_) => self.to_string(),
+            Error::NoRsync(_) | Error::NoNull | Error::Expression(_) | Error::Locked(_) => {
+                self.to_string()
+            }
         }
     }
 }
@@ -467,6 +476,9 @@ pub fn local_rsync() -> Result<Capability, Error> {
     let output = match output {
         Ok(output) => output,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if !Path::new("/dev/null").exists() {
+                return Err(Error::NoNull);
+            }
             return Err(Error::NoRsync("no rsync in PATH".into()));
         }
         Err(error) => return Err(Error::NoRsync(format!("cannot run rsync: {error}"))),

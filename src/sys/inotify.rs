@@ -1,6 +1,7 @@
 //! inotify(7): one instance for each root, so that one root's overflow is no other's, and one for their ways.
 #![allow(unsafe_code)]
 
+use super::sysctl::INSTANCES;
 use nix::NixPath;
 use std::fs::File;
 use std::io::{self, Read};
@@ -19,12 +20,30 @@ pub const DIRECTORY: u32 = libc::IN_ATTRIB
 /// Asked of the root besides: nobody above it would tell.
 pub const ROOT: u32 = libc::IN_DELETE_SELF | libc::IN_MOVE_SELF;
 
+/// Kernels allow 128 instances by default, which a desktop may use up by itself.
+const ENOUGH_INSTANCES: u64 = 256;
+
 /// Asked of each name on the way of a root's path, a directory or a symlink: whether something else takes its place.
 /// The last link of a symlink goes as a change of its attributes.
 pub const WAY: u32 =
     libc::IN_DELETE_SELF | libc::IN_MOVE_SELF | libc::IN_ATTRIB | libc::IN_DONT_FOLLOW;
 /// Asked of a directory in which a name on the way is missing: whether it comes.
 pub const MISSING: u32 = libc::IN_CREATE | libc::IN_MOVED_TO;
+
+/// The kernel gives one error for two limits. The process has reached its own if it can open nothing else either.
+fn explained(error: io::Error) -> io::Error {
+    if error.raw_os_error() != Some(libc::EMFILE) || io::pipe().is_err() {
+        return error;
+    }
+    let name = "fs.inotify.max_user_instances";
+    let limit = INSTANCES.value().unwrap_or(0);
+    let text = format!(
+        "this user has as many inotify instances as {name} allows, which is {limit}; raise it: sysctl -w \
+         {name}={}",
+        ENOUGH_INSTANCES.max(2 * limit)
+    );
+    io::Error::other(text)
+}
 
 /// An inotify instance. Watches may be added from any thread; one thread reads.
 #[derive(Debug)]
@@ -36,14 +55,15 @@ impl Inotify {
     /// A new instance.
     ///
     /// # Errors
-    /// `EMFILE` when `fs.inotify.max_user_instances` is reached.
+    /// The user has as many as `fs.inotify.max_user_instances` allows, or the process as many descriptors as it
+    /// may have.
     pub fn new() -> io::Result<Inotify> {
         // SAFETY: no pointers are involved.
         let call = || unsafe { libc::inotify_init1(libc::IN_CLOEXEC) };
         // Before 2.6.27.
         // SAFETY: no pointers are involved.
         let older = || unsafe { libc::inotify_init() };
-        let fd = super::descriptor(call, older)?;
+        let fd = super::descriptor(call, older).map_err(explained)?;
         super::set_nonblocking(&fd)?;
         Ok(Inotify { file: File::from(fd) })
     }

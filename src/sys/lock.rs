@@ -91,7 +91,8 @@ impl Lock {
         let (beside, reason) = match lock_beside(config, beside) {
             Ok(file) => (Some(file), None),
             Err(Error::Unlockable(reason)) => (None, Some(reason)),
-            Err(error) => return Err(error),
+            Err(Error::Refused(error)) => return Err(in_use_or(error, config, beside)),
+            Err(error @ Error::Running(..)) => return Err(error),
         };
         let lock = Lock { beside, config: lock_config(config)? };
         if let (Some(reason), None) = (reason, &lock.config) {
@@ -164,6 +165,18 @@ fn lock_beside(config: &Path, path: &Path) -> Result<File, Error> {
         }
     }
     Err(unlockable(path, io::Error::other("is deleted again and again")))
+}
+
+/// What is said where the file beside the fail log is refused: another user's belongs to an instance of that
+/// user if it is locked, or if the configuration is.
+fn in_use_or(refused: own_file::Error, config: &Path, beside: &Path) -> Error {
+    if !matches!(refused.fault, Fault::Owner(_)) {
+        return Error::Refused(refused);
+    }
+    if let Some(Holder { pid }) = holder(config, beside) {
+        return Error::Running(config.into(), Told { pid, is_ending: false });
+    }
+    lock_config(config).err().unwrap_or(Error::Refused(refused))
 }
 
 fn unlockable(path: &Path, error: io::Error) -> Error {

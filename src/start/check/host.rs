@@ -3,6 +3,7 @@
 use super::finding::Finding;
 use crate::config::{Config, StatusAddress};
 use crate::sys::clock;
+use crate::sys::inotify::Inotify;
 use crate::sys::sysctl::INSTANCES;
 use std::io;
 use std::net::TcpListener;
@@ -18,7 +19,8 @@ pub(super) fn findings(config: &Config, is_running: bool) -> Vec<Finding> {
         let bound = TcpListener::bind((host.as_str(), *port)).map(drop);
         found.push(status_port(&config.status, bound));
     }
-    found.extend(INSTANCES.value().ok().map(|limit| instances(config.roots.len(), limit)));
+    let limit = INSTANCES.value().ok();
+    found.extend(limit.map(|limit| instances(config.roots.len(), limit, left(config, is_running))));
     found
 }
 
@@ -45,7 +47,13 @@ fn clock(utc_s: i64) -> Finding {
     Finding::fine("clock", "shows a likely time")
 }
 
-fn instances(roots: usize, limit: u64) -> Finding {
+/// Whether so many instances are left as a start needs. They are given back at once.
+fn left(config: &Config, is_running: bool) -> io::Result<()> {
+    let needed = if is_running { 0 } else { config.roots.len() };
+    (0..needed).map(|_| Inotify::new()).collect::<io::Result<Vec<_>>>().map(drop)
+}
+
+fn instances(roots: usize, limit: u64, left: io::Result<()>) -> Finding {
     let name = "fs.inotify.max_user_instances";
     if roots as u64 > limit {
         let enough = roots * 2;
@@ -53,7 +61,10 @@ fn instances(roots: usize, limit: u64) -> Finding {
             format!("{limit}, and {roots} roots need one each; run: sysctl -w {name}={enough}");
         return Finding::error(name, text);
     }
-    Finding::fine(name, limit.to_string())
+    match left {
+        Ok(()) => Finding::fine(name, limit.to_string()),
+        Err(error) => Finding::error(name, error.to_string()),
+    }
 }
 
 #[cfg(test)]
@@ -64,8 +75,9 @@ mod tests {
     #[test]
     fn limits_and_times_are_judged() {
         for (roots, limit, expected) in [(1, 128, Fine), (128, 128, Fine), (129, 128, Error)] {
-            assert_eq!(instances(roots, limit).severity, expected, "{roots} {limit}");
+            assert_eq!(instances(roots, limit, Ok(())).severity, expected, "{roots} {limit}");
         }
+        assert_eq!(instances(1, 128, Err(io::Error::other("none"))).severity, Error);
         for (utc_s, expected) in [(0, Warning), (CLOCK_S_MIN - 1, Warning), (CLOCK_S_MIN, Fine)] {
             assert_eq!(clock(utc_s).severity, expected, "{utc_s}");
         }

@@ -4,14 +4,17 @@
 //! What is mounted here is mounted for one test alone: see `harness/mounts.rs`.
 
 mod bind_mounts;
+mod dev_null;
 mod disks_below;
 #[cfg(target_arch = "x86_64")]
 mod errors;
 #[cfg(target_env = "gnu")]
 mod exchanges;
+mod instances;
 mod late_disks;
 mod links;
 mod missing_roots;
+mod other_user;
 mod own_files;
 mod rsync_files;
 mod shown;
