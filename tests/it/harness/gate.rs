@@ -2,6 +2,7 @@
 //! the moment between its look at the tree and rsync's own happens then for sure, not by chance.
 
 use super::{eventually, path, Plan};
+use std::cell::Cell;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -11,6 +12,8 @@ pub struct Gate {
     held: PathBuf,
     waiting: PathBuf,
     failing: PathBuf,
+    /// How many runs were to fail.
+    failures: Cell<usize>,
 }
 
 /// What the rsync behind the gate takes.
@@ -27,7 +30,7 @@ impl Gate {
     pub fn before(plan: &mut Plan, rsync: Rsync) -> Gate {
         let bin = plan.directory("bin");
         let [held, waiting, failing] = ["held", "waiting", "failing"].map(|name| bin.join(name));
-        let gate = Gate { held, waiting, failing };
+        let gate = Gate { held, waiting, failing, failures: Cell::new(0) };
         let path = path();
         let refuse = match rsync {
             Rsync::AsInstalled => "",
@@ -39,7 +42,8 @@ impl Gate {
         let script = format!(
             "#!/bin/sh\n{refuse}if [ -e '{0}' ] && [ \"$*\" != --version ]; then\n: >'{1}'\n\
              while [ -e '{0}' ]; do sleep 0.01; done\nfi\n\
-             if [ -e '{2}' ]; then\ncat >/dev/null\ncat '{2}' >&2\nrm '{2}'\nexit 23\nfi\n\
+             for said in '{2}'.*; do\n[ -e \"$said\" ] || break\n\
+             cat >/dev/null\ncat \"$said\" >&2\nrm \"$said\"\nexit 23\ndone\n\
              PATH='{path}' exec rsync \"$@\"\n",
             gate.held.display(),
             gate.waiting.display(),
@@ -64,13 +68,24 @@ impl Gate {
 
     /// The next run sends nothing, and says that this path did not get through.
     pub fn fail_next(&self, path: &str) {
-        let said = format!("rsync: [sender] send_files failed to open \"{path}\": refused (1)\n");
-        fs::write(&self.failing, said).unwrap();
+        self.fail_runs(path, 1);
     }
 
-    /// Returns when that run has been.
+    /// So do the next `count` runs.
+    pub fn fail_runs(&self, path: &str, count: usize) {
+        let said = format!("rsync: [sender] send_files failed to open \"{path}\": refused (1)\n");
+        (0..count).for_each(|run| fs::write(self.failing_run(run), &said).unwrap());
+        self.failures.set(count);
+    }
+
+    /// Returns when these runs have been.
     pub fn await_failure(&self) {
-        eventually("a run has failed", || !self.failing.exists());
+        let is_over = |run| !self.failing_run(run).exists();
+        eventually("the runs have failed", || (0..self.failures.get()).all(is_over));
+    }
+
+    fn failing_run(&self, run: usize) -> PathBuf {
+        self.failing.with_extension(run.to_string())
     }
 
     /// Lets them go on.
