@@ -202,6 +202,8 @@ pub enum Report {
     DeletionsLimited(RemoteId),
     /// More paths were pending than fit; they became a full sync.
     TooMany(RemoteId),
+    /// Something in this directory of a root has a path that is too long to be sent.
+    TooLong(RootId, RelPath),
     /// The kernel's queue overflowed: everything is read again.
     Overflowed(RootId),
     /// The kernel has no watch left for some directories of a root; it knows so many.

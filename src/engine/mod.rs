@@ -369,6 +369,9 @@ impl Engine {
                 arrivals.change(&path, change, remotes.iter().map(|served| &served.remote));
             }
         }
+        for directory in watched.root.take_too_long() {
+            self.actions.push_back(Action::Report(Report::TooLong(id, directory)));
+        }
         for rename in watched.root.take_renames() {
             for served in &mut self.remotes[watched.remotes.clone()] {
                 served.remote.renamed(&rename);

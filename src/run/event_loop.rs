@@ -9,6 +9,7 @@ mod moving;
 mod reading;
 mod showing;
 mod standing_by;
+mod too_long;
 
 use self::reading::Reading;
 use crate::config;
@@ -51,6 +52,7 @@ use crate::tell::report::Reporter;
 use crate::tell::status::StatusPage;
 use nix::sys::signal::Signal;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -92,6 +94,8 @@ struct Loop {
     processors: usize,
     /// What each root's path leads to, as far as is known; none if it has led nowhere so far.
     grounds: Vec<Option<Ground>>,
+    /// For each root, directories that are left out because something in them has too long a path.
+    too_long: Vec<BTreeSet<RelPath>>,
     lookout: Lookout,
     from_lookout: Receiver<Sighting>,
     walks: Walks,
@@ -278,6 +282,7 @@ impl Loop {
                 paths.clone(),
                 setup.remotes.iter().map(|remote| remote.route.name()).collect(),
             ),
+            too_long: vec![BTreeSet::new(); walked.len()],
             roots: walked,
             remotes: setup.remotes,
             _sockets: sockets,
@@ -370,6 +375,7 @@ impl Loop {
                 }
                 Action::CheckRoot(root) => self.lookout.look(root),
                 Action::Run(job) => self.start(job),
+                Action::Report(Report::TooLong(root, directory)) => self.too_long(root, directory),
                 Action::Report(report) => self.report(&report),
                 Action::Arrived(root, paths) => {
                     if let Some(plugins) = &mut self.plugins {
@@ -498,6 +504,7 @@ impl Loop {
                 // Even where nothing happens, this tells the engine up to when it has seen all events.
                 self.events_came(root)?;
             }
+            Some(WalkMessage::TooLong(root, directory)) => self.too_long(root, directory),
             Some(WalkMessage::Trouble(root, path, trouble)) => {
                 let Trouble(tried, error) = trouble;
                 self.reporter.trouble(root, &path, tried, &error);

@@ -57,6 +57,8 @@ pub enum WalkMessage {
     /// A scan has ended, after messages with all that it found. If it was of the whole root, with the number
     /// of files and directories in it.
     Ended(RootId, ScanId, Option<u64>),
+    /// Something in a directory has a path that is too long.
+    TooLong(RootId, RelPath),
     /// A directory (its path relative to the root) could not be watched or read.
     Trouble(RootId, Vec<u8>, Trouble),
 }
@@ -300,7 +302,7 @@ fn read(
     outbox: &mut Outbox,
 ) -> io::Result<()> {
     let filter = &outbox.root.filter;
-    let mut end = Ok(());
+    let (mut end, mut too_long) = (Ok(()), false);
     loop {
         let entries = match directory.read(buffer) {
             Ok(entries) if entries.is_end() => break,
@@ -318,6 +320,10 @@ fn read(
                 Kind::Unknown => directory.attributes_of(name).is_ok_and(|found| is_dir(&found)),
             };
             let path = join(&listing.path, name);
+            if filter.is_too_long(&path) {
+                too_long = true;
+                continue;
+            }
             if filter.excludes(&path, is_dir) {
                 continue;
             }
@@ -344,6 +350,9 @@ fn read(
                 }
             }
         }
+    }
+    if too_long {
+        outbox.send(WalkMessage::TooLong(outbox.root.id, RelPath::from(&*listing.path)));
     }
     outbox.add(listing);
     end

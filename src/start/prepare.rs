@@ -239,9 +239,11 @@ pub fn setup(options: &Options, mut config: Config, here: &Path) -> Result<Setup
     }
     let filter = Filter::new(&config.filter).map_err(Error::Expression)?;
     let config_path = resolved(&config)?;
-    let own = |root| own_files::in_root(root, options, &config, &config_path, here);
-    let filters: Vec<_> =
-        config.roots.iter().map(|root| Arc::new(filter.with_own(own(root)))).collect();
+    let of_root = |root: &Root| {
+        let own = own_files::in_root(root, options, &config, &config_path, here);
+        Arc::new(filter.of_root(root.watch.as_os_str().len(), own))
+    };
+    let filters: Vec<_> = config.roots.iter().map(of_root).collect();
     let mut clients = ssh::Clients::default();
     let mut remotes = Vec::new();
     if let Some(local) = local {

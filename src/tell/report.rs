@@ -14,6 +14,8 @@ use crate::tell::amounts::{count, size};
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// Of a long path so much is shown of either end.
+const PATH_END_BYTES: usize = 60;
 /// Paths in one warning; the others are counted.
 const PATHS_SHOWN_MAX: usize = 10;
 /// So many paths of each remote are remembered as warned of. Further ones are warned of each time
@@ -77,6 +79,12 @@ impl Reporter {
             Report::TooMany(remote) => log::warn!(
                 "{}: more changes than are kept one by one; a full sync takes their place",
                 self.remote(*remote)
+            ),
+            Report::TooLong(root, directory) => log::warn!(
+                "{}: a path in {} is too long (Linux and rsync take 4,095 bytes): it is not sent, and full \
+                 syncs leave its directory out",
+                self.root(*root),
+                shortened(directory)
             ),
             Report::Overflowed(root) => log::warn!(
                 "{}: events were lost (the kernel's queue was full); everything is read again and \
@@ -213,6 +221,16 @@ impl Reporter {
     fn remote(&self, id: RemoteId) -> &str {
         // A plugin that runs alone has no remote.
         self.remotes.get(id.0).map_or("the plugin", String::as_str)
+    }
+}
+
+/// The beginning and the end of a path that would fill the screen.
+fn shortened(path: &[u8]) -> String {
+    match (path.get(..PATH_END_BYTES), path.len().checked_sub(PATH_END_BYTES)) {
+        (Some(start), Some(rest)) if rest > PATH_END_BYTES => {
+            format!("{}...{}", start.escape_ascii(), path[rest..].escape_ascii())
+        }
+        _ => path.escape_ascii().to_string(),
     }
 }
 

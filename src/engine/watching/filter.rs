@@ -13,6 +13,9 @@ use std::collections::BTreeSet;
 /// Where an rsync that sends to this root with `--delay-updates` keeps files until it is done.
 const DELAYED_UPDATES: &[u8] = b".~tmp~";
 
+/// What one call can name (limits.h: 4,096 bytes with the NUL at the end).
+const PATH_BYTES_MAX: usize = 4_095;
+
 /// The compiled `filter` element, and the names that are left out by rule.
 #[derive(Debug, Default, Clone)]
 pub struct Filter {
@@ -20,6 +23,8 @@ pub struct Filter {
     hidden: bool,
     /// Files that each sync changes, so that none can be part of one.
     own: BTreeSet<RelPath>,
+    /// How long a path below the root can be, in bytes; `None` if that is not known.
+    path_bytes_max: Option<usize>,
 }
 
 impl Filter {
@@ -34,12 +39,19 @@ impl Filter {
             .iter()
             .map(|expression| config::expression::compile(expression))
             .collect();
-        Ok(Filter { excludes: excludes?, hidden: filter.hidden, own: BTreeSet::new() })
+        Ok(Filter { excludes: excludes?, hidden: filter.hidden, ..Filter::default() })
     }
 
-    /// The same for a root in which these files lie that each sync changes: the program's own and rsync's.
-    pub fn with_own(&self, own: BTreeSet<RelPath>) -> Filter {
-        Filter { own, ..self.clone() }
+    /// The same for a root whose own path has so many bytes, and in which these files lie that each sync changes:
+    /// the program's own and rsync's.
+    pub fn of_root(&self, root_bytes: usize, own: BTreeSet<RelPath>) -> Filter {
+        let path_bytes_max = Some(PATH_BYTES_MAX.saturating_sub(root_bytes + 1));
+        Filter { own, path_bytes_max, ..self.clone() }
+    }
+
+    /// Whether no call can name this entry, nor rsync: it cannot be looked at, watched or sent.
+    pub fn is_too_long(&self, path: &[u8]) -> bool {
+        self.path_bytes_max.is_some_and(|bytes_max| path.len() > bytes_max)
     }
 
     /// The files that each sync changes.
@@ -56,6 +68,9 @@ impl Filter {
     /// Whether this entry is left out for its own sake, whatever becomes of the directories above it.
     /// `path` is relative to the root, without a leading slash.
     pub fn excludes(&self, path: &[u8], is_dir: bool) -> bool {
+        if self.is_too_long(path) {
+            return true;
+        }
         let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
         if is_dir && name == DELAYED_UPDATES {
             return true;
@@ -146,8 +161,17 @@ mod tests {
     }
 
     #[test]
+    fn what_no_call_can_name_is_left_out() {
+        let of_root = filter(&[]).of_root("/data".len(), BTreeSet::new());
+        for (bytes, too_long) in [(4_089, false), (4_090, true)] {
+            assert_eq!(of_root.is_too_long(&vec![b'x'; bytes]), too_long, "{bytes}");
+            assert_eq!(of_root.excludes(&vec![b'x'; bytes], true), too_long, "{bytes}");
+        }
+    }
+
+    #[test]
     fn own_files_are_left_out_at_their_places_alone() {
-        let own = filter(&[]).with_own([b"opt/fail.sh".as_slice().into()].into());
+        let own = filter(&[]).of_root(1, [b"opt/fail.sh".as_slice().into()].into());
         for (path, is_dir, excluded) in [
             ("opt/fail.sh", false, true),
             ("opt/fail.sh", true, false),

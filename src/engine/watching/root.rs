@@ -11,7 +11,7 @@ use super::settle::{Creations, Recent, Seen};
 use super::tree::NodeId;
 use super::watches::{WatchAction, Watches, Whose};
 use crate::config::Events;
-use crate::engine::rel_path::{join, RelPath};
+use crate::engine::rel_path::{above, join, RelPath};
 use crate::engine::sending::change::Change;
 use crate::engine::time::Time;
 use crate::rsync::asked::plan::Gone;
@@ -42,6 +42,8 @@ pub struct Root {
     changes: Vec<(RelPath, Change)>,
     halves: Halves,
     renames: Vec<Rename>,
+    /// Directories in which something has a path that is too long.
+    too_long: Vec<RelPath>,
     /// Mounts that have changed in what is still to be read.
     postponed: Vec<(RelPath, bool)>,
     /// Where paths are put together.
@@ -60,6 +62,7 @@ impl Root {
             changes: Vec::new(),
             halves: Halves::default(),
             renames: Vec::new(),
+            too_long: Vec::new(),
             postponed: Vec::new(),
             scratch: Vec::new(),
         }
@@ -123,6 +126,11 @@ impl Root {
         std::mem::take(&mut self.renames)
     }
 
+    /// Directories in which something has a path that is [too long](Filter::is_too_long), since the last call.
+    pub fn take_too_long(&mut self) -> Vec<RelPath> {
+        std::mem::take(&mut self.too_long)
+    }
+
     /// The next scan to be made or watch to be taken back.
     pub fn take_action(&mut self) -> Option<WatchAction> {
         self.watches.take_action()
@@ -175,6 +183,9 @@ impl Root {
         // While a directory is on its way between two places, what is in it has no path. What happens
         // then is no change yet: the directory is read when it has arrived.
         let path = self.path_of(node, &event.name);
+        if let Some(path) = path.as_ref().filter(|path| self.filter.is_too_long(path)) {
+            self.too_long.extend(above(path).last().map(RelPath::from));
+        }
         let excluded =
             path.as_deref().is_some_and(|path| self.filter.excludes(path, event.is_dir()));
         if event.is_dir() {

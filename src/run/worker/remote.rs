@@ -9,6 +9,7 @@ use crate::engine::watching::filter::Filter;
 use crate::keep::faillog::record::Creditor;
 use crate::rsync::asked::level::{self, Depth, Level};
 use crate::rsync::asked::licence::{Licence, Way};
+use crate::rsync::asked::pattern;
 use crate::rsync::asked::plan::{self, Now};
 use crate::rsync::asked::remote_shell;
 use crate::rsync::asked::route::RemoteRoute;
@@ -53,6 +54,15 @@ pub struct Excludes {
     /// Set if some expression has no such pattern: then what it leaves out is looked up in the root, entry by
     /// entry.
     pub one_by_one: Option<Arc<Filter>>,
+}
+
+impl Excludes {
+    /// The same, with this directory of the root.
+    pub fn with(&self, directory: &[u8]) -> Excludes {
+        let mut more = self.clone();
+        more.patterns.push(pattern::literal(directory, b""));
+        more
+    }
 }
 
 /// Gives each remote whose runs can share an SSH connection a socket for it; `None` if there is no such remote

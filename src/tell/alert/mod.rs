@@ -93,6 +93,7 @@ impl Alerts {
             | Report::DeletionsRefused(..)
             | Report::DeletionsLimited(_)
             | Report::TooMany(_)
+            | Report::TooLong(..)
             | Report::Overflowed(_) => {}
         }
     }

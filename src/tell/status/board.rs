@@ -103,6 +103,7 @@ impl Board {
             | Report::DeletionsRefused(..)
             | Report::DeletionsLimited(_)
             | Report::TooMany(_)
+            | Report::TooLong(..)
             | Report::Overflowed(_)
             | Report::Unwatched(..)
             | Report::AllWatched(_)

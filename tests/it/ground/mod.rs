@@ -13,6 +13,7 @@ mod exchanges;
 mod instances;
 mod late_disks;
 mod links;
+mod long_paths;
 mod missing_roots;
 mod other_user;
 mod own_files;
