@@ -24,7 +24,6 @@ pub mod engine;
 pub mod keep;
 pub mod rsync;
 pub mod run;
-pub mod sorted;
 pub mod start;
 pub mod sys;
 pub mod tell;

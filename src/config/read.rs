@@ -21,7 +21,6 @@ use super::settings::{
 use super::units::{self, Unit};
 use super::xml::{self, Attribute, Element};
 use super::{ignored, plugins};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -147,15 +146,17 @@ fn events(head: Element<'_>) -> Result<Events, Problem> {
 fn roots(sersync: Element<'_>, warnings: &mut Warnings) -> Result<Vec<Root>, Problem> {
     sersync.required_child("localpath", "<localpath watch=\"/directory\">...</localpath>")?;
     let common = Common::read(sersync, warnings)?;
-    let mut watched = BTreeSet::new();
+    let mut watched = Vec::new();
     let mut places: Vec<(_, PathBuf)> = Vec::new();
     let mut roots = Vec::new();
     for element in sersync.children_named("localpath") {
         let watch = element.required("watch", "the directory to watch")?.directory()?;
-        if !watched.insert(plain(&watch)) {
+        let directory = plain(&watch);
+        if watched.contains(&directory) {
             let text = format!("found {} watched twice, expected once", shown_path(&watch));
             return Err(element.problem(text).hint(Hint::ONE_LOCALPATH));
         }
+        watched.push(directory);
         let example = "<remote ip=\"127.0.0.1\" name=\"module\"/>";
         element.required_child("remote", example)?;
         let mut remotes = Vec::new();

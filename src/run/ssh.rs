@@ -10,7 +10,6 @@ use crate::config::{Address, Rsync};
 use crate::rsync::asked::remote_shell::{
     can_share, may_name_socket, openssh_version, RemoteShell, Version, SSH,
 };
-use crate::sorted::SortedMap;
 use crate::sys::private_directory::{self, PrivateDirectory};
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use std::ffi::{OsStr, OsString};
@@ -34,7 +33,7 @@ const CLOSE_MAX: Duration = Duration::from_millis(1_000);
 /// The clients on this machine, each asked once for its version.
 #[derive(Debug, Default)]
 pub struct Clients {
-    versions: SortedMap<OsString, Option<Version>>,
+    versions: Vec<(OsString, Option<Version>)>,
 }
 
 impl Clients {
@@ -53,13 +52,20 @@ impl Clients {
         }
         let program = shell.as_ref().map_or(SSH.as_bytes(), RemoteShell::program);
         let program = OsString::from_vec(program.to_vec());
-        let known = self.versions.get(&program).copied();
-        let version = known.unwrap_or_else(|| version(&program));
-        self.versions.insert(program.clone(), version);
+        let version = self.version(&program);
         if version.is_none() && shell.is_none() {
             rsync.params.extend([b"-e".to_vec(), SSH.into()]);
         }
         version.is_some_and(can_share).then_some(program)
+    }
+
+    fn version(&mut self, program: &OsStr) -> Option<Version> {
+        if let Some((_, version)) = self.versions.iter().find(|(known, _)| known == program) {
+            return *version;
+        }
+        let version = version(program);
+        self.versions.push((program.to_owned(), version));
+        version
     }
 }
 

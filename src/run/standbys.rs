@@ -7,7 +7,6 @@ use crate::config::StandbyMode;
 use crate::engine::time::Time;
 use crate::engine::RemoteId;
 use crate::rsync::asked::plan::PlanSettings;
-use crate::sorted::SortedMap;
 
 /// How many live at a time: those of the remotes that got something last. Each is a process here, and a
 /// process and a connection on the far side.
@@ -22,35 +21,34 @@ const PUT_OFF_MS: u64 = 200;
 #[derive(Debug)]
 pub struct Standbys<Standby> {
     kept: StandbyMode,
-    waiting: SortedMap<RemoteId, (Time, Standby)>,
+    /// Since when each waits.
+    waiting: Vec<(RemoteId, Time, Standby)>,
     /// Since when each is wanted, and for which runs.
-    wanted: SortedMap<RemoteId, (Time, PlanSettings)>,
+    wanted: Vec<(RemoteId, Time, PlanSettings)>,
 }
 
 impl<Standby> Standbys<Standby> {
     /// None yet.
     pub fn new(kept: StandbyMode) -> Standbys<Standby> {
-        Standbys { kept, waiting: SortedMap::new(), wanted: SortedMap::new() }
+        Standbys { kept, waiting: Vec::new(), wanted: Vec::new() }
     }
 
     /// A remote is to have one, unless it has.
     pub fn want(&mut self, remote: RemoteId, settings: PlanSettings, now: Time) {
-        if self.kept == StandbyMode::Off || self.waiting.get(&remote).is_some() {
+        if self.kept == StandbyMode::Off || self.waiting.iter().any(|(of, _, _)| *of == remote) {
             return;
         }
-        self.wanted.insert(remote, (now, settings));
-        forget_oldest(&mut self.wanted);
+        put(&mut self.wanted, remote, now, settings);
     }
 
     /// Which one is to be started now: the one that has been wanted for the longest time. `busy` is whether
     /// every processor has something to do.
     pub fn to_start(&mut self, busy: bool, now: Time) -> Option<(RemoteId, PlanSettings)> {
-        let (remote, (since, settings)) = oldest(&self.wanted)?;
-        let (remote, since, settings) = (*remote, *since, *settings);
-        if busy && now < since + PUT_OFF_MS {
+        let oldest = oldest(&self.wanted)?;
+        if busy && now < self.wanted[oldest].1 + PUT_OFF_MS {
             return None;
         }
-        self.wanted.remove(&remote);
+        let (remote, _, settings) = self.wanted.remove(oldest);
         Some((remote, settings))
     }
 
@@ -59,50 +57,51 @@ impl<Standby> Standbys<Standby> {
         if self.kept == StandbyMode::Off {
             return;
         }
-        self.waiting.insert(remote, (now, standby));
-        forget_oldest(&mut self.waiting);
+        put(&mut self.waiting, remote, now, standby);
     }
 
     /// Hands out the standby of a remote for a job. The remote is not to have another one before that job has
     /// ended.
     pub fn take(&mut self, remote: RemoteId) -> Option<Standby> {
-        self.wanted.remove(&remote);
-        self.waiting.remove(&remote).map(|(_, standby)| standby)
+        self.wanted.retain(|(of, _, _)| *of != remote);
+        let at = self.waiting.iter().position(|(of, _, _)| *of == remote)?;
+        Some(self.waiting.remove(at).2)
     }
 
     /// Lets those of some remotes go.
     pub fn let_go(&mut self, of: impl Fn(RemoteId) -> bool) {
-        self.wanted.retain(|remote, _| !of(*remote));
-        self.waiting.retain(|remote, _| !of(*remote));
+        self.wanted.retain(|(remote, _, _)| !of(*remote));
+        self.waiting.retain(|(remote, _, _)| !of(*remote));
     }
 
     /// When [`Standbys::to_start`] or [`Standbys::expire`] has something to do.
     pub fn due(&self) -> Option<Time> {
-        let start = oldest(&self.wanted).map(|(_, (since, _))| *since + PUT_OFF_MS);
+        let start = oldest(&self.wanted).map(|at| self.wanted[at].1 + PUT_OFF_MS);
         let StandbyMode::For(seconds) = self.kept else { return start };
-        let expire = oldest(&self.waiting).map(|(_, (since, _))| *since);
-        let expire = expire.map(|since| since + seconds.saturating_mul(1000));
+        let expire =
+            oldest(&self.waiting).map(|at| self.waiting[at].1 + seconds.saturating_mul(1000));
         start.into_iter().chain(expire).min()
     }
 
     /// Lets those go that have waited for long enough.
     pub fn expire(&mut self, now: Time) {
         let StandbyMode::For(seconds) = self.kept else { return };
-        self.waiting.retain(|_, (since, _)| now < *since + seconds.saturating_mul(1000));
+        self.waiting.retain(|(_, since, _)| now < *since + seconds.saturating_mul(1000));
     }
 }
 
-fn oldest<T>(of: &SortedMap<RemoteId, (Time, T)>) -> Option<(&RemoteId, &(Time, T))> {
-    of.iter().min_by_key(|(_, (since, _))| *since)
+/// Puts one in, in place of the one that its remote has, and forgets the oldest if there are too many.
+fn put<T>(into: &mut Vec<(RemoteId, Time, T)>, remote: RemoteId, now: Time, value: T) {
+    into.retain(|(of, _, _)| *of != remote);
+    into.push((remote, now, value));
+    if into.len() > STANDBYS_MAX {
+        oldest(into).map(|at| into.remove(at));
+    }
 }
 
-/// Forgets the one that has been there for the longest time, if there are too many.
-fn forget_oldest<T>(of: &mut SortedMap<RemoteId, (Time, T)>) {
-    if of.len() > STANDBYS_MAX {
-        if let Some(remote) = oldest(of).map(|(remote, _)| *remote) {
-            of.remove(&remote);
-        }
-    }
+/// Where the one is that has been there for the longest time.
+fn oldest<T>(of: &[(RemoteId, Time, T)]) -> Option<usize> {
+    (0..of.len()).min_by_key(|&at| of[at].1)
 }
 
 #[cfg(test)]
@@ -114,7 +113,9 @@ mod tests {
         PlanSettings { licence: Licence::Seen, way: Way::Combined, mirror: false, standby: true };
 
     fn numbers(standbys: &Standbys<usize>) -> Vec<usize> {
-        standbys.waiting.values().map(|(_, number)| *number).collect()
+        let mut numbers: Vec<_> = standbys.waiting.iter().map(|(_, _, number)| *number).collect();
+        numbers.sort_unstable();
+        numbers
     }
 
     #[test]

@@ -8,9 +8,9 @@ use crate::engine::watching::unwatched::POLL_MS;
 use crate::engine::{Engine, Halt, RemoteId, Report, RootId, Shift};
 use crate::rsync::told::exit::ExitStatus;
 use crate::rsync::told::outcome::Failure;
-use crate::sorted::SortedSet;
 use crate::sys::sysctl;
 use crate::tell::amounts::{count, size};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -29,16 +29,16 @@ pub struct Reporter {
     remotes: Vec<String>,
     /// For each remote, the paths of which it was said that they do not get through; or the reason,
     /// where no path was named.
-    said: Vec<SortedSet<Vec<u8>>>,
+    said: Vec<BTreeSet<Vec<u8>>>,
     /// The remotes of which it was said that the user's limit was reached.
-    limited: SortedSet<RemoteId>,
+    limited: BTreeSet<RemoteId>,
 }
 
 impl Reporter {
     /// For these roots and remotes.
     pub fn new(roots: Vec<PathBuf>, remotes: Vec<String>) -> Reporter {
-        let said = vec![SortedSet::new(); remotes.len()];
-        Reporter { roots, remotes, said, limited: SortedSet::new() }
+        let said = vec![BTreeSet::new(); remotes.len()];
+        Reporter { roots, remotes, said, limited: BTreeSet::new() }
     }
 
     /// Says what the engine reports.

@@ -9,7 +9,7 @@ use super::pending::{Pending, Remembered};
 use crate::engine::rel_path::{lies_in, RelPath};
 use crate::engine::time::Time;
 use crate::engine::watching::settle::Stamp;
-use crate::sorted::{SortedMap, SortedSet};
+use std::collections::BTreeMap;
 
 /// Files from this size on travel by themselves. Smaller ones are through a local network in less
 /// than a second, and each run of its own costs a connection.
@@ -23,14 +23,14 @@ const SENT_MAX: usize = 1_000;
 pub struct Bulk {
     waiting: Pending,
     /// Since when each of them waits, and the one on its way.
-    since: SortedMap<RelPath, Time>,
+    since: BTreeMap<RelPath, Time>,
     /// The one that left last. They take turns, so that one that changes all the time holds up no
     /// other.
     last: Option<RelPath>,
     /// What the far side got last.
-    sent: SortedMap<RelPath, Stamp>,
+    sent: BTreeMap<RelPath, Stamp>,
     /// Directories that disappeared over the head of the file on its way.
-    crossed: SortedSet<RelPath>,
+    crossed: Vec<RelPath>,
     /// Another job ended while the large file was on its way, so the directories above it are sent once more.
     pub had_company: bool,
     /// Some of them had been stuck, and it is not known yet whether they get through now.
@@ -59,7 +59,7 @@ impl Bulk {
 
     /// A file is large, and was owed `since` then.
     pub fn put(&mut self, path: RelPath, remembered: Remembered, since: Time) {
-        self.since.get_or_insert(path.clone(), since);
+        self.since.entry(path.clone()).or_insert(since);
         self.waiting.put(path, remembered.kept_by_name());
     }
 
@@ -79,11 +79,11 @@ impl Bulk {
         if let Some(flying) = flying {
             if lies_in(path, flying) {
                 self.waiting.apply(path, change, |_| false);
-                self.since.get_or_insert(path.clone(), now);
+                self.since.entry(path.clone()).or_insert(now);
                 return Place::Bulk;
             }
-            if is_delete && lies_in(flying, path) {
-                self.crossed.insert(path.clone());
+            if is_delete && lies_in(flying, path) && !self.crossed.contains(path) {
+                self.crossed.push(path.clone());
             }
         }
         if is_delete {
@@ -177,7 +177,7 @@ impl Bulk {
 
     /// Directories that disappeared while something was on its way into them. Its run may have made
     /// them again over there.
-    pub fn take_crossed(&mut self) -> SortedSet<RelPath> {
+    pub fn take_crossed(&mut self) -> Vec<RelPath> {
         std::mem::take(&mut self.crossed)
     }
 }

@@ -11,7 +11,7 @@ use crate::rsync::asked::level::Depth;
 use crate::rsync::asked::licence::Way;
 use crate::rsync::asked::plan::Gone;
 use crate::rsync::temporary::is_receivers;
-use crate::sorted::SortedMap;
+use std::collections::BTreeMap;
 
 /// What a job carries.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub enum Cargo {
     /// One large file.
     File(File),
     /// Whole directories.
-    Levels(SortedMap<RelPath, Depth>),
+    Levels(BTreeMap<RelPath, Depth>),
     /// The whole root; `scheduled` if the schedule wants it and nothing else.
     Everything {
         /// It is nothing that is owed.

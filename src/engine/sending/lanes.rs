@@ -135,7 +135,7 @@ mod tests {
     use crate::engine::sending::pending::Remembered;
     use crate::engine::time::Time;
     use crate::rsync::asked::licence::Way;
-    use crate::sorted::SortedMap;
+    use std::collections::BTreeMap;
 
     fn flight(job: u64, cargo: Cargo) -> Flight {
         Flight::new(JobId(job), Time(0), cargo, Attempt::First(Way::Combined))
@@ -157,7 +157,7 @@ mod tests {
         let cargoes: [fn() -> Cargo; 4] = [
             || batch("a"),
             || file("b"),
-            || Cargo::Levels(SortedMap::new()),
+            || Cargo::Levels(BTreeMap::new()),
             || Cargo::Everything { scheduled: false },
         ];
         for (kind, beside) in [

@@ -17,7 +17,7 @@
 use super::flight::Cargo;
 use crate::engine::rel_path::RelPath;
 use crate::rsync::asked::level::Depth;
-use crate::sorted::SortedMap;
+use std::collections::BTreeMap;
 
 /// Directories that may wait to be made equal one by one; more become a full sync.
 const LEVELS_MAX: usize = 10_000;
@@ -28,9 +28,9 @@ pub enum Sweep {
     /// Nothing.
     Nothing,
     /// These directories.
-    Levels(SortedMap<RelPath, Depth>),
+    Levels(BTreeMap<RelPath, Depth>),
     /// The root, because the schedule wants it, and then these directories.
-    Scheduled(SortedMap<RelPath, Depth>),
+    Scheduled(BTreeMap<RelPath, Depth>),
     /// The root.
     Full,
 }
@@ -50,14 +50,14 @@ impl Sweep {
             return Ok(());
         }
         if self.is_nothing() {
-            *self = Sweep::Levels(SortedMap::new());
+            *self = Sweep::Levels(BTreeMap::new());
         }
         let (Sweep::Levels(levels) | Sweep::Scheduled(levels)) = self else { return Ok(()) };
         if levels.len() >= LEVELS_MAX {
             self.need_full();
             return Err(TooMany);
         }
-        let deepest = levels.get_or_insert(path.clone(), depth);
+        let deepest = levels.entry(path.clone()).or_insert(depth);
         *deepest = depth.max(*deepest);
         Ok(())
     }
@@ -70,7 +70,7 @@ impl Sweep {
     /// The schedule wants a full sync.
     pub fn schedule(&mut self) {
         *self = match std::mem::replace(self, Sweep::Nothing) {
-            Sweep::Nothing => Sweep::Scheduled(SortedMap::new()),
+            Sweep::Nothing => Sweep::Scheduled(BTreeMap::new()),
             Sweep::Levels(levels) | Sweep::Scheduled(levels) => Sweep::Scheduled(levels),
             Sweep::Full => Sweep::Full,
         };
@@ -131,7 +131,7 @@ impl Sweep {
 mod tests {
     use super::*;
 
-    fn levels(paths: &[&str]) -> SortedMap<RelPath, Depth> {
+    fn levels(paths: &[&str]) -> BTreeMap<RelPath, Depth> {
         paths.iter().map(|path| (RelPath::from(path.as_bytes()), Depth::One)).collect()
     }
 

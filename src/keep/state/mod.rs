@@ -11,8 +11,8 @@ pub mod store;
 pub mod text;
 
 use crate::rsync::asked::plan::Gone;
-use crate::sorted::SortedMap;
 use crate::sys::own_file;
+use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,7 +61,7 @@ pub struct Kept {
 /// Paths by name, bounded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Paths {
-    paths: SortedMap<Arc<[u8]>, Gone>,
+    paths: BTreeMap<Arc<[u8]>, Gone>,
     /// All bytes of the paths.
     bytes: usize,
     incomplete: bool,

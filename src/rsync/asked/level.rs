@@ -4,7 +4,6 @@
 //! meanwhile; and, with all below it, one that the kernel has no watch left for. Called by `worker`,
 //! which has looked just before that each directory is still a real one.
 
-use crate::sorted::SortedSet;
 use std::sync::Arc;
 
 use super::deleting;
@@ -63,9 +62,12 @@ pub fn runs(level: Level, left_out: Option<&[Vec<u8>]>, directories: &[Arc<[u8]>
     if filtered && !directories.is_empty() {
         return vec![full_sync(route, licence, excludes, left_out)];
     }
-    let left_out: SortedSet<&[u8]> =
-        left_out.unwrap_or_default().iter().map(Vec::as_slice).collect();
-    let directories: SortedSet<&[u8]> = directories.iter().map(|path| &**path).collect();
+    let mut left_out: Vec<&[u8]> = left_out.unwrap_or_default().iter().map(Vec::as_slice).collect();
+    left_out.sort_unstable();
+    left_out.dedup();
+    let mut directories: Vec<&[u8]> = directories.iter().map(|path| &**path).collect();
+    directories.sort_unstable();
+    directories.dedup();
     let mut runs = Vec::new();
     let mut group = Group::default();
     for path in directories.into_iter().filter(|path| !lies_in_any(path, &left_out)) {
@@ -102,13 +104,15 @@ struct Group<'a> {
 }
 
 impl Level<'_> {
-    /// The patterns for what is left out and would otherwise be seen in this directory.
-    fn left_out_inside(&self, directory: &[u8], left_out: &SortedSet<&[u8]>) -> Vec<Vec<u8>> {
+    /// The patterns for what is left out and would otherwise be seen in this directory; `left_out` is
+    /// sorted.
+    fn left_out_inside(&self, directory: &[u8], left_out: &[&[u8]]) -> Vec<Vec<u8>> {
         let mut inside = directory.to_vec();
         if !inside.is_empty() {
             inside.push(b'/');
         }
-        let below = left_out.from(inside.as_slice()).take_while(|path| path.starts_with(&inside));
+        let first = left_out.partition_point(|path| *path < inside.as_slice());
+        let below = left_out[first..].iter().take_while(|path| path.starts_with(&inside));
         let seen = below.filter(|path| match self.depth {
             Depth::One => !path[inside.len()..].contains(&b'/'),
             Depth::All => true,
@@ -174,10 +178,10 @@ fn listed(directory: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Whether a path, or a directory above it, is among `left_out`.
-fn lies_in_any(path: &[u8], left_out: &SortedSet<&[u8]>) -> bool {
+/// Whether a path, or a directory above it, is among `left_out`, which is sorted.
+fn lies_in_any(path: &[u8], left_out: &[&[u8]]) -> bool {
     let ends = path.iter().enumerate().filter(|(_, &byte)| byte == b'/').map(|(at, _)| at);
-    ends.chain([path.len()]).any(|end| left_out.contains(&path[..end]))
+    ends.chain([path.len()]).any(|end| left_out.binary_search(&&path[..end]).is_ok())
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@
 //! that. A *prune* run only deletes. A *full sync* is rsync on the whole root.
 
 use crate::rsync::temporary;
-use crate::sorted::{SortedMap, SortedSet};
 use std::ffi::OsString;
 use std::sync::Arc;
 
@@ -164,7 +163,8 @@ pub fn full_sync(
 /// What each run of a batch lists.
 #[derive(Default)]
 struct Lists<'a> {
-    prune: SortedSet<&'a [u8]>,
+    /// Sorted, since the paths are gone through in order.
+    prune: Vec<&'a [u8]>,
     flat: Vec<&'a [u8]>,
     /// Directories, sorted, that are listed with all that is in them.
     whole: &'a [Arc<[u8]>],
@@ -187,7 +187,7 @@ impl<'a> Lists<'a> {
         let all_fresh = listed().all(|looked| looked.fresh);
         let silent_work = listed().any(|looked| looked.bytes >= SILENT_WORK_BYTES_MIN);
         let mut lists = Lists { all_fresh, silent_work, whole, ..Lists::default() };
-        for (&path, &(gone, now)) in looked.iter() {
+        for &(path, gone, now) in &looked {
             match now {
                 Now::Missing => lists.add_missing(settings, path, gone, &looked),
                 Now::Directory => lists.add_directory(settings, path, gone),
@@ -214,13 +214,21 @@ impl<'a> Lists<'a> {
     }
 
     /// Only the topmost of several missing paths is listed: it takes the others with it.
-    fn add_missing(&mut self, settings: PlanSettings, path: &'a [u8], gone: Gone, looked: &States) {
+    fn add_missing(
+        &mut self,
+        settings: PlanSettings,
+        path: &'a [u8],
+        gone: Gone,
+        looked: &[State],
+    ) {
         let covered = ancestors(path).any(|above| {
             // Below what is no directory now nothing can be listed: rsync would fail on it. What
             // was there goes with the entry above, now or when that one's own event arrives.
             let may_be_there = |now| matches!(now, Now::Directory | Now::Unknown);
-            let absent = looked.get(above).is_some_and(|&(_, now)| !may_be_there(now));
-            absent || self.prune.contains(above)
+            let absent = looked
+                .binary_search_by_key(&above, |&(path, _, _)| path)
+                .is_ok_and(|at| !may_be_there(looked[at].2));
+            absent || self.prunes(above)
         });
         if covered || gone == Gone::No || !settings.licence.covers_seen() {
             return;
@@ -233,44 +241,50 @@ impl<'a> Lists<'a> {
                 self.silent_work |= gone == Gone::Directory;
             }
             Way::Portable => {
-                self.prune.insert(path);
+                self.prune.push(path);
                 // Listed so that its time, changed over there by the deletion, is set again.
                 self.flat.extend(ancestors(path).next());
             }
         }
     }
 
+    fn prunes(&self, path: &[u8]) -> bool {
+        self.prune.binary_search(&path).is_ok()
+    }
+
     /// A directory where another one was has the other's content on the far side: that must go.
     fn add_directory(&mut self, settings: PlanSettings, path: &'a [u8], gone: Gone) {
         self.add(path);
         let emptied = settings.licence.covers_seen() && gone == Gone::Directory;
-        if emptied && !ancestors(path).any(|above| self.prune.contains(above)) {
-            self.prune.insert(path);
+        if emptied && !ancestors(path).any(|above| self.prunes(above)) {
+            self.prune.push(path);
         }
     }
 }
 
-/// What each path was and is. A parent sorts before what is below it.
-type States<'a> = SortedMap<&'a [u8], (Gone, Now)>;
+/// What a path was and is.
+type State<'a> = (&'a [u8], Gone, Now);
 
-fn unique(paths: &[Looked]) -> States<'_> {
+/// The paths in order, each once. A parent stands before what is below it.
+fn unique(paths: &[Looked]) -> Vec<State<'_>> {
     let mut looked: Vec<_> = paths
         .iter()
         .filter(|entry| !entry.path.is_empty())
-        .map(|entry| (&*entry.path, (entry.gone, entry.now)))
+        .map(|entry| (&*entry.path, entry.gone, entry.now))
         .collect();
     // A slash at the end would send the directory's content, and could delete in it.
-    debug_assert!(looked.iter().all(|(path, _)| !path.starts_with(b"/") && !path.ends_with(b"/")));
-    // They are nearly in order: what is left out here is to search the map for each.
-    looked.sort_by_key(|(path, _)| *path);
-    looked.dedup_by(|(path, (gone, now)), (kept, state)| {
-        let same = path == kept;
+    debug_assert!(looked
+        .iter()
+        .all(|(path, _, _)| !path.starts_with(b"/") && !path.ends_with(b"/")));
+    looked.sort_by_key(|(path, _, _)| *path);
+    looked.dedup_by(|later, kept| {
+        let same = later.0 == kept.0;
         if same {
-            *state = (state.0.max(*gone), *now);
+            *kept = (kept.0, kept.1.max(later.1), later.2);
         }
         same
     });
-    looked.into_iter().collect()
+    looked
 }
 
 /// The directories above a path, nearest first, without the root.
@@ -355,9 +369,11 @@ pub fn probe(route: &RemoteRoute, licence: Licence) -> Run {
 /// there that is new. The filter lets rsync see only these and the way to them. What both sides have
 /// may be updated: to forbid that too (`--ignore-existing`) would keep rsync from replacing a symlink
 /// over there by the directory that is here, and the deletion would follow the link (measured).
-fn prune(route: &RemoteRoute, licence: Licence, tops: &SortedSet<&[u8]>) -> Run {
+fn prune(route: &RemoteRoute, licence: Licence, tops: &[&[u8]]) -> Run {
     let mut patterns: Vec<Vec<u8>> = Vec::new();
-    let parents: SortedSet<&[u8]> = tops.iter().flat_map(|top| ancestors(top)).collect();
+    let mut parents: Vec<&[u8]> = tops.iter().flat_map(|top| ancestors(top)).collect();
+    parents.sort_unstable();
+    parents.dedup();
     patterns.extend(parents.iter().map(|parent| pattern::literal(parent, b"/")));
     for top in tops.iter() {
         patterns.push(pattern::literal(top, b""));

@@ -8,7 +8,6 @@ use crate::engine::watching::renames::{far_names, Rename};
 use crate::rsync::asked::plan::{self, Gone, Looked, Now, PlanSettings};
 use crate::rsync::asked::rename;
 use crate::rsync::asked::run::Run;
-use crate::sorted::SortedMap;
 
 /// What is to be run before the batch with these paths, so that what was renamed need not be sent again.
 pub(super) fn runs(
@@ -21,12 +20,13 @@ pub(super) fn runs(
     if renames.is_empty() || !rename::is_possible(route) {
         return Vec::new();
     }
-    let known: SortedMap<&[u8], &Looked> = paths.iter().map(|it| (&*it.path, it)).collect();
+    let mut known: Vec<&Looked> = paths.iter().collect();
+    known.sort_by_key(|looked| &*looked.path);
     let is_plain = |path: &[u8]| rename::is_plain(route, path);
     let mut looker = Looker::new(&remote.route.root);
-    let mut parents = SortedMap::new();
+    let mut parents: Vec<Looked> = Vec::new();
     let mut links = Vec::new();
-    let mut files: SortedMap<_, Vec<&[u8]>> = SortedMap::new();
+    let mut files: Vec<(_, &[u8])> = Vec::new();
     for (number, Rename { from, to, is_dir }) in renames.iter().enumerate() {
         let old = far_names(renames, number);
         let is_it = match (looker.look(to), is_dir) {
@@ -36,24 +36,28 @@ pub(super) fn runs(
         if !is_it || !is_free(&known, to) || !is_plain(to) || !old.iter().all(|old| is_plain(old)) {
             continue;
         }
-        for parent in above(to).filter_map(|path| known.get(path)) {
-            parents.insert(&parent.path, (*parent).clone());
-        }
+        parents.extend(above(to).filter_map(|path| find(&known, path)).cloned());
         if *is_dir {
             let inside = |other: &&[u8]| lies_in(other, to) && **other != **to;
             let later = renames[number + 1..].iter().map(|later| &*later.to).filter(inside);
             links.push(rename::directory(route, to, &old, &later.collect::<Vec<_>>()));
         } else {
             let ((from, _), (to, name)) = (split(from), split(to));
-            files.get_or_insert((from, to), Vec::new()).push(name);
+            files.push(((from, to), name));
         }
     }
-    links.extend(files.iter().map(|((old, to), names)| rename::files(route, to, old, names)));
+    files.sort_by_key(|(directories, _)| *directories);
+    for together in files.chunk_by(|(one, _), (other, _)| one == other) {
+        let (old, to) = together[0].0;
+        let names: Vec<&[u8]> = together.iter().map(|(_, name)| *name).collect();
+        links.push(rename::files(route, to, old, &names));
+    }
     if links.is_empty() {
         return links;
     }
     // The directories that the new names lie in have to be there first.
-    let parents: Vec<Looked> = parents.into_iter().map(|(_, looked)| looked).collect();
+    parents.sort_by(|one, other| one.path.cmp(&other.path));
+    parents.dedup_by(|one, other| one.path == other.path);
     let mut runs = plan::batch(route, settings, &parents, &[]);
     runs.extend(links);
     runs
@@ -61,9 +65,14 @@ pub(super) fn runs(
 
 /// Whether nothing has to be deleted first under a name on the far side, or on the way to it. A rename run
 /// only makes and updates, and would mix what is there with what is new.
-fn is_free(known: &SortedMap<&[u8], &Looked>, path: &[u8]) -> bool {
-    let gone = |path: &[u8]| known.get(path).is_some_and(|looked| looked.gone != Gone::No);
+fn is_free(known: &[&Looked], path: &[u8]) -> bool {
+    let gone = |path: &[u8]| find(known, path).is_some_and(|looked| looked.gone != Gone::No);
     !gone(path) && !above(path).any(gone)
+}
+
+/// What is known of a path; `known` is sorted.
+fn find<'a>(known: &[&'a Looked], path: &[u8]) -> Option<&'a Looked> {
+    known.binary_search_by_key(&path, |looked| &*looked.path).ok().map(|at| known[at])
 }
 
 /// A path as its directory, empty for the root, and its name in there.

@@ -6,7 +6,6 @@ use crate::config::{Address, Config};
 use crate::rsync::asked::capability::{Capability, Version};
 use crate::rsync::asked::remote_shell::{can_share, RemoteShell, SSH};
 use crate::run::ssh;
-use crate::sorted::SortedSet;
 use crate::start::prepare;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -28,7 +27,9 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
         Some(shell) => shell.program().to_vec(),
         None => SSH.as_bytes().to_vec(),
     };
-    let clients: SortedSet<_> = over_ssh.map(|to| client(&to.rsync.params)).collect();
+    let mut clients: Vec<_> = over_ssh.map(|to| client(&to.rsync.params)).collect();
+    clients.sort_unstable();
+    clients.dedup();
     found.extend(clients.iter().map(|program| {
         let program = OsStr::from_bytes(program);
         let version = is_found(program).then(|| ssh::version(program));

@@ -6,7 +6,7 @@
 //! owns it.
 
 use crate::engine::time::Time;
-use crate::sorted::SortedMap;
+use std::collections::BTreeMap;
 use std::collections::VecDeque;
 
 /// So many alerts of one subject in [`WINDOW_MS`]; after that the next one waits, and is not sent if
@@ -85,18 +85,18 @@ impl SubjectState {
 pub struct States {
     /// How long a remote has to be down before the user is told.
     after_ms: u64,
-    subjects: SortedMap<Subject, SubjectState>,
+    subjects: BTreeMap<Subject, SubjectState>,
 }
 
 impl States {
     /// Everything is well.
     pub fn new(after_ms: u64) -> States {
-        States { after_ms, subjects: SortedMap::new() }
+        States { after_ms, subjects: BTreeMap::new() }
     }
 
     /// Something is not well; said again, only the first time counts.
     pub fn fails(&mut self, subject: Subject, now: Time, message: impl FnOnce() -> String) {
-        let state = self.subjects.get_or_insert(subject, SubjectState::new());
+        let state = self.subjects.entry(subject).or_insert_with(SubjectState::new);
         if state.is_well {
             (state.is_well, state.since, state.message) = (false, now, message());
         }

@@ -7,7 +7,7 @@ use super::super::event::Wd;
 use super::super::numbers::NumberMap;
 use super::super::scan::{Origin, Place};
 use crate::engine::time::Time;
-use crate::sorted::SortedMap;
+use std::collections::BTreeMap;
 
 /// A place is scanned again after this, so that the events about it can come first.
 const AGAIN_MS: u64 = 10;
@@ -21,7 +21,7 @@ const CONTRADICTIONS_MAX: u32 = 64;
 /// What is to be scanned again.
 #[derive(Debug, Default)]
 pub(super) struct Again {
-    places: SortedMap<Place, (Time, Origin)>,
+    places: BTreeMap<Place, (Time, Origin)>,
     contradictions: NumberMap<Wd, u32>,
 }
 
@@ -56,7 +56,7 @@ impl Again {
             Origin::Start | Origin::Since(_) | Origin::Created(_) => Origin::Created(Time(0)),
             Origin::Moved => Origin::Moved,
         };
-        self.places.get_or_insert(place, (now + pause_ms, origin));
+        self.places.entry(place).or_insert((now + pause_ms, origin));
     }
 
     /// Takes out the places whose time has come.
