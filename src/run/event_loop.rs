@@ -185,7 +185,9 @@ impl Loop {
         let (stop, running) = io::pipe()?;
         let sockets = share_connections(&mut setup.remotes);
 
-        let modify = if setup.events.modify { event::mask::MODIFY } else { 0 };
+        // Times that are set without that of access are told of as a modification.
+        let wanted = setup.events.modify || setup.events.attrib;
+        let modify = if wanted { event::mask::MODIFY } else { 0 };
         let mut walked = Vec::new();
         for (number, root) in setup.config.roots.iter().enumerate() {
             // The next loop keeps the inotify instance of a root, so that no event is missed between two
@@ -543,5 +545,7 @@ fn look(root: &WalkedRoot, path: &RelPath) -> io::Result<Seen> {
         return Ok(Seen::Other);
     }
     let modified_ns = i128::from(found.mtime()) * 1_000_000_000 + i128::from(found.mtime_nsec());
-    Ok(Seen::Regular { links: found.nlink(), stamp: Stamp { size: found.len(), modified_ns } })
+    let stamp = Stamp { size: found.len(), modified_ns };
+    let times_set = (found.mtime(), found.mtime_nsec()) != (found.ctime(), found.ctime_nsec());
+    Ok(Seen::Regular { links: found.nlink(), stamp, times_set })
 }

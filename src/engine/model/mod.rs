@@ -110,7 +110,7 @@ impl World {
             Some(Kind::Symlink(_)) => Seen::Other,
             Some(Kind::File { content, modified, links }) => {
                 let stamp = Stamp { size: *content, modified_ns: i128::from(*modified) };
-                Seen::Regular { links: *links, stamp }
+                Seen::Regular { links: *links, stamp, times_set: false }
             }
         }
     }

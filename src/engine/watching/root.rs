@@ -8,6 +8,7 @@ use super::filter::Filter;
 use super::renames::{Halves, Rename};
 use super::scan::{Listing, Origin, Reached, ScanId};
 use super::settle::{Creations, Recent, Seen};
+use super::times::Times;
 use super::tree::NodeId;
 use super::watches::{WatchAction, Watches, Whose};
 use crate::config::Events;
@@ -38,6 +39,7 @@ pub struct Root {
     filter: Arc<Filter>,
     watches: Watches,
     creations: Creations,
+    times: Times,
     recent: Recent,
     changes: Vec<(RelPath, Change)>,
     halves: Halves,
@@ -58,6 +60,7 @@ impl Root {
             filter,
             watches: Watches::default(),
             creations: Creations::default(),
+            times: Times::default(),
             recent: Recent::default(),
             changes: Vec::new(),
             halves: Halves::default(),
@@ -136,14 +139,15 @@ impl Root {
         self.watches.take_action()
     }
 
-    /// A created file to look at now; the answer goes to [`Root::handle_seen`].
+    /// A file to look at now; the answer goes to [`Root::handle_seen`].
     pub fn take_look(&mut self, now: Time) -> Option<RelPath> {
-        self.creations.take_look(now)
+        self.creations.take_look(now).or_else(|| self.times.take_look(now))
     }
 
     /// When something is due although nothing happens.
     pub fn next_deadline(&self) -> Option<Time> {
-        self.watches.next_deadline().into_iter().chain(self.creations.next_look()).min()
+        let looks = self.creations.next_look().into_iter().chain(self.times.next_look());
+        looks.chain(self.watches.next_deadline()).min()
     }
 
     /// Does what is due.
@@ -274,8 +278,14 @@ impl Root {
         self.watches.unseen().map(RelPath::from)
     }
 
-    /// What a look at a created file saw.
+    /// What a look at a file saw.
     pub fn handle_seen(&mut self, path: &RelPath, seen: Seen, now: Time) {
+        if let Some(times_set) = self.times.seen(path, seen) {
+            if times_set {
+                self.changes.push((path.clone(), Change::Send));
+            }
+            return;
+        }
         let if_regular = self.switches.close_write || self.switches.create_file;
         if let Some(created) = self.creations.seen(path, seen, if_regular, now) {
             self.recent.note(path, now);
@@ -303,7 +313,7 @@ impl Root {
         if event.has(mask::DELETE_SELF | mask::MOVE_SELF | mask::UNMOUNT) {
             return Fate::Lost;
         }
-        if event.has(mask::ATTRIB) {
+        if event.has(mask::ATTRIB | mask::MODIFY) {
             self.attributes_changed(Some(RelPath::from([])), true, now);
         }
         Fate::Fine
@@ -347,8 +357,8 @@ impl Root {
             self.watches.moved_from(parent, name, event.cookie, now);
             self.left(path.as_ref(), event);
             self.removed(path.filter(|_| self.removes_what_moves()), Gone::Directory);
-        } else if event.has(mask::ATTRIB) {
-            if !excluded {
+        } else if event.has(mask::ATTRIB | mask::MODIFY) {
+            if event.has(mask::ATTRIB) && !excluded {
                 self.watches.rights_changed(parent, name, now);
             }
             self.attributes_changed(path, true, now);
@@ -369,13 +379,16 @@ impl Root {
             }
         } else if event.has(mask::CLOSE_WRITE) {
             if self.switches.close_write {
+                self.times.forget(&path);
                 let created = self.creations.remove(&path);
                 self.recent.note(&path, now);
                 let new = |created| Change::SendNew { created, by_name: false };
                 self.changes.push((path, created.map_or(Change::Send, new)));
             }
         } else if event.has(mask::MODIFY) {
-            if self.switches.modify {
+            let waits = !self.switches.modify
+                && (self.creations.contains(&path) || self.times.modified(&path, now));
+            if !waits {
                 self.changed(&path, now);
             }
         } else if event.has(mask::MOVED_TO) {

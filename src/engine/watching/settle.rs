@@ -46,6 +46,9 @@ pub enum Seen {
         links: u64,
         /// Size and modification time, to compare two looks.
         stamp: Stamp,
+        /// Its time of modification is not that of its last change: nobody has written to it since somebody set the one or
+        /// changed something else.
+        times_set: bool,
     },
     /// A symlink, fifo, socket or device.
     Other,
@@ -320,7 +323,8 @@ mod tests {
     }
 
     fn regular(links: u64, size: u64) -> Seen {
-        Seen::Regular { links, stamp: Stamp { size, modified_ns: 7 } }
+        let stamp = Stamp { size, modified_ns: 7 };
+        Seen::Regular { links, stamp, times_set: false }
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod other_user;
 mod own_files;
 mod rsync_files;
 mod shown;
+mod times;
 mod walk;
 
 use crate::harness::{until, Mirror, Plan, Tree, DEADLINE};
