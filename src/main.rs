@@ -84,7 +84,7 @@ fn start(options: &Options, background: Option<Background>) -> ExitCode {
     for error in refused {
         log::debug!("the limits of inotify stay as they are: {error}");
     }
-    let mut setup = match prepare::setup(options, config, &here) {
+    let mut setup = match prepare::setup(options, config.clone(), &here) {
         Ok(setup) => setup,
         Err(error) => return refuse(&error),
     };
@@ -105,7 +105,7 @@ fn start(options: &Options, background: Option<Background>) -> ExitCode {
     }
     let lock = Rc::new(RefCell::new(lock));
     setup.lock = Some(lock.clone());
-    setup.read_again = prepare::read_again(options.clone(), here, lock);
+    setup.read_again = prepare::read_again(options.clone(), here, lock, config);
     match event_loop::run(setup) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(error),

@@ -51,6 +51,12 @@ impl Config {
         Error::new(&self.file, Problem::new(at, text))
     }
 
+    /// Whether another one has the same meaning, wherever it says what, and whatever is odd in it.
+    pub fn is_same(&self, other: &Config) -> bool {
+        let plain = |config: &Config| Config { warnings: Vec::new(), ..config.clone() };
+        plain(self) == plain(other)
+    }
+
     /// Adds a warning about a place of the file.
     pub fn warn(&mut self, at: Position, text: String) {
         self.warnings.push(Problem::new(at, text));

@@ -394,3 +394,16 @@ fn an_alert_has_a_command_and_a_time() {
         assert!(error.problem.text.starts_with(expected), "{error}");
     }
 }
+
+#[test]
+fn a_configuration_is_the_same_wherever_it_says_what() {
+    let plain = with("");
+    let same =
+        |other: &str| parse(plain.as_bytes()).unwrap().is_same(&parse(other.as_bytes()).unwrap());
+    assert!(same(&plain));
+    assert!(same(&with("<!-- a comment\n -->\n\n<unknown/>")));
+    assert!(same(&with(r#"<crontab start="false" schedule="7"/>"#)));
+    assert!(!same(&with(r#"<crontab start="true" schedule="7"/>"#)));
+    assert!(!same(&plain.replace("name='m'", "name='n'")));
+    assert!(!same(&plain.replace("/data", "/data2")));
+}

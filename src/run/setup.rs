@@ -51,6 +51,6 @@ pub struct Setup {
     pub control: PathBuf,
 }
 
-/// Reads the configuration again, in the way of the start. The loop then says where each remote goes on. An
-/// error is a line for the log, and everything stays as it is.
-pub type ReadAgain = Rc<dyn Fn() -> Result<Setup, String>>;
+/// Reads the configuration again, in the way of the start; nothing if it says the same as the one that runs. The
+/// loop then says where each remote goes on. An error is a line for the log, and everything stays as it is.
+pub type ReadAgain = Rc<dyn Fn() -> Result<Option<Setup>, String>>;

@@ -275,22 +275,41 @@ pub fn setup(options: &Options, mut config: Config, here: &Path) -> Result<Setup
         ready: Box::new(|| ()),
         control,
         lock: None,
-        read_again: Rc::new(|| Err("the configuration cannot be read again".into())),
+        read_again: Rc::new(|| Ok(None)),
     })
 }
 
-/// Gives what reads the configuration again, with the options and in the directory of this start. It keeps
-/// the lock, which has to follow the configuration.
-pub fn read_again(options: Options, directory: PathBuf, lock: Rc<RefCell<Lock>>) -> ReadAgain {
-    let again = move || -> Result<Setup, Error> {
+/// Gives what reads the configuration again, with the options and in the directory of this start, and compares it
+/// with the one that runs: at first `running`. It keeps the lock, which has to follow the configuration.
+pub fn read_again(
+    options: Options,
+    directory: PathBuf,
+    lock: Rc<RefCell<Lock>>,
+    running: Config,
+) -> ReadAgain {
+    let place = resolved(&running).ok();
+    let running = RefCell::new((running, place));
+    let again = move || -> Result<Option<Setup>, Error> {
         let config = read_config(&options.config, &directory)?;
+        let place = resolved(&config)?;
+        let (is_same, warns_the_same) = {
+            let (before, was_at) = &*running.borrow();
+            let is_same = before.is_same(&config) && was_at.as_ref() == Some(&place);
+            (is_same, before.warnings == config.warnings)
+        };
+        if !warns_the_same {
+            warn(&config);
+        }
+        let another = match is_same {
+            true => None,
+            false => Some(setup(&options, config.clone(), &directory)?),
+        };
+        // Whoever edits a file often puts a new one in its place.
+        let beside = beside(&config.fail_log.path, &place, "lock");
+        lock.borrow_mut().follow(&place, &beside).map_err(Error::Locked)?;
         logging::follow(options.log_level, config.debug);
-        warn(&config);
-        let setup = setup(&options, config, &directory)?;
-        let (config, resolved) = (&setup.config, resolved(&setup.config)?);
-        let beside = beside(&config.fail_log.path, &resolved, "lock");
-        lock.borrow_mut().follow(&resolved, &beside).map_err(Error::Locked)?;
-        Ok(setup)
+        running.replace((config, Some(place)));
+        Ok(another)
     };
     Rc::new(move || again().map_err(|error| error.to_string()))
 }

@@ -39,7 +39,6 @@ fn a_renamed_log_is_opened_again_at_sighup() {
     assert_eq!(log.metadata().unwrap().permissions().mode() & 0o7777, 0o640);
     let before = read(&old);
     mirror.fence();
-    // The files of the last minute go along, since the configuration has been read again as well.
     eventually("the new log tells of batches", || read(&log).contains(" ms\n"));
     assert_eq!(read(&old), before);
     assert!(!mirror.log().contains(" ms\n"), "standard error was written to after the start");

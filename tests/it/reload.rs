@@ -1,6 +1,6 @@
 //! Signals to a running program: full syncs, another try, another configuration.
 
-use crate::harness::{eventually, run_to_end, Mirror, Plan, Tree, DEADLINE};
+use crate::harness::{eventually, run_to_end, Gate, Mirror, Plan, Rsync, Tree, DEADLINE};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 use std::fs;
@@ -19,6 +19,70 @@ fn reload(mirror: &Mirror, conf: &str) {
         let log = mirror.log();
         log.matches("the configuration has been read again").count() > before
             && log.matches(": watching ").count() > watching
+    });
+}
+
+/// As logrotate does it every day; returns when the program is done with it.
+fn rotate(mirror: &Mirror) {
+    let told = || mirror.log().matches("has been read again: it is the same").count();
+    let before = told();
+    send(mirror, Signal::SIGHUP);
+    eventually("the configuration has been compared", || told() > before);
+}
+
+#[test]
+fn sighup_with_the_same_configuration_disturbs_nothing() {
+    let mut plan = Plan::new();
+    let gate = Gate::before(&mut plan, Rsync::AsInstalled);
+    let (script, told) =
+        (plan.directory("plugin").join("script"), plan.directory("plugin").join("told"));
+    fs::write(&script, format!("#!/bin/sh\nsleep 0.01\necho \"$1\" >>'{}'\n", told.display()))
+        .unwrap();
+    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    plan.conf.plugin = "<plugin start=\"true\" name=\"command\"/>".to_string();
+    plan.conf.blocks = format!(
+        "<plugin name=\"command\"><param prefix=\"{}\" suffix=\"\" ignoreError=\"true\"/></plugin>\n",
+        script.display()
+    );
+    let mirror = plan.start();
+    mirror.equal();
+    // What is on its way goes on, and what waits behind it waits on.
+    gate.hold();
+    fs::write(mirror.root.join("on its way"), "").unwrap();
+    gate.await_run();
+    fs::write(mirror.root.join("behind it"), "").unwrap();
+    rotate(&mirror);
+    // A comment changes nothing that counts.
+    let file = mirror.dir().join("confxml.xml");
+    let conf = fs::read_to_string(&file).unwrap();
+    fs::write(&file, conf.replace("<sersync>", "<!-- as it was -->\n<sersync>")).unwrap();
+    rotate(&mirror);
+    gate.release();
+    mirror.equal();
+    // Each notice comes, whatever is still in the queue.
+    for number in 0..40 {
+        fs::write(mirror.root.join(format!("file {number}")), "").unwrap();
+    }
+    mirror.equal();
+    rotate(&mirror);
+    eventually("the plugin is told of all", || {
+        let told = fs::read_to_string(&told).unwrap_or_default();
+        (0..40).all(|number| told.contains(&format!("/file {number}\n")))
+    });
+    let log = mirror.log();
+    assert_eq!(log.matches(": watching ").count(), 1, "the root was read again: {log}");
+    assert!(!log.contains("everything is kept"), "a transfer was ended: {log}");
+}
+
+#[test]
+fn schedules_keep_their_next_time_at_sighup() {
+    let mut plan = Plan::new();
+    plan.args.clear();
+    plan.conf.crontab = r#"<crontab start="true" schedule="2s"/>"#.into();
+    let mirror = plan.start();
+    eventually("the scheduled full sync runs in spite of many rotations", || {
+        rotate(&mirror);
+        mirror.log().contains(": full sync, ")
     });
 }
 
@@ -146,6 +210,12 @@ fn whoever_reloads_is_told_what_came_of_it() {
     let done = reload();
     assert_eq!(
         (done.code, done.stdout.as_str()),
+        (Some(0), "the configuration has been read again: it is the same\n")
+    );
+    fs::write(&file, good.replace("-artz", "-art")).unwrap();
+    let changed = reload();
+    assert_eq!(
+        (changed.code, changed.stdout.as_str()),
         (Some(0), "the configuration has been read again\n")
     );
     eventually("the next loop watches", || mirror.log().matches(": watching ").count() > 1);

@@ -457,8 +457,11 @@ fn what_waits_behind_a_long_full_sync_is_seen_and_is_no_fault() {
 fn the_configuration_is_read_again_and_the_server_goes_on() {
     let mut plan = Plan::local();
     let port = with_port(&mut plan);
+    let mut other = plan.conf.clone();
+    other.params = "-art".into();
     let mirror = plan.start_without_daemon();
     let before = json(port).number("uptime_s");
+    fs::write(mirror.dir().join("confxml.xml"), other.to_string()).unwrap();
     let mut open = connect(port);
     let pid = nix::unistd::Pid::from_raw(mirror.pid() as i32);
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGHUP).unwrap();

@@ -89,15 +89,21 @@ impl Loop {
         self.alerts.iter_mut().for_each(Alerts::stop);
     }
 
-    /// Opens the log again, and has this loop end for one with the new configuration. The next one keeps
-    /// the inotify instances, and goes on from the state of this one, as after a restart.
+    /// Opens the log again, and has this loop end for one with the new configuration, if that is another one: log
+    /// files are renamed every day, and nothing else must notice. The next loop keeps the inotify instances, and
+    /// goes on from the state of this one, as after a restart.
     fn reload(&mut self) -> Answer {
         logging::reopen();
         if self.stop_at.is_some() {
             return Err("sersync is ending, or has not yet ended the last reload".into());
         }
         match (self.read_again)() {
-            Ok(setup) => {
+            Ok(None) => {
+                let done = "the configuration has been read again: it is the same";
+                log::info!("{done}");
+                Ok(done.into())
+            }
+            Ok(Some(setup)) => {
                 let done = "the configuration has been read again";
                 log::info!("{done}");
                 self.next = Some(setup);

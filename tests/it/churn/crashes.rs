@@ -100,12 +100,16 @@ fn a_configuration_read_again_in_the_middle_of_a_load_loses_nothing() {
         // No mirror: a deletion that is forgotten is never made up for.
         plan.args.clear();
         plan.conf.event("attrib", true);
+        let mut conf = plan.conf.clone();
         let mirror = plan.start();
         // What was there at the start is not pushed by itself.
         fs::write(mirror.root.join("anchor"), "written again").unwrap();
         let mut load = Load::new(&mirror.root, seed, true);
         let mut random = Random::new(seed);
-        for _ in 0..RELOADS {
+        for number in 0..RELOADS {
+            // Another one each time, or else nothing happens.
+            conf.params = ["-art", "-artz"][number % 2].into();
+            fs::write(mirror.dir().join("confxml.xml"), conf.to_string()).unwrap();
             let after = Duration::from_millis(random.below(ROUND_MS as usize) as u64);
             thread::scope(|scope| {
                 scope.spawn(|| load.run(Duration::from_millis(ROUND_MS), Pace::Gentle));
