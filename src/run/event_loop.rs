@@ -171,6 +171,7 @@ fn control(path: &Path) -> Option<Control> {
 impl Loop {
     fn new(mut setup: Setup, heirloom: Heirloom) -> io::Result<Loop> {
         let epoll = Epoll::new()?;
+        logging::print_without_waiting(setup.config.debug);
         let Heirloom { signals, control, roots: old, started } = heirloom;
         epoll.add(&signals, SIGNALS)?;
         if let Some(control) = &control {

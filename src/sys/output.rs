@@ -3,18 +3,19 @@
 //! Standard error becomes a pipe whose other end a thread of this process reads and writes on to
 //! where it belongs. So a write to it never fails, which in a print of std's would be a panic, on
 //! whatever full disk or closed terminal; and where it leads can change at any time, by putting
-//! another file in the place of a descriptor. `logging` calls it and says when.
+//! another file in the place of a descriptor. Standard output becomes another one while a running
+//! program prints each event. `logging` calls it and says when.
 #![allow(unsafe_code)]
 
 use super::crash;
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use nix::unistd::{dup2_stderr, dup2_stdout, getpgrp, tcgetpgrp, write};
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, IsTerminal, PipeReader, Read};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::io::{self, ErrorKind, IsTerminal, PipeReader, PipeWriter, Read};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 /// A write of so many bytes goes into a pipe in one piece, and at once if there is room (PIPE_BUF).
@@ -35,6 +36,15 @@ pub struct Output {
     log: Option<Arc<OwnedFd>>,
     /// Closed when the thread has written everything.
     done: PipeReader,
+    /// Standard output, once that is a pipe as well.
+    printed: OnceLock<Printed>,
+}
+
+/// Standard output as the program found it, and what is closed when its thread has written everything.
+#[derive(Debug)]
+struct Printed {
+    place: Arc<OwnedFd>,
+    done: PipeReader,
 }
 
 impl Output {
@@ -45,17 +55,26 @@ impl Output {
     pub fn divert(log: Option<File>) -> io::Result<Output> {
         let starter = Arc::new(io::stderr().as_fd().try_clone_to_owned()?);
         let log = log.map(|file| Arc::new(OwnedFd::from(file)));
-        let (reader, writer) = io::pipe()?;
-        let (done, writing) = io::pipe()?;
-        let targets: Vec<_> = log.iter().chain([&starter]).cloned().collect();
-        let pump = thread::Builder::new().name("log".into()).stack_size(STACK_BYTES);
-        pump.spawn(move || {
-            pass_on(reader, &targets);
-            drop(writing);
-        })?;
+        let (writer, done) = pump("log", log.iter().chain([&starter]).cloned().collect())?;
         dup2_stderr(&writer)?;
         crash::tell(log.as_ref().unwrap_or(&starter));
-        Ok(Output { starter, log, done })
+        Ok(Output { starter, log, done, printed: OnceLock::new() })
+    }
+
+    /// Takes standard output over, too. Its lines go to where it led.
+    ///
+    /// # Errors
+    /// No descriptor or no thread left.
+    pub fn divert_printed(&self) -> io::Result<()> {
+        if self.printed.get().is_some() {
+            return Ok(());
+        }
+        let place = Arc::new(io::stdout().as_fd().try_clone_to_owned()?);
+        let (writer, done) = pump("print", vec![place.clone()])?;
+        dup2_stdout(&writer)?;
+        // There was none before.
+        let _ = self.printed.set(Printed { place, done });
+        Ok(())
     }
 
     /// The start is over: with a log file, its lines go nowhere else. In the background, what leads
@@ -68,8 +87,12 @@ impl Output {
         let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
         if background && self.log.is_some() {
             dup2_stdout(io::stderr())?;
-        } else if background && io::stdout().is_terminal() {
-            dup2_stdout(&null)?;
+        } else if background {
+            match self.printed.get() {
+                Some(Printed { place, .. }) if place.is_terminal() => put_in_place(&null, place)?,
+                None if io::stdout().is_terminal() => dup2_stdout(&null)?,
+                Some(_) | None => {}
+            }
         }
         if self.log.is_some() || (background && self.starter.is_terminal()) {
             put_in_place(&null, &self.starter)?;
@@ -85,11 +108,19 @@ impl Output {
         self.log.as_ref().map_or(Ok(()), |log| put_in_place(file, log))
     }
 
-    /// Whether a line can be written now without waiting.
+    /// Whether a line can be written to standard error now without waiting.
     pub fn has_room(&self) -> bool {
-        let stderr = io::stderr();
-        let mut fds = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
-        matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1..))
+        takes_a_line(io::stderr().as_fd())
+    }
+
+    /// Whether a line can be printed now without waiting.
+    pub fn has_room_to_print(&self) -> bool {
+        takes_a_line(io::stdout().as_fd())
+    }
+
+    /// Whether standard output, as the program found it, is a terminal.
+    pub fn prints_to_terminal(&self) -> bool {
+        self.printed.get().map_or(io::stdout().is_terminal(), |it| it.place.is_terminal())
     }
 
     /// Whether standard error, as the program found it, is the terminal that this process may write to
@@ -98,13 +129,15 @@ impl Output {
         tcgetpgrp(&self.starter).is_ok_and(|group| group == getpgrp())
     }
 
-    /// Waits until everything has been written, but not for ever. Standard error leads to its place
-    /// directly from then on.
+    /// Waits until everything has been written, but not for ever. Both lead to their places directly
+    /// from then on.
     pub fn flush(&self) {
         self.let_go();
-        let mut fds = [PollFd::new(self.done.as_fd(), PollFlags::POLLIN)];
-        // If waiting fails, only the last line may be missing.
-        let _ = poll(&mut fds, PollTimeout::from(FLUSH_MS));
+        if let Some(Printed { place, done }) = self.printed.get() {
+            let _ = dup2_stdout(place);
+            await_end(done);
+        }
+        await_end(&self.done);
     }
 
     /// Has standard error lead to its place directly: for a last word before a crash.
@@ -122,6 +155,30 @@ pub fn open_log(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.append(true).create(true).mode(LOG_MODE);
     options.custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK).open(path)
+}
+
+/// A pipe, and a thread that writes what comes through it to the targets. What is returned last is
+/// closed when it has written everything, after the writers of the pipe are closed.
+fn pump(name: &str, targets: Vec<Arc<OwnedFd>>) -> io::Result<(PipeWriter, PipeReader)> {
+    let (reader, writer) = io::pipe()?;
+    let (done, writing) = io::pipe()?;
+    let thread = thread::Builder::new().name(name.into()).stack_size(STACK_BYTES);
+    thread.spawn(move || {
+        pass_on(reader, &targets);
+        drop(writing);
+    })?;
+    Ok((writer, done))
+}
+
+fn takes_a_line(place: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::new(place, PollFlags::POLLOUT)];
+    matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1..))
+}
+
+fn await_end(done: &PipeReader) {
+    let mut fds = [PollFd::new(done.as_fd(), PollFlags::POLLIN)];
+    // If waiting fails, only the last line may be missing.
+    let _ = poll(&mut fds, PollTimeout::from(FLUSH_MS));
 }
 
 fn pass_on(mut reader: PipeReader, targets: &[Arc<OwnedFd>]) {

@@ -15,7 +15,7 @@ use simple_logger::SimpleLogger;
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -37,6 +37,10 @@ struct Logger {
     lines: Mutex<Lines>,
     /// Lines that were left out, because there was no room for them.
     lost: AtomicUsize,
+    /// The same of standard output.
+    unprinted: AtomicUsize,
+    /// What finds no room on standard output is left out, and not waited for.
+    prints_at_once: AtomicBool,
 }
 
 #[derive(Default)]
@@ -78,6 +82,8 @@ pub fn start(file: Option<PathBuf>) -> Result<(), String> {
         terminal,
         lines: Mutex::default(),
         lost: AtomicUsize::new(0),
+        unprinted: AtomicUsize::new(0),
+        prints_at_once: AtomicBool::new(false),
     });
     // It fails only if there is a logger already.
     let _ = log::set_logger(logger);
@@ -156,16 +162,27 @@ pub fn draw(line: &str) {
     logger.draw(&mut logger.lines(), if draws() { line } else { "" });
 }
 
+/// The loop begins: from now on [`print`] never waits for whoever should read standard output. Where
+/// many lines follow, a thread writes them, since a disk can hold up as well.
+pub fn print_without_waiting(many: bool) {
+    let Some(logger) = LOG.get() else { return };
+    logger.prints_at_once.store(true, Ordering::Relaxed);
+    if let Some(error) = many.then(|| logger.output.divert_printed()).and_then(Result::err) {
+        log::warn!(
+            "what is printed has no thread of its own, and may hold the program up: {error}"
+        );
+    }
+}
+
 /// Writes to standard output; that nobody reads it is no reason to end.
 pub fn print(bytes: &[u8]) {
-    if let Some(logger) = LOG.get() {
-        let lines = logger.lines();
-        if lines.has_drawn && io::stdout().is_terminal() {
-            // This takes the way that the drawn line took, so that the line is wiped off first:
-            // written straight to the terminal, it would come before that.
-            return logger.above(&lines.drawn, || _ = io::stderr().write_all(bytes));
-        }
+    match LOG.get() {
+        Some(logger) => logger.print(bytes),
+        None => put(bytes),
     }
+}
+
+fn put(bytes: &[u8]) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(bytes).and_then(|()| out.flush());
 }
@@ -201,6 +218,29 @@ impl Logger {
         self.raw(WIPE);
         write();
         self.raw(&uncontinued(drawn));
+    }
+
+    /// Prints a line, or counts it where there is no room for it and nobody may wait.
+    fn print(&self, bytes: &[u8]) {
+        let lines = self.lines();
+        if lines.has_drawn && self.output.prints_to_terminal() {
+            // This takes the way that the drawn line took, so that the line is wiped off first:
+            // written straight to the terminal, it would come before that.
+            return self.above(&lines.drawn, || self.raw(&String::from_utf8_lossy(bytes)));
+        }
+        if !self.prints_at_once.load(Ordering::Relaxed) {
+            return put(bytes);
+        }
+        let missing = self.unprinted.swap(0, Ordering::Relaxed);
+        let said = match missing {
+            0 => Vec::new(),
+            missing => format!("{missing} lines are missing here: nobody read them\n").into_bytes(),
+        };
+        if self.output.has_room_to_print() {
+            put(&[&said, bytes].concat());
+        } else {
+            self.unprinted.store(missing + 1, Ordering::Relaxed);
+        }
     }
 
     /// Writes to standard error what is no line of the log.

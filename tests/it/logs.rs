@@ -176,6 +176,74 @@ fn a_reader_that_does_not_read_holds_nothing_up() {
 }
 
 #[test]
+fn printed_events_that_nobody_reads_are_left_out_and_counted() {
+    // Each event is a line with the file's name; all together are more than both pipes hold.
+    const NAME_BYTES: usize = 200;
+    const FILES: usize = 500;
+    let mut plan = Plan::local();
+    plan.conf.debug = true;
+    plan.write_conf();
+    let dir = plan.directory("");
+    let (mut reader, writer) = pipe().unwrap();
+    fcntl(&writer, FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
+    let mut command = program();
+    command.args(["--pid-file", "s.pid"]).current_dir(&dir).stdout(writer).stderr(Stdio::null());
+    let mut program = command.spawn().unwrap();
+    drop(command);
+    let running = InBackground::by_file(&dir.join("s.pid"));
+    let arrives = |name: &str| {
+        fs::write(plan.root.join(name), "content").unwrap();
+        eventually("it arrives", || plan.remotes[0].join(name).exists());
+    };
+    (0..FILES).for_each(|number| {
+        fs::write(plan.root.join(format!("{number:0NAME_BYTES$}")), "").unwrap()
+    });
+    arrives("unread");
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = told.clone();
+    let reading = std::thread::spawn(move || {
+        let mut piece = [0; 4096];
+        while let Ok(count @ 1..) = reader.read(&mut piece) {
+            telling.lock().unwrap().extend_from_slice(&piece[..count]);
+        }
+    });
+    let told = || String::from_utf8(told.lock().unwrap().clone()).unwrap();
+    let mut number = 0;
+    eventually("it says what is missing", || {
+        number += 1;
+        arrives(&format!("read{number}"));
+        told().contains("lines are missing here")
+    });
+    // What is printed last arrives, too.
+    running.signal(Signal::SIGTERM);
+    eventually("it ends", || program.try_wait().unwrap().is_some());
+    reading.join().unwrap();
+    let last = format!("read{number}");
+    assert!(told().contains(&last), "{last} was not printed");
+}
+
+#[test]
+fn a_program_whose_output_nobody_reads_ends_when_it_is_asked_to() {
+    let mut plan = Plan::local();
+    plan.conf.debug = true;
+    plan.write_conf();
+    let dir = plan.directory("");
+    let (_reader, writer) = pipe().unwrap();
+    fcntl(&writer, FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
+    let mut command = program();
+    let log = writer.try_clone().unwrap();
+    command.args(["--pid-file", "s.pid"]).current_dir(&dir).stdout(writer).stderr(log);
+    let mut program = command.spawn().unwrap();
+    drop(command);
+    let running = InBackground::by_file(&dir.join("s.pid"));
+    (0..500).for_each(|number| fs::write(plan.root.join(format!("{number:0200}")), "").unwrap());
+    fs::write(plan.root.join("last"), "").unwrap();
+    eventually("it arrives", || plan.remotes[0].join("last").exists());
+    running.signal(Signal::SIGTERM);
+    eventually("it ends", || program.try_wait().unwrap().is_some_and(|status| status.success()));
+}
+
+#[test]
 fn the_level_is_the_command_lines_word_before_the_configurations() {
     let cases = [
         ("", false, true, false),
