@@ -23,6 +23,7 @@ use crate::engine::watching::filter::Filter;
 use crate::engine::watching::settle::{Seen, Stamp};
 use crate::engine::{Action, Engine, Halt, Input, Job, JobId, Report, RootId};
 use crate::engine::{RemoteId, RootSettings, Settings, Work};
+use crate::keep::disk::Disk;
 use crate::keep::faillog::ledger::Ledger;
 use crate::keep::state::saver::Saver;
 use crate::rsync::told::exit::Exit;
@@ -71,7 +72,7 @@ const KILL_MS: u64 = 2_000;
 const SIGNALS: u64 = 0;
 const JOBS: u64 = 1;
 const WALKS: u64 = 2;
-const STATE: u64 = 3;
+const DISK: u64 = 3;
 const PLUGINS: u64 = 4;
 const ALERTS: u64 = 5;
 const STATUS: u64 = 6;
@@ -105,6 +106,7 @@ struct Loop {
     /// What the remotes may lose by what the fail log says.
     grants: Grants,
     crontab: Crontab,
+    disk: Disk,
     saver: Saver,
     plugins: Option<Plugins>,
     alerts: Option<Alerts>,
@@ -237,8 +239,8 @@ impl Loop {
         for (number, resume) in setup.resumes.iter().enumerate() {
             engine.owe(RemoteId(number), false, resume.paths.clone(), false);
         }
-        let (ledger, owed) = if setup.remotes.is_empty() {
-            (Ledger::absent(), Vec::new())
+        let (ledger, fail_log, owed) = if setup.remotes.is_empty() {
+            (Ledger::absent(), None, Vec::new())
         } else {
             let creditors: Vec<_> =
                 setup.remotes.iter().map(|it| it.creditor(setup.grants)).collect();
@@ -250,8 +252,8 @@ impl Loop {
         if let Some(server) = &status.server {
             epoll.add(server, STATUS)?;
         }
-        let saver = Saver::start(setup.state)?;
-        epoll.add(&saver, STATE)?;
+        let disk = Disk::start(setup.state, fail_log)?;
+        epoll.add(&disk, DISK)?;
         if let Some(plugins) = &plugins {
             epoll.add(plugins, PLUGINS)?;
             engine.tell_arrivals();
@@ -310,7 +312,8 @@ impl Loop {
             control,
             next: None,
             leaves_out: setup.config.filter.clone(),
-            saver,
+            disk,
+            saver: Saver::default(),
         };
         for (root, below) in belows.iter().enumerate() {
             it.know_second_names(RootId(root), below);
@@ -328,7 +331,7 @@ impl Loop {
                     SIGNALS => self.signals_came(),
                     JOBS => self.worker_told()?,
                     WALKS => self.walk_told()?,
-                    STATE => self.saver.saved(self.now()),
+                    DISK => self.disk_told(),
                     PLUGINS => self.plugin_told(),
                     ALERTS => self.alerts.iter_mut().for_each(Alerts::ended),
                     STATUS => self.answer(),

@@ -54,6 +54,7 @@ mod remotes;
 mod renames;
 mod restart;
 mod silent;
+mod slow_disk;
 mod smoke;
 mod ssh;
 mod standby;

@@ -1,13 +1,16 @@
 //! The fail log of a running program: keeps the file equal to what is owed.
 //!
-//! The event loop asks it after every round; it writes when something has changed, but not more
-//! often than a disk can bear. When the file cannot be written, the program goes on: everything
-//! owed is in memory as well, and the next round tries again.
+//! The event loop asks it after every round; it has the thread of `keep::disk` write when something has
+//! changed, but not more often than a disk can bear. When the file cannot be written, the program goes
+//! on: everything owed is in memory as well, and is tried again.
 
 use super::record::Creditor;
 use super::script::{count_commands, parse, render, Found, Owed};
 use super::store::Store;
 use crate::engine::time::Time;
+use crate::keep::disk::{Disk, Write};
+use std::collections::VecDeque;
+use std::io;
 use std::path::Path;
 
 /// The time between two writes.
@@ -19,21 +22,33 @@ const WRITE_LARGE_MS: u64 = 10_000;
 /// The fail log.
 #[derive(Debug)]
 pub struct Ledger {
-    /// `None` where the file may not be used: then what is owed is in memory only.
-    store: Option<Store>,
+    /// The file may be used; otherwise what is owed is in memory only.
+    is_usable: bool,
     unread: Vec<Vec<u8>>,
     /// The state of the engine's owed paths that the file has.
     written: u64,
     next_write: Time,
+    /// What the disk has not written yet, first of all what it has been given first.
+    under_way: VecDeque<UnderWay>,
     /// Commands in the file.
     commands: usize,
     /// It has been said that the file cannot be written.
     said: bool,
 }
 
+/// A text on its way to the disk.
+#[derive(Debug)]
+struct UnderWay {
+    version: u64,
+    commands: usize,
+    /// Deletions that found no room in it.
+    forgotten: usize,
+}
+
 impl Ledger {
-    /// Opens the file; gives what each creditor is owed by what an earlier run left in it.
-    pub fn open(path: &Path, creditors: &[Creditor]) -> (Ledger, Vec<Owed>) {
+    /// Opens the file; gives what writes it, if it may be used, and what each creditor is owed by what an
+    /// earlier run left in it.
+    pub fn open(path: &Path, creditors: &[Creditor]) -> (Ledger, Option<Store>, Vec<Owed>) {
         let (store, text) = match Store::open(path) {
             Ok((store, text)) => (Some(store), text),
             Err(refused) => {
@@ -49,15 +64,21 @@ impl Ledger {
                 unread.len()
             );
         }
-        let (commands, next_write) = (count_commands(&text), Time(0));
-        let ledger = Ledger { store, unread, written: 0, next_write, commands, said: false };
-        (ledger, owed)
+        let (is_usable, commands) = (store.is_some(), count_commands(&text));
+        (Ledger { is_usable, unread, commands, ..Ledger::absent() }, store, owed)
     }
 
     /// One that has no file, for a run that owes nothing to anybody.
     pub fn absent() -> Ledger {
-        let (unread, next_write) = (Vec::new(), Time(0));
-        Ledger { store: None, unread, written: 0, next_write, commands: 0, said: false }
+        Ledger {
+            is_usable: false,
+            unread: Vec::new(),
+            written: 0,
+            next_write: Time(0),
+            under_way: VecDeque::new(),
+            commands: 0,
+            said: false,
+        }
     }
 
     /// Commands in the file.
@@ -65,24 +86,43 @@ impl Ledger {
         self.commands
     }
 
-    /// When the file has to be written, if what is owed is in the state `version`.
-    pub fn due(&self, version: u64) -> Option<Time> {
-        (self.store.is_some() && version != self.written).then_some(self.next_write)
+    /// Whether the disk is writing it.
+    pub fn is_busy(&self) -> bool {
+        !self.under_way.is_empty()
     }
 
-    /// Writes what each creditor is owed.
-    pub fn write(&mut self, all: &[(Creditor, &Owed)], version: u64, now: Time) {
-        let Some(store) = &mut self.store else { return };
+    /// When the file has to be written, if what is owed is in the state `version`; `None` if it has that, or
+    /// while it is being written.
+    pub fn due(&self, version: u64) -> Option<Time> {
+        let due = self.is_usable && !self.is_busy() && version != self.written;
+        due.then_some(self.next_write)
+    }
+
+    /// Has written what each creditor is owed; [`Ledger::written`] is to be called when the disk has.
+    pub fn write(&mut self, disk: &Disk, all: &[(Creditor, &Owed)], version: u64, now: Time) {
+        if !self.is_usable {
+            return;
+        }
         let script = render(all, &self.unread);
         let paths: usize = all.iter().map(|(_, owed)| owed.paths.len()).sum();
         self.next_write = now + if paths < LARGE_PATHS_MIN { WRITE_MS } else { WRITE_LARGE_MS };
-        match store.replace(&script.text) {
+        let (commands, forgotten) = (count_commands(&script.text), script.forgotten);
+        self.under_way.push_back(UnderWay { version, commands, forgotten });
+        disk.write(Write::FailLog(script.text));
+    }
+
+    /// The disk has written a text, or has not.
+    pub fn written(&mut self, result: io::Result<()>) {
+        let Some(UnderWay { version, commands, forgotten }) = self.under_way.pop_front() else {
+            return;
+        };
+        match result {
             Ok(()) => {
                 self.written = version;
-                self.commands = count_commands(&script.text);
+                self.commands = commands;
                 self.said = false;
-                if script.forgotten > 0 {
-                    log::warn!("the fail log has no room for {} deletions", script.forgotten);
+                if forgotten > 0 {
+                    log::warn!("the fail log has no room for {forgotten} deletions");
                 }
             }
             Err(error) if !self.said => {

@@ -1,6 +1,6 @@
 //! Signals, and how the loop ends: for good, or for one with another configuration.
 
-use super::{Heirloom, Loop, STOP_MS};
+use super::{Heirloom, Loop, KILL_MS, STOP_MS};
 use crate::keep::state::resume::Resume;
 use crate::keep::state::State;
 use crate::run::control::{Answer, Control, Request};
@@ -14,6 +14,9 @@ use nix::sys::signal::Signal;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
+/// The disk gets at least this long for the last writes, if the running jobs have needed all of their time.
+const LAST_WRITES_MS: u64 = 3_000;
+
 impl Loop {
     /// Writes the fail log and the state for the next run of the program, and hands over to the next loop
     /// if there is to be one.
@@ -23,12 +26,18 @@ impl Loop {
         logging::draw("");
         let (state, now) = (self.state(), self.now());
         if !self.remotes.is_empty() {
-            self.saver.save_last(state.clone(), now);
+            self.saver.save(&self.disk, state.clone(), u64::MAX, now);
         }
+        let deadline = self.stop_at.map_or(now, |at| at + KILL_MS).max(now + LAST_WRITES_MS);
+        let is_written = self.await_disk(deadline);
         let Some(mut setup) = self.next else {
             self.reporter.owed(&self.engine);
             return None;
         };
+        // Otherwise the next loop finds its fail log in use.
+        if is_written {
+            self.disk.close();
+        }
         let everything = setup.full_sync && setup.config.filter != self.leaves_out;
         setup.resumes = resumes(&setup, &state, everything);
         setup.lock = self.lock;

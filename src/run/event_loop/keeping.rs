@@ -1,7 +1,9 @@
 //! What is kept on the disk and what the clock asks for, looked at after each round of the loop.
 
 use super::Loop;
+use crate::engine::time::Time;
 use crate::engine::RemoteId;
+use crate::keep::disk::Written;
 use crate::keep::faillog::script::{wait_status, Owed};
 use crate::keep::state::{Kept, State};
 use crate::run::worker::WorkerRemote;
@@ -22,7 +24,7 @@ impl Loop {
         }
         let (version, now) = (self.engine.standing_version(), self.now());
         if self.saver.due(version).is_some_and(|due| due <= now) {
-            self.saver.save(self.state(), version, now);
+            self.saver.save(&self.disk, self.state(), version, now);
         }
     }
 
@@ -62,10 +64,41 @@ impl Loop {
         let (version, now) = (self.engine.owed_version(), self.now());
         let creditors = self.remotes.iter().map(|remote| remote.creditor(self.grants));
         let all: Vec<_> = creditors.zip(&owed).collect();
-        self.ledger.write(&all, version, now);
+        self.ledger.write(&self.disk, &all, version, now);
         if let Some(alerts) = &mut self.alerts {
             alerts.owed(owed.iter().any(|owed| !owed.is_nothing()), now);
         }
+    }
+
+    /// The disk has written something.
+    pub(super) fn disk_told(&mut self) {
+        if let Some(written) = self.disk.written() {
+            self.written(written);
+        }
+    }
+
+    fn written(&mut self, written: Written) {
+        let now = self.now();
+        match written {
+            Written::State(result) => self.saver.saved(result, now),
+            Written::FailLog(result) => self.ledger.written(result),
+        }
+    }
+
+    /// Waits until everything is written that the disk has been given, but not beyond `deadline`: a disk that hangs
+    /// must not keep the program from ending. Gives whether it is.
+    pub(super) fn await_disk(&mut self, deadline: Time) -> bool {
+        while self.ledger.is_busy() || self.saver.is_busy() {
+            let Some(written) = self.disk.written_by(deadline, self.now()) else {
+                log::error!(
+                    "the disk with the fail log and the state does not answer: they are as they were some time ago; \
+                     start with -r, which makes sure that the remotes have everything"
+                );
+                return false;
+            };
+            self.written(written);
+        }
+        true
     }
 
     pub(super) fn keep_alerts(&mut self) {

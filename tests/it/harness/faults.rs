@@ -1,9 +1,10 @@
-//! A disk with errors: a look at one path, or the reading of one directory, fails as the test says.
+//! A disk with errors: a look at one path, or the reading of one directory, fails or waits as the test says; so does a
+//! file's way to the disk.
 //!
 //! Only the program under test meets them. They take the place of an old kernel's missing calls, since
 //! one program's calls can be stopped for one reason only.
 
-use super::stopped_calls::{give, load, stop, unless, NUMBER};
+use super::stopped_calls::{give, load, stop, unless, Verdict, NUMBER};
 use super::Plan;
 use libc::{c_long, seccomp_notif, sock_filter};
 use nix::errno::Errno;
@@ -27,11 +28,22 @@ pub enum Call {
     Look,
     /// The entries of a directory are read.
     List,
+    /// A file, or a directory, is to be on the disk.
+    Sync,
 }
 
-/// The errors to come.
+/// The errors to come, and what is held back.
 #[derive(Debug, Clone, Default)]
-pub struct Faults(Arc<Mutex<Vec<(Call, PathBuf, Errno)>>>);
+pub struct Faults(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    errors: Vec<(Call, PathBuf, Errno)>,
+    /// Calls about anything below the directory wait.
+    held: Vec<(Call, PathBuf)>,
+    /// One has come.
+    waits: bool,
+}
 
 impl Faults {
     /// Puts the plan's program on a disk that works at first.
@@ -43,38 +55,61 @@ impl Faults {
 
     /// The next call about this path fails with this error, and none after it.
     pub fn fail_next(&self, call: Call, path: &Path, error: Errno) {
-        self.0.lock().unwrap().push((call, path.to_path_buf(), error));
+        self.0.lock().unwrap().errors.push((call, path.to_path_buf(), error));
     }
 
     /// Whether all errors have been met.
     pub fn are_met(&self) -> bool {
-        self.0.lock().unwrap().is_empty()
+        self.0.lock().unwrap().errors.is_empty()
+    }
+
+    /// From now on every such call about this directory, or something below it, waits.
+    pub fn hold(&self, call: Call, directory: &Path) {
+        let mut state = self.0.lock().unwrap();
+        state.waits = false;
+        state.held.push((call, directory.to_path_buf()));
+    }
+
+    /// Whether a call has come that waits.
+    pub fn is_waited_for(&self) -> bool {
+        self.0.lock().unwrap().waits
+    }
+
+    /// They go on.
+    pub fn release(&self) {
+        self.0.lock().unwrap().held.clear();
     }
 
     /// Has this command, which is or becomes the program under test, meet them.
     pub fn confine(&self, command: &mut Command) {
         let faults = self.clone();
-        stop(command, |_| filter(), move |asked| faults.meet(asked).map(|error| error as i32));
+        stop(command, |_| filter(), move |asked| faults.meet(asked));
     }
 
-    fn meet(&self, asked: &seccomp_notif) -> Option<Errno> {
-        if self.are_met() {
-            return None;
+    fn meet(&self, asked: &seccomp_notif) -> Verdict {
+        let mut state = self.0.lock().unwrap();
+        if state.errors.is_empty() && state.held.is_empty() {
+            return Verdict::Pass;
         }
-        let (call, path) = subject(asked)?;
-        let mut faults = self.0.lock().unwrap();
-        let met = faults.iter().position(|(what, at, _)| (*what, at) == (call, &path))?;
-        Some(faults.remove(met).2)
+        let Some((call, path)) = subject(asked) else { return Verdict::Pass };
+        if state.held.iter().any(|(held, at)| *held == call && path.starts_with(at)) {
+            state.waits = true;
+            return Verdict::Wait;
+        }
+        let met = state.errors.iter().position(|(what, at, _)| (*what, at) == (call, &path));
+        met.map_or(Verdict::Pass, |met| Verdict::Fail(state.errors.remove(met).2 as i32))
     }
 }
 
 /// The calls that tell what a path is, by where their path is: behind a directory's descriptor, or first.
 const AT: [c_long; 2] = [libc::SYS_newfstatat, libc::SYS_statx];
 const FIRST: [c_long; 2] = [libc::SYS_stat, libc::SYS_lstat];
+/// Those that wait for a disk.
+const SYNC: [c_long; 2] = [libc::SYS_fsync, libc::SYS_fdatasync];
 
 fn filter() -> Vec<sock_filter> {
     let mut filter = vec![load(NUMBER)];
-    for call in AT.into_iter().chain(FIRST).chain([libc::SYS_getdents64]) {
+    for call in AT.into_iter().chain(FIRST).chain([libc::SYS_getdents64]).chain(SYNC) {
         filter.push(unless(libc::BPF_JEQ, call as u32, 1));
         filter.push(give(libc::SECCOMP_RET_USER_NOTIF));
     }
@@ -91,6 +126,9 @@ fn subject(asked: &seccomp_notif) -> Option<(Call, PathBuf)> {
     };
     if call == libc::SYS_getdents64 {
         return Some((Call::List, of_fd(first)?));
+    }
+    if SYNC.contains(&call) {
+        return Some((Call::Sync, of_fd(first)?));
     }
     let (directory, path) = match FIRST.contains(&call) {
         true => (libc::AT_FDCWD as u64, text(asked.pid, first)?),

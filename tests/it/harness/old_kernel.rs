@@ -9,7 +9,7 @@
 //!
 //! `SERSYNC_IT_KERNEL=2.6.18`, or another name of [`Kernel`], has every test run its programs so.
 
-use super::stopped_calls::{argument, give, load, stop, unless, NUMBER};
+use super::stopped_calls::{argument, give, load, stop, unless, Verdict, NUMBER};
 use libc::{c_int, c_long, sock_filter};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::RawFd;
@@ -82,7 +82,7 @@ impl Kernel {
                 if known != Some(true) {
                     written.0.lock().unwrap().insert(asked.nr);
                 }
-                known.is_none().then(|| self.error(asked))
+                known.map_or_else(|| Verdict::Fail(self.error(asked)), |_| Verdict::Pass)
             },
         );
         strangers

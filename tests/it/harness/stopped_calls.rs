@@ -19,13 +19,27 @@ use std::{fs, io, thread};
 /// The program's name, wherever it was copied to.
 const NAME: &str = "sersync";
 
+/// How a stopped call goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// As if it had not been stopped.
+    Pass,
+    /// It fails with this error.
+    Fail(c_int),
+    /// It waits, and is judged again soon.
+    Wait,
+}
+
+/// How often a call that waits is judged again.
+const AGAIN_MS: u8 = 5;
+
 /// Has the calls of this command, which is or becomes the program under test, stopped by a filter. To be
 /// called last, just before it is started. The filter is made for the descriptor over which its own is
-/// sent. A stopped call fails with the error that `verdict` gives, or goes on if there is none.
+/// sent. `verdict` says how a stopped call goes on.
 pub fn stop(
     command: &mut Command,
     filter: impl FnOnce(RawFd) -> Vec<sock_filter>,
-    verdict: impl Fn(&seccomp_notif) -> Option<c_int> + Send + 'static,
+    verdict: impl Fn(&seccomp_notif) -> Verdict + Send + 'static,
 ) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let filter = filter(theirs.as_raw_fd());
@@ -150,13 +164,16 @@ fn receive(channel: &UnixStream) -> Option<OwnedFd> {
     }
 }
 
-/// Answers every call that the filter stops until no process is left under it: `None` lets it
-/// through, as it does for everybody but the program.
-fn answer(listener: &OwnedFd, verdict: impl Fn(&seccomp_notif) -> Option<c_int>) {
+/// Answers every call that the filter stops until no process is left under it; everybody's but the program's pass.
+fn answer(listener: &OwnedFd, verdict: impl Fn(&seccomp_notif) -> Verdict) {
+    let mut waiting: Vec<seccomp_notif> = Vec::new();
     loop {
+        waiting.retain(|asked| !judge(listener, asked, verdict(asked)));
+        let timeout =
+            if waiting.is_empty() { PollTimeout::NONE } else { PollTimeout::from(AGAIN_MS) };
         let mut fds = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut fds, PollTimeout::NONE) {
-            Err(nix::errno::Errno::EINTR) => continue,
+        match poll(&mut fds, timeout) {
+            Err(nix::errno::Errno::EINTR) | Ok(0) => continue,
             Err(error) => panic!("the filter's descriptor cannot be waited for: {error}"),
             Ok(_) => {}
         }
@@ -169,12 +186,23 @@ fn answer(listener: &OwnedFd, verdict: impl Fn(&seccomp_notif) -> Option<c_int>)
         if !control(listener, libc::SECCOMP_IOCTL_NOTIF_RECV, (&raw mut asked).cast()) {
             continue;
         }
-        let error = is_program(asked.pid).then(|| verdict(&asked)).flatten();
-        let flags = error.map_or(libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32, |_| 0);
-        let error = error.map_or(0, |error| -error);
-        let mut answer = seccomp_notif_resp { id: asked.id, val: 0, error, flags };
-        control(listener, libc::SECCOMP_IOCTL_NOTIF_SEND, (&raw mut answer).cast());
+        let judged = if is_program(asked.pid) { verdict(&asked) } else { Verdict::Pass };
+        if !judge(listener, &asked, judged) {
+            waiting.push(asked);
+        }
     }
+}
+
+/// Has a call go on; `false` if it has to wait.
+fn judge(listener: &OwnedFd, asked: &seccomp_notif, verdict: Verdict) -> bool {
+    let (error, flags) = match verdict {
+        Verdict::Pass => (0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32),
+        Verdict::Fail(error) => (-error, 0),
+        Verdict::Wait => return false,
+    };
+    let mut answer = seccomp_notif_resp { id: asked.id, val: 0, error, flags };
+    control(listener, libc::SECCOMP_IOCTL_NOTIF_SEND, (&raw mut answer).cast());
+    true
 }
 
 fn control(listener: &OwnedFd, request: libc::Ioctl, record: *mut c_void) -> bool {
