@@ -20,17 +20,29 @@ pub const FILE_BYTES_MIN: u64 = 64 * 1024;
 /// How many old names one directory's run gets; rsync itself takes 20.
 const OLD_NAMES_MAX: usize = 4;
 /// Options under which a hard link, or a run of one directory by itself, is not what it should be: those
-/// that write into files that are there, put them elsewhere, or name places of their own.
+/// that write into files that are there, put them elsewhere, name places of their own, keep what is there as it
+/// is, or count what is deleted; those that follow links over there; and the one that has a shell split names.
 const IN_THE_WAY: &[&str] = &[
     "append",
     "append-verify",
+    "backup",
+    "backup-dir",
     "compare-dest",
     "copy-dest",
+    "existing",
     "files-from",
     "iconv",
+    "ignore-existing",
+    "ignore-non-existing",
     "inplace",
+    "keep-dirlinks",
     "link-dest",
+    "max-delete",
+    "no-implied-dirs",
+    "old-args",
     "relative",
+    "size-only",
+    "suffix",
     "write-devices",
 ];
 
@@ -42,13 +54,18 @@ pub fn is_possible(route: &RemoteRoute) -> bool {
     !found.iter().any(in_the_way)
 }
 
-/// Whether a name gets to the far side as it is, in a destination and as the value of an option. A
-/// daemon expands patterns in both, and before 3.2.4 the shell of an SSH server reads both.
-pub fn is_plain(route: &RemoteRoute, path: &[u8]) -> bool {
-    let read_by_a_shell =
-        matches!(route.address, Address::Ssh { .. }) && !route.local.protects_args_itself();
-    let plain = |&byte: &u8| shell::is_plain(byte) || byte == b' ' && !read_by_a_shell;
-    !path.is_empty() && path.iter().all(plain)
+/// Whether a name gets to the far side as it is, in a destination and as the value of an option. The far side
+/// expands patterns in both. Other bytes are safe with `-s` (3.0.0); an older rsync hands blanks to a daemon as
+/// they are, and all else to a shell.
+pub fn can_name(route: &RemoteRoute, path: &[u8]) -> bool {
+    let is_pattern = |byte: u8| byte.is_ascii_control() || b"*?[\\~".contains(&byte);
+    let over_ssh = matches!(route.address, Address::Ssh { .. });
+    let gets_through = |&byte: &u8| {
+        shell::is_plain(byte)
+            || route.local.protect_args() && !is_pattern(byte)
+            || byte == b' ' && !over_ssh
+    };
+    !path.is_empty() && path.iter().all(gets_through)
 }
 
 /// The directory at `to`, which the far side has under one of the `old` names. `later` are directories
@@ -61,7 +78,7 @@ pub fn directory(route: &RemoteRoute, to: &[u8], old: &[Vec<u8>], later: &[&[u8]
     flags.extend(old.iter().take(OLD_NAMES_MAX).map(|old| link_dest(to, old)));
     let inside = later.iter().filter_map(|path| path.strip_prefix(to)?.strip_prefix(b"/"));
     flags.extend(inside.map(|path| [b"--exclude=", &pattern::literal(path, b"")[..]].concat()));
-    run(route, to, flags, Vec::new())
+    run(route, (to, &old[..old.len().min(OLD_NAMES_MAX)]), flags, Vec::new())
 }
 
 /// Files of these names in the directory at `to` (empty for the root), which the far side has under the
@@ -76,7 +93,7 @@ pub fn files(route: &RemoteRoute, to: &[u8], old: &[u8], names: &[&[u8]]) -> Run
         input.extend_from_slice(name);
         input.push(0);
     }
-    run(route, to, flags, input)
+    run(route, (to, &[old.to_vec()]), flags, input)
 }
 
 /// `--link-dest` counts from the directory that the run writes to.
@@ -91,7 +108,19 @@ fn link_dest(to: &[u8], old: &[u8]) -> Vec<u8> {
     word
 }
 
-fn run(route: &RemoteRoute, to: &[u8], flags: Vec<Vec<u8>>, input: Vec<u8>) -> Run {
+fn run(
+    route: &RemoteRoute,
+    (to, old): (&[u8], &[Vec<u8>]),
+    flags: Vec<Vec<u8>>,
+    input: Vec<u8>,
+) -> Run {
+    let mut route = route.clone();
+    let is_plain = |path: &[u8]| path.iter().all(|&byte| shell::is_plain(byte));
+    if route.local.protect_args() && !(is_plain(to) && old.iter().all(|old| is_plain(old))) {
+        // A client from 3.2.4 on escapes the names for a shell. A daemon before 3.4.4 has none, and takes the
+        // backslashes for a part of the name of `--link-dest`: it finds nothing, and all is sent again.
+        route.rsync.params.push(b"-s".to_vec());
+    }
     // Nothing is deleted by a run whose list is only a part.
     let deletes = |option: &FoundOption| options::deletes(option) || option.is("prune-empty-dirs");
     let params = options::without(&route.rsync.params, deletes);
@@ -111,6 +140,7 @@ mod tests {
     use crate::config::{Address, Rsync};
     use std::ffi::OsStr;
 
+    const V2_6: Capability = Capability { version: Version { major: 2, minor: 6, patch: 9 } };
     const V3_1: Capability = Capability { version: Version { major: 3, minor: 1, patch: 2 } };
 
     fn ssh() -> Address {
@@ -164,6 +194,15 @@ mod tests {
             (&["-a", "--exclude=*.o"], false),
             (&["-aC"], false),
             (&["-a", "--iconv=gbk,utf8"], false),
+            (&["-ab"], false),
+            (&["-a", "--backup-dir=old"], false),
+            (&["-a", "--suffix", ".old"], false),
+            (&["-a", "--max-delete=5"], false),
+            (&["-a", "--ignore-existing"], false),
+            (&["-a", "--existing"], false),
+            (&["-a", "--size-only"], false),
+            (&["-aK"], false),
+            (&["-a", "--old-args"], false),
         ] {
             let (address, rsync) = (ssh(), rsync(params));
             let route = route_to(&address, &rsync, NEW);
@@ -175,26 +214,52 @@ mod tests {
     fn no_name_is_read_as_a_pattern_or_by_a_shell() {
         let daemon = Address::Daemon { host: "h".into(), module: b"m".to_vec() };
         let rsync = rsync(&["-a"]);
-        for (name, by_daemon, by_ssh, by_old_ssh) in [
+        for (name, by_new, by_old_daemon, by_old_ssh) in [
             ("a/b-c_d.e", true, true, true),
             ("\u{56fe}\u{7247}", true, true, true),
             ("a b", true, true, false),
+            ("a$(b)", true, false, false),
+            ("a`b", true, false, false),
+            ("it's", true, false, false),
+            ("a;b&c#d", true, false, false),
             ("a*", false, false, false),
             ("a?[b]", false, false, false),
             ("a\\b", false, false, false),
-            ("a$(b)", false, false, false),
-            ("a`b", false, false, false),
-            ("a;b", false, false, false),
             ("~/a", false, false, false),
             ("a\nb", false, false, false),
             ("", false, false, false),
         ] {
-            for (address, local, expected) in
-                [(&daemon, NEW, by_daemon), (&ssh(), NEW, by_ssh), (&ssh(), V3_1, by_old_ssh)]
-            {
+            for (address, local, expected) in [
+                (&daemon, NEW, by_new),
+                (&ssh(), NEW, by_new),
+                (&ssh(), V3_1, by_new),
+                (&daemon, V2_6, by_old_daemon),
+                (&ssh(), V2_6, by_old_ssh),
+            ] {
                 let route = route_to(address, &rsync, local);
-                assert_eq!(is_plain(&route, name.as_bytes()), expected, "{name:?}");
+                assert_eq!(can_name(&route, name.as_bytes()), expected, "{name:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_name_that_a_shell_would_read_is_kept_from_it() {
+        let daemon = || Address::Daemon { host: "h".into(), module: b"m".to_vec() };
+        let words = |address, from: &str, to: &str| {
+            let old = [from.as_bytes().to_vec()];
+            line(address, &["-a"], |route| directory(route, to.as_bytes(), &old, &[]))
+        };
+        for (from, to, protected) in
+            [("old", "new", false), ("the old", "new", true), ("old", "it's", true)]
+        {
+            for address in [daemon(), ssh()] {
+                let words = words(address, from, to);
+                assert_eq!(words.contains(" -s "), protected, "{words}");
+            }
+        }
+        // What is escaped for a shell where there is none would be another name.
+        let rsync = Rsync { timeout_s: Some(9), ..rsync(&["-a"]) };
+        let run = directory(&route_to(&ssh(), &rsync, V3_1), b"a b", &[b"old".to_vec()], &[]);
+        assert_eq!(run.args.last().unwrap(), "far:/d/a b/");
     }
 }

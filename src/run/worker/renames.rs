@@ -22,7 +22,7 @@ pub(super) fn runs(
     }
     let mut known: Vec<&Looked> = paths.iter().collect();
     known.sort_by_key(|looked| &*looked.path);
-    let is_plain = |path: &[u8]| rename::is_plain(route, path);
+    let can_name = |path: &[u8]| rename::can_name(route, path);
     let mut looker = Looker::new(&remote.route.root);
     let mut parents: Vec<Looked> = Vec::new();
     let mut links = Vec::new();
@@ -33,7 +33,7 @@ pub(super) fn runs(
             ((now, _), true) => now == Now::Directory,
             ((now, bytes), false) => now == Now::Other && bytes >= rename::FILE_BYTES_MIN,
         };
-        if !is_it || !is_free(&known, to) || !is_plain(to) || !old.iter().all(|old| is_plain(old)) {
+        if !is_it || !is_free(&known, to) || !can_name(to) || !old.iter().all(|old| can_name(old)) {
             continue;
         }
         parents.extend(above(to).filter_map(|path| find(&known, path)).cloned());
