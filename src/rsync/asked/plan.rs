@@ -34,6 +34,13 @@ pub enum Gone {
 pub enum Now {
     /// It does not exist.
     Missing,
+    /// It does not exist, and nor does the directory that it was in. Unless that was seen to go as well, it is
+    /// away, and stays over there without what was in it.
+    Orphaned,
+    /// Something above it is no directory any more. It cannot be listed: with it rsync sends the way to it
+    /// (`-R`), and where a part of that is a symlink, rsync follows it and makes a directory of it over
+    /// there (measured).
+    Hidden,
     /// It could not be looked at. Nothing is sent or deleted for it, and it stays owed.
     Unknown,
     /// A real directory.
@@ -67,9 +74,9 @@ impl Looked {
         match (self.gone, self.now) {
             (Gone::No, _)
             | (Gone::Entry, Now::Directory | Now::Other)
-            | (_, Now::Apart | Now::Unknown) => false,
-            (Gone::Entry, Now::Missing)
-            | (Gone::Directory, Now::Missing | Now::Directory | Now::Other) => true,
+            | (_, Now::Hidden | Now::Apart | Now::Unknown) => false,
+            (Gone::Entry, Now::Missing | Now::Orphaned)
+            | (Gone::Directory, Now::Missing | Now::Orphaned | Now::Directory | Now::Other) => true,
         }
     }
 }
@@ -182,20 +189,23 @@ impl<'a> Lists<'a> {
     fn of(settings: PlanSettings, paths: &'a [Looked], whole: &'a [Arc<[u8]>]) -> Lists<'a> {
         let looked = unique(paths);
         let may_delete = settings.licence.covers_seen();
-        let listed =
-            || paths.iter().filter(|looked| !matches!(looked.now, Now::Apart | Now::Unknown));
+        let is_listed =
+            |looked: &&Looked| !matches!(looked.now, Now::Hidden | Now::Apart | Now::Unknown);
+        let listed = || paths.iter().filter(is_listed);
         let all_fresh = listed().all(|looked| looked.fresh);
         let silent_work = listed().any(|looked| looked.bytes >= SILENT_WORK_BYTES_MIN);
         let mut lists = Lists { all_fresh, silent_work, whole, ..Lists::default() };
         for &(path, gone, now) in &looked {
             match now {
-                Now::Missing => lists.add_missing(settings, path, gone, &looked),
+                Now::Missing | Now::Orphaned => {
+                    lists.add_missing(settings, (path, gone, now), &looked)
+                }
                 Now::Directory => lists.add_directory(settings, path, gone),
                 Now::Other => {
                     lists.add(path);
                     lists.empties_directory |= may_delete && gone == Gone::Directory;
                 }
-                Now::Apart | Now::Unknown => {}
+                Now::Hidden | Now::Apart | Now::Unknown => {}
             }
         }
         lists.flat.sort_unstable();
@@ -217,8 +227,7 @@ impl<'a> Lists<'a> {
     fn add_missing(
         &mut self,
         settings: PlanSettings,
-        path: &'a [u8],
-        gone: Gone,
+        (path, gone, now): State<'a>,
         looked: &[State],
     ) {
         let covered = ancestors(path).any(|above| {
@@ -240,6 +249,8 @@ impl<'a> Lists<'a> {
                 self.empties_directory |= gone == Gone::Directory;
                 self.silent_work |= gone == Gone::Directory;
             }
+            // A prune run has to be let see the way to what it deletes, and would delete that as well.
+            Way::Portable if now == Now::Orphaned => {}
             Way::Portable => {
                 self.prune.push(path);
                 // Listed so that its time, changed over there by the deletion, is set again.

@@ -83,11 +83,7 @@ impl JobPaths {
             if bytes >= LARGE_BYTES_MIN {
                 large.extend(stamp(&remote.route.root, path).map(|stamp| (path.clone(), stamp)));
             }
-            let (path, gone, now) = match looker.in_the_way(path) {
-                Some(above) if *gone != Gone::No => above,
-                Some(_) | None => (path.clone(), *gone, now),
-            };
-            Looked { path, gone, now, bytes, fresh }
+            Looked { path: path.clone(), gone: *gone, now, bytes, fresh }
         };
         let paths = paths.iter().map(look).collect();
         JobPaths { paths, large, whole: Vec::new(), trouble: looker.trouble() }

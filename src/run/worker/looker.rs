@@ -1,7 +1,6 @@
-//! What a path of a job is at this moment, and what is in its way.
+//! What a path of a job is at this moment.
 
-use crate::engine::rel_path::RelPath;
-use crate::rsync::asked::plan::{Gone, Now};
+use crate::rsync::asked::plan::Now;
 use crate::run::walk::below;
 use nix::errno::Errno;
 use nix::fcntl::{openat, AtFlags, OFlag};
@@ -39,7 +38,7 @@ impl<'a> Looker<'a> {
     }
 
     /// What a path is now, not following symlinks. A path whose parent has become a symlink is
-    /// missing, whatever the link leads to: on the far side the link is in the way as well.
+    /// hidden, whatever the link leads to: on the far side the link is in the way as well.
     ///
     /// With it comes the size of a regular file, otherwise 0.
     pub(super) fn look(&mut self, path: &[u8]) -> (Now, u64) {
@@ -59,7 +58,8 @@ impl<'a> Looker<'a> {
         match self.parent_is {
             Now::Directory => {}
             Now::Unknown => return (Now::Unknown, 0),
-            Now::Missing | Now::Other | Now::Apart => return (Now::Missing, 0),
+            Now::Missing | Now::Orphaned => return (Now::Orphaned, 0),
+            Now::Other | Now::Hidden | Now::Apart => return (Now::Hidden, 0),
         }
         let found = match (&self.parent_opened, slash) {
             (Some(parent), Some(slash)) => {
@@ -95,34 +95,12 @@ impl<'a> Looker<'a> {
         }
     }
 
-    /// The topmost thing above a path just looked at that is no directory any more. It has to be listed in
-    /// place of the path: with the path, rsync sends the way to it as well (`-R`), and where a part of that is
-    /// a symlink now, rsync follows it and makes a directory of it over there (measured).
-    pub(super) fn in_the_way(&self, path: &[u8]) -> Option<(RelPath, Gone, Now)> {
-        if matches!(self.parent_is, Now::Directory | Now::Unknown) {
-            return None;
-        }
-        let (above, now) = self.first_that_is_none(directories_above(path))?;
-        // There was something below it, so it was a directory.
-        Some((RelPath::from(above), Gone::Directory, now))
-    }
-
     /// What the way to all that lies in a directory is: [`Now::Directory`], or else what is in the way.
     fn way(&self, directory: &[u8]) -> Now {
         let itself = Some(directory).filter(|directory| !directory.is_empty());
         let way = directories_above(directory).chain(itself);
-        self.first_that_is_none(way).map_or(Now::Directory, |(_, now)| now)
-    }
-
-    /// The first of these paths that is no directory, and what it is.
-    fn first_that_is_none<'p>(
-        &self,
-        mut paths: impl Iterator<Item = &'p [u8]>,
-    ) -> Option<(&'p [u8], Now)> {
-        paths.find_map(|path| match self.now(self.stat(path)) {
-            Now::Directory => None,
-            now @ (Now::Missing | Now::Unknown | Now::Other | Now::Apart) => Some((path, now)),
-        })
+        let mut parts = way.map(|path| self.now(self.stat(path)));
+        parts.find(|now| *now != Now::Directory).unwrap_or(Now::Directory)
     }
 
     /// Opens a directory below the root; `None` for the root, and for what cannot be opened as one.
@@ -158,25 +136,6 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     #[test]
-    fn what_is_in_the_way_is_listed_in_place_of_what_was_below() {
-        let root = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(root.path().join("real")).unwrap();
-        symlink("real", root.path().join("link")).unwrap();
-        let mut looker = Looker::new(root.path());
-        for (path, expected) in [
-            ("real/x", None),
-            ("x", None),
-            ("link/a/x", Some(("link", Now::Other))),
-            ("real/gone/a/x", Some(("real/gone", Now::Missing))),
-        ] {
-            looker.look(path.as_bytes());
-            let expected = expected
-                .map(|(above, now)| (RelPath::from(above.as_bytes()), Gone::Directory, now));
-            assert_eq!(looker.in_the_way(path.as_bytes()), expected, "{path}");
-        }
-    }
-
-    #[test]
     fn a_look_follows_no_symlink_anywhere_below_the_root() {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(root.path().join("real/deep")).unwrap();
@@ -188,17 +147,19 @@ mod tests {
         for (path, now) in [
             ("dangling", Now::Other),
             ("link", Now::Other),
-            ("link/deep", Now::Missing),
-            ("link/deep/file", Now::Missing),
-            ("missing/file", Now::Missing),
+            ("link/deep", Now::Hidden),
+            ("link/deep/file", Now::Hidden),
+            ("missing/file", Now::Orphaned),
+            ("missing/a/file", Now::Orphaned),
+            ("dangling/file", Now::Hidden),
             ("real", Now::Directory),
             ("real/deep", Now::Directory),
             ("real/deep/file", Now::Other),
             ("real/deep/link", Now::Other),
             ("real/deep/missing", Now::Missing),
-            ("real/deep/file/below", Now::Missing),
-            ("link/deep/file", Now::Missing),
-            ("link/deep/link", Now::Missing),
+            ("real/deep/file/below", Now::Hidden),
+            ("link/deep/file", Now::Hidden),
+            ("link/deep/link", Now::Hidden),
         ] {
             assert_eq!(looker.look(path.as_bytes()).0, now, "{path}");
         }

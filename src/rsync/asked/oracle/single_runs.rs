@@ -35,7 +35,7 @@ const FORCED: &str = " --no-r -d -R -c --delete-missing-args --force -0 --files-
 const PRUNE: &str = " -r --delete --force --existing -0 --include-from=- --exclude=*";
 const LEVEL: &str = " --no-r -d -R --delete --force -0 --files-from=-";
 
-const RULES: [Rule; 19] = [
+const RULES: [Rule; 20] = [
     // What is missing is no directory for the filter, and whether there is one depends on the far side.
     ("-a --exclude=f", COMBINED, "./f ./d/f", "d/", "f d/f d/g"),
     ("-a --exclude=d/", FORCED, "./d", "", "d/f"),
@@ -43,6 +43,8 @@ const RULES: [Rule; 19] = [
     ("-a --delete --exclude=d", FORCED, "./d", "", "d/f"),
     ("-a --delete --exclude=f", FORCED, "./d", "", "d/f d/g"),
     ("-a --exclude=f", FORCED, "./d", "", "d/f d/g"),
+    // The directory in which it was is not asked for.
+    ("-a", FORCED, "./d/f", "", "d/f d/g"),
     // Nothing goes from a directory with something in it, unless that is asked for.
     ("-a", COMBINED, "./d ./e", "", "d/f e/"),
     ("-a", FLAT, "./d", "d", "d/f"),

@@ -99,6 +99,20 @@ fn each_state_of_a_path_has_its_runs() {
 }
 
 #[test]
+fn a_directory_that_was_not_seen_to_go_does_not_go_with_what_was_in_it() {
+    let orphan = [looked(b"a/b", Gone::Directory, Now::Orphaned)];
+    assert_eq!(
+        planned(&["-a"], NEW, COMBINED, &orphan),
+        ["-a --no-r -d -R -c --delete-missing-args --force -0 --files-from=- ./ /d < ./a/b"]
+    );
+    assert!(planned(&["-a"], NEW, PORTABLE, &orphan).is_empty());
+    let hidden = [looked(b"a/b", Gone::Directory, Now::Hidden)];
+    for settings in [COMBINED, PORTABLE] {
+        assert!(planned(&["-a"], NEW, settings, &hidden).is_empty());
+    }
+}
+
+#[test]
 fn what_could_not_be_looked_at_is_neither_sent_nor_deleted_nor_taken_for_missing() {
     let paths = [
         looked(b"a", Gone::Directory, Now::Unknown),
