@@ -4,10 +4,11 @@
 //! They show that nothing on the way of an event takes time that grows with the square of something.
 
 use nix::sys::resource::{getrusage, UsageWho};
-use sersync::config::{Batch, Events};
+use sersync::config::{Batch, Events, MaxDelete};
 use sersync::engine::sending::licence::Grants;
 use sersync::engine::sending::settings::SendingSettings;
 use sersync::engine::sending::standing::Standing;
+use sersync::engine::sending::trust::Trust;
 use sersync::engine::time::Time;
 use sersync::engine::watching::event::{mask, parse, RawEvent, Wd};
 use sersync::engine::watching::scan::{Listing, Place, Reached, Scan};
@@ -80,6 +81,7 @@ fn started() -> (Engine, Scan) {
         workers: 1,
         events: Events { create_file: true, ..Events::default() },
         sending: SendingSettings {
+            max_delete: MaxDelete::default(),
             timing: Batch {
                 quiet_ms: 1_000_000,
                 delay_ms_max: 1_000_000,
@@ -92,7 +94,7 @@ fn started() -> (Engine, Scan) {
         },
         roots: vec![RootSettings {
             filter: Arc::default(),
-            remotes: vec![Standing::From(0)],
+            remotes: vec![(Standing::From(0), Trust::Certain)],
             halt: None,
         }],
     });

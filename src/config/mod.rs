@@ -43,6 +43,6 @@ pub use diagnosis::problem::{Position, Problem};
 pub use diagnosis::source::FILE_BYTES_MAX;
 pub use settings::{
     Address, AlertSettings, Batch, Config, CrontabSettings, EmptyRoot, Events, FailLog,
-    FilterSettings, Plugin, PluginKind, RemoteSettings, Root, Rsync, Safety, StandbyMode,
-    StatusAddress, TimeOfDay, Timetable,
+    FilterSettings, MaxDelete, Plugin, PluginKind, RemoteSettings, Root, Rsync, Safety,
+    StandbyMode, StatusAddress, TimeOfDay, Timetable,
 };

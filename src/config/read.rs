@@ -16,7 +16,7 @@ use super::diagnosis::warnings::Warnings;
 use super::remote::Common;
 use super::settings::{
     AlertSettings, Batch, Config, CrontabSettings, EmptyRoot, Events, FailLog, FilterSettings,
-    Plugin, PluginKind, Root, Safety, StandbyMode, StatusAddress, TimeOfDay, Timetable,
+    MaxDelete, Plugin, PluginKind, Root, Safety, StandbyMode, StatusAddress, TimeOfDay, Timetable,
 };
 use super::units::{self, Unit};
 use super::xml::{self, Attribute, Element};
@@ -253,16 +253,35 @@ fn standby(sersync: Element<'_>) -> Result<StandbyMode, Problem> {
 }
 
 fn safety(sersync: Element<'_>) -> Result<Safety, Problem> {
-    let written = sersync.child("safety").and_then(|safety| safety.attribute("emptyRoot"));
-    let Some(written) = written else { return Ok(Safety::default()) };
-    let empty_root = match written.value().trim() {
-        "halt" => EmptyRoot::Halt,
-        "sync" => EmptyRoot::Sync,
-        _ => {
-            return Err(written.wrong("\"halt\" or \"sync\"").hint(Hint::EMPTY_ROOT));
-        }
+    let default = Safety::default();
+    let Some(element) = sersync.child("safety") else { return Ok(default) };
+    let empty_root = match element.attribute("emptyRoot") {
+        Some(written) => match written.value().trim() {
+            "halt" => EmptyRoot::Halt,
+            "sync" => EmptyRoot::Sync,
+            _ => {
+                return Err(written.wrong("\"halt\" or \"sync\"").hint(Hint::EMPTY_ROOT));
+            }
+        },
+        None => default.empty_root,
     };
-    Ok(Safety { empty_root })
+    let max_delete = element.attribute("maxDelete").map(|written| {
+        let expected = "a share from 0% to 100%, a number, or \"no\"";
+        max_delete(written.value().trim())
+            .ok_or_else(|| written.wrong(expected).hint(Hint::MAX_DELETE))
+    });
+    Ok(Safety { empty_root, max_delete: max_delete.transpose()?.unwrap_or(default.max_delete) })
+}
+
+fn max_delete(text: &str) -> Option<MaxDelete> {
+    let digits = |text: &str| Some(text.parse().ok()?).filter(|_| !text.starts_with('+'));
+    match text.strip_suffix('%') {
+        _ if text == "no" => Some(MaxDelete::Any),
+        Some(share) => {
+            digits(share.trim_end()).filter(|it| *it <= 100).map(|it| MaxDelete::Share(it as u8))
+        }
+        None => digits(text).map(MaxDelete::Number),
+    }
 }
 
 fn alert(sersync: Element<'_>) -> Result<Option<AlertSettings>, Problem> {

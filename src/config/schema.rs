@@ -90,7 +90,7 @@ const SERSYNC: &[Shape] = &[
     },
     leaf("plugin", Once, &["start", "name"]),
     leaf("batch", Once, &["quietMs", "maxDelayMs", "interval"]),
-    leaf("safety", Once, &["emptyRoot"]),
+    leaf("safety", Once, &["emptyRoot", "maxDelete"]),
     leaf("standby", Once, &["start", "seconds"]),
     leaf("alert", Once, &["command", "after"]),
 ];

@@ -259,6 +259,25 @@ impl Default for StandbyMode {
 pub struct Safety {
     /// `emptyRoot`.
     pub empty_root: EmptyRoot,
+    /// `maxDelete`.
+    pub max_delete: MaxDelete,
+}
+
+/// How much a mirror may delete, where it is not certain that its root is what it was, before somebody says yes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaxDelete {
+    /// `50%`: a share of what the remote has.
+    Share(u8),
+    /// `1000`: so many entries.
+    Number(u64),
+    /// `no`: anything.
+    Any,
+}
+
+impl Default for MaxDelete {
+    fn default() -> Self {
+        MaxDelete::Share(50)
+    }
 }
 
 /// What to do with a root that is empty at the start, if a full sync would empty the far side.

@@ -101,7 +101,7 @@ fn the_official_template_means_what_it_always_meant() {
         plugins: Vec::new(),
         batch: Batch::default(),
         standby: StandbyMode::For(60),
-        safety: Safety { empty_root: EmptyRoot::Halt },
+        safety: Safety { empty_root: EmptyRoot::Halt, max_delete: MaxDelete::Share(50) },
         alert: None,
         warnings: Vec::new(),
     };
@@ -277,6 +277,21 @@ fn an_empty_root_halts_unless_it_is_said_otherwise() {
     ] {
         let config = parse(with(written).as_bytes()).unwrap();
         assert_eq!((config.safety.empty_root, config.warnings.len()), (expected, 0), "{written}");
+    }
+}
+
+#[test]
+fn half_of_a_remote_is_deleted_unasked_unless_it_is_said_otherwise() {
+    for (written, expected) in [
+        ("<safety emptyRoot='sync'/>", MaxDelete::Share(50)),
+        ("<safety maxDelete='50%'/>", MaxDelete::Share(50)),
+        ("<safety maxDelete=' 100 % '/>", MaxDelete::Share(100)),
+        ("<safety maxDelete='0'/>", MaxDelete::Number(0)),
+        ("<safety maxDelete='1000' emptyRoot='halt'/>", MaxDelete::Number(1000)),
+        ("<safety maxDelete='no'/>", MaxDelete::Any),
+    ] {
+        let config = parse(with(written).as_bytes()).unwrap();
+        assert_eq!((config.safety.max_delete, config.warnings.len()), (expected, 0), "{written}");
     }
 }
 

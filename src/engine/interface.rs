@@ -4,6 +4,7 @@ use super::sending::extent::Extent;
 use super::sending::next::Retry;
 use super::sending::settings::SendingSettings;
 use super::sending::standing::Standing;
+use super::sending::trust::{Deletions, Trust};
 use super::watching::event::{RawEvent, Wd};
 use super::watching::filter::Filter;
 use super::watching::mounts::{MountChange, SecondName};
@@ -48,8 +49,8 @@ pub struct Settings {
 pub struct RootSettings {
     /// What it leaves out.
     pub filter: Arc<Filter>,
-    /// Up to when each of its remotes has everything.
-    pub remotes: Vec<Standing>,
+    /// Up to when each of its remotes has everything, and whether it may lose what is not here.
+    pub remotes: Vec<(Standing, Trust)>,
     /// Why nothing of it must be synced yet.
     pub halt: Option<Halt>,
 }
@@ -85,6 +86,8 @@ pub enum Input {
     /// The directories, sorted, that a job on its way is about to list in place of what is in them. Told of
     /// each [`Work::Batch`] that is `fresh`, before anything is run.
     Whole(JobId, Vec<RelPath>),
+    /// What a [`Work::Rehearsal`] on its way has found. Told before its end.
+    Rehearsed(JobId, Deletions),
     /// The paths that a job on its way should delete and does not, because it has no licence. Told before anything is
     /// run, if there are any.
     Withheld(JobId, Vec<RelPath>),
@@ -169,6 +172,15 @@ pub enum Work {
         /// Paths below the root whose disks are not there: what the far side has of them stays.
         away: Vec<RelPath>,
     },
+    /// Find out what a full sync would delete, and change nothing.
+    Rehearsal {
+        /// As in [`Work::FullSync`].
+        scheduled: bool,
+        /// What that may delete at most.
+        licence: Licence,
+        /// As in [`Work::FullSync`].
+        away: Vec<RelPath>,
+    },
     /// Make the whole root equal.
     FullSync {
         /// The schedule wants it, and nothing else: then its own filter counts as well.
@@ -200,6 +212,9 @@ pub enum Report {
     DeletionsRefused(RemoteId, Failure),
     /// The user's own limit kept deletions from being done; they are done with.
     DeletionsLimited(RemoteId),
+    /// It is not certain that the root is what it was, and a full sync would delete so much on a remote that somebody
+    /// has to say yes first.
+    DeletionsWait(RemoteId, Deletions),
     /// More paths were pending than fit; they became a full sync.
     TooMany(RemoteId),
     /// Something in this directory of a root has a path that is too long to be sent.

@@ -27,6 +27,7 @@ use self::sending::lanes::Lane;
 use self::sending::next::Next;
 use self::sending::remote::Remote;
 use self::sending::standing::Standing;
+use self::sending::trust::Trust;
 use self::time::Time;
 use self::watching::mounts::Mounts;
 use self::watching::root::{Fate, Root};
@@ -97,8 +98,8 @@ impl Engine {
         for (number, settled) in settings.roots.into_iter().enumerate() {
             let first = engine.remotes.len();
             let remotes = first..first + settled.remotes.len();
-            for (seed, standing) in remotes.clone().zip(&settled.remotes) {
-                let remote = Remote::new(settings.sending, *standing, seed as u64);
+            for (seed, (standing, trust)) in remotes.clone().zip(&settled.remotes) {
+                let remote = Remote::new(settings.sending, *standing, *trust, seed as u64);
                 engine.remotes.push(Served { remote, root: number, said: None });
             }
             let mut root = Root::new(settings.events, settled.filter);
@@ -175,6 +176,11 @@ impl Engine {
             Input::Whole(job, directories) => {
                 if let Some(served) = self.served(job) {
                     served.remote.set_whole(job, directories);
+                }
+            }
+            Input::Rehearsed(job, found) => {
+                if let Some(served) = self.served(job) {
+                    served.remote.set_found(job, found);
                 }
             }
             Input::Withheld(job, paths) => {
@@ -292,7 +298,12 @@ impl Engine {
         (complete_ns, full, paths.collect())
     }
 
-    /// A number that changes with what [`Engine::standing`] gives.
+    /// Whether a remote may lose what nobody saw disappear. The next run of the program has to know that as well.
+    pub fn trust(&self, id: RemoteId) -> Trust {
+        self.remotes[id.0].remote.trust()
+    }
+
+    /// A number that changes with what [`Engine::standing`] and [`Engine::trust`] give.
     pub fn standing_version(&self) -> u64 {
         self.remotes.iter().map(|served| served.remote.standing_version()).sum()
     }
@@ -454,12 +465,14 @@ impl Engine {
                 }
                 self.remotes[number].said = None;
             }
-            Next::Again { refused } => {
-                self.last_job += 1;
-                let (again, root) = (JobId(self.last_job), RootId(served.root));
-                if let Some(work) = served.remote.start_again(job, again, now) {
-                    self.actions.push_back(Action::Run(Job { id: again, root, remote: id, work }));
+            Next::Rehearsed(waits) => {
+                self.start_again(id, job, now);
+                if let Some(deletions) = waits {
+                    self.report(Report::DeletionsWait(id, deletions));
                 }
+            }
+            Next::Again { refused } => {
+                self.start_again(id, job, now);
                 if let Some(failure) = outcome.failure().filter(|_| refused) {
                     self.report(Report::DeletionsRefused(id, failure.clone()));
                 }
@@ -483,6 +496,16 @@ impl Engine {
                     }
                 }
             },
+        }
+    }
+
+    /// A job leaves again at once.
+    fn start_again(&mut self, id: RemoteId, job: JobId, now: Time) {
+        self.last_job += 1;
+        let (again, served) = (JobId(self.last_job), &mut self.remotes[id.0]);
+        let root = RootId(served.root);
+        if let Some(work) = served.remote.start_again(job, again, now) {
+            self.actions.push_back(Action::Run(Job { id: again, root, remote: id, work }));
         }
     }
 
@@ -535,7 +558,7 @@ impl Engine {
 }
 
 /// What the first walk looks for.
-fn origin(remotes: &[Standing]) -> Origin {
-    let since = remotes.iter().filter_map(|standing| standing.since_ns());
+fn origin(remotes: &[(Standing, Trust)]) -> Origin {
+    let since = remotes.iter().filter_map(|(standing, _)| standing.since_ns());
     since.min().map_or(Origin::Start, Origin::Since)
 }

@@ -123,11 +123,11 @@ impl Tally {
                 // Where the far side cut the run short, the rest waits as before.
                 self.pending = earliest(self.pending, since);
             }
-            (Next::Failed { .. } | Next::Again { .. }, Extent::Paths(_)) => {
+            (Next::Failed { .. } | Next::Again { .. } | Next::Rehearsed(_), Extent::Paths(_)) => {
                 self.pending = earliest(self.pending, since)
             }
             (
-                Next::Failed { .. } | Next::Again { .. },
+                Next::Failed { .. } | Next::Again { .. } | Next::Rehearsed(_),
                 Extent::Directories(_) | Extent::Everything,
             ) => self.sweep = since,
         }
@@ -152,7 +152,7 @@ impl Tally {
                 self.counts.partial += 1;
                 self.stuck = earliest(self.stuck, Some(since));
             }
-            Next::Failed { .. } | Next::Again { .. } => {}
+            Next::Failed { .. } | Next::Again { .. } | Next::Rehearsed(_) => {}
         }
         self.ended(next, now);
     }
@@ -168,6 +168,7 @@ impl Tally {
         match next {
             Next::Arrived { .. } => self.last_success = Some(now),
             Next::Partial(_) => self.last_failure = Some(now),
+            Next::Rehearsed(_) => {}
             Next::Failed { .. } | Next::Again { .. } => {
                 self.counts.failures += 1;
                 self.last_failure = Some(now);

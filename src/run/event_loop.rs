@@ -17,6 +17,7 @@ use crate::engine::rel_path::RelPath;
 use crate::engine::sending::licence::Grants;
 use crate::engine::sending::settings::SendingSettings;
 use crate::engine::sending::standing::Standing;
+use crate::engine::sending::trust::Trust;
 use crate::engine::time::Time;
 use crate::engine::watching::event;
 use crate::engine::watching::filter::Filter;
@@ -211,13 +212,13 @@ impl Loop {
                 one_file_system: moving::stays_on_one_file_system(root),
             }));
         }
-        let mut standings = setup.resumes.iter().map(|resume| resume.standing);
+        let mut standings = setup.resumes.iter().map(|resume| (resume.standing, resume.trust));
         let root =
             |((root, filter), halt): ((&config::Root, &Arc<Filter>), &Option<Halt>)| RootSettings {
                 filter: filter.clone(),
                 // A plugin that runs alone counts as a remote of the root, for which every job has ended at once.
                 remotes: match root.remotes.len() {
-                    0 => vec![Standing::From(clock::file_stamp_ns())],
+                    0 => vec![(Standing::From(clock::file_stamp_ns()), Trust::Certain)],
                     number => standings.by_ref().take(number).collect(),
                 },
                 halt: *halt,
@@ -230,6 +231,7 @@ impl Loop {
             sending: SendingSettings {
                 timing: setup.config.batch,
                 grants: setup.grants,
+                max_delete: setup.config.safety.max_delete,
                 way: setup.way,
                 standby: setup.config.standby != config::StandbyMode::Off,
                 put_aside_ms: setup.config.fail_log.every_s.saturating_mul(1000),
@@ -473,6 +475,9 @@ impl Loop {
             Some(WorkerMessage::Whole(job, whole)) => self.handle(Input::Whole(job, whole)),
             Some(WorkerMessage::Withheld(job, paths)) => {
                 self.handle(Input::Withheld(job, paths));
+            }
+            Some(WorkerMessage::Rehearsed(job, found)) => {
+                self.handle(Input::Rehearsed(job, found));
             }
             Some(WorkerMessage::Progress(job, sample)) => self.full_sync_told(job, sample),
             None => {}

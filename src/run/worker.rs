@@ -19,12 +19,14 @@ use self::job_paths::{halves, JobPaths};
 use self::listener::Listener;
 use crate::config::Address;
 use crate::engine::rel_path::RelPath;
+use crate::engine::sending::trust::Deletions;
 use crate::engine::watching::settle::Stamp;
 use crate::engine::{Job, JobId, RemoteId, Work};
 use crate::rsync::asked::away::spared;
 use crate::rsync::asked::licence::Licence;
 use crate::rsync::asked::plan::PlanSettings;
 use crate::rsync::asked::progress;
+use crate::rsync::asked::rehearsal::counted;
 use crate::rsync::asked::run::{Purpose, Run};
 use crate::rsync::told::exit::{Exit, ExitStatus};
 use crate::rsync::told::failed::failed_paths;
@@ -76,6 +78,8 @@ pub enum WorkerMessage {
     Whole(JobId, Vec<RelPath>),
     /// Before a job without a licence runs anything: the paths that it should delete and does not.
     Withheld(JobId, Vec<RelPath>),
+    /// What a rehearsal would delete.
+    Rehearsed(JobId, Deletions),
     /// A job has ended.
     Ended(RemoteId, JobId, Finished),
     /// How far the full sync of a job has come.
@@ -233,6 +237,10 @@ impl<'a> Runner<'a> {
             Work::FullSync { scheduled, licence, away } => {
                 self.run_all(vec![spared(remote.full_sync(*scheduled, *licence), away)])
             }
+            Work::Rehearsal { scheduled, licence, away } => {
+                let run = spared(remote.full_sync(*scheduled, *licence), away);
+                self.run_all(vec![counted(&run)])
+            }
             Work::Level { directories, licence, away } => {
                 let (runs, seen) = remote.levels(directories, *licence);
                 let runs = runs.into_iter().map(|run| spared(run, away));
@@ -291,7 +299,7 @@ impl<'a> Runner<'a> {
                 Some(remote.plan_settings(*licence, *way))
             }
             Work::Batch { .. } | Work::Bulk { .. } => None,
-            Work::Level { .. } | Work::FullSync { .. } => None,
+            Work::Level { .. } | Work::Rehearsal { .. } | Work::FullSync { .. } => None,
         };
         let waiting = standby.filter(|_| remote.is_on_its_ground());
         let standby = waiting.and_then(|mut standby| standby.is_waiting().then_some(standby));
@@ -409,6 +417,9 @@ impl<'a> Runner<'a> {
         let started = started(self.remote, &run.args, run.purpose);
         let heard = &mut |said: &[u8]| listener.hear(said);
         let ran = process::run_started(started, &run.input, &shared.stop, heard);
+        if let Some(deletions) = listener.deletions() {
+            let _ = shared.tell.send(WorkerMessage::Rehearsed(self.job, deletions));
+        }
         self.sent(listener.literal());
         outcome(self.remote, ran)
     }

@@ -6,9 +6,10 @@
 //! calls it with what a start would use.
 
 use crate::engine::Halt;
-use crate::rsync::asked::rehearsal::{rehearsed, Change};
+use crate::rsync::asked::rehearsal::rehearsed;
 use crate::rsync::asked::route::RemoteRoute;
 use crate::rsync::told::outcome::Outcome;
+use crate::rsync::told::rehearsal::Change;
 use crate::run::setup::Setup;
 use crate::run::worker::{command, exit};
 use crate::sys::process;

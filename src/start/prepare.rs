@@ -339,11 +339,7 @@ pub fn resume(setup: &mut Setup) -> Result<(), Error> {
     if orphans > 0 {
         log::warn!("ended {orphans} processes that were left by an instance before this one");
     }
-    setup.resumes = if setup.full_sync {
-        setup.remotes.iter().map(|_| Resume::with_full_sync(None)).collect()
-    } else {
-        resumes(setup)
-    };
+    setup.resumes = resumes(setup);
     Ok(())
 }
 
@@ -358,7 +354,7 @@ fn resumes(setup: &Setup) -> Vec<Resume> {
             Ok(state) => {
                 let kept =
                     state.of(remote.route.root.as_os_str().as_bytes(), &remote.route.kept_as());
-                Resume::from(kept, remote.inode(), now_ns)
+                Resume::from(kept, remote.inode(), now_ns, setup.full_sync)
             }
             Err(_) => Resume::with_full_sync(None),
         };

@@ -3,6 +3,7 @@
 use crate::config::units;
 use crate::engine::sending::extent::Extent;
 use crate::engine::sending::next::Retry;
+use crate::engine::sending::trust::Deletions;
 use crate::engine::watching::mounts::MountChange;
 use crate::engine::watching::unwatched::POLL_MS;
 use crate::engine::{Engine, Halt, RemoteId, Report, RootId, Shift};
@@ -76,6 +77,12 @@ impl Reporter {
                 advised(failure)
             ),
             Report::DeletionsLimited(remote) => self.limited(*remote),
+            Report::DeletionsWait(remote, Deletions { count, of }) => log::warn!(
+                "{}: it is not certain that the root is what it was, and a full sync would delete {count} of {of} \
+                 entries over there: everything is sent, nothing of that is deleted; if it is right that they go, \
+                 write <safety maxDelete=\"no\"/> into <sersync> for one start",
+                self.remote(*remote)
+            ),
             Report::TooMany(remote) => log::warn!(
                 "{}: more changes than are kept one by one; a full sync takes their place",
                 self.remote(*remote)

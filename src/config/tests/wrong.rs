@@ -107,6 +107,14 @@ fn a_wrong_value_is_an_error_with_its_place() {
             "confxml.xml:2:23: found at=\"0:00,0:15,",
         ),
         (
+            with("<safety maxDelete='101%'/>"),
+            "confxml.xml:2:9: found maxDelete=\"101%\" in <safety>, expected a share from 0% to 100%, \
+             a number, or \"no\"; write 50%",
+        ),
+        (with("<safety maxDelete='half'/>"), "confxml.xml:2:9: found maxDelete=\"half\""),
+        (with("<safety maxDelete='-1'/>"), "confxml.xml:2:9: found maxDelete=\"-1\""),
+        (with("<safety maxDelete='+1%'/>"), "confxml.xml:2:9: found maxDelete=\"+1%\""),
+        (
             with("<safety emptyRoot='no'/>"),
             "confxml.xml:2:9: found emptyRoot=\"no\" in <safety>, expected \"halt\" or \"sync\"; ",
         ),

@@ -1,15 +1,16 @@
 //! What the engine does when the ground of a root moves: the scans, jobs and lines that follow.
 
 use super::*;
-use crate::config::{Batch, Events};
+use crate::config::{Batch, Events, MaxDelete};
 use crate::engine::sending::licence::Grants;
 use crate::engine::sending::settings::SendingSettings;
 use crate::engine::sending::standing::Standing;
+use crate::engine::sending::trust::{Deletions, Trust};
 use crate::engine::watching::event::{mask, RawEvent, Wd};
 use crate::engine::watching::mounts::SecondName;
 use crate::engine::watching::scan::{Listing, Place, Reached, Scan};
 use crate::engine::{Action, Input, Job, RootSettings, Settings, Work};
-use crate::rsync::asked::licence::Way;
+use crate::rsync::asked::licence::{Licence, Way};
 use crate::rsync::asked::plan::Gone;
 use crate::rsync::told::outcome::Outcome;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ fn engine(halt: Option<Halt>) -> Engine {
         workers: 1,
         events: Events::default(),
         sending: SendingSettings {
+            max_delete: MaxDelete::default(),
             timing: Batch { quiet_ms: 1, delay_ms_max: 1, interval_ms: None },
             grants: Grants::new(true, true),
             way: Way::Combined,
@@ -32,7 +34,7 @@ fn engine(halt: Option<Halt>) -> Engine {
         },
         roots: vec![RootSettings {
             filter: Arc::default(),
-            remotes: vec![Standing::From(1)],
+            remotes: vec![(Standing::From(1), Trust::Certain)],
             halt,
         }],
     })
@@ -130,7 +132,11 @@ fn another_ground_is_read_and_synced_and_the_same_one_is_not() {
     // The new instance counts from 1 again.
     read(&mut engine, &scan, 1, &["c"], LATER);
     let job = jobs(&actions(&mut engine, LATER)).remove(0);
-    assert!(matches!(job.work, Work::FullSync { .. }), "{job:?}");
+    assert!(matches!(job.work, Work::Rehearsal { .. }), "what it deletes is counted: {job:?}");
+    engine.handle(Input::Rehearsed(job.id, Deletions { count: 1, of: 1 }), LATER);
+    engine.handle(Input::JobEnded(job.id, Outcome::Done, None), LATER);
+    let job = jobs(&actions(&mut engine, LATER)).remove(0);
+    assert!(matches!(job.work, Work::FullSync { licence: Licence::Unseen, .. }), "{job:?}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::faults::Fault;
 use super::file_system::{trace, Is, Kind};
 use super::World;
 use crate::engine::rel_path::{above, lies_in, RelPath};
+use crate::engine::sending::trust::Deletions;
 use crate::engine::watching::renames::{far_names, Rename};
 use crate::engine::watching::settle::{Seen, Stamp};
 use crate::rsync::asked::level::Depth;
@@ -60,6 +61,15 @@ pub(super) struct Sending {
     fails: Option<(usize, i32)>,
 }
 
+/// Whether a path lies in a directory, and as deep.
+fn is_inside(directory: &[u8], depth: Depth, path: &[u8]) -> bool {
+    let rest = match directory {
+        b"" => Some(path),
+        above => path.strip_prefix(above).and_then(|rest| rest.strip_prefix(b"/")),
+    };
+    rest.is_some_and(|rest| depth == Depth::All || !rest.contains(&b'/'))
+}
+
 impl World {
     pub(super) fn start(&mut self, job: Job) {
         let remote = job.remote.0;
@@ -83,6 +93,13 @@ impl World {
             Work::Level { directories, licence, .. } => {
                 let paths = directories.iter().flat_map(|it| self.level(remote, it, licence));
                 (licence, paths.map(|path| Step::Send(path, Gone::No)).collect())
+            }
+            Work::Rehearsal { licence, .. } => {
+                let count = self.only_there(remote, &[], Depth::All, licence).len() as u64;
+                let of = self.remotes[remote].iter().count() as u64;
+                let found = Input::Rehearsed(job.id, Deletions { count, of });
+                self.engine.handle(found, self.now);
+                (licence, VecDeque::new())
             }
             Work::FullSync { licence, .. } => {
                 let paths = self.level(remote, &(RelPath::from([]), Depth::All), licence);
@@ -171,26 +188,31 @@ impl World {
         if !self.fs.find(directory).is_some_and(|ino| self.fs.is_dir(ino)) {
             return Vec::new();
         }
-        let inside = |path: &[u8]| {
-            let rest = match &**directory {
-                b"" => Some(path),
-                above => path.strip_prefix(above).and_then(|rest| rest.strip_prefix(b"/")),
-            };
-            rest.is_some_and(|rest| *depth == Depth::All || !rest.contains(&b'/'))
-        };
-        let here = self.fs.image();
-        if licence.covers_unseen() {
-            let keeps = self.fault != Some(Fault::AwayIsDeleted);
-            let far = self.remotes[remote].iter().map(|(path, _)| path);
-            let extra = far.filter(|path| inside(path) && !here.contains_key(*path));
-            let extra = extra.filter(|path| !(keeps && self.is_away(path)));
-            let extra: Vec<_> = extra.cloned().collect();
-            let is_extra = |path: &[u8]| extra.iter().any(|above| lies_in(path, above));
-            self.remotes[remote].delete(|path, _| is_extra(path));
-        }
+        let extra = self.only_there(remote, directory, *depth, licence);
+        let is_extra = |path: &[u8]| extra.iter().any(|above| lies_in(path, above));
+        self.remotes[remote].delete(|path, _| is_extra(path));
         let itself = (!directory.is_empty()).then(|| directory.clone());
-        let inside = here.into_keys().filter(|path| inside(path)).map(RelPath::from);
+        let here = self.fs.image().into_keys();
+        let inside = here.filter(|path| is_inside(directory, *depth, path)).map(RelPath::from);
         itself.into_iter().chain(inside).collect()
+    }
+
+    /// What only the far side has in a directory and would be deleted with it.
+    fn only_there(
+        &self,
+        remote: usize,
+        directory: &[u8],
+        depth: Depth,
+        licence: Licence,
+    ) -> Vec<Vec<u8>> {
+        if !licence.covers_unseen() {
+            return Vec::new();
+        }
+        let (here, keeps) = (self.fs.image(), self.fault != Some(Fault::AwayIsDeleted));
+        let far = self.remotes[remote].iter().map(|(path, _)| path);
+        let extra =
+            far.filter(|path| is_inside(directory, depth, path) && !here.contains_key(*path));
+        extra.filter(|path| !(keeps && self.is_away(path))).cloned().collect()
     }
 
     pub(super) fn job_step(&mut self) {

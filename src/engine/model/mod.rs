@@ -22,11 +22,12 @@ use self::mounts::Disk;
 use self::walk::Walk;
 use super::sending::settings::SendingSettings;
 use super::sending::standing::Standing;
+use super::sending::trust::Trust;
 use super::time::Time;
 use super::watching::settle::{Seen, Stamp};
 use super::{Action, Engine, Input, RemoteId};
 use super::{RootId, RootSettings, Settings};
-use crate::config::{Batch, Events};
+use crate::config::{Batch, Events, MaxDelete};
 use crate::engine::rel_path::{join, RelPath};
 use crate::engine::sending::licence::Grants;
 use crate::rsync::asked::licence::Way;
@@ -71,6 +72,7 @@ struct World {
 struct Saved {
     /// Complete up to when, whether a full sync is owed, and paths.
     standing: (Option<u64>, bool, Vec<(RelPath, Gone)>),
+    trust: Trust,
     seen: oracles::Seen,
 }
 
@@ -118,6 +120,7 @@ impl World {
     fn save(&mut self) {
         let saved = |(remote, seen): (usize, &oracles::Seen)| Saved {
             standing: self.engine.standing(RemoteId(remote)),
+            trust: self.engine.trust(RemoteId(remote)),
             seen: seen.clone(),
         };
         self.saved = self.seen.iter().enumerate().map(saved).collect();
@@ -143,8 +146,8 @@ impl World {
         self.fs.lose_queue();
         let moved = disks_move(self);
         let standing = |saved: &Saved| match saved.standing {
-            (Some(complete_ns), false, _) if !moved => Standing::Until(complete_ns),
-            _ => Standing::Nothing,
+            (Some(complete_ns), false, _) if !moved => (Standing::Until(complete_ns), saved.trust),
+            _ => (Standing::Nothing, saved.trust),
         };
         self.settings.roots[0].remotes = self.saved.iter().map(standing).collect();
         self.engine = Engine::new(self.settings.clone());
@@ -283,9 +286,11 @@ impl World {
         }
         let habits = Habits { attrib: random.one_in(2), update: plan.update };
         let far = FarSide::of(if plan.full_sync { other.image() } else { fs.image() });
-        // Nothing that was there before.
-        let standing =
-            if plan.full_sync { Standing::Nothing } else { Standing::From(stamp_ns(Time(1))) };
+        let beginning = match plan.full_sync {
+            true => (Standing::Nothing, Trust::default()),
+            // Nothing that was there before, since both sides are equal.
+            false => (Standing::From(stamp_ns(Time(1))), Trust::Certain),
+        };
         let settings = Settings {
             workers: 1 + random.below(2),
             events: Events {
@@ -294,6 +299,7 @@ impl World {
                 ..Events::default()
             },
             sending: SendingSettings {
+                max_delete: MaxDelete::default(),
                 timing: Batch { quiet_ms: 2, delay_ms_max: 20, interval_ms: None },
                 grants: Grants::new(true, plan.mirror),
                 way: Way::Combined,
@@ -302,7 +308,7 @@ impl World {
             },
             roots: vec![RootSettings {
                 filter: Arc::default(),
-                remotes: vec![standing; 2],
+                remotes: vec![beginning; 2],
                 halt: None,
             }],
         };

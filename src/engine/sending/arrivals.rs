@@ -57,10 +57,11 @@ impl Arrivals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Batch;
+    use crate::config::{Batch, MaxDelete};
     use crate::engine::sending::licence::Grants;
     use crate::engine::sending::settings::SendingSettings;
     use crate::engine::sending::standing::Standing;
+    use crate::engine::sending::trust::Trust;
     use crate::engine::time::Time;
     use crate::engine::JobId;
     use crate::rsync::asked::licence::Way;
@@ -86,13 +87,14 @@ mod tests {
         fn new(remotes: usize, delete: bool) -> World {
             let timing = Batch::default();
             let settings = SendingSettings {
+                max_delete: MaxDelete::default(),
                 timing,
                 grants: Grants::new(delete, false),
                 way: Way::Combined,
                 standby: false,
                 put_aside_ms: 0,
             };
-            let remote = |seed| Remote::new(settings, Standing::From(0), seed);
+            let remote = |seed| Remote::new(settings, Standing::From(0), Trust::Certain, seed);
             let remotes = (0..remotes as u64).map(remote).collect();
             World { arrivals: Arrivals::default(), remotes, jobs: 0 }
         }

@@ -1,6 +1,7 @@
 //! A job that is on its way: what it carries, and what the far side may have because of it.
 
 use super::pending::Remembered;
+use super::trust::Deletions;
 use crate::engine::rel_path::{above, lies_in, RelPath};
 use crate::engine::sending::extent::Extent;
 use crate::engine::time::Time;
@@ -137,6 +138,29 @@ impl Attempt {
     }
 }
 
+/// How far a full sync has come with being rehearsed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rehearsal {
+    /// It has not been, and need not be as far as is known.
+    None,
+    /// That is what is on its way, and what it has found so far as is known.
+    Flying(Option<Deletions>),
+    /// The same, but the ground has moved since it started.
+    Stale,
+    /// It has been.
+    Over,
+}
+
+impl Rehearsal {
+    /// Whether a rehearsal is what is on its way.
+    pub fn flies(self) -> bool {
+        match self {
+            Rehearsal::Flying(_) | Rehearsal::Stale => true,
+            Rehearsal::None | Rehearsal::Over => false,
+        }
+    }
+}
+
 /// A job that is on its way.
 #[derive(Debug)]
 pub struct Flight {
@@ -156,6 +180,10 @@ pub struct Flight {
     pub read_ns: Option<u64>,
     /// Its paths that are not deleted, because nothing may be asked to be, although they should.
     pub withheld: Vec<RelPath>,
+    /// Of a sweep: it deletes whatever only the far side has.
+    pub unseen: bool,
+    /// Of a full sync: whether it is rehearsed first.
+    pub rehearsal: Rehearsal,
 }
 
 impl Flight {
@@ -170,6 +198,8 @@ impl Flight {
             is_all: false,
             read_ns: None,
             withheld: Vec::new(),
+            unseen: false,
+            rehearsal: Rehearsal::None,
         }
     }
 

@@ -78,6 +78,11 @@ impl Lanes {
         self.flights.iter().flatten()
     }
 
+    /// The same, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Flight> {
+        self.flights.iter_mut().flatten()
+    }
+
     /// The job in a lane.
     pub fn in_lane(&self, lane: Lane) -> Option<&Flight> {
         self.flights[lane as usize].as_ref()

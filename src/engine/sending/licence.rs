@@ -24,6 +24,11 @@ impl Grants {
         Grants { seen: false, unseen: false }
     }
 
+    /// The same for what is not certain to lack what was on the root when it was last equal.
+    pub fn in_doubt(self) -> Grants {
+        Grants { unseen: false, ..self }
+    }
+
     /// Of a job that carries paths.
     pub fn of_paths(self) -> Licence {
         match self.seen {
@@ -58,6 +63,8 @@ mod tests {
             assert_eq!((grants.of_paths(), grants.of_sweeps()), (paths, sweeps), "{grants:?}");
             let withheld = grants.withheld();
             assert_eq!((withheld.of_paths(), withheld.of_sweeps()), (Nothing, Nothing));
+            let in_doubt = grants.in_doubt();
+            assert_eq!((in_doubt.of_paths(), in_doubt.of_sweeps()), (paths, Nothing));
         }
     }
 }

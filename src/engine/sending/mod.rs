@@ -22,3 +22,4 @@ pub mod settings;
 pub mod standing;
 pub mod stuck;
 pub mod sweep;
+pub mod trust;

@@ -1,6 +1,7 @@
 //! What follows from the outcome of a job: said by a remote, done by the engine, counted and told.
 
 use super::extent::Extent;
+use super::trust::Deletions;
 
 /// What follows from an outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub enum Next {
         /// From now on without any: the far side refuses every deletion, and has not said so before.
         refused: bool,
     },
+    /// A full sync has been rehearsed, and starts now. What it would delete waits for a yes, if that is new.
+    Rehearsed(Option<Deletions>),
     /// What did not get through is tried again then, while other changes go on.
     Partial(Retry),
     /// Nothing can be said to have arrived; everything is kept and tried again after a pause.

@@ -9,6 +9,7 @@
 //! | [`stuck`](super::stuck), [`backoff`](super::backoff) | what failed, and when it is tried again |
 //! | [`standing`](super::standing), [`owed`](super::owed) | what has arrived for certain; what stands in the fail log |
 //! | [`far_side`](super::far_side) | what the far side can do, and cannot have |
+//! | [`trust`](super::trust) | whether a sweep may delete what nobody saw disappear |
 //!
 //! What happens next depends on what is on its way: nothing, a batch (B), a large file (F), both, or a sweep (S). Jobs
 //! start only while the remote works (after a failure, when its pause has ended), and sweeps only while the whole root is
@@ -37,16 +38,20 @@
 //! | combined deletes may be unknown there, or have failed | the same job starts again, with portable ones | the same | levels, and a pause | full sync, and a pause |
 //! | deletions are refused there | the same job starts again, without any; they are stuck | the same | the same job starts again, without any | the same |
 //!
+//! A full sync that is in doubt is rehearsed first. The rehearsal is the same job to the lanes; when it has got through,
+//! the full sync starts at once, and when it has not, what is said of the full sync holds.
+//!
 //! Where a full sync is left that only the schedule wanted, it is one that the schedule wants. What gets stuck is owed in
 //! any case.
 //!
 //! `changes` has the first two rows, `starts` and `files` the next three, `ends` the last one and the second table;
-//! `refused` has what becomes of deletions that the far side refuses.
+//! `refused` has what becomes of deletions that the far side refuses, `rehearsed` of those that are in doubt.
 
 mod changes;
 mod ends;
 mod files;
 mod refused;
+mod rehearsed;
 mod shown;
 mod starts;
 #[cfg(test)]
@@ -66,6 +71,7 @@ use super::settings::SendingSettings;
 use super::standing::{Standing, Watermark};
 use super::stuck::Stuck;
 use super::sweep::Sweep;
+use super::trust::Trust;
 use crate::engine::rel_path::RelPath;
 use crate::engine::tally::Tally;
 use crate::engine::time::Time;
@@ -93,6 +99,7 @@ pub struct Remote {
     owed: Owed,
     far_side: FarSide,
     standing: Watermark,
+    trust: Trust,
     /// Directories that were being read when a job ended that may have sent what is in them.
     half_read: HashMap<RelPath, Left>,
     /// Places that are spared when directories are made equal as a whole: what they hold is away here.
@@ -102,7 +109,7 @@ pub struct Remote {
 
 impl Remote {
     /// A remote at the start. `seed` differs from remote to remote.
-    pub fn new(settings: SendingSettings, standing: Standing, seed: u64) -> Remote {
+    pub fn new(settings: SendingSettings, standing: Standing, trust: Trust, seed: u64) -> Remote {
         Remote {
             settings,
             pending: Pending::default(),
@@ -119,6 +126,7 @@ impl Remote {
             owed: Owed::default(),
             far_side: FarSide::new(settings.way),
             standing: Watermark::new(standing),
+            trust,
             half_read: HashMap::new(),
             away: Vec::new(),
             tally: Tally::default(),
@@ -271,10 +279,12 @@ impl Remote {
 
     /// Whether it may delete what nobody saw disappear.
     fn deletes_unseen(&self) -> bool {
-        self.grants(self.far_side.attempt()).of_sweeps().covers_unseen()
+        let grants = self.grants(self.far_side.attempt());
+        let flies = self.lanes.iter().any(|flight| flight.unseen);
+        grants.of_sweeps().covers_unseen() && (self.trust.permits() || flies)
     }
 
-    /// What a job may be allowed to delete.
+    /// What a job may be allowed to delete where nothing is in doubt.
     fn grants(&self, attempt: Attempt) -> Grants {
         match attempt {
             Attempt::First(_) | Attempt::Portable { .. } => self.settings.grants,

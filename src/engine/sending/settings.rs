@@ -11,6 +11,8 @@ pub struct SendingSettings {
     pub timing: config::Batch,
     /// What runs may delete on a remote.
     pub grants: Grants,
+    /// How much may be deleted unasked where it is not certain that the root is what it was.
+    pub max_delete: config::MaxDelete,
     /// How deletions are tried first.
     pub way: Way,
     /// Flat runs may be done by a standby, whose words delete whatever the batch is.

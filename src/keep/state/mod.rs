@@ -10,6 +10,7 @@ pub mod saver;
 pub mod store;
 pub mod text;
 
+use crate::engine::sending::trust::Trust;
 use crate::rsync::asked::plan::Gone;
 use crate::sys::own_file;
 use std::collections::BTreeMap;
@@ -50,6 +51,8 @@ pub struct Kept {
     pub complete_ns: Option<u64>,
     /// A full sync is owed.
     pub full_sync: bool,
+    /// Whether the remote may lose what nobody saw disappear.
+    pub trust: Trust,
     /// The number of the root's inode: with another one it is another directory, whose times say nothing. The
     /// same number may also be another disk: the top directory of every ext4 has number 2.
     pub inode: u64,

@@ -4,6 +4,7 @@
 
 use super::Kept;
 use crate::engine::sending::standing::Standing;
+use crate::engine::sending::trust::{Doubt, Trust};
 use crate::rsync::asked::plan::Gone;
 use std::sync::Arc;
 
@@ -12,6 +13,8 @@ use std::sync::Arc;
 pub struct Resume {
     /// What the engine starts from.
     pub standing: Standing,
+    /// Whether the far side may lose what is not here.
+    pub trust: Trust,
     /// Paths to be looked at again, and what disappeared under each.
     pub paths: Vec<(Arc<[u8]>, Gone)>,
     /// Why nothing is known although there was a last run.
@@ -19,24 +22,27 @@ pub struct Resume {
 }
 
 impl Resume {
-    /// A remote that gets a full sync, whatever was before.
+    /// A remote that gets a full sync, of which nothing is known.
     pub fn with_full_sync(why: Option<&'static str>) -> Resume {
-        Resume { standing: Standing::Nothing, paths: Vec::new(), why }
+        Resume { standing: Standing::Nothing, trust: Trust::default(), paths: Vec::new(), why }
     }
 
     /// `kept` is what the last run left of this remote, if there was one. `inode` is the root's now;
-    /// `now_ns` is on the clock that stamps files.
-    pub fn from(kept: Option<&Kept>, inode: u64, now_ns: u64) -> Resume {
+    /// `now_ns` is on the clock that stamps files. `everything`: it gets a full sync, whatever was before.
+    pub fn from(kept: Option<&Kept>, inode: u64, now_ns: u64, everything: bool) -> Resume {
         let Some(kept) = kept else {
             // What was there before the first start is only sent with -r, as with sersync.
-            return Resume { standing: Standing::From(now_ns), paths: Vec::new(), why: None };
+            let standing = if everything { Standing::Nothing } else { Standing::From(now_ns) };
+            return Resume { standing, ..Resume::with_full_sync(None) };
         };
         if kept.inode != inode {
-            return Resume::with_full_sync(Some(
-                "the root is another directory than in the last run",
-            ));
+            let mut trust = kept.trust;
+            trust.doubt(Doubt::Directory);
+            let why = (!everything).then_some("the root is another directory than in the last run");
+            return Resume { trust, ..Resume::with_full_sync(why) };
         }
         let (standing, why) = match kept.complete_ns {
+            _ if everything => (Standing::Nothing, None),
             _ if kept.full_sync => (Standing::Nothing, Some("a full sync was owed")),
             _ if kept.paths.is_incomplete() => {
                 (Standing::Nothing, Some("more was owed than could be kept"))
@@ -46,7 +52,7 @@ impl Resume {
             None => (Standing::Nothing, Some("it never had everything")),
         };
         let paths = kept.paths.iter().map(|(path, gone)| (path.clone(), gone)).collect();
-        Resume { standing, paths, why }
+        Resume { standing, trust: kept.trust, paths, why }
     }
 }
 
@@ -54,6 +60,8 @@ impl Resume {
 mod tests {
     use super::super::Paths;
     use super::*;
+
+    const TRUST: Trust = Trust::Certain;
 
     #[test]
     fn what_the_last_run_left_decides() {
@@ -66,49 +74,68 @@ mod tests {
         };
         let kept = |complete_ns, full_sync, paths| Kept {
             inode: 7,
+            trust: TRUST,
             complete_ns,
             full_sync,
             paths,
             ..Kept::default()
         };
-        let resume = |standing, paths: &[_], why| Resume { standing, paths: paths.to_vec(), why };
+        let new = |standing| Resume { standing, ..Resume::with_full_sync(None) };
+        let resume = |standing, paths: &[_], why| Resume {
+            standing,
+            trust: TRUST,
+            paths: paths.to_vec(),
+            why,
+        };
         let all = std::slice::from_ref(&gone);
-        for (kept, inode, expected) in [
-            (None, 7, resume(Standing::From(100), &[], None)),
-            (Some(kept(Some(90), false, paths())), 7, resume(Standing::Until(90), all, None)),
-            (Some(kept(Some(100), false, paths())), 7, resume(Standing::Until(100), all, None)),
+        let elsewhere =
+            |why| Resume { trust: Trust::Unsure(Doubt::Directory), ..Resume::with_full_sync(why) };
+        let other = Some("the root is another directory than in the last run");
+        for (kept, inode, expected, with_everything) in [
+            (None, 7, new(Standing::From(100)), new(Standing::Nothing)),
+            (
+                Some(kept(Some(90), false, paths())),
+                7,
+                resume(Standing::Until(90), all, None),
+                resume(Standing::Nothing, all, None),
+            ),
+            (
+                Some(kept(Some(100), false, paths())),
+                7,
+                resume(Standing::Until(100), all, None),
+                resume(Standing::Nothing, all, None),
+            ),
             (
                 Some(kept(Some(101), false, paths())),
                 7,
                 resume(Standing::Nothing, all, Some("the clock has been set back")),
+                resume(Standing::Nothing, all, None),
             ),
             (
                 Some(kept(Some(90), true, paths())),
                 7,
                 resume(Standing::Nothing, all, Some("a full sync was owed")),
+                resume(Standing::Nothing, all, None),
             ),
             (
                 Some(kept(Some(90), false, incomplete())),
                 7,
                 resume(Standing::Nothing, all, Some("more was owed than could be kept")),
+                resume(Standing::Nothing, all, None),
             ),
             (
                 Some(kept(None, false, paths())),
                 7,
                 resume(Standing::Nothing, all, Some("it never had everything")),
+                resume(Standing::Nothing, all, None),
             ),
-            (
-                // What disappeared from another disk must not be deleted because of this one.
-                Some(kept(Some(90), false, paths())),
-                8,
-                resume(
-                    Standing::Nothing,
-                    &[],
-                    Some("the root is another directory than in the last run"),
-                ),
-            ),
+            // What disappeared from another disk must not be deleted because of this one.
+            (Some(kept(Some(90), false, paths())), 8, elsewhere(other), elsewhere(None)),
         ] {
-            assert_eq!(Resume::from(kept.as_ref(), inode, 100), expected, "{kept:?} {inode}");
+            for (everything, expected) in [(false, expected), (true, with_everything)] {
+                let found = Resume::from(kept.as_ref(), inode, 100, everything);
+                assert_eq!(found, expected, "{kept:?} {inode} {everything}");
+            }
         }
     }
 }

@@ -6,6 +6,7 @@
 //! sersync state 1
 //! remote /data backup@10.0.0.8::data
 //! inode 1234567
+//! equal
 //! complete 1767225600000000000
 //! full-sync
 //! gone entry a/b%20c
@@ -15,10 +16,14 @@
 //! end 89abcdef01234567
 //! ```
 //!
+//! `equal` says that a full sync has made both sides equal on this directory, `yes` that somebody wants what only the
+//! far side has to go, and `doubt disk 12 15` that 12 of 15 entries over there wait for that.
+//!
 //! Pure. The last line holds a hash of everything before it: a file that a power failure has cut
 //! short, or filled with zeros, must not pass for one in which less is owed.
 
 use super::{hash, Kept, Paths, State};
+use crate::engine::sending::trust::{Deletions, Doubt, Trust};
 use crate::rsync::asked::plan::Gone;
 use std::fmt;
 
@@ -62,6 +67,7 @@ pub fn render(state: &State) -> Vec<u8> {
         let (root, destination) = (escaped(&kept.root), escaped(&kept.destination));
         text.push_str(&format!("remote {root} {destination}\n"));
         text.push_str(&format!("inode {}\n", kept.inode));
+        text.push_str(&trust(kept.trust));
         if let Some(complete_ns) = kept.complete_ns {
             text.push_str(&format!("complete {complete_ns}\n"));
         }
@@ -83,6 +89,34 @@ pub fn render(state: &State) -> Vec<u8> {
     let end = format!("end {:016x}\n", hash(text.as_bytes()));
     text.push_str(&end);
     text.into_bytes()
+}
+
+const DOUBTS: [(&str, Doubt); 3] =
+    [("first", Doubt::First), ("directory", Doubt::Directory), ("disk", Doubt::Disk)];
+
+/// The line of a trust; nothing for what is so where nothing is known.
+fn trust(trust: Trust) -> String {
+    let word = |doubt| DOUBTS.iter().find(|(_, it)| *it == doubt).map_or("", |(word, _)| word);
+    match trust {
+        Trust::Certain => "equal\n".into(),
+        Trust::Confirmed => "yes\n".into(),
+        Trust::Unsure(Doubt::First) => String::new(),
+        Trust::Unsure(doubt) => format!("doubt {}\n", word(doubt)),
+        Trust::Waiting(doubt, Deletions { count, of }) => {
+            format!("doubt {} {count} {of}\n", word(doubt))
+        }
+    }
+}
+
+fn read_doubt(rest: &str) -> Option<Trust> {
+    let (word, numbers) = rest.split_once(' ').unwrap_or((rest, ""));
+    let (_, doubt) = DOUBTS.iter().find(|(known, _)| *known == word)?;
+    if numbers.is_empty() {
+        return Some(Trust::Unsure(*doubt));
+    }
+    let (count, of) = numbers.split_once(' ')?;
+    let deletions = Deletions { count: count.parse().ok()?, of: of.parse().ok()? };
+    Some(Trust::Waiting(*doubt, deletions))
 }
 
 /// The state of a text.
@@ -128,6 +162,9 @@ fn read_line(state: &mut State, line: &str) -> Option<()> {
     let kept = state.remotes.last_mut()?;
     match (word, rest) {
         ("inode", number) => kept.inode = number.parse().ok()?,
+        ("equal", "") => kept.trust = Trust::Certain,
+        ("yes", "") => kept.trust = Trust::Confirmed,
+        ("doubt", rest) => kept.trust = read_doubt(rest)?,
         ("complete", time) => kept.complete_ns = Some(time.parse().ok()?),
         ("full-sync", "") => kept.full_sync = true,
         ("changed", path) => kept.paths.insert(unescaped(path)?.into(), Gone::No),
@@ -210,6 +247,13 @@ mod tests {
             State { remotes }
         }
 
+        fn trust(&mut self) -> Trust {
+            let (_, doubt) = DOUBTS[self.below(3)];
+            let (count, of) = (u64::MAX >> self.below(64), u64::MAX >> self.below(64));
+            let waiting = Trust::Waiting(doubt, Deletions { count, of });
+            [Trust::Certain, Trust::Confirmed, Trust::Unsure(doubt), waiting][self.below(4)]
+        }
+
         fn kept(&mut self) -> Kept {
             let kinds = [Gone::No, Gone::Entry, Gone::Directory];
             let count = self.below(6);
@@ -221,6 +265,7 @@ mod tests {
             Kept {
                 root: self.bytes(),
                 destination: self.bytes(),
+                trust: self.trust(),
                 inode: self.below(usize::MAX) as u64,
                 complete_ns: (self.below(3) > 0).then(|| u64::MAX >> self.below(64)),
                 full_sync: self.below(2) == 0,
@@ -250,6 +295,7 @@ mod tests {
         let kept = Kept {
             root: b"/data".into(),
             destination: b"backup@10.0.0.8::data".into(),
+            trust: Trust::Waiting(Doubt::Disk, Deletions { count: 4, of: 5 }),
             inode: 12,
             complete_ns: Some(1_767_225_600_000_000_000),
             full_sync: true,
@@ -264,7 +310,7 @@ mod tests {
         let (records, end) = split_end(&text).unwrap();
         assert_eq!(
             records,
-            "sersync state 1\nremote /data backup@10.0.0.8::data\ninode 12\ncomplete 1767225600000000000\n\
+            "sersync state 1\nremote /data backup@10.0.0.8::data\ninode 12\ndoubt disk 4 5\ncomplete 1767225600000000000\n\
              full-sync\ngone entry a/b%20c%FF%25\ngone directory d\nchanged e\nmore\n\
              remote /x%20y \ninode 0\n"
         );
@@ -305,6 +351,10 @@ mod tests {
             (line("complete -1"), Error::Line(3)),
             (line("complete"), Error::Line(3)),
             (line("full-sync now"), Error::Line(3)),
+            (line("equal or not"), Error::Line(3)),
+            (line("doubt"), Error::Line(3)),
+            (line("doubt disk 1"), Error::Line(3)),
+            (line("doubt it"), Error::Line(3)),
             (line("gone entry"), Error::Line(3)),
             (line("gone all x"), Error::Line(3)),
             (line("more or less"), Error::Line(3)),

@@ -17,6 +17,8 @@ pub enum Purpose {
     Level,
     /// Gives renamed files their new names on the far side: see [`super::rename`].
     Rename,
+    /// Tells what a full sync would delete.
+    Rehearsal,
     /// The whole root.
     FullSync,
 }

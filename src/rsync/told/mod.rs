@@ -1,5 +1,5 @@
 //! What rsync says to us: what it did (`exit`), what that means (`outcome`), which paths it named, how
-//! far it has come.
+//! far it has come, what it would do.
 //!
 //! Pure, and names nothing of `asked`. Whoever ran rsync has [`outcome`] decide, once, what its exit
 //! means; whoever else needs to know is handed the value.
@@ -12,3 +12,4 @@ pub mod outcome;
 pub mod progress;
 mod reason;
 pub mod refusal;
+pub mod rehearsal;

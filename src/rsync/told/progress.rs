@@ -96,7 +96,7 @@ fn sample(line: &str, before: Sample) -> Option<Sample> {
 
 /// A number, as rsync groups its digits since 3.1: with commas, or with points where the locale has
 /// the comma for something else.
-fn number(text: &[u8]) -> Option<u64> {
+pub(super) fn number(text: &[u8]) -> Option<u64> {
     let mut value: Option<u64> = None;
     for byte in text {
         match byte {

@@ -134,10 +134,11 @@ fn resumes(setup: &Setup, state: &State, everything: bool) -> Vec<Resume> {
     let now_ns = clock::file_stamp_ns();
     let resume = |remote: &Arc<WorkerRemote>| {
         let kept = state.of(remote.route.root.as_os_str().as_bytes(), &remote.route.kept_as());
-        if everything || remote.ground.is_none() || setup.full_sync && kept.is_none() {
+        let everything = everything || setup.full_sync && kept.is_none();
+        if remote.ground.is_none() {
             return Resume::with_full_sync(None);
         }
-        Resume::from(kept, remote.inode(), now_ns)
+        Resume::from(kept, remote.inode(), now_ns, everything)
     };
     setup.remotes.iter().map(resume).collect()
 }

@@ -35,6 +35,7 @@ impl Loop {
             Kept {
                 root: remote.route.root.as_os_str().as_bytes().to_vec(),
                 destination: remote.route.kept_as(),
+                trust: self.engine.trust(RemoteId(number)),
                 inode: remote.inode(),
                 complete_ns,
                 full_sync,
@@ -62,7 +63,13 @@ impl Loop {
             })
             .collect();
         let (version, now) = (self.engine.owed_version(), self.now());
-        let creditors = self.remotes.iter().map(|remote| remote.creditor(self.grants));
+        let grants = |number| match self.engine.trust(RemoteId(number)).permits() {
+            true => self.grants,
+            // Whoever runs the script has not been asked.
+            false => self.grants.in_doubt(),
+        };
+        let remotes = self.remotes.iter().enumerate();
+        let creditors = remotes.map(|(number, remote)| remote.creditor(grants(number)));
         let all: Vec<_> = creditors.zip(&owed).collect();
         self.ledger.write(&self.disk, &all, version, now);
         if let Some(alerts) = &mut self.alerts {

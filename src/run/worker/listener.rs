@@ -1,9 +1,11 @@
 //! What a run says while it is under way: read by the worker, told to the loop from time to time.
 
 use super::WorkerMessage;
+use crate::engine::sending::trust::Deletions;
 use crate::engine::JobId;
 use crate::rsync::asked::run::Purpose;
 use crate::rsync::told::progress::{ProgressReader, Sample};
+use crate::rsync::told::rehearsal::Counter;
 use crate::sys::channel::Sender;
 use std::time::{Duration, Instant};
 
@@ -14,6 +16,8 @@ const TELL: Duration = Duration::from_millis(500);
 /// Hears one run.
 pub(super) struct Listener<'a> {
     reader: ProgressReader,
+    /// Of a rehearsal.
+    counter: Option<Counter>,
     tell: &'a Sender<WorkerMessage>,
     /// Of a full sync, the only run that says how far it has come.
     job: Option<JobId>,
@@ -28,12 +32,16 @@ impl<'a> Listener<'a> {
         tell: &'a Sender<WorkerMessage>,
     ) -> Listener<'a> {
         let job = Some(job).filter(|_| purpose == Purpose::FullSync);
+        let counter = (purpose == Purpose::Rehearsal).then(Counter::default);
         let reader = ProgressReader::default();
-        Listener { reader, tell, job, told: None, told_at: None }
+        Listener { reader, counter, tell, job, told: None, told_at: None }
     }
 
     /// The run has said this, or has been silent for a while.
     pub(super) fn hear(&mut self, said: &[u8]) {
+        if let Some(counter) = &mut self.counter {
+            counter.take(said);
+        }
         self.reader.take(said);
         let (Some(job), Some(sample)) = (self.job, self.reader.sample) else { return };
         let due = self.told_at.is_none_or(|at| at.elapsed() >= TELL);
@@ -42,6 +50,12 @@ impl<'a> Listener<'a> {
             // Nobody listens any more only while the process ends.
             let _ = self.tell.send(WorkerMessage::Progress(job, sample));
         }
+    }
+
+    /// What a rehearsal would delete, if it has told all.
+    pub(super) fn deletions(&self) -> Option<Deletions> {
+        let (count, of) = self.counter.as_ref()?.deletions()?;
+        Some(Deletions { count, of })
     }
 
     /// Bytes that it has sent because the far side did not have them, if it has said so.

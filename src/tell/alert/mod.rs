@@ -92,6 +92,7 @@ impl Alerts {
             | Report::PortableDeletes(_)
             | Report::DeletionsRefused(..)
             | Report::DeletionsLimited(_)
+            | Report::DeletionsWait(..)
             | Report::TooMany(_)
             | Report::TooLong(..)
             | Report::Overflowed(_) => {}

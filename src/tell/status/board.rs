@@ -102,6 +102,7 @@ impl Board {
             | Report::PortableDeletes(_)
             | Report::DeletionsRefused(..)
             | Report::DeletionsLimited(_)
+            | Report::DeletionsWait(..)
             | Report::TooMany(_)
             | Report::TooLong(..)
             | Report::Overflowed(_)

@@ -6,6 +6,7 @@
 
 #![allow(dead_code, reason = "not every row of the table has its tests here yet")]
 
+mod in_doubt;
 mod max_delete;
 mod missing_parents;
 mod other_sources;

@@ -37,6 +37,8 @@ pub struct ConfXml {
     pub plugin: String,
     /// The `standby` element, as it is written; none at first.
     pub standby: String,
+    /// The `safety` element, as it is written; none at first.
+    pub safety: String,
     /// The `batch` element, as it is written; none at first.
     pub batch: String,
     /// The `plugin` blocks behind `sersync`, as they are written.
@@ -71,6 +73,7 @@ impl ConfXml {
                 .to_string(),
             plugin: r#"<plugin start="false" name="command"/>"#.to_string(),
             standby: String::new(),
+            safety: String::new(),
             batch: String::new(),
             blocks: String::new(),
             events: vec![
@@ -119,7 +122,7 @@ impl fmt::Display for ConfXml {
         }
         self.write_rsync(f)?;
         let fail_log = escape(&self.fail_log.display().to_string());
-        writeln!(f, "    {}", self.batch)?;
+        writeln!(f, "    {}{}", self.batch, self.safety)?;
         writeln!(f, r#"    <failLog path="{fail_log}" timeToExecute="60"/>"#)?;
         writeln!(f, "    {}", self.crontab)?;
         writeln!(f, "    {}", self.standby)?;

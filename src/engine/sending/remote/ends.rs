@@ -21,6 +21,9 @@ impl Remote {
             let refused = attempt == Attempt::Withheld && self.far_side.refuse(now);
             return Some(Next::Again { refused });
         }
+        if outcome.gets_through() && self.lanes.get(job)?.rehearsal.flies() {
+            return self.rehearsed(job);
+        }
         let flight = self.lanes.take(job)?;
         let (extent, started) = (flight.cargo.extent(), flight.started);
         let file = match &flight.cargo {
@@ -119,8 +122,11 @@ impl Remote {
         }
         if flight.is_full() {
             self.stuck.full_sync_arrived();
-            let deletes = self.grants(flight.attempt).of_sweeps().covers_unseen();
-            self.far_side.full_sync_arrived(deletes);
+            self.far_side.full_sync_arrived(flight.unseen);
+            if flight.unseen {
+                self.trust.is_equal();
+                self.standing.names_changed();
+            }
         }
         if limited {
             self.far_side.keeps_something();
@@ -149,7 +155,7 @@ impl Remote {
             Cargo::Batch(batch) => self.stuck.put(not_arrived(batch.paths, failure)),
             Cargo::File(file) => self.stuck.put(not_arrived(vec![file.listed], failure)),
             // One that deletes leaves the rest of its deletions out once it has met an error.
-            Cargo::Levels(_) if !named.is_empty() && !self.deletes_unseen() => {
+            Cargo::Levels(_) if !named.is_empty() && !flight.unseen => {
                 self.stuck.put_named(named);
             }
             Cargo::Levels(_) | Cargo::Everything { .. } => {

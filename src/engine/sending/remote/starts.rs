@@ -116,7 +116,8 @@ impl Remote {
     }
 
     /// A job starts. `sent`: of a large file, what the far side got last.
-    pub(super) fn depart(&mut self, flight: Flight, sent: Option<Stamp>) -> Work {
+    pub(super) fn depart(&mut self, mut flight: Flight, sent: Option<Stamp>) -> Work {
+        self.prepare(&mut flight);
         let (work, now) = (self.work(&flight, sent), flight.started);
         match self.lanes.start(flight) {
             Lane::Small => self.departure.starts(now),
@@ -127,17 +128,23 @@ impl Remote {
 
     fn work(&self, flight: &Flight, sent: Option<Stamp>) -> Work {
         let (grants, way) = (self.grants(flight.attempt), flight.attempt.way());
+        let sweeps = if flight.unseen { grants } else { grants.in_doubt() };
         match &flight.cargo {
-            Cargo::Everything { scheduled } => Work::FullSync {
+            Cargo::Everything { scheduled } if flight.rehearsal.flies() => Work::Rehearsal {
                 scheduled: *scheduled,
                 licence: grants.of_sweeps(),
+                away: self.away.clone(),
+            },
+            Cargo::Everything { scheduled } => Work::FullSync {
+                scheduled: *scheduled,
+                licence: sweeps.of_sweeps(),
                 away: self.away.clone(),
             },
             Cargo::Levels(levels) => {
                 let directories = levels.iter().map(|(path, depth)| (path.clone(), *depth));
                 Work::Level {
                     directories: directories.collect(),
-                    licence: grants.of_sweeps(),
+                    licence: sweeps.of_sweeps(),
                     away: self.away.clone(),
                 }
             }
@@ -164,9 +171,14 @@ impl Remote {
         }
     }
 
-    /// After [`Next::Again`](super::super::next::Next::Again) of a job: the same once more.
+    /// After [`Next::Again`](super::super::next::Next::Again) of a job: the same once more. After
+    /// [`Next::Rehearsed`](super::super::next::Next::Rehearsed): what has been rehearsed.
     pub fn start_again(&mut self, job: JobId, again: JobId, now: Time) -> Option<Work> {
         let flight = self.lanes.take(job)?;
+        if flight.sweeps() {
+            self.pending.sweep_starts();
+            self.bulk.sweep_starts();
+        }
         Some(self.depart(Flight { job: again, started: now, ..flight }, None))
     }
 }

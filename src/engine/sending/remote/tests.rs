@@ -2,12 +2,13 @@
 
 mod course;
 mod refused;
+mod rehearsed;
 
 use super::super::change::Change;
 use super::super::next::Next;
 use super::super::pending::Remembered;
 use super::*;
-use crate::config::Batch;
+use crate::config::{Batch, MaxDelete};
 use crate::engine::sending::extent::Extent;
 use crate::engine::sending::licence::Grants;
 use crate::engine::watching::settle::Stamp;
@@ -25,6 +26,7 @@ const LIMITED: &str = "Deletions stopped due to --max-delete limit (5 skipped)\n
 
 fn settings(mirror: bool) -> SendingSettings {
     SendingSettings {
+        max_delete: MaxDelete::default(),
         timing: Batch::default(),
         grants: Grants::new(true, mirror),
         way: Way::Combined,
@@ -68,7 +70,7 @@ struct World {
 
 impl World {
     fn new(mirror: bool) -> World {
-        let remote = Remote::new(settings(mirror), Standing::From(0), 0);
+        let remote = Remote::new(settings(mirror), Standing::From(0), Trust::Certain, 0);
         World { remote, jobs: 0, now: Time(1_000) }
     }
 

@@ -6,7 +6,7 @@ use super::*;
 /// What follows from the exit of a batch with this path, if combined deletes and a standby are used.
 fn end(change: Change, code: i32, stderr: &str) -> Next {
     let settings = SendingSettings { standby: true, ..settings(false) };
-    let mut remote = Remote::new(settings, Standing::From(0), 0);
+    let mut remote = Remote::new(settings, Standing::From(0), Trust::Certain, 0);
     remote.change(&path("path"), change, Time(1));
     remote.start(JobId(1), true, 1, Time(10));
     remote.finish(JobId(1), &outcome(code, stderr, &[]), Time(20)).unwrap()
@@ -40,7 +40,7 @@ fn fail(remote: &mut Remote, stuck: &str, job: u64) -> (Next, Time) {
 
 #[test]
 fn what_is_put_aside_is_known_to_the_next_run_and_tried_when_somebody_wants_it() {
-    let mut remote = Remote::new(settings(true), Standing::From(0), 0);
+    let mut remote = Remote::new(settings(true), Standing::From(0), Trust::Certain, 0);
     remote.change(&path("stuck"), Change::Send, Time(1));
     let mut job = 0;
     let now = loop {
@@ -60,7 +60,7 @@ fn what_is_put_aside_is_known_to_the_next_run_and_tried_when_somebody_wants_it()
 
 #[test]
 fn a_full_sync_that_never_gets_through_leaves_what_it_named() {
-    let mut remote = Remote::new(settings(true), Standing::Nothing, 0);
+    let mut remote = Remote::new(settings(true), Standing::Nothing, Trust::Certain, 0);
     let mut job = 0;
     let next = loop {
         job += 1;
@@ -110,13 +110,13 @@ fn what_a_change_means_depends_on_what_the_remote_has() {
         (Standing::From(99), false, Change::SendTime, "pending d"),
     ] {
         let mut world = World::new(mirror);
-        world.remote = Remote::new(settings(mirror), standing, 0);
+        world.remote = Remote::new(settings(mirror), standing, Trust::Certain, 0);
         world.change("d", change);
         assert_eq!(world.waiting(), expected, "{standing:?}, mirror {mirror}: {change:?}");
     }
     let never = SendingSettings { grants: Grants::new(false, false), ..settings(false) };
     let mut world = World::new(false);
-    world.remote = Remote::new(never, Standing::From(0), 0);
+    world.remote = Remote::new(never, Standing::From(0), Trust::Certain, 0);
     world.change("a", DELETE);
     assert_eq!(world.waiting(), "", "nothing is ever deleted there");
 }

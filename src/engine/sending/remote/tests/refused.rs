@@ -16,6 +16,7 @@ fn licence(work: &Work) -> Licence {
     match work {
         Work::Batch { licence, .. } | Work::Bulk { licence, .. } => *licence,
         Work::Level { licence, .. } | Work::FullSync { licence, .. } => *licence,
+        Work::Rehearsal { licence, .. } => *licence,
     }
 }
 
