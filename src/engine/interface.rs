@@ -108,7 +108,7 @@ pub enum Action {
     RemoveWatch(RootId, Wd),
     /// Look what a created file is, at once.
     Look(RootId, RelPath),
-    /// Look what the path of a halted root leads to.
+    /// Look what the path of a halted root leads to, and whether something is in it.
     CheckRoot(RootId),
     /// Have a job run.
     Run(Job),

@@ -403,6 +403,10 @@ impl Engine {
         if complete && !watched.was_complete {
             let report = Report::Watching(id, watched.root.directories());
             self.actions.push_back(Action::Report(report));
+            // No event has told of what came before the root was watched.
+            if watched.halt == Some(Halt::Empty) {
+                self.actions.push_back(Action::CheckRoot(id));
+            }
         }
         watched.was_complete = complete;
         let unwatched = watched.root.has_unwatched();

@@ -1,6 +1,6 @@
 //! A root that is not what it was empties no mirror, and is in step again when it is back.
 
-use crate::harness::{eventually, Image, Mirror, Plan};
+use crate::harness::{eventually, Call, Faults, Image, Mirror, Plan};
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -119,5 +119,16 @@ fn a_disk_that_is_missing_at_the_start_empties_no_mirror() {
     assert!(mirror.remotes[0].join("precious").exists());
     // Something in it: then it was meant.
     fs::write(mirror.root.join("first"), "content").unwrap();
+    mirror.equal();
+}
+
+#[test]
+fn what_comes_into_an_empty_root_before_it_is_watched_is_enough() {
+    let mut plan = Plan::new();
+    fs::remove_file(plan.root.join("anchor")).unwrap();
+    let faults = Faults::before(&mut plan);
+    faults.write_before(Call::Watch, &plan.root, plan.root.join("first"));
+    let mirror = plan.start();
+    assert!(faults.are_met() && mirror.log().contains("is empty, and -r would delete"));
     mirror.equal();
 }

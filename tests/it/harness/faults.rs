@@ -1,5 +1,5 @@
 //! A disk with errors: a look at one path, or the reading of one directory, fails or waits as the test says; so does a
-//! file's way to the disk.
+//! file's way to the disk. Or something happens just before one of these.
 //!
 //! Only the program under test meets them. They take the place of an old kernel's missing calls, since
 //! one program's calls can be stopped for one reason only.
@@ -30,6 +30,16 @@ pub enum Call {
     List,
     /// A file, or a directory, is to be on the disk.
     Sync,
+    /// A directory is watched.
+    Watch,
+}
+
+/// What the program meets.
+#[derive(Debug)]
+enum Met {
+    Error(Errno),
+    /// Somebody makes this file in this moment.
+    File(PathBuf),
 }
 
 /// The errors to come, and what is held back.
@@ -38,7 +48,7 @@ pub struct Faults(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    errors: Vec<(Call, PathBuf, Errno)>,
+    met: Vec<(Call, PathBuf, Met)>,
     /// Calls about anything below the directory wait.
     held: Vec<(Call, PathBuf)>,
     /// One has come.
@@ -55,12 +65,17 @@ impl Faults {
 
     /// The next call about this path fails with this error, and none after it.
     pub fn fail_next(&self, call: Call, path: &Path, error: Errno) {
-        self.0.lock().unwrap().errors.push((call, path.to_path_buf(), error));
+        self.0.lock().unwrap().met.push((call, path.to_path_buf(), Met::Error(error)));
+    }
+
+    /// Just before the next call about this path, an empty file is made.
+    pub fn write_before(&self, call: Call, path: &Path, file: PathBuf) {
+        self.0.lock().unwrap().met.push((call, path.to_path_buf(), Met::File(file)));
     }
 
     /// Whether all errors have been met.
     pub fn are_met(&self) -> bool {
-        self.0.lock().unwrap().errors.is_empty()
+        self.0.lock().unwrap().met.is_empty()
     }
 
     /// From now on every such call about this directory, or something below it, waits.
@@ -88,7 +103,7 @@ impl Faults {
 
     fn meet(&self, asked: &seccomp_notif) -> Verdict {
         let mut state = self.0.lock().unwrap();
-        if state.errors.is_empty() && state.held.is_empty() {
+        if state.met.is_empty() && state.held.is_empty() {
             return Verdict::Pass;
         }
         let Some((call, path)) = subject(asked) else { return Verdict::Pass };
@@ -96,8 +111,15 @@ impl Faults {
             state.waits = true;
             return Verdict::Wait;
         }
-        let met = state.errors.iter().position(|(what, at, _)| (*what, at) == (call, &path));
-        met.map_or(Verdict::Pass, |met| Verdict::Fail(state.errors.remove(met).2 as i32))
+        let met = state.met.iter().position(|(what, at, _)| (*what, at) == (call, &path));
+        match met.map(|met| state.met.remove(met).2) {
+            Some(Met::Error(error)) => Verdict::Fail(error as i32),
+            Some(Met::File(file)) => {
+                fs::write(file, "").unwrap();
+                Verdict::Pass
+            }
+            None => Verdict::Pass,
+        }
     }
 }
 
@@ -107,9 +129,11 @@ const FIRST: [c_long; 2] = [libc::SYS_stat, libc::SYS_lstat];
 /// Those that wait for a disk.
 const SYNC: [c_long; 2] = [libc::SYS_fsync, libc::SYS_fdatasync];
 
+const OTHERS: [c_long; 2] = [libc::SYS_getdents64, libc::SYS_inotify_add_watch];
+
 fn filter() -> Vec<sock_filter> {
     let mut filter = vec![load(NUMBER)];
-    for call in AT.into_iter().chain(FIRST).chain([libc::SYS_getdents64]).chain(SYNC) {
+    for call in AT.into_iter().chain(FIRST).chain(OTHERS).chain(SYNC) {
         filter.push(unless(libc::BPF_JEQ, call as u32, 1));
         filter.push(give(libc::SECCOMP_RET_USER_NOTIF));
     }
@@ -129,6 +153,9 @@ fn subject(asked: &seccomp_notif) -> Option<(Call, PathBuf)> {
     }
     if SYNC.contains(&call) {
         return Some((Call::Sync, of_fd(first)?));
+    }
+    if call == libc::SYS_inotify_add_watch {
+        return Some((Call::Watch, of_fd(libc::AT_FDCWD as u64)?.join(text(asked.pid, second)?)));
     }
     let (directory, path) = match FIRST.contains(&call) {
         true => (libc::AT_FDCWD as u64, text(asked.pid, first)?),
