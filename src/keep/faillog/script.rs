@@ -69,6 +69,13 @@ impl Owed {
         !self.full_sync && self.paths.is_empty()
     }
 
+    /// Adds what stood in another place.
+    pub fn join(&mut self, other: Owed) {
+        self.status = self.status.max(other.status);
+        self.full_sync |= other.full_sync;
+        other.paths.into_iter().for_each(|(path, gone)| self.add(path, gone));
+    }
+
     /// Adds paths. With more than [`PATHS_MAX`] a full sync stands for those where nothing
     /// disappeared, as it does in the script: half a million need not be kept a second time.
     pub fn add_all(&mut self, paths: Vec<(RelPath, Gone)>) {
@@ -307,19 +314,17 @@ pub fn parse(text: &[u8], creditors: &[Creditor]) -> Found {
         }
         records += 1;
         if let Some((unread, behind)) = read_unread(rest) {
-            found.unread.push(unread);
+            // Its remote may have come back to the configuration since.
+            match read_record(&unread, creditors) {
+                Some((status, record, b"" | b"\n" | b"\n\n")) => {
+                    found.take(status, record, creditors);
+                }
+                Some(_) | None => found.unread.push(unread),
+            }
             rest = behind;
             continue;
         }
-        let record = header(rest).and_then(|(status, body)| {
-            let original = || {
-                let (record, bytes) = original::read(&body[..next_start(body)], creditors)?;
-                Some((record, &body[bytes..]))
-            };
-            let (record, behind) = read_own(body, creditors).or_else(original)?;
-            Some((status, record, behind))
-        });
-        if let Some((status, record, behind)) = record {
+        if let Some((status, record, behind)) = read_record(rest, creditors) {
             found.take(status, record, creditors);
             rest = behind;
         } else {
@@ -343,9 +348,15 @@ impl Found {
     }
 }
 
-/// How many records a script has, whoever wrote them.
-pub fn records(text: &[u8]) -> usize {
-    text.split(|&byte| byte == b'\n').filter(|line| line.starts_with(HEADER)).count()
+/// The record at the start of the text, whoever wrote it, and what is behind it.
+fn read_record<'t>(text: &'t [u8], creditors: &[Creditor]) -> Option<(i32, Record, &'t [u8])> {
+    let (status, body) = header(text)?;
+    let original = || {
+        let (record, bytes) = original::read(&body[..next_start(body)], creditors)?;
+        Some((record, &body[bytes..]))
+    };
+    let (record, behind) = read_own(body, creditors).or_else(original)?;
+    Some((status, record, behind))
 }
 
 /// The status of `#errno N` and what stands behind that line.

@@ -25,6 +25,8 @@ pub const INCLUDE: &[u8] = b"--include=";
 /// Stands for the root itself: no path is called so. The root's own attributes are sent by every run, so the
 /// pattern only says that they are owed.
 const ROOT: &[u8] = b"/./";
+/// What stood for it in records of 3.0 before its release.
+const ROOT_BEFORE: &[u8] = b"/.";
 /// Behind a directory's pattern: everything in it.
 const WITHIN: &[u8] = b"/***";
 /// Stands behind the list: everything else is left alone. A run with this word is one of a list.
@@ -126,7 +128,7 @@ pub fn read(args: &[Vec<u8>]) -> Option<Read> {
     let mut paths: Vec<(Vec<u8>, Gone)> = Vec::new();
     for option in found.iter().filter(|option| option.is("include")) {
         let pattern = option.value?;
-        if pattern == ROOT {
+        if pattern == ROOT || pattern == ROOT_BEFORE {
             paths.push((Vec::new(), gone));
         } else if let Some(path) = named(pattern, WITHIN) {
             // Its own pattern stands just before it.
@@ -252,6 +254,10 @@ mod tests {
         }
         let root = read(&written(&["-a"], Kind::Send, "", Gone::No)).unwrap();
         assert_eq!(root.paths, Some(vec![(Vec::new(), Gone::No)]));
+        let before = "-a -r -c --include=/. --include=/a --exclude=* ./ /far";
+        let before: Vec<_> = before.split(' ').map(|word| word.as_bytes().to_vec()).collect();
+        let both = vec![(Vec::new(), Gone::No), (b"a".to_vec(), Gone::No)];
+        assert_eq!(read(&before).unwrap().paths, Some(both));
         let full = with_route(&["-a", "--include=*/", "--existing"], |route| {
             full_sync(route, Licence::Unseen, &[b"/x*".to_vec()])
         });

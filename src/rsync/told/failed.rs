@@ -37,6 +37,7 @@ pub fn failed_paths(exit: &Exit, root: &Path, address: &Address) -> Vec<Vec<u8>>
     let mut paths: Vec<Vec<u8>> = lines
         .filter_map(|line| named(line, root, address))
         .filter(|path| !path.is_empty())
+        .map(without_dot)
         .take(PATHS_MAX)
         .collect();
     paths.sort_unstable();
@@ -65,6 +66,13 @@ fn named(line: &[u8], root: &Path, address: &Address) -> Option<Vec<u8>> {
         name
     };
     Some(if find(line, b"mkstemp ").is_some() { of_temporary(name) } else { name })
+}
+
+/// rsync calls the directory in which it works `.`: here that is the root, whose path is empty.
+fn without_dot(mut path: Vec<u8>) -> Vec<u8> {
+    let dot = if path == b"." { 1 } else { 2 * usize::from(path.ends_with(b"/.")) };
+    path.truncate(path.len() - dot);
+    path
 }
 
 /// The directory that a far side's names begin with: below the module, or absolute.
@@ -248,6 +256,11 @@ mod tests {
                 r#"rsync: [receiver] write failed on "a/big" (in m): No space left on device (28)"#,
                 "a/big",
             ),
+            (
+                r#"rsync: [generator] failed to set times on "/." (in m): Operation not permitted (1)"#,
+                "",
+            ),
+            (r#"rsync: failed to set permissions on "/w/root/.": Read-only file system (30)"#, ""),
             ("cannot delete non-empty directory: lo/x", "lo/x"),
             ("could not make way for new regular file: lo: x", "lo: x"),
             ("ERROR: big file failed verification -- update discarded.", "big file"),

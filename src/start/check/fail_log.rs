@@ -2,7 +2,7 @@
 
 use super::finding::Finding;
 use crate::config::Config;
-use crate::keep::faillog::script::records;
+use crate::keep::faillog::script::count_commands;
 use crate::keep::faillog::store::{look, Refused};
 use crate::keep::state::beside;
 use crate::keep::state::store::Store;
@@ -24,7 +24,7 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
 fn fail_log(looked: Result<Vec<u8>, Refused>) -> Finding {
     match looked {
         Ok(text) if text.is_empty() => Finding::fine("failLog", "can be used, and owes nothing"),
-        Ok(text) => match records(&text) {
+        Ok(text) => match count_commands(&text) {
             0 => Finding::warning("failLog", "what stands in it is no record; it is kept as it is"),
             number => {
                 let text = format!("{} in it; worked off after the start", count(number, "record"));

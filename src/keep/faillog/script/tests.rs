@@ -345,6 +345,24 @@ fn what_cannot_be_read_is_given_back_as_it_is() {
     }
 }
 
+#[test]
+fn what_was_another_s_is_read_when_its_remote_is_there() {
+    let (setting, other) = (Setting::new(PUSH), Setting::new(PUSH));
+    let owing = owed(false, &[(b"", Gone::No), (b"a/b", Gone::Entry)]);
+    let own = setting.text(&owing);
+    let original = "#errno 256\ncd /w && rsync -a \"./good\" h::m\n\n";
+    let foreign = own.replace("h::m", "elsewhere::m");
+    // Another configuration has made comments of all of it, one of each record.
+    let records = own.split_inclusive("\n\n").chain(foreign.split_inclusive("\n\n"));
+    let unread: Vec<_> = records.chain([original, "rm -rf /\n"]).map(Vec::from).collect();
+    let text = other.render(&[], &unread).text;
+    let (read, left) = setting.parse(&text);
+    let all = owed(false, &[(b"", Gone::No), (b"a/b", Gone::Entry), (b"good", Gone::No)]);
+    assert_eq!(read.paths, all.paths);
+    let left = String::from_utf8(left.concat()).unwrap();
+    assert_eq!(left, foreign + "rm -rf /\n");
+}
+
 /// A file or directory whose name is made to look like a record must not become one.
 #[test]
 fn names_in_records_of_sersync_do_not_pass_for_our_own() {
