@@ -3,8 +3,8 @@
 //! The loop hands it whole texts, in the order in which they are to be on the disk, and hears of each what came of it.
 //! `faillog::ledger` and `state::saver` say when something is written, and what follows from the result.
 
-use super::faillog::store::Store as FailLogStore;
-use super::state::store::Store as StateStore;
+use super::faillog::place::Place;
+use super::state::store::Store;
 use super::state::State;
 use crate::engine::time::Time;
 use crate::sys::channel::{channel, Receiver, Sender};
@@ -12,6 +12,7 @@ use crate::sys::own_file;
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
 use std::thread;
 
 /// What is to be written.
@@ -28,8 +29,8 @@ pub enum Write {
 pub enum Written {
     /// The state.
     State(Result<(), own_file::Error>),
-    /// The fail log.
-    FailLog(io::Result<()>),
+    /// The fail log: the file that has it now.
+    FailLog(io::Result<PathBuf>),
 }
 
 /// The loop's side. The thread ends with it, after the last write.
@@ -40,11 +41,11 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Starts the thread. Without a store, no fail log is written.
+    /// Starts the thread. Without a place for it, no fail log is written.
     ///
     /// # Errors
     /// No thread or no descriptor left.
-    pub fn start(mut state: StateStore, mut fail_log: Option<FailLogStore>) -> io::Result<Disk> {
+    pub fn start(mut state: Store, mut fail_log: Option<Place>) -> io::Result<Disk> {
         let (writes, given) = channel::<Write>()?;
         let (tell, written) = channel()?;
         thread::Builder::new().name("disk".into()).spawn(move || {
@@ -52,8 +53,8 @@ impl Disk {
                 let result = match write {
                     Write::State(it) => Written::State(state.save(&it)),
                     Write::FailLog(text) => {
-                        let replaced = fail_log.as_mut().map(|store| store.replace(&text));
-                        Written::FailLog(replaced.unwrap_or(Ok(())))
+                        let replaced = fail_log.as_mut().map(|place| place.replace(&text));
+                        Written::FailLog(replaced.unwrap_or(Ok(PathBuf::new())))
                     }
                 };
                 // The loop listens for as long as there is a process.

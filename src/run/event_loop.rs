@@ -246,7 +246,7 @@ impl Loop {
         } else {
             let creditors: Vec<_> =
                 setup.remotes.iter().map(|it| it.creditor(setup.grants)).collect();
-            Ledger::open(&setup.config.fail_log.path, &creditors)
+            Ledger::open(&setup.fail_log, &creditors)
         };
         let plugins = plugins(&setup, &stop)?;
         let mut alerts = alerts(&setup, &stop)?;

@@ -5,6 +5,7 @@ use crate::config::{self, Config, PluginKind};
 use crate::engine::sending::licence::Grants;
 use crate::engine::watching::filter::Filter;
 use crate::engine::Halt;
+use crate::keep::faillog::place::Places;
 use crate::keep::state::resume::Resume;
 use crate::keep::state::store::Store;
 use crate::rsync::asked::licence::Way;
@@ -47,6 +48,8 @@ pub struct Setup {
     pub lock: Option<Rc<RefCell<Lock>>>,
     /// Reads the configuration again.
     pub read_again: ReadAgain,
+    /// Where the fail log is.
+    pub fail_log: Places,
     /// Where commands ask the running instance.
     pub control: PathBuf,
 }

@@ -10,6 +10,7 @@ use crate::engine::sending::licence::Grants;
 use crate::engine::sending::standing::Standing;
 use crate::engine::watching::filter::Filter;
 use crate::engine::Halt;
+use crate::keep::faillog::place::Places;
 use crate::keep::state::beside;
 use crate::keep::state::resume::Resume;
 use crate::keep::state::store::Store;
@@ -206,6 +207,12 @@ pub fn control(config: &Config) -> Result<PathBuf, Error> {
     Ok(beside(&config.fail_log.path, &resolved(config)?, "control"))
 }
 
+/// Where the fail log of the configuration that is at this resolved path is.
+pub fn fail_log(config: &Config, resolved: &Path) -> Places {
+    let configured = config.fail_log.path.clone();
+    Places { aside: beside(&configured, resolved, "sh"), configured }
+}
+
 /// Looks at everything that a run needs, and gives what the loop is started with. The paths of the options
 /// start at `here`.
 ///
@@ -259,7 +266,9 @@ pub fn setup(options: &Options, mut config: Config, here: &Path) -> Result<Setup
     let halts = config.roots.iter().zip(missing).map(halt).collect();
     let state = Store::at(&beside(&config.fail_log.path, &resolved(&config)?, "state"));
     let control = control(&config)?;
+    let fail_log = fail_log(&config, &config_path);
     Ok(Setup {
+        fail_log,
         resumes: Vec::new(),
         state,
         halts,

@@ -6,7 +6,9 @@
 
 use crate::config::terminal::harmless;
 use crate::config::Config;
+use crate::keep::faillog::place::Places;
 use crate::keep::faillog::script::count_commands;
+use crate::keep::faillog::store;
 use crate::keep::state::store::Store;
 use crate::keep::state::{beside, number, State};
 use crate::start::cli::StatusView;
@@ -16,7 +18,7 @@ use crate::sys::lock::{self, Holder};
 use crate::tell::amounts::age;
 use crate::tell::logging::complain;
 use crate::tell::status::ask::{ask, Answered};
-use crate::tell::status::json::{Object, FORMAT};
+use crate::tell::status::json::{quoted, Object, FORMAT};
 use crate::tell::status::{url, view};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -94,7 +96,7 @@ struct Files {
     /// The instance that runs.
     holder: Option<Holder>,
     fail_log: PathBuf,
-    /// Commands in the fail log, or why they cannot be counted.
+    /// Commands in the fail log, or why it is not used.
     commands: Result<usize, String>,
     state: State,
     now_ms: u64,
@@ -102,13 +104,13 @@ struct Files {
 
 impl Files {
     fn read(config: &Config, resolved: &Path) -> Files {
-        let fail_log = config.fail_log.path.clone();
-        let beside = |ending| beside(&fail_log, resolved, ending);
-        let commands = match std::fs::read(&fail_log) {
-            Ok(script) => Ok(count_commands(&script)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-            Err(error) => Err(error.to_string()),
-        };
+        let Places { configured, aside } = prepare::fail_log(config, resolved);
+        let beside = |ending| beside(&configured, resolved, ending);
+        // While another instance has the configured one, that one says nothing of this.
+        let fail_log = if aside.exists() { aside } else { configured.clone() };
+        let commands = store::look(&fail_log);
+        let commands = commands.map(|script| count_commands(&script));
+        let commands = commands.map_err(|refused| format!("not used: {refused}"));
         Files {
             config: resolved.into(),
             holder: lock::holder(resolved, &beside("lock")),
@@ -137,13 +139,12 @@ impl Files {
                 format!("{pid} runs with {file}\n{why}; this is what its files say:\n")
             }
         };
-        let commands = match &self.commands {
-            Ok(0) => "empty".into(),
-            Ok(1) => "1 command".into(),
-            Ok(commands) => format!("{commands} commands"),
-            Err(error) => format!("cannot be read: {error}"),
+        text += &match &self.commands {
+            Ok(commands) => {
+                format!("fail log  {} ({})\n", view::commands(*commands), self.fail_log.display())
+            }
+            Err(trouble) => format!("fail log  {}\n", harmless(trouble)),
         };
-        text += &format!("fail log  {commands} ({})\n", self.fail_log.display());
         for kept in &self.state.remotes {
             let name = String::from_utf8_lossy(&kept.destination);
             let name = harmless(&name);
@@ -170,6 +171,8 @@ impl Files {
         let mut fail_log = Object::new();
         fail_log.text("path", &self.fail_log.to_string_lossy());
         fail_log.optional("records", self.commands.as_ref().ok());
+        let trouble = self.commands.as_ref().err();
+        fail_log.optional("trouble", trouble.map(|text| quoted(text)));
         object.plain("fail_log", fail_log.end());
         object.end() + "\n"
     }

@@ -22,6 +22,7 @@ mod deletion;
 mod disk_full;
 mod dry_run;
 mod exit_codes;
+mod fail_log;
 mod failures;
 mod filters;
 mod first_start;

@@ -4,14 +4,14 @@
 //! changed, but not more often than a disk can bear. When the file cannot be written, the program goes
 //! on: everything owed is in memory as well, and is tried again.
 
+use super::place::{Left, Place, Places};
 use super::record::Creditor;
 use super::script::{count_commands, parse, render, Found, Owed};
-use super::store::Store;
 use crate::engine::time::Time;
 use crate::keep::disk::{Disk, Write};
 use std::collections::VecDeque;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The time between two writes.
 const WRITE_MS: u64 = 1_000;
@@ -22,8 +22,12 @@ const WRITE_LARGE_MS: u64 = 10_000;
 /// The fail log.
 #[derive(Debug)]
 pub struct Ledger {
+    /// The file that is used or, if none may be, that should be.
+    path: PathBuf,
     /// The file may be used; otherwise what is owed is in memory only.
     is_usable: bool,
+    /// Why it is not used, or not as it should be.
+    trouble: Option<String>,
     unread: Vec<Vec<u8>>,
     /// The state of the engine's owed paths that the file has.
     written: u64,
@@ -32,8 +36,6 @@ pub struct Ledger {
     under_way: VecDeque<UnderWay>,
     /// Commands in the file.
     commands: usize,
-    /// It has been said that the file cannot be written.
-    said: bool,
 }
 
 /// A text on its way to the disk.
@@ -48,42 +50,63 @@ struct UnderWay {
 impl Ledger {
     /// Opens the file; gives what writes it, if it may be used, and what each creditor is owed by what an
     /// earlier run left in it.
-    pub fn open(path: &Path, creditors: &[Creditor]) -> (Ledger, Option<Store>, Vec<Owed>) {
-        let (store, text) = match Store::open(path) {
-            Ok((store, text)) => (Some(store), text),
+    pub fn open(places: &Places, creditors: &[Creditor]) -> (Ledger, Option<Place>, Vec<Owed>) {
+        let (place, Left { text, elsewhere }) = match Place::open(places) {
+            Ok(opened) => opened,
             Err(refused) => {
                 log::error!("{refused}; until then what fails is kept in memory only");
-                (None, Vec::new())
+                let trouble = Some(format!("not used: {refused}"));
+                let path = places.configured.clone();
+                let owed = vec![Owed::default(); creditors.len()];
+                return (Ledger { path, trouble, ..Ledger::absent() }, None, owed);
             }
         };
-        let Found { owed, unread } = parse(&text, creditors);
+        let Found { mut owed, mut unread } = parse(&text, creditors);
+        let other = parse(&elsewhere, creditors);
+        owed.iter_mut().zip(other.owed).for_each(|(owed, other)| owed.join(other));
+        // The file of another instance is left to it.
+        if !place.is_aside() {
+            unread.extend(other.unread);
+        }
         if !unread.is_empty() {
             log::warn!(
                 "{}: {} of its records are none of this configuration's; they stay in it as comments",
-                path.display(),
+                place.path().display(),
                 unread.len()
             );
         }
-        let (is_usable, commands) = (store.is_some(), count_commands(&text));
-        (Ledger { is_usable, unread, commands, ..Ledger::absent() }, store, owed)
+        let (path, commands) = (place.path().into(), count_commands(&text));
+        let ledger = Ledger { path, is_usable: true, unread, commands, ..Ledger::absent() };
+        (ledger, Some(place), owed)
     }
 
     /// One that has no file, for a run that owes nothing to anybody.
     pub fn absent() -> Ledger {
         Ledger {
+            path: PathBuf::new(),
             is_usable: false,
+            trouble: None,
             unread: Vec::new(),
             written: 0,
             next_write: Time(0),
             under_way: VecDeque::new(),
             commands: 0,
-            said: false,
         }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Commands in the file.
     pub fn commands(&self) -> usize {
         self.commands
+    }
+
+    /// Why the file is not used, or cannot be written, and what to do.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
     }
 
     /// Whether the disk is writing it.
@@ -112,26 +135,26 @@ impl Ledger {
     }
 
     /// The disk has written a text, or has not.
-    pub fn written(&mut self, result: io::Result<()>) {
+    pub fn written(&mut self, result: io::Result<PathBuf>) {
         let Some(UnderWay { version, commands, forgotten }) = self.under_way.pop_front() else {
             return;
         };
         match result {
-            Ok(()) => {
+            Ok(path) => {
+                self.path = path;
                 self.written = version;
                 self.commands = commands;
-                self.said = false;
+                self.trouble = None;
                 if forgotten > 0 {
                     log::warn!("the fail log has no room for {forgotten} deletions");
                 }
             }
-            Err(error) if !self.said => {
-                self.said = true;
-                log::error!(
-                    "the fail log cannot be written: {error}; tried again, nothing is lost"
-                );
+            Err(error) => {
+                let trouble = format!("cannot be written: {error}; tried again, nothing is lost");
+                if self.trouble.replace(trouble.clone()).is_none() {
+                    log::error!("the fail log {trouble}");
+                }
             }
-            Err(_) => {}
         }
     }
 }

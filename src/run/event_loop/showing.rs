@@ -1,14 +1,16 @@
 //! What the loop does to be seen at work: it tells `status` of each round, and lets it answer.
 
 use super::{Loop, STATUS};
+use crate::config::terminal::harmless;
 use crate::engine::JobId;
+use crate::keep::faillog::ledger::Ledger;
 use crate::rsync::asked::route::RemoteRoute;
 use crate::rsync::told::progress::Sample;
 use crate::run::setup::Setup;
 use crate::run::worker::WorkerRemote;
 use crate::sys::{clock, memory, sysctl};
 use crate::tell::logging;
-use crate::tell::status::snapshot::Facts;
+use crate::tell::status::snapshot::{Facts, FailLog};
 use crate::tell::status::{Named, Names, StatusPage};
 use std::io;
 use std::sync::Arc;
@@ -17,17 +19,22 @@ use std::sync::Arc;
 pub(super) fn status(setup: &Setup, remotes: &[Arc<WorkerRemote>]) -> io::Result<StatusPage> {
     let config = &setup.config;
     let resolved = config.file.canonicalize().unwrap_or_else(|_| config.file.clone());
-    let fail_log =
-        if remotes.is_empty() { String::new() } else { config.fail_log.path.display().to_string() };
     let names = Names {
         instance: crate::keep::state::number(&resolved),
         config: resolved.display().to_string(),
         pid: std::process::id(),
         roots: config.roots.iter().map(|root| root.watch.display().to_string()).collect(),
         remotes: remotes.iter().map(|remote| named(setup, remotes, &remote.route)).collect(),
-        fail_log,
     };
     StatusPage::new(names, &config.status)
+}
+
+fn fail_log(ledger: &Ledger) -> FailLog {
+    FailLog {
+        path: harmless(&ledger.path().display().to_string()),
+        records: ledger.commands(),
+        trouble: ledger.trouble().map(harmless),
+    }
 }
 
 /// Two modules of the same name on one host are told from each other by the daemons' ports.
@@ -81,7 +88,7 @@ impl Loop {
             is_ending,
             watches_max: sysctl::WATCHES.value().ok(),
             memory_bytes: memory::resident_bytes(),
-            records: ledger.commands(),
+            fail_log: fail_log(ledger),
         };
         self.status.serve(&self.engine, facts, now);
         let Some(server) = &self.status.server else { return };

@@ -2,23 +2,40 @@
 
 use super::finding::Finding;
 use crate::config::Config;
+use crate::keep::faillog::place::Places;
 use crate::keep::faillog::script::count_commands;
 use crate::keep::faillog::store::{look, Refused};
 use crate::keep::state::beside;
 use crate::keep::state::store::Store;
-use crate::start::prepare::resolved;
+use crate::start::prepare::{self, resolved};
+use crate::sys::lock::{self, Holder};
 use crate::tell::amounts::count;
 
-pub(super) fn findings(config: &Config) -> Vec<Finding> {
+/// What `is_running` with this configuration has its fail log in use, and rightly so.
+pub(super) fn findings(config: &Config, is_running: bool) -> Vec<Finding> {
     let path = &config.fail_log.path;
     let mut found = vec![fail_log(look(path))];
     // If the configuration has gone since it was read, there is no state to be found.
     let Ok(resolved) = resolved(config) else { return found };
+    if let Some(holder) = lock::holder(path, path).filter(|_| !is_running) {
+        found.push(in_use(holder, &prepare::fail_log(config, &resolved)));
+    }
     found.push(match Store::at(&beside(path, &resolved, "state")).load() {
         Ok(_) => Finding::fine("state", "what the remotes have is known, or there was no run yet"),
         Err(error) => Finding::warning("state", format!("{error}; each of them gets a full sync")),
     });
     found
+}
+
+fn in_use(holder: Holder, places: &Places) -> Finding {
+    let who = holder.pid.map_or("another instance".into(), |pid| format!("process {pid}"));
+    let text = format!(
+        "{} is in use by {who}, which runs with another configuration; what this one owes will stand in {}; give \
+         each configuration a <failLog path> of its own",
+        places.configured.display(),
+        places.aside.display()
+    );
+    Finding::warning("failLog", text)
 }
 
 fn fail_log(looked: Result<Vec<u8>, Refused>) -> Finding {

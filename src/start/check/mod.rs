@@ -68,7 +68,7 @@ fn all(options: &Options, mut config: Config, here: &Path, language: Language) -
     found.extend(programs::findings(&config));
     found.extend(remotes::findings(&config, options.workers));
     found.extend(intervals::findings(&config));
-    found.extend(fail_log::findings(&config));
+    found.extend(fail_log::findings(&config, running.is_some()));
     found.extend(places::findings(options, here));
     found.extend(plugins::findings(&config, options.plugin_only.or(config.plugin)));
     found.extend(commands::findings(&config, options.plugin_only.or(config.plugin)));

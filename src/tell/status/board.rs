@@ -22,8 +22,6 @@ pub struct Names {
     pub roots: Vec<String>,
     /// The remotes, counted over all roots.
     pub remotes: Vec<Named>,
-    /// The fail log; empty if there is none.
-    pub fail_log: String,
 }
 
 /// A remote.
@@ -59,10 +57,12 @@ pub struct Board {
 impl Board {
     /// Without errors so far.
     pub fn new(mut names: Names) -> Board {
-        let texts = [&mut names.config, &mut names.fail_log];
         let roots = names.roots.iter_mut();
         let remotes = names.remotes.iter_mut().map(|remote| &mut remote.name);
-        texts.into_iter().chain(roots).chain(remotes).for_each(|text| *text = harmless(text));
+        std::iter::once(&mut names.config)
+            .chain(roots)
+            .chain(remotes)
+            .for_each(|text| *text = harmless(text));
         let errors = vec![None; names.remotes.len()];
         let leads_to = vec![None; names.roots.len()];
         Board { names, leads_to, errors }

@@ -32,8 +32,9 @@ pub fn render(snapshot: &Snapshot) -> String {
     watches.optional("limit", facts.watches_max);
     object.plain("watches", watches.end());
     let mut fail_log = Object::new();
-    fail_log.text("path", &snapshot.fail_log);
-    fail_log.plain("records", facts.records);
+    fail_log.text("path", &facts.fail_log.path);
+    fail_log.plain("records", facts.fail_log.records);
+    fail_log.optional("trouble", facts.fail_log.trouble.as_ref().map(|text| quoted(text)));
     object.plain("fail_log", fail_log.end());
     object.plain("memory_bytes", facts.memory_bytes);
     let mut history = Object::new();
@@ -178,7 +179,7 @@ fn list(values: impl Iterator<Item = impl Display>) -> String {
 
 /// A text in quotation marks. What could end a script in HTML is escaped as well, in case somebody
 /// pastes it into one.
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for c in text.chars() {

@@ -30,7 +30,7 @@ fn program(page: &mut Page, snapshot: &Snapshot) {
         ("watches", "Directories that are watched.", snapshot.watches().to_string()),
         ("remotes", "Remotes.", snapshot.remotes.len().to_string()),
         ("remotes_up", "Remotes whose last job got through.", up.to_string()),
-        ("fail_log_records", "Commands in the fail log.", facts.records.to_string()),
+        ("fail_log_records", "Commands in the fail log.", facts.fail_log.records.to_string()),
     ] {
         page.family(name, "gauge", help);
         page.sample(name, "", value);

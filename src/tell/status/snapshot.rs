@@ -18,7 +18,7 @@ use crate::engine::{Engine, Halt};
 pub const BEHIND_MS: u64 = 60_000;
 
 /// What neither the engine nor the board knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
     /// The clock on the wall: milliseconds since 1970.
     pub unix_ms: u64,
@@ -30,8 +30,19 @@ pub struct Facts {
     pub watches_max: Option<u64>,
     /// What the process has in memory.
     pub memory_bytes: u64,
-    /// Records in the fail log.
+    /// How the fail log is.
+    pub fail_log: FailLog,
+}
+
+/// How the fail log is, without what a terminal would obey.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FailLog {
+    /// The file; empty if nothing can be owed.
+    pub path: String,
+    /// Records in it.
     pub records: usize,
+    /// Why it is not used, or cannot be written, and what to do.
+    pub trouble: Option<String>,
 }
 
 /// Everything.
@@ -43,8 +54,6 @@ pub struct Snapshot {
     pub pid: u32,
     /// The configuration file, resolved.
     pub config: String,
-    /// The fail log.
-    pub fail_log: String,
     /// What the system says.
     pub facts: Facts,
     /// The roots.
@@ -194,9 +203,8 @@ impl Snapshot {
             version: env!("CARGO_PKG_VERSION"),
             pid: names.pid,
             config: names.config.clone(),
-            fail_log: names.fail_log.clone(),
+            problems: problems(&facts, &roots, &remotes, &halted),
             facts,
-            problems: problems(&roots, &remotes, &halted),
             roots,
             remotes,
             history: history.steps(now).collect(),
@@ -256,7 +264,12 @@ fn remote(
 }
 
 /// What is not healthy. A walk and a full sync may take hours, and that is how it should be.
-fn problems(roots: &[RootView], remotes: &[RemoteView], halted: &[bool]) -> Vec<String> {
+fn problems(
+    facts: &Facts,
+    roots: &[RootView],
+    remotes: &[RemoteView],
+    halted: &[bool],
+) -> Vec<String> {
     let of_root = |root: &RootView| {
         let what = match root.state.halt {
             Some(Halt::Lost) => "halted: the directory is not the one that it was",
@@ -284,5 +297,7 @@ fn problems(roots: &[RootView], remotes: &[RemoteView], halted: &[bool]) -> Vec<
         }
     };
     let of_remotes = remotes.iter().filter(|remote| halted.get(remote.root) != Some(&true));
-    roots.iter().filter_map(of_root).chain(of_remotes.filter_map(of_remote)).collect()
+    let of_fail_log = facts.fail_log.trouble.iter().map(|what| format!("fail log: {what}"));
+    let of_roots = roots.iter().filter_map(of_root);
+    of_roots.chain(of_remotes.filter_map(of_remote)).chain(of_fail_log).collect()
 }

@@ -43,18 +43,27 @@ pub fn render(snapshot: &Snapshot) -> String {
         }));
     }
     lines.push(String::new());
-    let records = match facts.records {
-        0 => "empty".into(),
-        1 => "1 command".into(),
-        records => format!("{records} commands"),
+    let fail_log = &facts.fail_log;
+    let state = match (&fail_log.trouble, fail_log.records) {
+        (Some(trouble), _) => trouble.clone(),
+        (None, records) => format!("{} ({})", commands(records), fail_log.path),
     };
-    lines.extend(wrapped("fail log  ", &format!("{records} ({})", snapshot.fail_log)));
+    lines.extend(wrapped("fail log  ", &state));
     let limit = facts.watches_max.map_or("unknown".into(), |limit| limit.to_string());
     let (watches, memory) = (snapshot.watches(), facts.memory_bytes / 1024);
     lines.push(format!("watches   {watches} of {limit}"));
     lines.push(format!("memory    {memory} KiB"));
     lines.extend(wrapped("config    ", &snapshot.config));
     lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// What stands in the fail log.
+pub fn commands(records: usize) -> String {
+    match records {
+        0 => "empty".into(),
+        1 => "1 command".into(),
+        records => format!("{records} commands"),
+    }
 }
 
 fn of_remote(remote: &RemoteView) -> Vec<String> {
@@ -200,7 +209,6 @@ mod tests {
             version: "3.0.0",
             pid: 1,
             config: "/".to_string() + &"c".repeat(200),
-            fail_log: "/tmp/x".into(),
             facts: Facts { watches_max: Some(50_000_000), ..Facts::default() },
             roots: vec![RootView {
                 path: "/".to_string() + &"d/".repeat(100),
