@@ -56,7 +56,10 @@ main() {
     put_script keepalive.sh bin/keepalive.sh
     put_script uninstall.sh uninstall.sh
     [ -z "$service" ] || put_service
-    [ -n "$root" ] || show_next_steps
+    [ -n "$root" ] || {
+        show_fail_logs
+        show_next_steps
+    }
 }
 
 usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$here/${0##*/}"; }
@@ -330,6 +333,25 @@ put_service() {
         say "${pair#*:}"
     done
     [ "$service" != systemd ] || [ -n "$root" ] || systemctl daemon-reload
+}
+
+# sersync 2.5.4 left fail logs that everybody can write to. They are not used before somebody has seen what is in them.
+show_fail_logs() {
+    for config in "$at"/conf/*.xml; do
+        sed -n 's/.*<failLog[^>]* path="\([^"]*\)".*/\1/p' "$config"
+    done | sort -u | while read -r file; do
+        [ -f "$file" ] && [ ! -L "$file" ] && [ -s "$file" ] || continue
+        case $(ls -ldn "$file") in
+            ?????w* | ????????w*) ;;
+            *) continue ;;
+        esac
+        printf '\n%s can be written by others, so it is not used, and what it has is not worked off:\n\n' "$file"
+        # Nothing of it is for the terminal to obey.
+        head -n 20 "$file" | LC_ALL=C tr -c '\n -~' '?' | cut -c 1-200 | sed 's/^/    /'
+        lines=$(wc -l <"$file")
+        [ "$lines" -le 20 ] || printf '    ... %s more lines\n' $((lines - 20))
+        printf '\nIf all of these commands are yours, have them worked off at the next start:\n    chmod 700 %s\n' "$file"
+    done
 }
 
 show_next_steps() {

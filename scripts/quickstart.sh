@@ -40,6 +40,8 @@ main() {
     trap clean_up EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
+    # Nobody reads any more: that would end a shell without the trap above.
+    trap 'exit 141' PIPE
     make_directories
     start_daemon
     write_configuration
@@ -81,8 +83,10 @@ clean_up() {
     status=$?
     trap - EXIT
     # A second Ctrl-C must not leave half of it.
-    trap '' INT TERM HUP
+    trap '' INT TERM HUP PIPE
     [ -z "$tail_pid" ] || kill "$tail_pid" 2>/dev/null || :
+    # What was started in the very moment of a signal has no name yet.
+    [ -z "${!-}" ] || end "$!"
     [ -z "$sersync_pid" ] || end "$sersync_pid"
     [ -z "$daemon_pid" ] || end "$daemon_pid"
     [ -z "$dir" ] || rm -rf "$dir"
@@ -281,7 +285,11 @@ carry_on() {
     printf 'Still running, now it is your turn: see above for the places. Ctrl-C ends and cleans up.\n\n'
     tail -n 0 -f "$log" &
     tail_pid=$!
-    wait "$sersync_pid" || :
+    while kill -0 "$sersync_pid" 2>/dev/null; do
+        # It ends when nobody reads any more.
+        kill -0 "$tail_pid" 2>/dev/null || exit 0
+        sleep 1
+    done
     failed 'sersync ended by itself'
 }
 

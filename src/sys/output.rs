@@ -27,6 +27,9 @@ const FLUSH_MS: u16 = 1_000;
 /// Others may not read which files there are.
 const LOG_MODE: u32 = 0o640;
 
+/// Makes the line, with its end, that says how many are missing.
+pub type Missing = fn(usize) -> String;
+
 /// Where the lines go. The descriptors stay; what they lead to may change.
 #[derive(Debug)]
 pub struct Output {
@@ -48,29 +51,30 @@ struct Printed {
 }
 
 impl Output {
-    /// Takes standard error over. Its lines go to where it led and, if there is one, to `log`.
+    /// Takes standard error over. Its lines go to where it led and, if there is one, to `log`. `missing` makes the
+    /// line that says how many could not be written.
     ///
     /// # Errors
     /// No descriptor or no thread left.
-    pub fn divert(log: Option<File>) -> io::Result<Output> {
+    pub fn divert(log: Option<File>, missing: Missing) -> io::Result<Output> {
         let starter = Arc::new(io::stderr().as_fd().try_clone_to_owned()?);
         let log = log.map(|file| Arc::new(OwnedFd::from(file)));
-        let (writer, done) = pump("log", log.iter().chain([&starter]).cloned().collect())?;
+        let (writer, done) = pump("log", log.iter().chain([&starter]).cloned().collect(), missing)?;
         dup2_stderr(&writer)?;
         crash::tell(log.as_ref().unwrap_or(&starter));
         Ok(Output { starter, log, done, printed: OnceLock::new() })
     }
 
-    /// Takes standard output over, too. Its lines go to where it led.
+    /// Takes standard output over, too. Its lines go to where it led; `missing` as above.
     ///
     /// # Errors
     /// No descriptor or no thread left.
-    pub fn divert_printed(&self) -> io::Result<()> {
+    pub fn divert_printed(&self, missing: Missing) -> io::Result<()> {
         if self.printed.get().is_some() {
             return Ok(());
         }
         let place = Arc::new(io::stdout().as_fd().try_clone_to_owned()?);
-        let (writer, done) = pump("print", vec![place.clone()])?;
+        let (writer, done) = pump("print", vec![place.clone()], missing)?;
         dup2_stdout(&writer)?;
         // There was none before.
         let _ = self.printed.set(Printed { place, done });
@@ -159,12 +163,17 @@ pub fn open_log(path: &Path) -> io::Result<File> {
 
 /// A pipe, and a thread that writes what comes through it to the targets. What is returned last is
 /// closed when it has written everything, after the writers of the pipe are closed.
-fn pump(name: &str, targets: Vec<Arc<OwnedFd>>) -> io::Result<(PipeWriter, PipeReader)> {
+fn pump(
+    name: &str,
+    targets: Vec<Arc<OwnedFd>>,
+    missing: Missing,
+) -> io::Result<(PipeWriter, PipeReader)> {
     let (reader, writer) = io::pipe()?;
     let (done, writing) = io::pipe()?;
     let thread = thread::Builder::new().name(name.into()).stack_size(STACK_BYTES);
     thread.spawn(move || {
-        pass_on(reader, &targets);
+        let target = |place| Target { place, lost: 0, is_cut: false, missing };
+        pass_on(reader, targets.into_iter().map(target).collect());
         drop(writing);
     })?;
     Ok((writer, done))
@@ -181,12 +190,12 @@ fn await_end(done: &PipeReader) {
     let _ = poll(&mut fds, PollTimeout::from(FLUSH_MS));
 }
 
-fn pass_on(mut reader: PipeReader, targets: &[Arc<OwnedFd>]) {
+fn pass_on(mut reader: PipeReader, mut targets: Vec<Target>) {
     let mut buffer = [0; LINE_BYTES_MAX];
     loop {
         match reader.read(&mut buffer) {
             Ok(0) => return,
-            Ok(count) => targets.iter().for_each(|target| write_all(target, &buffer[..count])),
+            Ok(count) => targets.iter_mut().for_each(|target| target.write(&buffer[..count])),
             // Nothing that is written to standard error may find this end closed: see the top of
             // this file.
             Err(_) => {}
@@ -194,15 +203,49 @@ fn pass_on(mut reader: PipeReader, targets: &[Arc<OwnedFd>]) {
     }
 }
 
-/// Where a disk is full, or a terminal or a pipe is closed, the bytes are lost and the program goes
-/// on.
-fn write_all(target: &OwnedFd, mut bytes: &[u8]) {
-    while !bytes.is_empty() {
-        match write(target, bytes).map_err(io::Error::from) {
-            Ok(count) => bytes = &bytes[count..],
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(_) => return,
+/// Where lines are written to.
+struct Target {
+    place: Arc<OwnedFd>,
+    /// Lines that could not be written since the last one that could.
+    lost: usize,
+    /// The last line that was written has no end.
+    is_cut: bool,
+    missing: Missing,
+}
+
+impl Target {
+    /// Where a disk is full, or a terminal or a pipe is closed, the bytes are lost, their lines are counted, and
+    /// the program goes on.
+    fn write(&mut self, bytes: &[u8]) {
+        if self.lost > 0 {
+            let end = if self.is_cut { "\n" } else { "" };
+            let line = format!("{end}{}", (self.missing)(self.lost));
+            if !self.write_all(line.as_bytes()).is_empty() {
+                return self.lose(bytes);
+            }
+            self.lost = 0;
         }
+        let left = self.write_all(bytes);
+        self.lose(left);
+    }
+
+    fn lose(&mut self, bytes: &[u8]) {
+        self.lost += bytes.iter().filter(|&&byte| byte == b'\n').count();
+    }
+
+    /// Gives what could not be written.
+    fn write_all<'a>(&mut self, mut bytes: &'a [u8]) -> &'a [u8] {
+        while !bytes.is_empty() {
+            match write(&self.place, bytes).map_err(io::Error::from) {
+                Ok(count) => {
+                    self.is_cut = bytes[..count].last() != Some(&b'\n');
+                    bytes = &bytes[count..];
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        bytes
     }
 }
 

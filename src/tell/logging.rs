@@ -69,7 +69,7 @@ pub fn start(file: Option<PathBuf>) -> Result<(), String> {
     });
     // A file gets no colours, even while a terminal gets the same lines.
     let colours = file.is_none() && io::stderr().is_terminal() && no_wish_against_colours();
-    let output = Output::divert(opened.transpose()?)
+    let output = Output::divert(opened.transpose()?, missing)
         .map_err(|error| format!("cannot write a log: {error}"))?;
     let smart = std::env::var_os("TERM").is_some_and(|name| name != "dumb");
     let terminal = file.is_none() && smart && output.is_in_foreground();
@@ -94,6 +94,15 @@ pub fn start(file: Option<PathBuf>) -> Result<(), String> {
         default(panic);
     }));
     Ok(())
+}
+
+/// The line in a log from which others are missing, as simple_logger writes it.
+fn missing(lines: usize) -> String {
+    format!("WARN  [{}] {}", clock::stamp(), missing_in_print(lines))
+}
+
+fn missing_in_print(lines: usize) -> String {
+    format!("{lines} lines are missing here: they could not be written\n")
 }
 
 /// Which lines are written: what the command line says, otherwise by `debug` of the configuration.
@@ -167,7 +176,9 @@ pub fn draw(line: &str) {
 pub fn print_without_waiting(many: bool) {
     let Some(logger) = LOG.get() else { return };
     logger.prints_at_once.store(true, Ordering::Relaxed);
-    if let Some(error) = many.then(|| logger.output.divert_printed()).and_then(Result::err) {
+    if let Some(error) =
+        many.then(|| logger.output.divert_printed(missing_in_print)).and_then(Result::err)
+    {
         log::warn!(
             "what is printed has no thread of its own, and may hold the program up: {error}"
         );

@@ -129,3 +129,37 @@ fn a_fail_log_on_a_full_disk_is_said_once_and_written_when_there_is_room() {
     mirror.equal();
     eventually("the fail log is empty", || path.metadata().unwrap().len() == 0);
 }
+
+#[test]
+fn lines_that_a_full_disk_keeps_out_of_the_log_are_counted() {
+    let mut plan = Plan::local();
+    let disk = plan.directory("log");
+    plan.mount(&disk, DISK_KIB);
+    let log = disk.join("s.log");
+    plan.args.extend(["--log-file".into(), log.clone().into_os_string()]);
+    plan.await_full_sync = false;
+    let mirror = plan.start_without_daemon();
+    mirror.equal();
+    let read = || fs::read_to_string(&log).unwrap();
+    let try_now = || {
+        let pid = nix::unistd::Pid::from_raw(mirror.pid() as i32);
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGUSR2).unwrap();
+    };
+    // The disk has room in whole pages: until the last one of the log is full, lines still fit.
+    mirror.disks[0].fill();
+    let full = until("nothing fits any more", DEADLINE, || {
+        let before = read().len();
+        try_now();
+        mirror.fence();
+        (read().len() == before).then_some(before).ok_or("it grows".to_string())
+    });
+    mirror.disks[0].make_room();
+    try_now();
+    eventually("it is said how many are missing", || {
+        read()[full - 1..].contains(" lines are missing here: they could not be written\n")
+    });
+    eventually("the next line follows", || read().ends_with("what is owed is tried at once\n"));
+    let log = read();
+    let said = lines_with(&log, "lines are missing here");
+    assert!(said.len() == 1 && said[0].starts_with("WARN "), "{log}");
+}

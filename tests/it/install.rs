@@ -1,6 +1,6 @@
 //! Installing, upgrading and removing, on a machine that has no tools but those of BusyBox.
 
-use crate::harness::Machine;
+use crate::harness::{eventually, Machine};
 use std::fs;
 use std::os::unix::fs::{symlink, PermissionsExt};
 
@@ -263,4 +263,24 @@ fn the_service_is_that_of_the_machine() {
     machine.must("rmdir /etc/init.d");
     let error = refused(&machine, &format!("{INSTALL} --service"));
     assert!(error.contains("have cron run keepalive.sh"), "{error}");
+}
+
+#[test]
+fn a_fail_log_that_the_original_left_is_shown_with_what_takes_it_over() {
+    let machine = Machine::installed();
+    let file = "/tmp/confxml_fail_log.sh";
+    let record = "#errno 256\ncd /data && rsync -artuz -R \"./failed\" /copy\n\n";
+    fs::write(machine.path(file), format!("{record}\x1b[2J\n")).unwrap();
+    fs::write(machine.path("/data/failed"), "").unwrap();
+    let offer = format!("    chmod 700 {file}\n");
+    for (mode, is_shown) in [(0o700, false), (0o777, true), (0o720, true)] {
+        fs::set_permissions(machine.path(file), fs::Permissions::from_mode(mode)).unwrap();
+        let said = machine.must(INSTALL);
+        assert_eq!(said.contains(&offer), is_shown, "{said}");
+        let shown = said.contains("    cd /data && rsync -artuz -R") && said.contains("    ?[2J\n");
+        assert_eq!(shown, is_shown, "{said}");
+    }
+    machine.must(&format!("chmod 700 {file}"));
+    machine.must("/opt/sersync/bin/keepalive.sh");
+    eventually("it is worked off", || machine.path("/copy/failed").exists());
 }

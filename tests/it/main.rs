@@ -46,6 +46,7 @@ mod options;
 mod overflow;
 mod plugins;
 mod progress;
+mod quickstart;
 mod races;
 mod release;
 mod reload;
