@@ -15,6 +15,8 @@ mod banner;
 mod broken_configs;
 mod cascades;
 mod changes;
+#[path = "../chaos/mod.rs"]
+mod chaos;
 mod check;
 mod churn;
 mod crash;

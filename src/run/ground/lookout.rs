@@ -107,11 +107,11 @@ impl Lookout {
 }
 
 /// What was told of a root last: its ground with what is mounted below, or the number of the error.
-type Told = Result<(Ground, Vec<Below>), Option<i32>>;
+type Looked = Result<(Ground, Vec<Below>), Option<i32>>;
 
 struct Thread {
     roots: Vec<PathBuf>,
-    told: Vec<Option<Told>>,
+    told: Vec<Option<Looked>>,
     tell: Sender<Sighting>,
     epoll: Epoll,
     asked: Receiver<RootId>,

@@ -4,7 +4,7 @@
 //! runs them all), `SERSYNC_CHURN_SECONDS=60` another time; a failure names its seed.
 
 mod crashes;
-mod load;
+pub mod load;
 pub mod random;
 
 use crate::harness::{eventually, Mirror, Plan};

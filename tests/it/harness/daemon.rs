@@ -107,6 +107,11 @@ impl Daemon {
         until("the rsync daemon ends", DEADLINE, || child.ended().ok_or("it still runs".into()));
     }
 
+    /// Sends a signal to it and to those that serve its connections.
+    pub fn signal(&self, signal: Signal) {
+        self.running.iter().for_each(|(child, _)| child.signal(signal));
+    }
+
     /// How many connections a module was opened for so far, by the daemon's own log.
     pub fn connections(&self) -> usize {
         self.log().lines().filter(|line| line.contains(" rsync to ")).count()

@@ -2,7 +2,7 @@
 
 use nix::mount::{mount, umount2, MntFlags, MsFlags};
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// What fills a disk up.
@@ -27,11 +27,9 @@ impl Disk {
 
     /// Takes all of the room.
     pub fn fill(&self) {
-        // A file of one page at a time ends when nothing fits any more.
-        let mut content = Vec::new();
+        let mut filler = fs::File::create(self.at.join(FILLER)).unwrap();
         loop {
-            content.extend([0; 4096]);
-            match fs::write(self.at.join(FILLER), &content) {
+            match filler.write_all(&[0; 4096]) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::StorageFull => return,
                 Err(error) => panic!("cannot fill {}: {error}", self.at.display()),

@@ -96,6 +96,24 @@ impl Tree {
         Err(format!("{} differences, {} being there:\n  {shown}", lines.len(), there.display()))
     }
 
+    /// Whether there is something at a path.
+    pub fn has(&self, path: &[u8]) -> bool {
+        self.entries.contains_key(path)
+    }
+
+    /// Leaves out what does not fulfil `keep`.
+    pub fn retain(&mut self, keep: impl Fn(&[u8]) -> bool) {
+        self.entries.retain(|path, _| keep(path));
+    }
+
+    /// The paths of what is no directory in this tree, and is one in the other.
+    pub fn in_the_place_of_directories(&self, other: &Tree) -> Vec<Vec<u8>> {
+        let is_directory = |entry: &Entry| entry.kind == Kind::Directory;
+        let here = self.entries.iter().filter(|(_, entry)| !is_directory(entry));
+        let replaced = here.filter(|(path, _)| other.entries.get(*path).is_some_and(is_directory));
+        replaced.map(|(path, _)| path.clone()).collect()
+    }
+
     /// The paths of all entries below the top, in plain ASCII.
     pub fn paths(&self) -> Vec<String> {
         self.entries.keys().filter(|path| !path.is_empty()).map(|path| show(path)).collect()
