@@ -34,6 +34,7 @@ use crate::run::crontab::Crontab;
 use crate::run::ground::below::Below;
 use crate::run::ground::lookout::{Lookout, Sighting};
 use crate::run::ground::Ground;
+use crate::run::reaper::Reaper;
 use crate::run::setup::{ReadAgain, Setup};
 use crate::run::ssh::Sockets;
 use crate::run::standbys::Standbys;
@@ -131,6 +132,8 @@ struct Loop {
     read_again: ReadAgain,
     /// Commands ask here; without a socket none can.
     control: Option<Control>,
+    /// Lets go of what has lost its parent, where that is this process's to do.
+    reaper: Option<Reaper>,
     /// A configuration that has been read again: this loop ends, and the next one begins with it.
     next: Option<Setup>,
     /// The `filter` of this configuration, to be compared with that of the next one.
@@ -141,6 +144,7 @@ struct Loop {
 struct Heirloom {
     signals: Signals,
     control: Option<Control>,
+    reaper: Option<Reaper>,
     roots: Vec<Arc<WalkedRoot>>,
     started: Instant,
 }
@@ -150,11 +154,13 @@ struct Heirloom {
 /// # Errors
 /// What the program needs to start with is not to be had: descriptors, an inotify instance, threads.
 pub fn run(mut setup: Setup) -> io::Result<()> {
-    let signals =
-        [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2];
+    let mut signals =
+        vec![Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2];
+    let reaper = Reaper::new();
+    signals.extend(reaper.as_ref().map(|_| Signal::SIGCHLD));
     let (signals, roots) = (Signals::catch(&signals)?, Vec::new());
     let control = control(&setup.control);
-    let mut heirloom = Heirloom { signals, control, roots, started: Instant::now() };
+    let mut heirloom = Heirloom { signals, control, reaper, roots, started: Instant::now() };
     loop {
         let mut it = Loop::new(setup, heirloom)?;
         it.run()?;
@@ -175,7 +181,7 @@ impl Loop {
     fn new(mut setup: Setup, heirloom: Heirloom) -> io::Result<Loop> {
         let epoll = Epoll::new()?;
         logging::print_without_waiting(setup.config.debug);
-        let Heirloom { signals, control, roots: old, started } = heirloom;
+        let Heirloom { signals, control, reaper, roots: old, started } = heirloom;
         epoll.add(&signals, SIGNALS)?;
         if let Some(control) = &control {
             epoll.add(control, CONTROL)?;
@@ -312,6 +318,7 @@ impl Loop {
             lock: setup.lock,
             read_again: setup.read_again,
             control,
+            reaper,
             next: None,
             leaves_out: setup.config.filter.clone(),
             disk,
@@ -350,6 +357,7 @@ impl Loop {
             self.keep_state();
             self.standbys.expire(self.now());
             self.keep_schedule();
+            self.reap();
             self.keep_alerts();
             self.keep_status();
         }
@@ -457,7 +465,8 @@ impl Loop {
         let standbys = self.standbys.due();
         let status = self.status.due(logging::has_terminal());
         let engine = self.engine.poll_timeout();
-        let all = [engine, stop, ledger, state, schedule, alerts, standbys, status];
+        let reaper = self.reaper.as_ref().and_then(Reaper::due);
+        let all = [engine, stop, ledger, state, schedule, alerts, standbys, status, reaper];
         let due = all.into_iter().flatten().min()?;
         Some(Duration::from_millis(due.since(now)))
     }

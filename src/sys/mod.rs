@@ -27,6 +27,7 @@ mod quick_ack;
 pub mod signal;
 pub mod sysctl;
 pub mod user;
+pub mod zombies;
 
 use nix::fcntl::{fcntl, FcntlArg, OFlag};
 use std::io;

@@ -47,6 +47,7 @@ mod old_rsync;
 mod options;
 mod overflow;
 mod plugins;
+mod process_one;
 mod progress;
 mod quickstart;
 mod races;

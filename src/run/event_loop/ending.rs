@@ -4,6 +4,7 @@ use super::{Heirloom, Loop, KILL_MS, STOP_MS};
 use crate::keep::state::resume::Resume;
 use crate::keep::state::State;
 use crate::run::control::{Answer, Control, Request};
+use crate::run::reaper::Reaper;
 use crate::run::setup::Setup;
 use crate::run::worker::WorkerRemote;
 use crate::sys::clock;
@@ -42,13 +43,18 @@ impl Loop {
         setup.resumes = resumes(&setup, &state, everything);
         setup.lock = self.lock;
         setup.read_again = self.read_again;
-        let Loop { signals, control, roots, started, .. } = self;
-        Some((setup, Heirloom { signals, control, roots, started }))
+        let Loop { signals, control, mut reaper, roots, started, .. } = self;
+        // The clock of the next loop begins anew.
+        reaper.iter_mut().for_each(Reaper::start_over);
+        Some((setup, Heirloom { signals, control, reaper, roots, started }))
     }
 
     pub(super) fn signals_came(&mut self) {
         for signal in self.signals.take() {
-            if signal == Signal::SIGHUP {
+            if signal == Signal::SIGCHLD {
+                let now = self.now();
+                self.reaper.iter_mut().for_each(|reaper| reaper.child_ended(now));
+            } else if signal == Signal::SIGHUP {
                 // Whoever sends a signal hears nothing: the log says what came of it.
                 let _ = self.reload();
             } else if signal == Signal::SIGUSR1 {

@@ -108,6 +108,11 @@ impl Loop {
         true
     }
 
+    pub(super) fn reap(&mut self) {
+        let now = self.now();
+        self.reaper.iter_mut().for_each(|reaper| reaper.reap(now));
+    }
+
     pub(super) fn keep_alerts(&mut self) {
         let now = self.now();
         if let Some(alerts) = &mut self.alerts {
