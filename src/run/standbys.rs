@@ -110,7 +110,7 @@ mod tests {
     use crate::rsync::asked::licence::{Licence, Way};
 
     const SETTINGS: PlanSettings =
-        PlanSettings { licence: Licence::Seen, way: Way::Combined, mirror: false, standby: true };
+        PlanSettings { licence: Licence::Seen, way: Way::Combined, standby: true };
 
     fn numbers(standbys: &Standbys<usize>) -> Vec<usize> {
         let mut numbers: Vec<_> = standbys.waiting.iter().map(|(_, _, number)| *number).collect();

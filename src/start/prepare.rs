@@ -255,7 +255,7 @@ pub fn setup(options: &Options, mut config: Config, here: &Path) -> Result<Setup
     let mut remotes = Vec::new();
     if let Some(local) = local {
         for (root, filter) in config.roots.iter().zip(&filters) {
-            remotes.extend(remotes_of(root, &config, local, filter, &mut clients, mirror)?);
+            remotes.extend(remotes_of(root, &config, local, filter, &mut clients)?);
         }
     }
     let empty_halts = mirror && config.safety.empty_root == EmptyRoot::Halt;
@@ -526,7 +526,6 @@ fn remotes_of(
     local: Capability,
     filter: &Arc<Filter>,
     clients: &mut ssh::Clients,
-    mirror: bool,
 ) -> Result<Vec<Arc<WorkerRemote>>, Error> {
     let ground = Ground::of(&root.watch).ok();
     let mark = mark(config)?;
@@ -542,7 +541,6 @@ fn remotes_of(
             mark: mark.clone(),
             ssh_client,
             connection: None,
-            mirror,
             standby: config.standby != StandbyMode::Off,
         })
     };

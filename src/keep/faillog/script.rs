@@ -47,7 +47,7 @@ const RECORDS_MAX: usize = 500_000;
 
 /// Before each line of what could not be read, so that no shell runs it either.
 const UNREAD: &[u8] = b"#unread ";
-/// Before a full sync that cannot be said in one command.
+/// Before a full sync that cannot be said in one command, and before what a shell would delete too much with.
 const NO_COMMAND: &[u8] = b"#only sersync itself can make up for this: ";
 /// What stands for a word that deletes, before and behind the root's inode number, and at its end.
 const GUARD: [&[u8]; 3] = [b"$(ls -di . | grep -q \"^ *", b" \" && echo ", b")"];
@@ -199,6 +199,10 @@ impl<'a> Lines<'a> {
     fn list<'p>(&mut self, paths: impl Iterator<Item = (&'p [u8], Gone)>, prune: bool) {
         let mut list = List::default();
         for (path, gone) in paths {
+            if prune && self.is_comment() && path.contains(&b'\n') {
+                self.left_out += 1;
+                continue;
+            }
             let kind = if prune { Kind::Prune } else { Kind::Send };
             let words = repair::includes(path, kind, gone);
             let bytes = list.bytes_with(&words);
@@ -221,6 +225,11 @@ impl<'a> Lines<'a> {
         self.close(&mut list, prune);
     }
 
+    /// Whether commands that delete are for this program alone.
+    fn is_comment(&self) -> bool {
+        repair::passes_by_rules(self.creditor.route)
+    }
+
     fn close(&mut self, list: &mut List, prune: bool) {
         let list = std::mem::take(list);
         if list.paths == 0 {
@@ -233,7 +242,10 @@ impl<'a> Lines<'a> {
         let kind = if prune { Kind::Prune } else { Kind::Send };
         let licence = self.creditor.grants.of_paths();
         let args = repair::listed(self.creditor.route, kind, licence, list.words);
-        let line = line(self.creditor, &repair::bytes(args));
+        let mut line = line(self.creditor, &repair::bytes(args));
+        if prune && self.is_comment() {
+            line.splice(0..0, NO_COMMAND.iter().copied());
+        }
         self.room = self.room.saturating_sub(line.len());
         self.lines.push(line);
     }

@@ -2,6 +2,7 @@
 //! for a licence only.
 
 use super::licence::Licence;
+use crate::config::options::{self, FoundOption};
 
 /// Of a run with a list of paths: deletes those that are not here.
 pub fn missing_paths(licence: Licence) -> Option<&'static str> {
@@ -35,6 +36,11 @@ pub fn whatever_is_in_the_way(licence: Licence) -> &'static [&'static str] {
 /// An option of the user's that deletes what a filter hides: in a run whose filter hides everything but a
 /// list, that would be everything else.
 pub const HIDDEN: &str = "delete-excluded";
+
+/// Whether an option of the user's is one of these words, in whatever form.
+pub fn is_one(option: &FoundOption) -> bool {
+    options::deletes(option) || option.is("force")
+}
 
 #[cfg(test)]
 mod tests {

@@ -6,8 +6,10 @@ pub mod away;
 pub mod capability;
 pub(crate) mod deleting;
 mod expression;
+mod guards;
 pub mod level;
 pub mod licence;
+mod only;
 #[cfg(test)]
 mod oracle;
 pub mod pattern;

@@ -19,6 +19,23 @@ pub fn literal(path: &[u8], suffix: &[u8]) -> Vec<u8> {
     pattern
 }
 
+/// The directories above a path, nearest first, without the root.
+pub fn ancestors(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.iter()
+        .enumerate()
+        .rev()
+        .filter(|&(_, &byte)| byte == b'/')
+        .map(|(slash, _)| &path[..slash])
+}
+
+/// A name that goes on with none of these bytes, which are sorted.
+pub fn none_of(bytes: &[u8]) -> Vec<u8> {
+    let mut pattern = Vec::new();
+    push_class(&mut pattern, b"[^", bytes);
+    pattern.push(b'*');
+    pattern
+}
+
 fn is_wildcard(byte: u8) -> bool {
     matches!(byte, b'*' | b'?' | b'[')
 }

@@ -12,11 +12,13 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use super::deleting;
+use super::guards;
 use super::licence::{Licence, Way};
-use super::pattern;
+use super::only::{self, Top};
+use super::pattern::{self, ancestors};
 use super::route::RemoteRoute;
 use super::run::{Purpose, Run};
-use crate::config::options;
+use crate::config::options::{self, FoundOption};
 
 /// What disappeared under a name since the remote last had everything. Of two, the larger counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,13 +94,16 @@ pub struct PlanSettings {
     pub licence: Licence,
     /// How it deletes.
     pub way: Way,
-    /// What only the far side has may be deleted.
-    pub mirror: bool,
     /// Flat runs have the words of a standby wherever they can, so that one can be used for them.
     pub standby: bool,
 }
 
 impl PlanSettings {
+    /// The same with the way that the user's parameters leave.
+    fn on(self, route: &RemoteRoute) -> PlanSettings {
+        PlanSettings { way: guards::way(&route.rsync.params, self.way), ..self }
+    }
+
     /// Whether what disappeared is deleted by the flat run.
     fn deletes_combined(self) -> bool {
         self.licence.covers_seen() && self.way == Way::Combined
@@ -107,8 +112,9 @@ impl PlanSettings {
 
 /// The words of a flat run that is started before its list is known, and waits for it.
 pub fn standby(route: &RemoteRoute, settings: PlanSettings) -> Vec<OsString> {
-    let usual = Lists { deletes: settings.deletes_combined(), ..Lists::default() };
-    flat(route, settings, &usual).args
+    let deletes = settings.on(route).deletes_combined();
+    let usual = List { deletes, ..List::default() };
+    flat(route, settings.licence, &usual, false).args
 }
 
 /// The runs that make a remote equal to what was looked at, to be run in this order; none if there
@@ -122,17 +128,21 @@ pub fn batch(
     paths: &[Looked],
     whole: &[Arc<[u8]>],
 ) -> Vec<Run> {
+    let settings = settings.on(route);
     let mut lists = Lists::of(settings, paths, whole);
     // The run gets --delete-missing-args even if nothing is missing, so that a waiting standby, which has it,
     // can be used.
-    lists.deletes |= settings.standby && !lists.all_fresh && settings.deletes_combined();
-    let mut runs = Vec::with_capacity(2);
-    if !lists.prune.is_empty() {
-        runs.push(prune(route, settings.licence, &lists.prune));
+    lists.flat.deletes |= settings.standby && !lists.all_fresh && settings.deletes_combined();
+    let mut runs = prunes(route, settings.licence, &lists.prune);
+    for list in [&lists.emptied, &lists.flat] {
+        if !list.is_empty() {
+            runs.push(flat(route, settings.licence, list, lists.all_fresh));
+        }
     }
-    if !lists.flat.is_empty() || !lists.whole.is_empty() {
-        runs.push(flat(route, settings, &lists));
-    } else if paths.iter().any(|looked| looked.path.is_empty()) {
+    if lists.emptied.is_empty()
+        && lists.flat.is_empty()
+        && paths.iter().any(|looked| looked.path.is_empty())
+    {
         runs.push(root_itself(route));
     }
     runs
@@ -167,59 +177,104 @@ pub fn full_sync(
     }
 }
 
+/// What a flat run lists.
+#[derive(Default)]
+struct List<'a> {
+    paths: Vec<&'a [u8]>,
+    /// Directories, sorted, that are listed with all that is in them.
+    whole: &'a [Arc<[u8]>],
+    /// It has paths that are gone and must be deleted.
+    deletes: bool,
+    /// A directory over there goes with all that is in it, whichever path of the list it has.
+    empties: bool,
+    /// It has something that would take a directory's place over there although none was seen to go.
+    may_replace: bool,
+    /// The far side may be silent for long while it does what the list says.
+    silent_work: bool,
+}
+
+impl List<'_> {
+    fn is_empty(&self) -> bool {
+        self.paths.is_empty() && self.whole.is_empty()
+    }
+}
+
 /// What each run of a batch lists.
 #[derive(Default)]
 struct Lists<'a> {
-    /// Sorted, since the paths are gone through in order.
-    prune: Vec<&'a [u8]>,
-    flat: Vec<&'a [u8]>,
-    /// Directories, sorted, that are listed with all that is in them.
-    whole: &'a [Arc<[u8]>],
-    /// The flat list has paths that are gone and must be deleted.
-    deletes: bool,
-    /// A directory is deleted, or replaced by something else: it may have something in it over there.
-    empties_directory: bool,
-    /// Nothing in the flat list can be on the far side already.
+    /// Sorted, since the paths are gone through in order. With each, whether what is in it goes as well.
+    prune: Vec<Top<'a>>,
+    /// Those that were directories when they were seen to go.
+    emptied: List<'a>,
+    flat: List<'a>,
+    /// Nothing in the lists can be on the far side already.
     all_fresh: bool,
-    /// The far side may be silent for long while it does what the flat list says.
-    silent_work: bool,
 }
 
 impl<'a> Lists<'a> {
     fn of(settings: PlanSettings, paths: &'a [Looked], whole: &'a [Arc<[u8]>]) -> Lists<'a> {
         let looked = unique(paths);
-        let may_delete = settings.licence.covers_seen();
         let is_listed =
             |looked: &&Looked| !matches!(looked.now, Now::Hidden | Now::Apart | Now::Unknown);
         let listed = || paths.iter().filter(is_listed);
         let all_fresh = listed().all(|looked| looked.fresh);
         let silent_work = listed().any(|looked| looked.bytes >= SILENT_WORK_BYTES_MIN);
-        let mut lists = Lists { all_fresh, silent_work, whole, ..Lists::default() };
+        let flat = List { whole, may_replace: !whole.is_empty(), silent_work, ..List::default() };
+        let mut lists = Lists { flat, all_fresh, ..Lists::default() };
         for &(path, gone, now) in &looked {
             match now {
                 Now::Missing | Now::Orphaned => {
                     lists.add_missing(settings, (path, gone, now), &looked)
                 }
                 Now::Directory => lists.add_directory(settings, path, gone),
-                Now::Other => {
-                    lists.add(path);
-                    lists.empties_directory |= may_delete && gone == Gone::Directory;
-                }
+                Now::Other => lists.add_other(settings, path, gone),
                 Now::Hidden | Now::Apart | Now::Unknown => {}
             }
         }
-        lists.flat.sort_unstable();
-        lists.flat.dedup();
-        lists
+        lists.together()
+    }
+
+    /// The same with one flat list for both where that does no harm.
+    fn together(mut self) -> Lists<'a> {
+        if !self.emptied.paths.is_empty() && !self.flat.may_replace {
+            let emptied = std::mem::take(&mut self.emptied);
+            self.flat.paths.extend(emptied.paths);
+            self.flat.deletes |= emptied.deletes;
+            self.flat.silent_work |= emptied.silent_work;
+            self.flat.empties = true;
+        }
+        for list in [&mut self.emptied, &mut self.flat] {
+            list.paths.sort_unstable();
+            list.paths.dedup();
+        }
+        self
     }
 
     /// Lists what is there, unless it goes with a directory that is listed with all that is in it.
     fn add(&mut self, path: &'a [u8]) {
         let is_whole = |directory: &[u8]| {
-            self.whole.binary_search_by(|whole| (**whole).cmp(directory)).is_ok()
+            self.flat.whole.binary_search_by(|whole| (**whole).cmp(directory)).is_ok()
         };
         if !ancestors(path).next().is_some_and(is_whole) && !is_whole(path) {
-            self.flat.push(path);
+            self.flat.paths.push(path);
+        }
+    }
+
+    /// What is no directory may take the place of one that was seen to go, and of no other.
+    fn add_other(&mut self, settings: PlanSettings, path: &'a [u8], gone: Gone) {
+        let emptied = settings.licence.covers_seen() && gone == Gone::Directory;
+        match settings.way {
+            Way::Combined if emptied => {
+                self.emptied.paths.push(path);
+                self.emptied.empties = true;
+            }
+            Way::Combined | Way::Portable => {
+                self.add(path);
+                self.flat.may_replace = true;
+            }
+        }
+        if emptied && settings.way == Way::Portable {
+            self.add_prune(path, gone);
         }
     }
 
@@ -244,31 +299,40 @@ impl<'a> Lists<'a> {
         }
         match settings.way {
             Way::Combined => {
-                self.flat.push(path);
-                self.deletes = true;
-                self.empties_directory |= gone == Gone::Directory;
-                self.silent_work |= gone == Gone::Directory;
+                let whole = gone == Gone::Directory;
+                let list = if whole { &mut self.emptied } else { &mut self.flat };
+                list.paths.push(path);
+                list.deletes = true;
+                list.empties |= whole;
+                list.silent_work |= whole;
+                list.may_replace |= !whole;
             }
             // A prune run has to be let see the way to what it deletes, and would delete that as well.
             Way::Portable if now == Now::Orphaned => {}
             Way::Portable => {
-                self.prune.push(path);
+                self.add_prune(path, gone);
                 // Listed so that its time, changed over there by the deletion, is set again.
-                self.flat.extend(ancestors(path).next());
+                self.flat.paths.extend(ancestors(path).next());
             }
         }
     }
 
     fn prunes(&self, path: &[u8]) -> bool {
-        self.prune.binary_search(&path).is_ok()
+        self.prune.binary_search_by_key(&path, |(top, _)| top).is_ok()
+    }
+
+    /// Of several below each other, only the topmost is named.
+    fn add_prune(&mut self, path: &'a [u8], gone: Gone) {
+        if !ancestors(path).any(|above| self.prunes(above)) {
+            self.prune.push((path, gone == Gone::Directory));
+        }
     }
 
     /// A directory where another one was has the other's content on the far side: that must go.
     fn add_directory(&mut self, settings: PlanSettings, path: &'a [u8], gone: Gone) {
         self.add(path);
-        let emptied = settings.licence.covers_seen() && gone == Gone::Directory;
-        if emptied && !ancestors(path).any(|above| self.prunes(above)) {
-            self.prune.push(path);
+        if settings.licence.covers_seen() && gone == Gone::Directory {
+            self.add_prune(path, gone);
         }
     }
 }
@@ -298,49 +362,38 @@ fn unique(paths: &[Looked]) -> Vec<State<'_>> {
     looked
 }
 
-/// The directories above a path, nearest first, without the root.
-pub(super) fn ancestors(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    path.iter()
-        .enumerate()
-        .rev()
-        .filter(|&(_, &byte)| byte == b'/')
-        .map(|(slash, _)| &path[..slash])
-}
-
 /// Sends the listed paths: no recursion, directories as themselves, with their parents' attributes,
 /// compared by content. rsync's own comparison (size, and time in whole seconds) misses a file that
 /// is written twice in a second, and the path is here because the kernel saw it written. It may be
 /// left out where there is nothing to compare with (measured for 10,000 files: 0.56 s instead of
 /// 0.65).
-fn flat(route: &RemoteRoute, settings: PlanSettings, lists: &Lists) -> Run {
+fn flat(route: &RemoteRoute, licence: Licence, list: &List, all_fresh: bool) -> Run {
     let mut flags = words(&["--no-r", "-d", "-R"]);
-    if !lists.all_fresh {
+    if !all_fresh {
         flags.push(b"-c".to_vec());
     }
-    if lists.deletes {
-        flags.extend(deleting::missing_paths(settings.licence).map(Vec::from));
+    if list.deletes {
+        flags.extend(deleting::missing_paths(licence).map(Vec::from));
     } else if route.local.ignore_missing_args() {
         // What vanishes between the look and the run has its own event on the way. Without the word
         // the whole run would count as failed. It stays on this side: no server has to know it.
         flags.push(b"--ignore-missing-args".to_vec());
     }
-    // Without it a directory with something in it stays. But without a mirror what is in it may be
-    // another source's: so only one that was seen to go is emptied.
-    if lists.empties_directory || lists.deletes && (settings.mirror || !settings.standby) {
-        flags.extend(deleting::full_directories(settings.licence).map(Vec::from));
+    if list.empties {
+        flags.extend(deleting::full_directories(licence).map(Vec::from));
     }
-    if !lists.whole.is_empty() {
+    if !list.whole.is_empty() {
         flags
             .extend(temporary::PATTERNS.map(|pattern| format!("--exclude={pattern}").into_bytes()));
     }
-    if !lists.silent_work && route.far_side_timeout_costs() {
+    if !list.silent_work && route.far_side_timeout_costs() {
         flags.push(b"-M--timeout=0".to_vec());
     }
     // -0 before the list: rsync reads the list the way that was set when it meets the option.
     flags.extend(words(&["-0", "--files-from=-"]));
     let mut input = Vec::new();
-    let flat = lists.flat.iter().map(|path| (*path, &b"\0"[..]));
-    let whole = lists.whole.iter().map(|path| (&**path, &b"/\0"[..]));
+    let flat = list.paths.iter().map(|path| (*path, &b"\0"[..]));
+    let whole = list.whole.iter().map(|path| (&**path, &b"/\0"[..]));
     for (path, end) in flat.chain(whole) {
         // The first ./ has the root's own attributes sent. Any ./ keeps a name that starts with # or ;
         // from being read as a comment. Elsewhere it only costs: rsync reads the list byte by byte.
@@ -350,7 +403,7 @@ fn flat(route: &RemoteRoute, settings: PlanSettings, lists: &Lists) -> Run {
         input.extend_from_slice(path);
         input.extend_from_slice(end);
     }
-    let params = options::without(&route.rsync.params, |option| option.is(deleting::HIDDEN));
+    let params = options::without(&route.rsync.params, deleting::is_one);
     Run { args: route.arguments(params, flags), input, purpose: Purpose::Flat }
 }
 
@@ -359,7 +412,7 @@ fn flat(route: &RemoteRoute, settings: PlanSettings, lists: &Lists) -> Run {
 fn root_itself(route: &RemoteRoute) -> Run {
     let flags = words(&["--no-r", "-d", "-R", "--exclude=*"]);
     let params = options::without(&route.rsync.params, |option| {
-        option.is(deleting::HIDDEN) || options::is_filter(option)
+        deleting::is_one(option) || options::is_filter(option)
     });
     Run { args: route.arguments(params, flags), input: Vec::new(), purpose: Purpose::Flat }
 }
@@ -371,46 +424,58 @@ pub fn probe(route: &RemoteRoute, licence: Licence) -> Run {
     flags.extend(deleting::what_the_filter_shows(licence).map(Vec::from));
     flags.extend(deleting::full_directories(licence).map(Vec::from));
     let params = options::without(&route.rsync.params, |option| {
-        option.is(deleting::HIDDEN) || options::is_filter(option)
+        deleting::is_one(option) || options::is_filter(option)
     });
     Run { args: route.arguments(params, flags), input: Vec::new(), purpose: Purpose::Level }
 }
 
-/// Deletes on the far side what is gone here among the listed paths and below them, and makes nothing
-/// there that is new. The filter lets rsync see only these and the way to them. What both sides have
-/// may be updated: to forbid that too (`--ignore-existing`) would keep rsync from replacing a symlink
-/// over there by the directory that is here, and the deletion would follow the link (measured).
-fn prune(route: &RemoteRoute, licence: Licence, tops: &[&[u8]]) -> Run {
-    let mut patterns: Vec<Vec<u8>> = Vec::new();
-    let mut parents: Vec<&[u8]> = tops.iter().flat_map(|top| ancestors(top)).collect();
-    parents.sort_unstable();
-    parents.dedup();
-    patterns.extend(parents.iter().map(|parent| pattern::literal(parent, b"/")));
-    for top in tops.iter() {
-        patterns.push(pattern::literal(top, b""));
-        patterns.push(pattern::literal(top, b"/***"));
+/// Deletes on the far side what is gone here among the listed paths and in them, and makes nothing there that is
+/// new. The filter lets rsync see only these and the way to them, and of these what the user's own rules let it
+/// delete. What both sides have may be updated: to forbid that too (`--ignore-existing`) would keep rsync
+/// from replacing a symlink over there by the directory that is here, and the deletion would follow the link
+/// (measured).
+fn prunes(route: &RemoteRoute, licence: Licence, tops: &[Top]) -> Vec<Run> {
+    if tops.is_empty() {
+        return Vec::new();
     }
-    let mut input = patterns.join(&0);
-    input.push(0);
+    let params = options::without(&route.rsync.params, hides_from_prune);
     let mut flags = words(&["-r"]);
     flags.extend(deleting::what_the_filter_shows(licence).map(Vec::from));
     flags.extend(deleting::full_directories(licence).map(Vec::from));
-    flags.extend(words(&["--existing", "-0", "--include-from=-", "--exclude=*"]));
-    Run { args: route.arguments(prune_params(route), flags), input, purpose: Purpose::Prune }
+    flags.push(b"--existing".to_vec());
+    if !guards::may_open(&route.rsync.params) {
+        let mut rules = Vec::from_iter(guards::of_backups(&route.rsync.params));
+        rules.extend(only::alone(tops));
+        flags.extend(words(&["-0", only::READ]));
+        let mut input = rules.join(&0);
+        input.push(0);
+        let args = route.arguments(params, flags);
+        return vec![Run { args, input, purpose: Purpose::Prune }];
+    }
+    only::in_front(&guards::of_rule_files(&route.rsync.params), tops)
+        .into_iter()
+        .map(|front| {
+            let args = route.arguments([front.words, params.clone()].concat(), flags.clone());
+            Run { args, input: front.lines, purpose: Purpose::Prune }
+        })
+        .collect()
 }
 
-/// The user's parameters, without those that would make a prune run delete more than its list.
+/// Whether an option has no place in a prune run: it would make that delete more than its list, or hide it.
+fn hides_from_prune(option: &FoundOption) -> bool {
+    // It deletes what the filter hides, and here that is everything else.
+    option.is(deleting::HIDDEN)
+        // Every directory of this run looks empty, so it would have them all deleted.
+        || option.is("prune-empty-dirs")
+}
+
+/// The user's parameters for a run that names its paths behind them: an include of the user's would open it to
+/// all that it names, and without it the excludes behind it would hide what is listed. So they go together.
 pub(super) fn prune_params(route: &RemoteRoute) -> Vec<Vec<u8>> {
     let params = &route.rsync.params;
-    // An include of the user's comes before the list and would open the run to all that it names.
-    // Without it the excludes behind it would hide what is listed: so they go together.
     let opened = options::read(params).iter().any(options::may_include);
     options::without(params, |option| {
-        // It deletes what the filter hides, and here that is everything else.
-        option.is(deleting::HIDDEN)
-            // Every directory of this run looks empty, so it would have them all deleted.
-            || option.is("prune-empty-dirs")
-            || (opened && options::is_filter(option))
+        hides_from_prune(option) || (opened && options::is_filter(option))
     })
 }
 

@@ -7,8 +7,8 @@
 //! other. Where a hard link could do more harm, no such run is made. Called by `worker`, which has looked at
 //! the paths.
 
-use super::pattern;
-use super::plan::{ancestors, words};
+use super::pattern::{self, ancestors};
+use super::plan::words;
 use super::route::RemoteRoute;
 use super::run::{Purpose, Run};
 use crate::config::options::{self, FoundOption};

@@ -14,9 +14,10 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
 use super::deleting;
+use super::guards;
 use super::licence::Licence;
-use super::pattern;
-use super::plan::{self, ancestors, prune_params, words, Gone};
+use super::pattern::{self, ancestors};
+use super::plan::{self, prune_params, words, Gone};
 use super::route::RemoteRoute;
 use crate::config::options::{self, Spelling};
 
@@ -75,6 +76,8 @@ pub fn listed(
         // that is here, and no deletion follows it. The word that deletes also lets a directory over there make way for
         // what is no directory here. --force would do that even where the script takes it out.
         Kind::Prune => {
+            let protected = guards::of_backups(&route.rsync.params);
+            flags.extend(protected.map(|rule| [b"--filter=", &rule[..]].concat()));
             flags.extend(deleting::what_the_filter_shows(licence).map(Vec::from));
             flags.push(b"--existing".to_vec());
             params
@@ -83,6 +86,12 @@ pub fn listed(
     flags.extend(includes);
     flags.push(REST.to_vec());
     route.arguments(params, flags)
+}
+
+/// Whether a prune run over a list would delete what the user's own rules keep: those that cannot stand before the
+/// list. The program has another way, which is not for people's hands.
+pub fn passes_by_rules(route: &RemoteRoute) -> bool {
+    guards::may_open(&route.rsync.params)
 }
 
 /// All arguments of a full sync. `excludes` are rsync patterns.

@@ -38,8 +38,6 @@ pub struct WorkerRemote {
     pub connection: Option<Connection>,
     /// The user's `filter` leaves something out, or may.
     pub filters: bool,
-    /// What only the far side has may be deleted.
-    pub mirror: bool,
     /// A standby is kept for it.
     pub standby: bool,
 }
@@ -118,7 +116,7 @@ impl WorkerRemote {
 
     /// How its flat runs are put together.
     pub(super) fn plan_settings(&self, licence: Licence, way: Way) -> plan::PlanSettings {
-        plan::PlanSettings { licence, way, mirror: self.mirror, standby: self.standby }
+        plan::PlanSettings { licence, way, standby: self.standby }
     }
 
     /// The runs that make whole directories equal, of those that are still there; and what it means for the

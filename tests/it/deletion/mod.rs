@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "not every row of the table has its tests here yet")]
 
 mod in_doubt;
+mod kept;
 mod max_delete;
 mod missing_parents;
 mod other_sources;

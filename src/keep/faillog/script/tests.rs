@@ -117,6 +117,23 @@ fn user_given_deletes_have_the_guard_too() {
 }
 
 #[test]
+fn no_shell_deletes_what_the_users_rules_keep() {
+    let mut setting = Setting::new(PUSH);
+    setting.routes.truncate(1);
+    let gone = owed(false, &[(b"a", Gone::Entry)]);
+    setting.routes[0].rsync.params = vec![b"-ab".to_vec(), b"--exclude=x".to_vec()];
+    assert!(setting.text(&gone).contains("-ab --exclude=\"x\" -r \"--filter=P *~\" $(ls"));
+    setting.routes[0].rsync.params.push(b"--include=y".to_vec());
+    let text = setting.text(&gone);
+    let deleting: Vec<&str> = text.lines().filter(|line| line.contains("--delete")).collect();
+    assert!(!deleting.is_empty() && deleting.iter().all(|line| line.starts_with('#')), "{text}");
+    let (read, unread) = setting.parse(text.as_bytes());
+    assert!(unread.is_empty() && read.paths[&b"a"[..]] == Gone::Entry, "{text}");
+    // A comment is one line.
+    assert_eq!(setting.render(&[owed(false, &[(b"a\nb", Gone::Entry)])], &[]).forgotten, 1);
+}
+
+#[test]
 fn commands_have_limits() {
     let names = |count: usize, length: usize| {
         let name = |number: usize| format!("d/{number:0length$}").into_bytes();

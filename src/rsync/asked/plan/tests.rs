@@ -13,7 +13,7 @@ pub(in crate::rsync) const NEW: Capability =
 
 /// Runs that find no standby, and delete in each way.
 pub(in crate::rsync) const COMBINED: PlanSettings =
-    PlanSettings { licence: Licence::Seen, way: Way::Combined, mirror: true, standby: false };
+    PlanSettings { licence: Licence::Seen, way: Way::Combined, standby: false };
 pub(in crate::rsync) const PORTABLE: PlanSettings = PlanSettings { way: Way::Portable, ..COMBINED };
 /// The same, which may not delete.
 pub(in crate::rsync) const NEVER: PlanSettings =
@@ -59,11 +59,14 @@ fn each_state_of_a_path_has_its_runs() {
     const FLAT: &str = "-a --no-r -d -R -c --ignore-missing-args -0 --files-from=- ./ /d < ./a/b";
     const FORCED: &str =
         "-a --no-r -d -R -c --ignore-missing-args --force -0 --files-from=- ./ /d < ./a/b";
-    const DELETE: &str =
+    const DELETE: &str = "-a --no-r -d -R -c --delete-missing-args -0 --files-from=- ./ /d < ./a/b";
+    const DELETE_TREE: &str =
         "-a --no-r -d -R -c --delete-missing-args --force -0 --files-from=- ./ /d < ./a/b";
     const PARENT: &str = "-a --no-r -d -R -c --ignore-missing-args -0 --files-from=- ./ /d < ./a";
-    const PRUNE: &str = "-a -r --delete --force --existing -0 --include-from=- --exclude=* ./ /d \
-                         < /a/ /a/b /a/b/***";
+    const PRUNE: &str =
+        "-a -r --delete --force --existing -0 --filter=. - ./ /d < S /a/ + /a/b - *";
+    const PRUNE_TREE: &str =
+        "-a -r --delete --force --existing -0 --filter=. - ./ /d < S /a/ + /a/b + /a/b/*** - *";
     for (deletes, gone, now, expected) in [
         (NEVER, No, Now::Missing, &[][..]),
         (NEVER, Entry, Now::Missing, &[]),
@@ -76,22 +79,22 @@ fn each_state_of_a_path_has_its_runs() {
         (NEVER, Directory, Now::Other, &[FLAT]),
         (COMBINED, No, Now::Missing, &[]),
         (COMBINED, Entry, Now::Missing, &[DELETE]),
-        (COMBINED, Directory, Now::Missing, &[DELETE]),
+        (COMBINED, Directory, Now::Missing, &[DELETE_TREE]),
         (COMBINED, No, Now::Directory, &[FLAT]),
         (COMBINED, Entry, Now::Directory, &[FLAT]),
-        (COMBINED, Directory, Now::Directory, &[PRUNE, FLAT]),
+        (COMBINED, Directory, Now::Directory, &[PRUNE_TREE, FLAT]),
         (COMBINED, No, Now::Other, &[FLAT]),
         (COMBINED, Entry, Now::Other, &[FLAT]),
         (COMBINED, Directory, Now::Other, &[FORCED]),
         (PORTABLE, No, Now::Missing, &[]),
         (PORTABLE, Entry, Now::Missing, &[PRUNE, PARENT]),
-        (PORTABLE, Directory, Now::Missing, &[PRUNE, PARENT]),
+        (PORTABLE, Directory, Now::Missing, &[PRUNE_TREE, PARENT]),
         (PORTABLE, No, Now::Directory, &[FLAT]),
         (PORTABLE, Entry, Now::Directory, &[FLAT]),
-        (PORTABLE, Directory, Now::Directory, &[PRUNE, FLAT]),
+        (PORTABLE, Directory, Now::Directory, &[PRUNE_TREE, FLAT]),
         (PORTABLE, No, Now::Other, &[FLAT]),
         (PORTABLE, Entry, Now::Other, &[FLAT]),
-        (PORTABLE, Directory, Now::Other, &[FORCED]),
+        (PORTABLE, Directory, Now::Other, &[PRUNE_TREE, FLAT]),
     ] {
         let runs = planned(&["-a"], NEW, deletes, &[looked(b"a/b", gone, now)]);
         assert_eq!(runs, expected, "{deletes:?} {gone:?} {now:?}");
@@ -125,7 +128,7 @@ fn what_could_not_be_looked_at_is_neither_sent_nor_deleted_nor_taken_for_missing
     }
     assert_eq!(
         planned(&["-a"], NEW, COMBINED, &paths),
-        ["-a --no-r -d -R -c --delete-missing-args --force -0 --files-from=- ./ /d < ./a/b"]
+        ["-a --no-r -d -R -c --delete-missing-args -0 --files-from=- ./ /d < ./a/b"]
     );
 }
 
@@ -150,28 +153,81 @@ fn only_the_topmost_is_deleted_and_lists_are_sorted_and_unique() {
         looked(b"twice", No, Now::Missing),
         looked(b"z", Directory, Now::Other),
     ];
-    let prune = "-r --delete --force --existing -0 --include-from=- --exclude=* ./ /d <";
+    let prune = "-r --delete --force --existing -0 --filter=. - ./ /d <";
     assert_eq!(
         planned(&[], NEW, COMBINED, &paths),
         [
-            format!("{prune} /again /again/***"),
-            "--no-r -d -R -c --delete-missing-args --force -0 --files-from=- ./ /d \
-             < ./again again/sub d d-x file twice z"
+            format!("{prune} + /again + /again/*** - *"),
+            "--no-r -d -R -c --delete-missing-args --force -0 --files-from=- ./ /d < ./d file z"
+                .to_string(),
+            "--no-r -d -R -c --delete-missing-args -0 --files-from=- ./ /d \
+             < ./again again/sub d-x twice"
                 .to_string()
         ]
     );
     assert_eq!(
         planned(&[], OLD, PORTABLE, &paths),
         [
-            format!("{prune} /again /again/*** /d /d/*** /d-x /d-x/*** /twice /twice/***"),
-            "--no-r -d -R -c --force -0 --files-from=- ./ /d < ./again again/sub file z"
-                .to_string()
+            format!(
+                "{prune} + /again + /again/*** + /d + /d/*** + /d-x + /file + /file/*** + /twice \
+                 + /z + /z/*** - *"
+            ),
+            "--no-r -d -R -c -0 --files-from=- ./ /d < ./again again/sub file z".to_string()
         ]
     );
     assert_eq!(
         planned(&[], OLD, NEVER, &paths),
         ["--no-r -d -R -c -0 --files-from=- ./ /d < ./again again/sub file z"]
     );
+}
+
+#[test]
+fn a_directory_that_was_seen_to_go_makes_way_and_no_other_one() {
+    use Gone::*;
+    const FORCED: &str =
+        "-a --no-r -d -R -c --ignore-missing-args --force -0 --files-from=- ./ /d <";
+    const PLAIN: &str = "-a --no-r -d -R -c --ignore-missing-args -0 --files-from=- ./ /d <";
+    let replaced = looked(b"was/dir", Directory, Now::Other);
+    let directory = looked(b"new", No, Now::Directory);
+    let file = looked(b"new/f", No, Now::Other);
+    for (paths, expected) in [
+        (&[replaced.clone(), directory.clone()][..], vec![format!("{FORCED} ./new was/dir")]),
+        (
+            &[replaced.clone(), directory.clone(), file.clone()],
+            vec![format!("{FORCED} ./was/dir"), format!("{PLAIN} ./new new/f")],
+        ),
+    ] {
+        assert_eq!(planned(&["-a"], NEW, COMBINED, paths), expected);
+    }
+}
+
+#[test]
+fn what_the_users_parameters_keep_they_keep_in_a_batch() {
+    let gone = [looked(b"a/b", Gone::Directory, Now::Missing)];
+    let end = "-r --delete --force --existing";
+    for (params, prune) in [
+        (
+            &["-a", "--exclude=x"][..],
+            format!("-a --exclude=x {end} -0 --filter=. - ./ /d < S /a/ + /a/b + /a/b/*** - *"),
+        ),
+        (
+            &["-ab", "--suffix=.o"],
+            format!(
+                "-ab --suffix=.o {end} -0 --filter=. - ./ /d < P *.o S /a/ + /a/b + /a/b/*** - *"
+            ),
+        ),
+        (
+            &["-aFF", "--include=y", "--del", "-m"],
+            format!(
+                "--filter=. - -aFF --include=y --del {end} ./ /d < P .rsync-filter\n-sr /[^a]*\n-sr /a?*\nP /a/\n\
+                 -sr /a/[^b]*\n-sr /a/b?*"
+            ),
+        ),
+    ] {
+        let runs = planned(params, NEW, COMBINED, &gone);
+        assert_eq!(runs[0], prune);
+        assert!(!runs[1].contains(" --del") && !runs[1].contains("--force"), "{runs:?}");
+    }
 }
 
 #[test]
@@ -192,18 +248,19 @@ fn a_whole_directory_stands_for_all_that_is_in_it() {
     ];
     let (address, rsync) = (Address::Local { path: "/d".into() }, rsync(&["-a"]));
     let route = route_to(&address, &rsync, NEW);
-    for (deletes, input) in [
-        (COMBINED, "./d/gone d/part/f dd/f f d/ d/whole/ "),
-        (NEVER, "./d/part/f dd/f f d/ d/whole/ "),
-    ] {
+    let inputs = |deletes| -> Vec<String> {
         let whole = [Arc::from(&b"d"[..]), Arc::from(&b"d/whole"[..])];
         let runs = batch(&route, deletes, &paths, &whole);
-        assert_eq!(runs.len(), 1, "{deletes:?}");
-        assert_eq!(String::from_utf8_lossy(&runs[0].input).replace('\0', " "), input);
-        // Whoever lies in a whole directory is not forgotten for that.
-        let forces = runs[0].args.contains(&OsString::from("--force"));
-        assert_eq!(forces, deletes == COMBINED);
-    }
+        let forces = |run: &Run| run.args.contains(&OsString::from("--force"));
+        let input = |run: &Run| String::from_utf8_lossy(&run.input).replace('\0', " ");
+        runs.iter().map(|run| format!("{} {}", input(run), forces(run))).collect()
+    };
+    // What was a directory is not forgotten for lying in a whole one.
+    assert_eq!(
+        inputs(COMBINED),
+        ["./d/whole/replaced  true", "./d/gone d/part/f dd/f f d/ d/whole/  false"]
+    );
+    assert_eq!(inputs(NEVER), ["./d/part/f dd/f f d/ d/whole/  false"]);
     // A list of whole directories alone is a list.
     let runs = batch(&route, NEVER, &paths[1..3], &[Arc::from(&b"d"[..])]);
     assert_eq!(runs.iter().map(|run| &run.input[..]).collect::<Vec<_>>(), [b"./d/\0"]);
@@ -262,11 +319,11 @@ fn a_daemon_has_no_timeout_of_its_own_unless_it_may_be_silent_for_long() {
 }
 
 /// The words of a standby.
-fn standby_words(local: Capability, deletes: PlanSettings, mirror: bool) -> Vec<OsString> {
+fn standby_words(local: Capability, deletes: PlanSettings) -> Vec<OsString> {
     let address = Address::Daemon { host: "h".into(), module: b"m".to_vec() };
     let rsync = rsync(&["-artz"]);
     let route = route_to(&address, &rsync, local);
-    standby(&route, PlanSettings { mirror, standby: true, ..deletes })
+    standby(&route, PlanSettings { standby: true, ..deletes })
 }
 
 #[test]
@@ -278,53 +335,41 @@ fn a_standby_does_every_flat_run_that_has_nothing_special_to_do() {
     let gone = looked(b"a/b", Entry, Now::Missing);
     let tree_gone = looked(b"a/b", Directory, Now::Missing);
     let replaced = looked(b"a/b", Directory, Now::Other);
-    for (local, deletes, mirror, path, runs, by_standby) in [
-        (NEW, COMBINED, true, &file, 1, true),
-        (NEW, COMBINED, false, &file, 1, true),
-        (NEW, PORTABLE, true, &file, 1, true),
-        (NEW, NEVER, false, &file, 1, true),
-        (OLD, PORTABLE, false, &file, 1, true),
-        (NEW, COMBINED, true, &gone, 1, true),
-        (NEW, COMBINED, false, &gone, 1, true),
+    for (local, deletes, path, runs, by_standby) in [
+        (NEW, COMBINED, &file, 1, true),
+        (NEW, PORTABLE, &file, 1, true),
+        (NEW, NEVER, &file, 1, true),
+        (OLD, PORTABLE, &file, 1, true),
+        (NEW, COMBINED, &gone, 1, true),
         // What is sent after the deletion.
-        (NEW, PORTABLE, true, &gone, 2, true),
+        (NEW, PORTABLE, &gone, 2, true),
         // The far side may be silent for long.
-        (NEW, COMBINED, true, &large, 1, false),
-        (NEW, COMBINED, true, &tree_gone, 1, false),
+        (NEW, COMBINED, &large, 1, false),
+        (NEW, COMBINED, &tree_gone, 1, false),
         // Nothing is compared with what cannot be there.
-        (NEW, COMBINED, true, &fresh, 1, false),
-        // A mirror has nothing of others'; without one, a directory is emptied only if ours went.
-        (NEW, COMBINED, true, &replaced, 1, true),
-        (NEW, COMBINED, false, &replaced, 1, false),
-        (NEW, COMBINED, false, &tree_gone, 1, false),
-        (OLD, PORTABLE, true, &replaced, 1, false),
+        (NEW, COMBINED, &fresh, 1, false),
+        // No standby empties directories.
+        (NEW, COMBINED, &replaced, 1, false),
+        (OLD, PORTABLE, &replaced, 2, true),
     ] {
         let address = Address::Daemon { host: "h".into(), module: b"m".to_vec() };
         let rsync = rsync(&["-artz"]);
         let route = route_to(&address, &rsync, local);
-        let settings = PlanSettings { mirror, standby: true, ..deletes };
+        let settings = PlanSettings { standby: true, ..deletes };
         let planned = batch(&route, settings, std::slice::from_ref(path), &[]);
-        let what = format!("{deletes:?} {mirror} {path:?}");
+        let what = format!("{deletes:?} {path:?}");
         assert_eq!(planned.len(), runs, "{what}");
-        let words = standby_words(local, deletes, mirror);
+        let words = standby_words(local, deletes);
         assert_eq!(planned.last().unwrap().args == words, by_standby, "{what}: {words:?}");
     }
 }
 
 #[test]
-fn a_standby_empties_directories_in_a_mirror_only() {
-    for (deletes, mirror, forces, deletes_missing) in [
-        (COMBINED, true, true, true),
-        (COMBINED, false, false, true),
-        (PORTABLE, true, false, false),
-        (PORTABLE, false, false, false),
-        (NEVER, true, false, false),
-        (NEVER, false, false, false),
-    ] {
-        let words = standby_words(NEW, deletes, mirror);
+fn a_standby_empties_no_directory() {
+    for (deletes, deletes_missing) in [(COMBINED, true), (PORTABLE, false), (NEVER, false)] {
+        let words = standby_words(NEW, deletes);
         let has = |word: &str| words.contains(&OsString::from(word));
-        assert_eq!(has("--force"), forces, "{words:?}");
         assert_eq!(has("--delete-missing-args"), deletes_missing, "{words:?}");
-        assert!(!has("--delete") && has("--no-r") && has("-c"), "{words:?}");
+        assert!(!has("--force") && !has("--delete") && has("--no-r") && has("-c"), "{words:?}");
     }
 }
