@@ -283,7 +283,7 @@ impl Default for MaxDelete {
 /// What to do with a root that is empty at the start, if a full sync would empty the far side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EmptyRoot {
-    /// `halt`: take it for a disk that is not mounted, and wait until something is in it.
+    /// `halt`: take it for a disk that is not mounted, and keep what the remote has.
     #[default]
     Halt,
     /// `sync`: take it as it is, and empty the remote too.

@@ -14,10 +14,7 @@ use crate::engine::time::Time;
 impl WatchedRoot {
     /// Whether its path leads to nothing that can be synced, as far as is known.
     pub(super) fn is_gone(&self) -> bool {
-        match self.halt {
-            Some(Halt::Lost | Halt::Missing) => true,
-            Some(Halt::Empty) | None => false,
-        }
+        self.halt.is_some()
     }
 }
 
@@ -96,7 +93,6 @@ impl Engine {
     /// The path of a root leads nowhere, or to what must not take the root's place.
     pub(super) fn ground_missing(&mut self, id: RootId) {
         let watched = &mut self.roots[id.0];
-        // One that is empty halts already, and something in it ends that.
         watched.halt.get_or_insert(Halt::Lost);
         if !std::mem::replace(&mut watched.halt_is_said, true) {
             self.report(Report::Halted(id, Halt::Lost));

@@ -4,7 +4,7 @@ use super::sending::extent::Extent;
 use super::sending::next::Retry;
 use super::sending::settings::SendingSettings;
 use super::sending::standing::Standing;
-use super::sending::trust::{Deletions, Trust};
+use super::sending::trust::{Deletions, Doubt, Trust};
 use super::watching::event::{RawEvent, Wd};
 use super::watching::filter::Filter;
 use super::watching::mounts::{MountChange, SecondName};
@@ -214,7 +214,7 @@ pub enum Report {
     DeletionsLimited(RemoteId),
     /// It is not certain that the root is what it was, and a full sync would delete so much on a remote that somebody
     /// has to say yes first.
-    DeletionsWait(RemoteId, Deletions),
+    DeletionsWait(RemoteId, Doubt, Deletions),
     /// More paths were pending than fit; they became a full sync.
     TooMany(RemoteId),
     /// Something in this directory of a root has a path that is too long to be sent.
@@ -251,9 +251,6 @@ pub enum Shift {
 pub enum Halt {
     /// It was deleted, moved, unmounted, or is not the directory that it was.
     Lost,
-    /// It is empty, and a full sync would delete everything on its remotes: that looks like a disk that is not
-    /// mounted, so nothing is synced before something is in it.
-    Empty,
     /// It has not been there since the start of the program.
     Missing,
 }

@@ -359,10 +359,6 @@ impl Engine {
             changes.extend(watched.mounts.other_names(&path).map(|other| (other, change)));
         }
         watched.changes += changes.len() as u64;
-        if watched.halt == Some(Halt::Empty) && !changes.is_empty() {
-            watched.halt = None;
-            self.actions.push_back(Action::Report(Report::Resumed(id)));
-        }
         let is_gone = |(_, change): &&(RelPath, Change)| matches!(change, Change::Delete { .. });
         let gone = changes.iter().filter(is_gone);
         if gone.fold(false, |any, (path, _)| watched.mounts.deleted(path) || any) {
@@ -403,10 +399,6 @@ impl Engine {
         if complete && !watched.was_complete {
             let report = Report::Watching(id, watched.root.directories());
             self.actions.push_back(Action::Report(report));
-            // No event has told of what came before the root was watched.
-            if watched.halt == Some(Halt::Empty) {
-                self.actions.push_back(Action::CheckRoot(id));
-            }
         }
         watched.was_complete = complete;
         let unwatched = watched.root.has_unwatched();
@@ -471,8 +463,8 @@ impl Engine {
             }
             Next::Rehearsed(waits) => {
                 self.start_again(id, job, now);
-                if let Some(deletions) = waits {
-                    self.report(Report::DeletionsWait(id, deletions));
+                if let Some((doubt, deletions)) = waits {
+                    self.report(Report::DeletionsWait(id, doubt, deletions));
                 }
             }
             Next::Again { refused } => {

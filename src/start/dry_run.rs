@@ -5,19 +5,22 @@
 //! above the numbers, where nobody overlooks them. It watches nothing, locks nothing and writes no file. `main`
 //! calls it with what a start would use.
 
-use crate::engine::Halt;
-use crate::rsync::asked::rehearsal::rehearsed;
+use super::prepare;
+use crate::engine::sending::trust::Deletions;
+use crate::rsync::asked::progress::telling;
+use crate::rsync::asked::rehearsal::{counted, rehearsed};
 use crate::rsync::asked::route::RemoteRoute;
+use crate::rsync::asked::run::Run;
 use crate::rsync::told::outcome::Outcome;
-use crate::rsync::told::rehearsal::Change;
+use crate::rsync::told::rehearsal::{Change, Counter};
 use crate::run::setup::Setup;
-use crate::run::worker::{command, exit};
+use crate::run::worker::{command, exit, WorkerRemote};
 use crate::sys::process;
 use crate::tell::amounts::count;
 use crate::tell::logging::{self, print};
 use crate::tell::report;
 use std::fmt;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, PipeReader};
 use std::ops::AddAssign;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -44,19 +47,11 @@ pub fn run(setup: &Setup) -> io::Result<bool> {
     // The other end stays open: nothing but the user ends a rehearsal.
     let (stop, _open) = io::pipe()?;
     let (mut all, mut asked) = (Numbers::default(), 0);
-    for remote in &setup.remotes {
+    for (remote, trust) in setup.remotes.iter().zip(prepare::trusts(setup)) {
         print(&heading(&remote.route));
-        match halt(setup, &remote.route.root) {
-            Some(Halt::Empty) => {
-                print(EMPTY.as_bytes());
-                asked += 1;
-                continue;
-            }
-            Some(Halt::Missing | Halt::Lost) => {
-                print(MISSING.as_bytes());
-                continue;
-            }
-            None => {}
+        if is_missing(setup, &remote.route.root) {
+            print(MISSING.as_bytes());
+            continue;
         }
         let run = remote.full_sync(false, setup.grants.of_sweeps());
         print(&[run.shown(&remote.route.root), b"\n".to_vec()].concat());
@@ -77,26 +72,46 @@ pub fn run(setup: &Setup) -> io::Result<bool> {
             let failure = report::failure(failure);
             print(format!("{name}: not everything is known: {failure}\n").as_bytes());
         }
-        print(format!("{name}: {}\n\n", lines.numbers).as_bytes());
+        print(format!("{name}: {}\n", lines.numbers).as_bytes());
+        if lines.numbers.deleted > 0 && !trust.permits() {
+            let limit = setup.config.safety.max_delete;
+            let found = deletions(&run, remote, &stop);
+            if let Some(found) = found.filter(|it| !{ trust }.rehearsed(*it, limit)) {
+                print(asking(found).as_bytes());
+            }
+        }
+        print(b"\n");
     }
     print(closing(all, asked, setup.remotes.len()).as_bytes());
     Ok(asked == setup.remotes.len())
 }
 
-const EMPTY: &str =
-    "the root is empty: -r would wait until something is in it, and delete nothing\n\n";
-
 const MISSING: &str = "the root is not there: -r would wait until it is, and delete nothing\n\n";
 
-/// Why `-r` would wait with this root.
-fn halt(setup: &Setup, root: &Path) -> Option<Halt> {
+/// Whether `-r` would wait with this root.
+fn is_missing(setup: &Setup, root: &Path) -> bool {
     let mut roots = setup.config.roots.iter().zip(&setup.halts);
-    roots.find(|(of_config, _)| of_config.watch == root).and_then(|(_, halt)| *halt)
+    roots.any(|(of_config, halt)| of_config.watch == root && halt.is_some())
+}
+
+/// How much a full sync would delete, and of how much, as it finds out itself before it does.
+fn deletions(run: &Run, remote: &WorkerRemote, stop: &PipeReader) -> Option<Deletions> {
+    let counted = counted(run);
+    let args = telling(&counted.args, counted.purpose, remote.route.local);
+    let mut counter = Counter::default();
+    let heard = &mut |bytes: &[u8]| counter.take(bytes);
+    process::run_heard(command(&args, &remote.route.root), &counted.input, stop, heard).ok()?;
+    let (count, of) = counter.deletions()?;
+    Some(Deletions { count, of })
 }
 
 fn heading(route: &RemoteRoute) -> Vec<u8> {
     let name = route.name();
     [b"== ", route.root.as_os_str().as_bytes(), b" -> ", name.as_bytes(), b"\n"].concat()
+}
+
+fn asking(Deletions { count, of }: Deletions) -> String {
+    format!("that is {count} of {of} entries over there: -r would delete none of them before somebody says yes\n")
 }
 
 fn closing(all: Numbers, asked: usize, remotes: usize) -> String {

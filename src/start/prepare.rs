@@ -4,16 +4,17 @@
 //! configuration itself has been checked by then.
 
 use crate::config::language::Language;
-use crate::config::{units, Config, EmptyRoot, Error as ConfigError, Hint, RemoteSettings};
+use crate::config::{units, Config, Error as ConfigError, Hint, RemoteSettings};
 use crate::config::{PluginKind, Position, Root, StandbyMode, Timetable, FILE_BYTES_MAX};
 use crate::engine::sending::licence::Grants;
 use crate::engine::sending::standing::Standing;
+use crate::engine::sending::trust::Trust;
 use crate::engine::watching::filter::Filter;
 use crate::engine::Halt;
 use crate::keep::faillog::place::Places;
-use crate::keep::state::beside;
 use crate::keep::state::resume::Resume;
 use crate::keep::state::store::Store;
+use crate::keep::state::{beside, State};
 use crate::rsync::asked::capability::Capability;
 use crate::rsync::asked::licence::Way;
 use crate::rsync::asked::pattern;
@@ -258,12 +259,7 @@ pub fn setup(options: &Options, mut config: Config, here: &Path) -> Result<Setup
             remotes.extend(remotes_of(root, &config, local, filter, &mut clients)?);
         }
     }
-    let empty_halts = mirror && config.safety.empty_root == EmptyRoot::Halt;
-    let halt = |(root, is_missing): (&Root, bool)| match is_missing {
-        true => Some(Halt::Missing),
-        false => (empty_halts && is_empty(&root.watch)).then_some(Halt::Empty),
-    };
-    let halts = config.roots.iter().zip(missing).map(halt).collect();
+    let halts = missing.into_iter().map(|is_missing| is_missing.then_some(Halt::Missing)).collect();
     let state = Store::at(&beside(&config.fail_log.path, &resolved(&config)?, "state"));
     let control = control(&config)?;
     let fail_log = fail_log(&config, &config_path);
@@ -356,23 +352,40 @@ pub fn resume(setup: &mut Setup) -> Result<(), Error> {
 fn resumes(setup: &Setup) -> Vec<Resume> {
     let now_ns = clock::file_stamp_ns();
     let state = setup.state.load();
-    let resume = |remote: &Arc<WorkerRemote>| {
-        let resume = match &state {
-            // What was there before is not known, so that all of it is new when it comes.
-            Ok(_) if remote.ground.is_none() => Resume::with_full_sync(None),
-            Ok(state) => {
-                let kept =
-                    state.of(remote.route.root.as_os_str().as_bytes(), &remote.route.kept_as());
-                Resume::from(kept, remote.inode(), now_ns, setup.full_sync)
-            }
-            Err(_) => Resume::with_full_sync(None),
-        };
-        say(&remote.route.name(), &resume, setup, now_ns);
-        resume
-    };
+    let resumes = resumes_from(state.as_ref().ok(), setup, now_ns);
+    for (remote, resume) in setup.remotes.iter().zip(&resumes) {
+        say(&remote.route.name(), resume, setup, now_ns);
+    }
     if let Err(error) = &state {
         log::warn!("{error}; each of them gets a full sync");
     }
+    resumes
+}
+
+/// For each remote, whether it may lose what nobody saw disappear. It changes nothing and says nothing.
+pub fn trusts(setup: &Setup) -> Vec<Trust> {
+    let resumes = resumes_from(setup.state.load().ok().as_ref(), setup, clock::file_stamp_ns());
+    resumes.into_iter().map(|resume| resume.trust).collect()
+}
+
+fn resumes_from(state: Option<&State>, setup: &Setup, now_ns: u64) -> Vec<Resume> {
+    let resume = |remote: &Arc<WorkerRemote>| {
+        let root = &remote.route.root;
+        let resume = match state {
+            // What was there before is not known, so that all of it is new when it comes.
+            Some(_) if remote.ground.is_none() => Resume::with_full_sync(None),
+            Some(state) => {
+                let kept = state.of(root.as_os_str().as_bytes(), &remote.route.kept_as());
+                Resume::from(kept, remote.inode(), now_ns, setup.full_sync)
+            }
+            None => Resume::with_full_sync(None),
+        };
+        match setup.grants.of_sweeps().covers_unseen() && remote.ground.is_some() && is_empty(root)
+        {
+            true => resume.with_empty_root(setup.config.safety.empty_root),
+            false => resume,
+        }
+    };
     setup.remotes.iter().map(resume).collect()
 }
 

@@ -3,7 +3,7 @@
 use crate::config::units;
 use crate::engine::sending::extent::Extent;
 use crate::engine::sending::next::Retry;
-use crate::engine::sending::trust::Deletions;
+use crate::engine::sending::trust::{Deletions, Doubt};
 use crate::engine::watching::mounts::MountChange;
 use crate::engine::watching::unwatched::POLL_MS;
 use crate::engine::{Engine, Halt, RemoteId, Report, RootId, Shift};
@@ -77,11 +77,12 @@ impl Reporter {
                 advised(failure)
             ),
             Report::DeletionsLimited(remote) => self.limited(*remote),
-            Report::DeletionsWait(remote, Deletions { count, of }) => log::warn!(
-                "{}: it is not certain that the root is what it was, and a full sync would delete {count} of {of} \
-                 entries over there: everything is sent, nothing of that is deleted; if it is right that they go, \
-                 write <safety maxDelete=\"no\"/> into <sersync> for one start",
-                self.remote(*remote)
+            Report::DeletionsWait(remote, doubt, Deletions { count, of }) => log::warn!(
+                "{}: {}, and a full sync would delete {count} of {of} entries over there: everything is sent, nothing \
+                 of that is deleted; if it is right that they go, write <safety maxDelete=\"no\"/> into <sersync> \
+                 for one start",
+                self.remote(*remote),
+                why(*doubt)
             ),
             Report::TooMany(remote) => log::warn!(
                 "{}: more changes than are kept one by one; a full sync takes their place",
@@ -105,11 +106,6 @@ impl Reporter {
             Report::Halted(root, Halt::Lost) => log::error!(
                 "{}: the directory was deleted, moved, unmounted or replaced; nothing of it is synced \
                  or deleted on any remote until it is back",
-                self.root(*root)
-            ),
-            Report::Halted(root, Halt::Empty) => log::error!(
-                "{}: the directory is empty, and -r would delete everything on its remotes; if no disk \
-                 is missing here, put a file into it, or write <safety emptyRoot=\"sync\"/> into <sersync>",
                 self.root(*root)
             ),
             Report::Halted(root, Halt::Missing) => log::error!(
@@ -228,6 +224,16 @@ impl Reporter {
     fn remote(&self, id: RemoteId) -> &str {
         // A plugin that runs alone has no remote.
         self.remotes.get(id.0).map_or("the plugin", String::as_str)
+    }
+}
+
+/// Why it is not certain that a root is what its remote has a copy of.
+fn why(doubt: Doubt) -> &'static str {
+    match doubt {
+        Doubt::First => "it has never had a full sync",
+        Doubt::Directory => "the root is another directory than before",
+        Doubt::Empty => "the root was empty at the start",
+        Doubt::Disk => "the root is on another disk than before, or its disk is not mounted",
     }
 }
 

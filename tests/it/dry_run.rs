@@ -94,15 +94,17 @@ fn a_remote_that_cannot_be_asked_hides_none_of_the_others() {
 }
 
 #[test]
-fn an_empty_root_would_wait_and_not_delete() {
-    let plan = filled();
+fn an_empty_root_would_ask_and_not_delete() {
+    let mut plan = filled();
     for name in ["anchor", "new", "changed", "skipped.log"] {
         fs::remove_file(plan.root.join(name)).unwrap();
     }
     let (code, text) = shown(&plan, &["--dry-run"]);
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("-r would wait until something is in it"), "{text}");
-    assert!(!text.contains("*deleting"), "{text}");
+    assert!(text.contains("-r would delete none of them before somebody says yes"), "{text}");
+    plan.conf.safety = "<safety emptyRoot=\"sync\"/>".into();
+    let (_, text) = shown(&plan, &["--dry-run"]);
+    assert!(!text.contains("yes") && text.contains("*deleting"), "{text}");
 }
 
 #[test]

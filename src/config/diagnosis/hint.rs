@@ -70,7 +70,7 @@ impl Hint {
     pub const BLOCK_OR_OFF: Hint = hint(&["add that block, or write start=\"false\"", "请添加该段，或写 start=\"false\""]);
     pub const BLOCK_WATCH: Hint = hint(&["correct watch in its block", "请改正该段中的 watch"]);
     pub const RAISE_DELAY: Hint = hint(&["raise maxDelayMs", "请增大 maxDelayMs"]);
-    pub const EMPTY_ROOT: Hint = hint(&["write \"halt\" to wait until something is in it, or \"sync\" to empty the remote too", "写 \"halt\" 表示等待目录中有文件，写 \"sync\" 表示同时清空远端"]);
+    pub const EMPTY_ROOT: Hint = hint(&["write \"halt\" to keep what the remote has, or \"sync\" to empty the remote too", "写 \"halt\" 表示保留远端文件，写 \"sync\" 表示同时清空远端"]);
     pub const MAX_DELETE: Hint = hint(&["write 50%, or a number of files and directories, or no to be never asked", "请写 50% 这样的比例或文件和目录的个数；写 no 表示从不询问"]);
     pub const OTHER_EXPRESSION: Hint = hint(&["say it without, if need be with several expressions", "请换一种写法，必要时拆成多个表达式"]);
 

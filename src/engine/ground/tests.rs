@@ -175,24 +175,6 @@ fn a_root_that_is_missing_at_the_start_is_read_when_it_is_there() {
 }
 
 #[test]
-fn a_root_that_was_empty_is_looked_at_when_it_is_watched() {
-    for is_empty in [true, false] {
-        let mut engine = engine(Some(Halt::Empty));
-        let scan = scans(&actions(&mut engine, Time(0))).remove(0);
-        read(&mut engine, &scan, 1, &[], Time(0));
-        assert!(actions(&mut engine, Time(0)).contains(&Action::CheckRoot(ROOT)));
-        let found = match is_empty {
-            true => Input::GroundMissing(ROOT),
-            false => Input::GroundFound(ROOT, Shift::None),
-        };
-        engine.handle(found, Time(1));
-        let halted = actions(&mut engine, Time(1));
-        let resumed = halted.contains(&Action::Report(Report::Resumed(ROOT)));
-        assert_eq!((resumed, engine.root_is_halted(ROOT)), (!is_empty, is_empty), "{halted:?}");
-    }
-}
-
-#[test]
 fn a_disk_below_is_made_equal_when_it_comes_and_spared_while_it_is_away() {
     let mut engine = at_rest();
     let at = || RelPath::from(&b"a"[..]);

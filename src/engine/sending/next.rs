@@ -1,7 +1,7 @@
 //! What follows from the outcome of a job: said by a remote, done by the engine, counted and told.
 
 use super::extent::Extent;
-use super::trust::Deletions;
+use super::trust::{Deletions, Doubt};
 
 /// What follows from an outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum Next {
         refused: bool,
     },
     /// A full sync has been rehearsed, and starts now. What it would delete waits for a yes, if that is new.
-    Rehearsed(Option<Deletions>),
+    Rehearsed(Option<(Doubt, Deletions)>),
     /// What did not get through is tried again then, while other changes go on.
     Partial(Retry),
     /// Nothing can be said to have arrived; everything is kept and tried again after a pause.

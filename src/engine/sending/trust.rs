@@ -25,18 +25,10 @@ pub enum Doubt {
     First,
     /// It is another directory on the same file system, or something has been mounted over it.
     Directory,
+    /// It was empty when the program started: a disk may not be mounted.
+    Empty,
     /// It is on another file system, or its disk is not there.
     Disk,
-}
-
-impl Doubt {
-    /// So many deletions are not asked about. A disk that is missing must not cost the smallest copy.
-    fn floor(self) -> u64 {
-        match self {
-            Doubt::First | Doubt::Directory => FLOOR,
-            Doubt::Disk => 0,
-        }
-    }
 }
 
 /// What a full sync would delete.
@@ -54,7 +46,14 @@ impl Deletions {
         match limit {
             MaxDelete::Share(percent) => {
                 let (count, of) = (u128::from(self.count), u128::from(self.of));
-                self.count > doubt.floor() && count * 100 > of * u128::from(percent)
+                let is_much = count * 100 > of * u128::from(percent);
+                match doubt {
+                    Doubt::First | Doubt::Directory => is_much && self.count > FLOOR,
+                    // A disk that is missing must not cost the smallest copy.
+                    Doubt::Disk => is_much,
+                    // However much has been written to it since.
+                    Doubt::Empty => self.count > 0 && percent < 100,
+                }
             }
             MaxDelete::Number(number) => self.count > number,
             MaxDelete::Any => false,
@@ -90,18 +89,10 @@ impl Trust {
         }
     }
 
-    /// Why the ground is in doubt.
-    pub fn is_doubted(self) -> Option<Doubt> {
+    /// What waits for a yes, and why.
+    pub fn waits_for(self) -> Option<(Doubt, Deletions)> {
         match self {
-            Trust::Unsure(doubt) | Trust::Waiting(doubt, _) => Some(doubt),
-            Trust::Certain | Trust::Confirmed => None,
-        }
-    }
-
-    /// What waits for a yes.
-    pub fn waits_for(self) -> Option<Deletions> {
-        match self {
-            Trust::Waiting(_, deletions) => Some(deletions),
+            Trust::Waiting(doubt, deletions) => Some((doubt, deletions)),
             Trust::Certain | Trust::Unsure(_) | Trust::Confirmed => None,
         }
     }
@@ -208,7 +199,7 @@ mod tests {
         }
         let permitted = states.map(Trust::permits);
         assert_eq!(permitted, [true, false, false, true]);
-        assert_eq!(states.map(Trust::waits_for), [None, None, Some(MUCH), None]);
+        assert_eq!(states.map(Trust::waits_for), [None, None, Some((doubt, MUCH)), None]);
     }
 
     #[test]
@@ -230,27 +221,27 @@ mod tests {
     #[test]
     fn more_than_a_share_of_a_large_copy_is_too_much_and_of_a_small_one_if_a_disk_may_be_missing() {
         let [share, number, any] = [HALF, MaxDelete::Number(10), MaxDelete::Any];
-        for (count, of, limit, first, disk) in [
-            (0, 0, share, false, false),
-            (1, 1, share, false, true),
-            (4, 5, share, false, true),
-            (2, 4, share, false, false),
-            (100, 100, share, false, true),
-            (101, 202, share, false, false),
-            (101, 201, share, true, true),
-            (1_000_000, 1_000_000, share, true, true),
-            (u64::MAX, u64::MAX, MaxDelete::Share(99), true, true),
-            (1000, 1000, MaxDelete::Share(100), false, false),
-            (1, 1000, MaxDelete::Share(0), false, true),
-            (10, 10, number, false, false),
-            (11, 1_000_000, number, true, true),
-            (1, 1, MaxDelete::Number(0), true, true),
-            (1_000_000, 1_000_000, any, false, false),
+        for (count, of, limit, [first, disk, empty]) in [
+            (0, 0, share, [false, false, false]),
+            (1, 1, share, [false, true, true]),
+            (4, 5, share, [false, true, true]),
+            (2, 4, share, [false, false, true]),
+            (100, 100, share, [false, true, true]),
+            (101, 202, share, [false, false, true]),
+            (101, 201, share, [true, true, true]),
+            (1_000_000, 1_000_000, share, [true, true, true]),
+            (u64::MAX, u64::MAX, MaxDelete::Share(99), [true, true, true]),
+            (1000, 1000, MaxDelete::Share(100), [false, false, false]),
+            (1, 1000, MaxDelete::Share(0), [false, true, true]),
+            (10, 10, number, [false, false, false]),
+            (11, 1_000_000, number, [true, true, true]),
+            (1, 1, MaxDelete::Number(0), [true, true, true]),
+            (1_000_000, 1_000_000, any, [false, false, false]),
         ] {
             let deletions = Deletions { count, of };
-            let found = [Doubt::First, Doubt::Directory, Doubt::Disk];
+            let found = [Doubt::First, Doubt::Directory, Doubt::Disk, Doubt::Empty];
             let found = found.map(|doubt| deletions.is_too_much(limit, doubt));
-            assert_eq!(found, [first, first, disk], "{deletions:?} {limit:?}");
+            assert_eq!(found, [first, first, disk, empty], "{deletions:?} {limit:?}");
         }
     }
 }

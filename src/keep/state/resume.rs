@@ -3,6 +3,7 @@
 //! Pure; `prepare` calls it for each remote.
 
 use super::Kept;
+use crate::config::EmptyRoot;
 use crate::engine::sending::standing::Standing;
 use crate::engine::sending::trust::{Doubt, Trust};
 use crate::rsync::asked::plan::Gone;
@@ -25,6 +26,16 @@ impl Resume {
     /// A remote that gets a full sync, of which nothing is known.
     pub fn with_full_sync(why: Option<&'static str>) -> Resume {
         Resume { standing: Standing::Nothing, trust: Trust::default(), paths: Vec::new(), why }
+    }
+
+    /// The same for a mirror whose root is empty: its disk may not be mounted. A full sync finds out what would go.
+    pub fn with_empty_root(mut self, empty_root: EmptyRoot) -> Resume {
+        match empty_root {
+            EmptyRoot::Halt if self.trust.waits_for().is_none() => self.trust.doubt(Doubt::Empty),
+            EmptyRoot::Halt => {}
+            EmptyRoot::Sync => self.trust = Trust::Confirmed,
+        }
+        Resume { standing: Standing::Nothing, ..self }
     }
 
     /// `kept` is what the last run left of this remote, if there was one. `inode` is the root's now;
@@ -60,8 +71,34 @@ impl Resume {
 mod tests {
     use super::super::Paths;
     use super::*;
+    use crate::engine::sending::trust::Deletions;
 
     const TRUST: Trust = Trust::Certain;
+
+    #[test]
+    fn an_empty_root_is_in_doubt_unless_the_user_wants_it_so() {
+        let waiting = Trust::Waiting(Doubt::Directory, Deletions { count: 4, of: 5 });
+        for (trust, halt) in [
+            (Trust::Certain, Trust::Unsure(Doubt::Empty)),
+            (Trust::default(), Trust::Unsure(Doubt::Empty)),
+            (Trust::Confirmed, Trust::Unsure(Doubt::Empty)),
+            (Trust::Unsure(Doubt::Disk), Trust::Unsure(Doubt::Disk)),
+            (waiting, waiting),
+        ] {
+            for (empty_root, expected) in
+                [(EmptyRoot::Halt, halt), (EmptyRoot::Sync, Trust::Confirmed)]
+            {
+                let standing = Standing::Until(1);
+                let resume = Resume { standing, trust, ..Resume::with_full_sync(None) };
+                let found = resume.with_empty_root(empty_root);
+                assert_eq!(
+                    (found.standing, found.trust),
+                    (Standing::Nothing, expected),
+                    "{trust:?}"
+                );
+            }
+        }
+    }
 
     #[test]
     fn what_the_last_run_left_decides() {

@@ -91,8 +91,12 @@ pub fn render(state: &State) -> Vec<u8> {
     text.into_bytes()
 }
 
-const DOUBTS: [(&str, Doubt); 3] =
-    [("first", Doubt::First), ("directory", Doubt::Directory), ("disk", Doubt::Disk)];
+const DOUBTS: [(&str, Doubt); 4] = [
+    ("first", Doubt::First),
+    ("directory", Doubt::Directory),
+    ("empty", Doubt::Empty),
+    ("disk", Doubt::Disk),
+];
 
 /// The line of a trust; nothing for what is so where nothing is known.
 fn trust(trust: Trust) -> String {
@@ -248,7 +252,7 @@ mod tests {
         }
 
         fn trust(&mut self) -> Trust {
-            let (_, doubt) = DOUBTS[self.below(3)];
+            let (_, doubt) = DOUBTS[self.below(4)];
             let (count, of) = (u64::MAX >> self.below(64), u64::MAX >> self.below(64));
             let waiting = Trust::Waiting(doubt, Deletions { count, of });
             [Trust::Certain, Trust::Confirmed, Trust::Unsure(doubt), waiting][self.below(4)]

@@ -28,9 +28,6 @@ impl Loop {
             None => Shift::Directory,
         };
         let is_halted = self.engine.root_is_halted(root);
-        if is_empty && is_halted && shift == Shift::None {
-            return self.handle(Input::GroundMissing(root));
-        }
         // What is hidden by a disk is not taken for what was on it; and an empty directory may be where a
         // disk is still missing.
         if shift == Shift::Unmounted || is_empty && (is_halted || shift != Shift::None) {

@@ -57,8 +57,8 @@ pub(super) fn findings(config: &Config, filter: &Filter, language: Language) -> 
             Err(error) => Finding::warning(place.clone(), format!("no file system: {error}")),
         });
         if config.safety.empty_root == EmptyRoot::Halt && is_empty(&root.watch) {
-            let text = "is empty: with -r or crontab it waits until something is in it, so that a \
-                        disk that is not mounted empties no remote";
+            let text = "is empty: with -r or crontab what its remotes have waits for a yes before it goes, \
+                        so that a disk that is not mounted empties none";
             found.push(Finding::warning(place.clone(), text));
         }
         let before = counted.unreadable;

@@ -55,7 +55,6 @@ fn root(root: &RootView) -> String {
     object.text("state", root.word());
     match root.state.halt {
         Some(Halt::Lost) => object.text("halt", "lost"),
-        Some(Halt::Empty) => object.text("halt", "empty"),
         Some(Halt::Missing) => object.text("halt", "missing"),
         None => object.plain("halt", "null"),
     }

@@ -159,7 +159,7 @@ impl RootView {
     /// How the root is, in one word.
     pub fn word(&self) -> &'static str {
         match self.state.halt {
-            Some(Halt::Lost | Halt::Empty | Halt::Missing) => "halted",
+            Some(Halt::Lost | Halt::Missing) => "halted",
             None if !self.state.is_complete => "walking",
             None if self.state.has_unwatched => "unwatched",
             None => "watched",
@@ -273,7 +273,6 @@ fn problems(
     let of_root = |root: &RootView| {
         let what = match root.state.halt {
             Some(Halt::Lost) => "halted: the directory is not the one that it was",
-            Some(Halt::Empty) => "halted: the directory is empty",
             Some(Halt::Missing) => "halted: the directory is not there",
             None if root.state.has_unwatched => "not every directory can be watched",
             None => return None,

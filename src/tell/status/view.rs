@@ -260,7 +260,7 @@ mod tests {
             (watched.clone(), "watched"),
             (RootState::default(), "walking"),
             (RootState { has_unwatched: true, ..watched.clone() }, "unwatched"),
-            (RootState { halt: Some(Halt::Empty), ..watched }, "halted"),
+            (RootState { halt: Some(Halt::Missing), ..watched }, "halted"),
         ] {
             let (path, leads_to) = ("/d".into(), None);
             let root = RootView { path, leads_to, state, walk_ms: None, directories_per_s: 0 };

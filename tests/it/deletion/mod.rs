@@ -6,6 +6,7 @@
 
 #![allow(dead_code, reason = "not every row of the table has its tests here yet")]
 
+mod empty_roots;
 mod in_doubt;
 mod kept;
 mod max_delete;

@@ -51,7 +51,7 @@ impl Remote {
     /// A rehearsal has got through: what has been rehearsed starts, and deletes if that is not too much.
     pub(super) fn rehearsed(&mut self, job: JobId) -> Option<Next> {
         let flight = self.lanes.get_mut(job)?;
-        let before = self.trust.waits_for().map(|waits| waits.count);
+        let before = self.trust.waits_for().map(|(_, waits)| waits.count);
         flight.rehearsal = match flight.rehearsal {
             Rehearsal::Flying(found) => {
                 let limit = self.settings.max_delete;
@@ -62,7 +62,7 @@ impl Remote {
         };
         let waits = self.trust.waits_for();
         self.standing.names_changed();
-        Some(Next::Rehearsed(waits.filter(|waits| before != Some(waits.count))))
+        Some(Next::Rehearsed(waits.filter(|(_, waits)| before != Some(waits.count))))
     }
 
     /// Somebody says yes to the deletions that wait: a full sync does them. Gives whether some did.

@@ -71,7 +71,10 @@ fn what_is_too_much_waits_while_everything_is_sent_and_is_counted_anew_each_time
     let mut world = world(Trust::default());
     world.start();
     let (next, work) = world.finds(MANY);
-    assert_eq!((next, licence(&work)), (Next::Rehearsed(Some(MANY)), Licence::Nothing));
+    assert_eq!(
+        (next, licence(&work)),
+        (Next::Rehearsed(Some((Doubt::First, MANY))), Licence::Nothing)
+    );
     world.finish(&Outcome::Done);
     assert_eq!((world.waiting().as_str(), world.remote.trust().permits()), ("", false));
     // A directory that is to be made equal is made so without deleting.
