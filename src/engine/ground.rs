@@ -3,7 +3,6 @@
 //! A root that has gone is halted at once. That is reported only when it is known that its path does not lead to
 //! another directory, which is then read and synced in its place.
 
-use super::sending::trust::Doubt;
 use super::watching::mounts::MountChange;
 use super::watching::root::Fate;
 use super::watching::scan::Origin;
@@ -49,7 +48,7 @@ impl Engine {
                 watched.mounts.forget_away();
             }
         }
-        if let Some(doubt) = doubt(shift) {
+        if let Some(doubt) = shift.doubt() {
             for served in &mut self.remotes[watched.remotes.clone()] {
                 served.remote.doubt(doubt);
             }
@@ -97,16 +96,6 @@ impl Engine {
         if !std::mem::replace(&mut watched.halt_is_said, true) {
             self.report(Report::Halted(id, Halt::Lost));
         }
-    }
-}
-
-/// Why what a remote has may be a copy of something else.
-pub fn doubt(shift: Shift) -> Option<Doubt> {
-    match shift {
-        Shift::None => None,
-        // Where something is mounted over a directory, that directory was taken for the root by mistake.
-        Shift::Directory | Shift::Mounted => Some(Doubt::Directory),
-        Shift::Disk | Shift::Unmounted => Some(Doubt::Disk),
     }
 }
 

@@ -246,6 +246,18 @@ pub enum Shift {
     Mounted,
 }
 
+impl Shift {
+    /// Why what a remote has may be a copy of something else.
+    pub fn doubt(self) -> Option<Doubt> {
+        match self {
+            Shift::None => None,
+            // Where something is mounted over a directory, that directory was taken for the root by mistake.
+            Shift::Directory | Shift::Mounted => Some(Doubt::Directory),
+            Shift::Disk | Shift::Unmounted => Some(Doubt::Disk),
+        }
+    }
+}
+
 /// Why a root must not be synced now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Halt {

@@ -100,6 +100,11 @@ impl Engine {
             let remotes = first..first + settled.remotes.len();
             for (seed, (standing, trust)) in remotes.clone().zip(&settled.remotes) {
                 let remote = Remote::new(settings.sending, *standing, *trust, seed as u64);
+                // What an earlier run has found is said again, since nobody may have read what that said.
+                if let Some((doubt, deletions)) = trust.waits_for() {
+                    let report = Report::DeletionsWait(RemoteId(seed), doubt, deletions);
+                    engine.actions.push_back(Action::Report(report));
+                }
                 engine.remotes.push(Served { remote, root: number, said: None });
             }
             let mut root = Root::new(settings.events, settled.filter);

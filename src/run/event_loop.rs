@@ -26,6 +26,7 @@ use crate::engine::{Action, Engine, Halt, Input, Job, JobId, Report, RootId};
 use crate::engine::{RemoteId, RootSettings, Settings, Work};
 use crate::keep::disk::Disk;
 use crate::keep::faillog::ledger::Ledger;
+use crate::keep::state::ground::KeptGround;
 use crate::keep::state::saver::Saver;
 use crate::rsync::told::exit::Exit;
 use crate::rsync::told::outcome::Outcome;
@@ -97,6 +98,8 @@ struct Loop {
     processors: usize,
     /// What each root's path leads to, as far as is known; none if it has led nowhere so far.
     grounds: Vec<Option<Ground>>,
+    /// For each remote, what its root's path led to in the last run.
+    last_grounds: Vec<Option<KeptGround>>,
     /// For each root, directories that are left out because something in them has too long a path.
     too_long: Vec<BTreeSet<RelPath>>,
     lookout: Lookout,
@@ -304,6 +307,7 @@ impl Loop {
             standbys: Standbys::new(setup.config.standby),
             processors: thread::available_parallelism().map_or(1, usize::from),
             grounds,
+            last_grounds: setup.resumes.into_iter().map(|resume| resume.ground).collect(),
             lookout: Lookout::start(paths, seen, lookout_tells)?,
             from_lookout,
             epoll,

@@ -9,11 +9,14 @@ pub mod way;
 
 use self::way::Way;
 use crate::engine::Shift;
+use crate::keep::state::ground::KeptGround;
 use crate::sys::file_system::FileSystem;
 use crate::sys::mounts;
 use crate::sys::mounts::table::Table;
 use std::cmp::Ordering;
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -100,6 +103,39 @@ impl Ground {
     }
 }
 
+impl Ground {
+    /// As it is kept for the next run.
+    pub fn kept(&self) -> KeptGround {
+        let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
+        KeptGround::Whole {
+            resolved: bytes(&self.resolved),
+            mounted_at: bytes(&self.mounted_at),
+            inode: self.identity.inode(),
+            file_system: self.file_system,
+        }
+    }
+
+    /// What has become of the ground of the last run, if this is what the same path leads to now.
+    pub fn since(&self, kept: &KeptGround) -> Shift {
+        match kept {
+            KeptGround::Inode(inode) if *inode == self.identity.inode() => Shift::None,
+            KeptGround::Inode(_) => Shift::Directory,
+            KeptGround::Whole { resolved, mounted_at, inode, file_system } => {
+                let path = |bytes: &[u8]| PathBuf::from(OsStr::from_bytes(bytes));
+                let before = Ground {
+                    resolved: path(resolved),
+                    // The same device, where nothing else tells two file systems apart.
+                    identity: Identity(self.identity.0, *inode),
+                    kind: self.kind.clone(),
+                    file_system: *file_system,
+                    mounted_at: path(mounted_at),
+                };
+                before.shift(self)
+            }
+        }
+    }
+}
+
 /// The topmost directory above that is on the same device: as good as a table of mounts can be told
 /// without `/proc`.
 fn top_of_device(resolved: &Path, identity: Identity) -> PathBuf {
@@ -161,6 +197,29 @@ mod tests {
         for (before, after, shift) in rows {
             assert_eq!(before.shift(&after), shift, "{before:?} {after:?}");
         }
+    }
+
+    #[test]
+    fn what_has_become_of_it_is_seen_after_a_restart_as_well() {
+        let on_disk = ground("/data", "/data", 8, 2, 5);
+        let unnamed = ground("/data", "/data", 8, 2, 0);
+        for (before, after, shift) in [
+            (&on_disk, on_disk.clone(), Shift::None),
+            // The disk has another number after a boot.
+            (&on_disk, ground("/data", "/data", 9, 2, 5), Shift::None),
+            (&unnamed, ground("/data", "/data", 9, 2, 0), Shift::None),
+            // The top directory of every ext4 has number 2.
+            (&on_disk, ground("/data", "/data", 8, 2, 6), Shift::Disk),
+            (&on_disk, ground("/data", "/", 1, 70, 1), Shift::Unmounted),
+            // A bind mount of the same file system.
+            (&ground("/data", "/data", 1, 70, 1), ground("/data", "/", 1, 71, 1), Shift::Unmounted),
+            (&ground("/data", "/", 1, 70, 1), on_disk.clone(), Shift::Mounted),
+            (&ground("/1", "/", 1, 70, 1), ground("/2", "/", 1, 71, 1), Shift::Directory),
+        ] {
+            assert_eq!(after.since(&before.kept()), shift, "{before:?} {after:?}");
+        }
+        assert_eq!(on_disk.since(&KeptGround::Inode(2)), Shift::None);
+        assert_eq!(on_disk.since(&KeptGround::Inode(3)), Shift::Directory);
     }
 
     #[test]

@@ -372,11 +372,9 @@ fn resumes_from(state: Option<&State>, setup: &Setup, now_ns: u64) -> Vec<Resume
     let resume = |remote: &Arc<WorkerRemote>| {
         let root = &remote.route.root;
         let resume = match state {
-            // What was there before is not known, so that all of it is new when it comes.
-            Some(_) if remote.ground.is_none() => Resume::with_full_sync(None),
             Some(state) => {
                 let kept = state.of(root.as_os_str().as_bytes(), &remote.route.kept_as());
-                Resume::from(kept, remote.inode(), now_ns, setup.full_sync)
+                Resume::from(kept, remote.shift_since(kept), now_ns, setup.full_sync)
             }
             None => Resume::with_full_sync(None),
         };

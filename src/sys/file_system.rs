@@ -31,6 +31,16 @@ impl FileSystem {
         Ok(FileSystem { id, kind })
     }
 
+    /// What it says of itself, to be kept: its name, and the magic number of its kind.
+    pub fn numbers(self) -> (u64, u64) {
+        (self.id, self.kind as u64)
+    }
+
+    /// The one of which that was kept.
+    pub fn numbered(id: u64, kind: u64) -> FileSystem {
+        FileSystem { id, kind: kind as i64 }
+    }
+
     /// One that says this of itself, for tests.
     #[cfg(test)]
     pub fn example(id: u64) -> FileSystem {

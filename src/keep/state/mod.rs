@@ -5,11 +5,14 @@
 //! which a remote is known to be complete. Deletions leave no trace that a walk could find, and what
 //! did not get through has no new time: those are kept by name. The loop saves, `prepare` loads.
 
+pub mod ground;
 pub mod resume;
 pub mod saver;
 pub mod store;
 pub mod text;
+mod word;
 
+use self::ground::KeptGround;
 use crate::engine::sending::trust::Trust;
 use crate::rsync::asked::plan::Gone;
 use crate::sys::own_file;
@@ -53,9 +56,8 @@ pub struct Kept {
     pub full_sync: bool,
     /// Whether the remote may lose what nobody saw disappear.
     pub trust: Trust,
-    /// The number of the root's inode: with another one it is another directory, whose times say nothing. The
-    /// same number may also be another disk: the top directory of every ext4 has number 2.
-    pub inode: u64,
+    /// What the root's path led to, if it ever led anywhere: the times of another directory say nothing.
+    pub ground: Option<KeptGround>,
     /// What was seen to disappear here and may still be there, and what changed and did not get
     /// through.
     pub paths: Paths,

@@ -2,10 +2,12 @@
 //!
 //! Pure; `prepare` calls it for each remote.
 
+use super::ground::KeptGround;
 use super::Kept;
 use crate::config::EmptyRoot;
 use crate::engine::sending::standing::Standing;
 use crate::engine::sending::trust::{Doubt, Trust};
+use crate::engine::Shift;
 use crate::rsync::asked::plan::Gone;
 use std::sync::Arc;
 
@@ -16,6 +18,8 @@ pub struct Resume {
     pub standing: Standing,
     /// Whether the far side may lose what is not here.
     pub trust: Trust,
+    /// The ground of the last run.
+    pub ground: Option<KeptGround>,
     /// Paths to be looked at again, and what disappeared under each.
     pub paths: Vec<(Arc<[u8]>, Gone)>,
     /// Why nothing is known although there was a last run.
@@ -25,7 +29,8 @@ pub struct Resume {
 impl Resume {
     /// A remote that gets a full sync, of which nothing is known.
     pub fn with_full_sync(why: Option<&'static str>) -> Resume {
-        Resume { standing: Standing::Nothing, trust: Trust::default(), paths: Vec::new(), why }
+        let (standing, trust) = (Standing::Nothing, Trust::default());
+        Resume { standing, trust, ground: None, paths: Vec::new(), why }
     }
 
     /// The same for a mirror whose root is empty: its disk may not be mounted. A full sync finds out what would go.
@@ -38,19 +43,37 @@ impl Resume {
         Resume { standing: Standing::Nothing, ..self }
     }
 
-    /// `kept` is what the last run left of this remote, if there was one. `inode` is the root's now;
-    /// `now_ns` is on the clock that stamps files. `everything`: it gets a full sync, whatever was before.
-    pub fn from(kept: Option<&Kept>, inode: u64, now_ns: u64, everything: bool) -> Resume {
+    /// `kept` is what the last run left of this remote, if there was one. `shift` is what has become of its ground
+    /// since; nothing while the root is missing. `now_ns` is on the clock that stamps files. `everything`: it gets a
+    /// full sync, whatever was before.
+    pub fn from(
+        kept: Option<&Kept>,
+        shift: Option<Shift>,
+        now_ns: u64,
+        everything: bool,
+    ) -> Resume {
+        // What was there before is not known, so that all of it is new when it comes.
+        let everything = everything || shift.is_none();
         let Some(kept) = kept else {
             // What was there before the first start is only sent with -r, as with sersync.
             let standing = if everything { Standing::Nothing } else { Standing::From(now_ns) };
             return Resume { standing, ..Resume::with_full_sync(None) };
         };
-        if kept.inode != inode {
-            let mut trust = kept.trust;
-            trust.doubt(Doubt::Directory);
-            let why = (!everything).then_some("the root is another directory than in the last run");
-            return Resume { trust, ..Resume::with_full_sync(why) };
+        let moved = match shift {
+            Some(Shift::None) => None,
+            None => Some(""),
+            Some(Shift::Directory) => Some("the root is another directory than in the last run"),
+            Some(Shift::Disk) => Some("the root is on another disk than in the last run"),
+            Some(Shift::Mounted) => Some("a disk has been mounted on the root since the last run"),
+            Some(Shift::Unmounted) => Some("the disk of the root is not mounted any more"),
+        };
+        let mut trust = kept.trust;
+        if let Some(doubt) = shift.and_then(Shift::doubt) {
+            trust.doubt(doubt);
+        }
+        if let Some(why) = moved {
+            let why = Some(why).filter(|_| !everything);
+            return Resume { trust, ground: kept.ground.clone(), ..Resume::with_full_sync(why) };
         }
         let (standing, why) = match kept.complete_ns {
             _ if everything => (Standing::Nothing, None),
@@ -63,7 +86,7 @@ impl Resume {
             None => (Standing::Nothing, Some("it never had everything")),
         };
         let paths = kept.paths.iter().map(|(path, gone)| (path.clone(), gone)).collect();
-        Resume { standing, trust: kept.trust, paths, why }
+        Resume { standing, trust, ground: kept.ground.clone(), paths, why }
     }
 }
 
@@ -110,7 +133,6 @@ mod tests {
             paths
         };
         let kept = |complete_ns, full_sync, paths| Kept {
-            inode: 7,
             trust: TRUST,
             complete_ns,
             full_sync,
@@ -121,6 +143,7 @@ mod tests {
         let resume = |standing, paths: &[_], why| Resume {
             standing,
             trust: TRUST,
+            ground: None,
             paths: paths.to_vec(),
             why,
         };
@@ -128,51 +151,77 @@ mod tests {
         let elsewhere =
             |why| Resume { trust: Trust::Unsure(Doubt::Directory), ..Resume::with_full_sync(why) };
         let other = Some("the root is another directory than in the last run");
-        for (kept, inode, expected, with_everything) in [
-            (None, 7, new(Standing::From(100)), new(Standing::Nothing)),
+        for (kept, shift, expected, with_everything) in [
+            (None, Shift::Directory, new(Standing::From(100)), new(Standing::Nothing)),
             (
                 Some(kept(Some(90), false, paths())),
-                7,
+                Shift::None,
                 resume(Standing::Until(90), all, None),
                 resume(Standing::Nothing, all, None),
             ),
             (
                 Some(kept(Some(100), false, paths())),
-                7,
+                Shift::None,
                 resume(Standing::Until(100), all, None),
                 resume(Standing::Nothing, all, None),
             ),
             (
                 Some(kept(Some(101), false, paths())),
-                7,
+                Shift::None,
                 resume(Standing::Nothing, all, Some("the clock has been set back")),
                 resume(Standing::Nothing, all, None),
             ),
             (
                 Some(kept(Some(90), true, paths())),
-                7,
+                Shift::None,
                 resume(Standing::Nothing, all, Some("a full sync was owed")),
                 resume(Standing::Nothing, all, None),
             ),
             (
                 Some(kept(Some(90), false, incomplete())),
-                7,
+                Shift::None,
                 resume(Standing::Nothing, all, Some("more was owed than could be kept")),
                 resume(Standing::Nothing, all, None),
             ),
             (
                 Some(kept(None, false, paths())),
-                7,
+                Shift::None,
                 resume(Standing::Nothing, all, Some("it never had everything")),
                 resume(Standing::Nothing, all, None),
             ),
             // What disappeared from another disk must not be deleted because of this one.
-            (Some(kept(Some(90), false, paths())), 8, elsewhere(other), elsewhere(None)),
+            (
+                Some(kept(Some(90), false, paths())),
+                Shift::Directory,
+                elsewhere(other),
+                elsewhere(None),
+            ),
         ] {
             for (everything, expected) in [(false, expected), (true, with_everything)] {
-                let found = Resume::from(kept.as_ref(), inode, 100, everything);
-                assert_eq!(found, expected, "{kept:?} {inode} {everything}");
+                let found = Resume::from(kept.as_ref(), Some(shift), 100, everything);
+                assert_eq!(found, expected, "{kept:?} {shift:?} {everything}");
             }
         }
+    }
+
+    #[test]
+    fn a_disk_that_is_missed_is_in_doubt_and_a_root_that_is_missing_is_not_yet() {
+        let kept = Kept { trust: Trust::Certain, complete_ns: Some(90), ..Kept::default() };
+        for (shift, trust) in [
+            (Some(Shift::None), Trust::Certain),
+            (Some(Shift::Directory), Trust::Unsure(Doubt::Directory)),
+            (Some(Shift::Mounted), Trust::Unsure(Doubt::Directory)),
+            (Some(Shift::Disk), Trust::Unsure(Doubt::Disk)),
+            (Some(Shift::Unmounted), Trust::Unsure(Doubt::Disk)),
+            (None, Trust::Certain),
+        ] {
+            let resume = Resume::from(Some(&kept), shift, 100, false);
+            assert_eq!(resume.trust, trust, "{shift:?}");
+            let is_known = shift == Some(Shift::None);
+            assert_eq!(resume.standing == Standing::Until(90), is_known, "{shift:?}");
+            assert_eq!(resume.why.is_some(), shift.is_some() && !is_known, "{shift:?}");
+        }
+        let new = Resume::from(None, None, 100, false);
+        assert_eq!((new.standing, new.trust), (Standing::Nothing, Trust::default()));
     }
 }

@@ -5,7 +5,7 @@
 //! ```text
 //! sersync state 1
 //! remote /data backup@10.0.0.8::data
-//! inode 1234567
+//! ground 1234567 5f3a90c2e1 ef53 / /data
 //! equal
 //! complete 1767225600000000000
 //! full-sync
@@ -22,6 +22,8 @@
 //! Pure. The last line holds a hash of everything before it: a file that a power failure has cut
 //! short, or filled with zeros, must not pass for one in which less is owed.
 
+use super::ground::KeptGround;
+use super::word::{escaped, unescaped};
 use super::{hash, Kept, Paths, State};
 use crate::engine::sending::trust::{Deletions, Doubt, Trust};
 use crate::rsync::asked::plan::Gone;
@@ -66,7 +68,7 @@ pub fn render(state: &State) -> Vec<u8> {
     for kept in &state.remotes {
         let (root, destination) = (escaped(&kept.root), escaped(&kept.destination));
         text.push_str(&format!("remote {root} {destination}\n"));
-        text.push_str(&format!("inode {}\n", kept.inode));
+        text.push_str(&kept.ground.as_ref().map_or(String::new(), KeptGround::line));
         text.push_str(&trust(kept.trust));
         if let Some(complete_ns) = kept.complete_ns {
             text.push_str(&format!("complete {complete_ns}\n"));
@@ -165,7 +167,8 @@ fn read_line(state: &mut State, line: &str) -> Option<()> {
     }
     let kept = state.remotes.last_mut()?;
     match (word, rest) {
-        ("inode", number) => kept.inode = number.parse().ok()?,
+        ("ground", rest) => kept.ground = Some(KeptGround::read(rest)?),
+        ("inode", number) => kept.ground = Some(KeptGround::Inode(number.parse().ok()?)),
         ("equal", "") => kept.trust = Trust::Certain,
         ("yes", "") => kept.trust = Trust::Confirmed,
         ("doubt", rest) => kept.trust = read_doubt(rest)?,
@@ -190,39 +193,10 @@ fn read_gone(paths: &mut Paths, rest: &str) -> Option<()> {
     Some(())
 }
 
-/// Bytes as one word of ASCII: what is not a visible character, and `%`, as `%` and two digits.
-fn escaped(bytes: &[u8]) -> String {
-    let mut word = String::with_capacity(bytes.len());
-    for &byte in bytes {
-        if byte.is_ascii_graphic() && byte != b'%' {
-            word.push(char::from(byte));
-        } else {
-            word.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    word
-}
-
-fn unescaped(word: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(word.len());
-    let mut rest = word.as_bytes();
-    while let [first, behind @ ..] = rest {
-        rest = behind;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let (digits, behind) = rest.split_at_checked(2)?;
-        let digit = |byte: u8| char::from(byte).to_digit(16);
-        bytes.push(u8::try_from(digit(digits[0])? * 16 + digit(digits[1])?).ok()?);
-        rest = behind;
-    }
-    Some(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::file_system::FileSystem;
 
     /// Enough randomness for tests, the same on every machine (xorshift).
     struct Random(u64);
@@ -251,6 +225,17 @@ mod tests {
             State { remotes }
         }
 
+        fn ground(&mut self) -> Option<KeptGround> {
+            let (inode, id) = (self.below(usize::MAX) as u64, self.below(usize::MAX) as u64);
+            let whole = KeptGround::Whole {
+                resolved: self.bytes(),
+                mounted_at: self.bytes(),
+                inode,
+                file_system: FileSystem::numbered(id, u64::MAX >> self.below(64)),
+            };
+            [None, Some(KeptGround::Inode(inode)), Some(whole)][self.below(3)].clone()
+        }
+
         fn trust(&mut self) -> Trust {
             let (_, doubt) = DOUBTS[self.below(4)];
             let (count, of) = (u64::MAX >> self.below(64), u64::MAX >> self.below(64));
@@ -270,7 +255,7 @@ mod tests {
                 root: self.bytes(),
                 destination: self.bytes(),
                 trust: self.trust(),
-                inode: self.below(usize::MAX) as u64,
+                ground: self.ground(),
                 complete_ns: (self.below(3) > 0).then(|| u64::MAX >> self.below(64)),
                 full_sync: self.below(2) == 0,
                 paths,
@@ -300,7 +285,12 @@ mod tests {
             root: b"/data".into(),
             destination: b"backup@10.0.0.8::data".into(),
             trust: Trust::Waiting(Doubt::Disk, Deletions { count: 4, of: 5 }),
-            inode: 12,
+            ground: Some(KeptGround::Whole {
+                resolved: b"/mnt/data".into(),
+                mounted_at: b"/mnt".into(),
+                inode: 12,
+                file_system: FileSystem::numbered(0x5f3a, 0xef53),
+            }),
             complete_ns: Some(1_767_225_600_000_000_000),
             full_sync: true,
             paths,
@@ -309,14 +299,29 @@ mod tests {
     }
 
     #[test]
+    fn what_an_earlier_version_wrote_is_read() {
+        let text = "sersync state 1\nremote /data b::m\ninode 12\ncomplete 5\n";
+        let text = format!("{text}end {:016x}\n", hash(text.as_bytes()));
+        let State { remotes } = parse(text.as_bytes()).unwrap();
+        let expected = Kept {
+            root: b"/data".into(),
+            destination: b"b::m".into(),
+            ground: Some(KeptGround::Inode(12)),
+            complete_ns: Some(5),
+            ..Kept::default()
+        };
+        assert_eq!(remotes, [expected]);
+    }
+
+    #[test]
     fn the_text_is_what_it_always_was() {
         let text = String::from_utf8(render(&example())).unwrap();
         let (records, end) = split_end(&text).unwrap();
         assert_eq!(
             records,
-            "sersync state 1\nremote /data backup@10.0.0.8::data\ninode 12\ndoubt disk 4 5\ncomplete 1767225600000000000\n\
+            "sersync state 1\nremote /data backup@10.0.0.8::data\nground 12 5f3a ef53 /mnt /mnt/data\ndoubt disk 4 5\ncomplete 1767225600000000000\n\
              full-sync\ngone entry a/b%20c%FF%25\ngone directory d\nchanged e\nmore\n\
-             remote /x%20y \ninode 0\n"
+             remote /x%20y \n"
         );
         assert_eq!(end.len(), 16);
     }
@@ -363,6 +368,8 @@ mod tests {
             (line("gone all x"), Error::Line(3)),
             (line("more or less"), Error::Line(3)),
             (line("inode x"), Error::Line(3)),
+            (line("ground 12 5f3a ef53 /mnt"), Error::Line(3)),
+            (line("ground 12 5f3a ef53 /mnt /mnt/data x"), Error::Line(3)),
             (line("gone entry %4"), Error::Line(3)),
             (line("gone entry %+1"), Error::Line(3)),
             (line("remote x"), Error::Line(3)),

@@ -141,10 +141,7 @@ fn resumes(setup: &Setup, state: &State, everything: bool) -> Vec<Resume> {
     let resume = |remote: &Arc<WorkerRemote>| {
         let kept = state.of(remote.route.root.as_os_str().as_bytes(), &remote.route.kept_as());
         let everything = everything || setup.full_sync && kept.is_none();
-        if remote.ground.is_none() {
-            return Resume::with_full_sync(None);
-        }
-        Resume::from(kept, remote.inode(), now_ns, everything)
+        Resume::from(kept, remote.shift_since(kept), now_ns, everything)
     };
     setup.remotes.iter().map(resume).collect()
 }

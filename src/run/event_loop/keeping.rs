@@ -5,7 +5,9 @@ use crate::engine::time::Time;
 use crate::engine::RemoteId;
 use crate::keep::disk::Written;
 use crate::keep::faillog::script::{wait_status, Owed};
+use crate::keep::state::ground::KeptGround;
 use crate::keep::state::{Kept, State};
+use crate::run::ground::Ground;
 use crate::run::worker::WorkerRemote;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
@@ -36,13 +38,19 @@ impl Loop {
                 root: remote.route.root.as_os_str().as_bytes().to_vec(),
                 destination: remote.route.kept_as(),
                 trust: self.engine.trust(RemoteId(number)),
-                inode: remote.inode(),
+                ground: self.ground_of(number, remote),
                 complete_ns,
                 full_sync,
                 paths: paths.into_iter().collect(),
             }
         };
         State { remotes: self.remotes.iter().enumerate().map(kept).collect() }
+    }
+
+    /// As long as a root is missing, what it was in the last run.
+    fn ground_of(&self, number: usize, remote: &WorkerRemote) -> Option<KeptGround> {
+        let now = remote.ground.as_ref().map(Ground::kept);
+        now.or_else(|| self.last_grounds[number].clone())
     }
 
     pub(super) fn keep_ledger(&mut self) {

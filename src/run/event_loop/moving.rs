@@ -25,7 +25,7 @@ impl Loop {
         let Ok(ground) = ground else { return self.leads_nowhere(root) };
         let shift = match &self.grounds[root.0] {
             Some(before) => before.shift(&ground),
-            None => Shift::Directory,
+            None => self.shift_since_the_last_run(root, &ground),
         };
         let is_halted = self.engine.root_is_halted(root);
         // What is hidden by a disk is not taken for what was on it; and an empty directory may be where a
@@ -48,6 +48,19 @@ impl Loop {
             self.handle(Input::GroundFound(root, shift));
         }
         self.mounts_changed(root, came, went);
+    }
+
+    /// For a root that has been missing since the start: what it is, beside what it was in the last run.
+    fn shift_since_the_last_run(&self, root: RootId, ground: &Ground) -> Shift {
+        let is_of_root = |remote: &WorkerRemote| remote.route.root == self.roots[root.0].path;
+        let remotes = self.remotes.iter().zip(&self.last_grounds);
+        let mut befores = remotes.filter(|(remote, _)| is_of_root(remote));
+        match befores.find_map(|(_, before)| before.as_ref()).map(|before| ground.since(before)) {
+            // It has never been read in this run.
+            None | Some(Shift::None | Shift::Directory) => Shift::Directory,
+            Some(Shift::Mounted) => Shift::Mounted,
+            Some(Shift::Disk | Shift::Unmounted) => Shift::Disk,
+        }
     }
 
     /// Whoever looks at the status sees where a root leads.

@@ -6,7 +6,9 @@ use super::looker::Looker;
 use crate::engine::rel_path::RelPath;
 use crate::engine::sending::licence::Grants;
 use crate::engine::watching::filter::Filter;
+use crate::engine::Shift;
 use crate::keep::faillog::record::Creditor;
+use crate::keep::state::Kept;
 use crate::rsync::asked::level::{self, Depth, Level};
 use crate::rsync::asked::licence::{Licence, Way};
 use crate::rsync::asked::pattern;
@@ -93,6 +95,13 @@ impl WorkerRemote {
     /// The number of the root's directory; 0, which no directory has, while it is missing.
     pub fn inode(&self) -> u64 {
         self.ground.as_ref().map_or(0, |ground| ground.identity.inode())
+    }
+
+    /// What has become of the ground on which it stood in the last run; nothing while the root is missing.
+    pub fn shift_since(&self, kept: Option<&Kept>) -> Option<Shift> {
+        let before = kept.and_then(|kept| kept.ground.as_ref());
+        let now = self.ground.as_ref()?;
+        Some(before.map_or(Shift::Directory, |before| now.since(before)))
     }
 
     /// The remote as the fail log needs it.

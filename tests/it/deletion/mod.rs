@@ -11,6 +11,7 @@ mod in_doubt;
 mod kept;
 mod max_delete;
 mod missing_parents;
+mod other_ground;
 mod other_sources;
 mod read_only_directories;
 mod refused_delete;
