@@ -27,7 +27,7 @@ use self::sending::lanes::Lane;
 use self::sending::next::Next;
 use self::sending::remote::Remote;
 use self::sending::standing::Standing;
-use self::sending::trust::Trust;
+use self::sending::trust::{Deletions, Trust};
 use self::time::Time;
 use self::watching::mounts::Mounts;
 use self::watching::root::{Fate, Root};
@@ -321,6 +321,15 @@ impl Engine {
     /// And whatever waits for a pause to end to be tried at once.
     pub fn try_now(&mut self) {
         self.remotes.iter_mut().for_each(|served| served.remote.try_now());
+    }
+
+    /// Whoever runs the program says yes to the deletions that wait. Gives which did.
+    pub fn confirm_deletions(&mut self) -> Vec<(RemoteId, Deletions)> {
+        let confirmed = |(number, served): (usize, &mut Served)| {
+            let (_, deletions) = served.remote.trust().waits_for()?;
+            served.remote.confirm_deletions().then_some((RemoteId(number), deletions))
+        };
+        self.remotes.iter_mut().enumerate().filter_map(confirmed).collect()
     }
 
     /// The schedule wants a full sync of a remote.

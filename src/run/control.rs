@@ -1,4 +1,4 @@
-//! What commands ask the running instance: `--reload`.
+//! What commands ask the running instance: `--reload`, `--confirm-deletions`.
 //!
 //! A thread listens and speaks, the loop answers: one line there, an answer back, one command at a time.
 //! Nobody who is slow at the other end holds up anything but the next command. What a request means is for
@@ -25,15 +25,19 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub enum Request {
     /// To read the configuration again.
     Reload,
+    /// To do the deletions that wait for a yes.
+    ConfirmDeletions,
 }
 
 impl Request {
-    const WORDS: [(&'static str, Request); 1] = [("reload", Request::Reload)];
+    const WORDS: [(&'static str, Request); 2] =
+        [("reload", Request::Reload), ("confirm-deletions", Request::ConfirmDeletions)];
 
     /// The word that stands for it on the line.
     pub fn word(self) -> &'static str {
         match self {
             Request::Reload => Request::WORDS[0].0,
+            Request::ConfirmDeletions => Request::WORDS[1].0,
         }
     }
 

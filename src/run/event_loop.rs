@@ -295,6 +295,7 @@ impl Loop {
             signals,
             unwatched: setup.halts.iter().filter(|halt| **halt != Some(Halt::Missing)).count(),
             reporter: Reporter::new(
+                setup.config.file.clone(),
                 paths.clone(),
                 setup.remotes.iter().map(|remote| remote.route.name()).collect(),
             ),

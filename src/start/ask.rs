@@ -1,4 +1,4 @@
-//! Commands that ask the instance which runs with a configuration: `--reload`.
+//! Commands that ask the instance which runs with a configuration: `--reload`, `--confirm-deletions`.
 //!
 //! The instance does what is asked and says what came of it; here its answer is fetched. `main` prints it.
 

@@ -28,6 +28,10 @@ pub const WORKERS_MAX: usize = 1000;
 const LONG_WITH_VALUE: [&str; 6] =
     ["config", "workers", "plugin", "pid-file", "log-file", "log-level"];
 
+/// What is said of commands that cannot be one.
+const NOT_TOGETHER: &str =
+    "--check, --dry-run, --status, --reload and --confirm-deletions do not go together";
+
 /// What the user wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Invocation {
@@ -173,6 +177,10 @@ struct Written {
     #[argh(switch)]
     reload: bool,
 
+    /// let the deletions go ahead that wait for a yes: --status shows how many do
+    #[argh(switch)]
+    confirm_deletions: bool,
+
     /// with --status: for programs
     #[argh(switch)]
     json: bool,
@@ -207,18 +215,24 @@ impl Written {
         if !self.status && (self.json || self.watch) {
             return Err(Error::new("--json and --watch go with --status"));
         }
-        match (self.status, self.check, self.dry_run, self.reload) {
-            (false, false, false, false) => Ok(Invocation::Run(self.options())),
-            (false, true, false, false) => Ok(Invocation::Check(self.options())),
-            (false, false, true, false) => Ok(Invocation::DryRun(self.options())),
-            (true, false, false, false) => {
+        let request = match (self.reload, self.confirm_deletions) {
+            (false, false) => None,
+            (true, false) => Some(Request::Reload),
+            (false, true) => Some(Request::ConfirmDeletions),
+            (true, true) => return Err(Error::new(NOT_TOGETHER)),
+        };
+        match (self.status, self.check, self.dry_run, request) {
+            (false, false, false, None) => Ok(Invocation::Run(self.options())),
+            (false, true, false, None) => Ok(Invocation::Check(self.options())),
+            (false, false, true, None) => Ok(Invocation::DryRun(self.options())),
+            (true, false, false, None) => {
                 let (json, watch) = (self.json, self.watch);
                 Ok(Invocation::Status(StatusView { config: self.options().config, json, watch }))
             }
-            (false, false, false, true) => {
-                Ok(Invocation::Ask(self.options().config, Request::Reload))
+            (false, false, false, Some(request)) => {
+                Ok(Invocation::Ask(self.options().config, request))
             }
-            _ => Err(Error::new("--check, --dry-run, --status and --reload do not go together")),
+            _ => Err(Error::new(NOT_TOGETHER)),
         }
     }
 

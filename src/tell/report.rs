@@ -26,6 +26,8 @@ const PATHS_SAID_MAX: usize = 10_000;
 /// Knows the names of things, and what has been said already.
 #[derive(Debug)]
 pub struct Reporter {
+    /// The configuration file, as whoever has something to answer has to name it.
+    config: PathBuf,
     roots: Vec<PathBuf>,
     remotes: Vec<String>,
     /// For each remote, the paths of which it was said that they do not get through; or the reason,
@@ -36,10 +38,10 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// For these roots and remotes.
-    pub fn new(roots: Vec<PathBuf>, remotes: Vec<String>) -> Reporter {
+    /// For the roots and remotes of this configuration.
+    pub fn new(config: PathBuf, roots: Vec<PathBuf>, remotes: Vec<String>) -> Reporter {
         let said = vec![BTreeSet::new(); remotes.len()];
-        Reporter { roots, remotes, said, limited: BTreeSet::new() }
+        Reporter { config, roots, remotes, said, limited: BTreeSet::new() }
     }
 
     /// Says what the engine reports.
@@ -79,10 +81,10 @@ impl Reporter {
             Report::DeletionsLimited(remote) => self.limited(*remote),
             Report::DeletionsWait(remote, doubt, Deletions { count, of }) => log::warn!(
                 "{}: {}, and a full sync would delete {count} of {of} entries over there: everything is sent, nothing \
-                 of that is deleted; if it is right that they go, write <safety maxDelete=\"no\"/> into <sersync> \
-                 for one start",
+                 of that is deleted; if it is right that they go, run: sersync --confirm-deletions -o {}",
                 self.remote(*remote),
-                why(*doubt)
+                why(*doubt),
+                self.config.display()
             ),
             Report::TooMany(remote) => log::warn!(
                 "{}: more changes than are kept one by one; a full sync takes their place",

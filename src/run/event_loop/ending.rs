@@ -1,6 +1,7 @@
 //! Signals, and how the loop ends: for good, or for one with another configuration.
 
 use super::{Heirloom, Loop, KILL_MS, STOP_MS};
+use crate::engine::sending::trust::Deletions;
 use crate::keep::state::resume::Resume;
 use crate::keep::state::State;
 use crate::run::control::{Answer, Control, Request};
@@ -75,7 +76,26 @@ impl Loop {
         let Some(asked) = self.control.as_ref().and_then(Control::take) else { return };
         match asked.request {
             Request::Reload => asked.answer(self.reload()),
+            Request::ConfirmDeletions => asked.answer(self.confirm_deletions()),
         }
+    }
+
+    /// Somebody says yes to the deletions that wait.
+    fn confirm_deletions(&mut self) -> Answer {
+        if self.stop_at.is_some() {
+            return Err("sersync is ending, or is about to work by another configuration".into());
+        }
+        let confirmed = self.engine.confirm_deletions();
+        if confirmed.is_empty() {
+            return Err("no deletion waits for a yes".into());
+        }
+        let said = confirmed.iter().map(|(remote, Deletions { count, of })| {
+            let name = self.remotes[remote.0].route.name();
+            format!("{name}: {count} of {of} entries may be deleted; a full sync does it now")
+        });
+        let said: Vec<_> = said.collect();
+        said.iter().for_each(|line| log::info!("{line}"));
+        Ok(said.join("\n"))
     }
 
     fn stop(&mut self, signal: Signal) {

@@ -23,6 +23,7 @@ pub(super) const HELP: &str = "\
   --dry-run         显示全量同步将会做哪些改动，但不做任何改动
   --status          显示正在运行的 sersync 的状态，然后退出
   --reload          让正在运行的 sersync 重新读取配置文件，并显示结果
+  --confirm-deletions 同意执行正在等待确认的删除（--status 显示其数量）
   --json            与 --status 一起使用：以 JSON 格式输出，供程序读取
   --watch           与 --status 一起使用：持续刷新显示
   --version         显示版本、目标平台和构建时间
@@ -55,8 +56,8 @@ fn fault(english: &str) -> Option<String> {
     }
     let whole = match english {
         "--json and --watch go with --status" => "--json 和 --watch 只能与 --status 一起使用",
-        "--check, --dry-run, --status and --reload do not go together" => {
-            "--check、--dry-run、--status 和 --reload 不能同时使用"
+        super::NOT_TOGETHER => {
+            "--check、--dry-run、--status、--reload 和 --confirm-deletions 不能同时使用"
         }
         _ => return None,
     };

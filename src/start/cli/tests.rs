@@ -125,7 +125,11 @@ fn what_cannot_be_followed_is_one_clear_line() {
         ("--log-file=", "Error parsing option '--log-file' with value '': expected the name of"),
         ("--json", "--json and --watch go with --status;"),
         ("--check --watch", "--json and --watch go with --status;"),
-        ("--check --status", "--check, --dry-run, --status and --reload do not go together;"),
+        (
+            "--check --status",
+            "--check, --dry-run, --status, --reload and --confirm-deletions do not go",
+        ),
+        ("--reload --confirm-deletions", "--check, --dry-run, --status, --reload and --confirm-"),
         ("-m 数", "Error parsing option '-m' with value '数': expected one of"),
     ];
     for (line, expected) in cases {
@@ -187,7 +191,10 @@ fn faults_are_told_in_chinese_too() {
         ),
         ("--config=", "选项 --config 的值“”有误：应为文件名；"),
         ("--json", "--json 和 --watch 只能与 --status 一起使用；"),
-        ("--check --status", "--check、--dry-run、--status 和 --reload 不能同时使用；"),
+        (
+            "--check --status",
+            "--check、--dry-run、--status、--reload 和 --confirm-deletions 不能同时使用；",
+        ),
     ];
     for (line, expected) in cases {
         let error = parsed(line).unwrap_err().in_language(Language::Chinese);

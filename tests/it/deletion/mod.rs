@@ -15,6 +15,7 @@ mod other_ground;
 mod other_sources;
 mod read_only_directories;
 mod refused_delete;
+mod said_yes;
 
 use crate::harness::{
     eventually, free_port, run_to_end, until, Exit, Mirror, Plan, Sshd, Tree, DEADLINE,
