@@ -5,6 +5,7 @@
 
 use super::rel_path::RelPath;
 use super::sending::extent::Extent;
+use super::sending::trust::Deletions;
 use super::tally::Tally;
 use super::time::Time;
 use super::{Engine, Halt, RootId, Served, WatchedRoot};
@@ -48,6 +49,8 @@ pub struct RemoteState {
     pub pending: usize,
     /// Of these, the ones that do not get through by themselves.
     pub stuck: usize,
+    /// What a full sync would delete, and waits for a yes.
+    pub waits: Option<Deletions>,
     /// A full sync or a level sync is owed, or on its way.
     pub owes_sweep: bool,
     /// The last job failed as a whole; then the next one is tried at this time.

@@ -6,6 +6,7 @@
 
 use crate::config::terminal::harmless;
 use crate::config::Config;
+use crate::engine::sending::trust::Deletions;
 use crate::keep::faillog::place::Places;
 use crate::keep::faillog::script::count_commands;
 use crate::keep::faillog::store;
@@ -83,7 +84,7 @@ fn look(config: &Config, resolved: &Path, json: bool) -> Shown {
     let files = Files::read(config, resolved);
     let code = match files.holder {
         None => NOT_RUNNING,
-        Some(_) if files.commands == Ok(0) && !files.owes_full_sync() => HEALTHY,
+        Some(_) if files.commands == Ok(0) && !files.owes_full_sync() && !files.asks() => HEALTHY,
         Some(_) => UNHEALTHY,
     };
     let text = if json { files.json(code) } else { files.text(config) };
@@ -126,6 +127,11 @@ impl Files {
         self.state.remotes.iter().any(|kept| kept.full_sync)
     }
 
+    /// Whether deletions wait for a yes.
+    fn asks(&self) -> bool {
+        self.state.remotes.iter().any(|kept| kept.trust.waits_for().is_some())
+    }
+
     fn text(&self, config: &Config) -> String {
         let file = self.config.display();
         let mut text = match self.holder {
@@ -157,6 +163,9 @@ impl Files {
                 }
             };
             text += &format!("{name}: {complete}\n");
+            if let Some((_, Deletions { count, of })) = kept.trust.waits_for() {
+                text += &format!("{count} deletions wait for a yes, of {of} entries on {name}\n");
+            }
         }
         text.lines().flat_map(|line| view::wrapped("", line)).map(|line| line + "\n").collect()
     }

@@ -37,7 +37,7 @@ fn exchange(port: u16, bytes: &[u8]) -> String {
 }
 
 /// Asks for a path; gives the status line and the body.
-fn get(port: u16, path: &str) -> (String, String) {
+pub fn get(port: u16, path: &str) -> (String, String) {
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     let answer = exchange(port, request.as_bytes());
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();

@@ -124,6 +124,9 @@ impl Loop {
     pub(super) fn keep_alerts(&mut self) {
         let now = self.now();
         if let Some(alerts) = &mut self.alerts {
+            for remote in (0..self.remotes.len()).map(RemoteId) {
+                alerts.trusts(remote, self.engine.trust(remote), now);
+            }
             alerts.run_due(now);
         }
     }

@@ -6,6 +6,7 @@
 //! nothing pushed. `main` calls [`run`] and ends with its code.
 
 mod commands;
+mod deletions;
 mod fail_log;
 mod finding;
 mod host;
@@ -22,6 +23,8 @@ mod roots;
 use crate::config::language::Language;
 use crate::config::{Config, Error as ConfigError};
 use crate::engine::watching::filter::Filter;
+use crate::keep::state::store::Store;
+use crate::keep::state::{beside, State};
 use crate::start::cli::Options;
 use crate::start::{destinations, prepare};
 use crate::tell::logging::print;
@@ -67,6 +70,7 @@ fn all(options: &Options, mut config: Config, here: &Path, language: Language) -
     found.extend(passwords::findings(&config, language));
     found.extend(programs::findings(&config));
     found.extend(remotes::findings(&config, options.workers));
+    found.extend(deletions::findings(&config, &state(&config)));
     found.extend(intervals::findings(&config));
     found.extend(fail_log::findings(&config, running.is_some()));
     found.extend(places::findings(options, here));
@@ -75,6 +79,12 @@ fn all(options: &Options, mut config: Config, here: &Path, language: Language) -
     found.extend(host::findings(&config, running.is_some()));
     found.extend(running.map(|holder| instance::finding(&config, holder)));
     found
+}
+
+/// What an instance has left, or a running one keeps; nothing if that cannot be read.
+fn state(config: &Config) -> State {
+    let Ok(resolved) = prepare::resolved(config) else { return State::default() };
+    Store::at(&beside(&config.fail_log.path, &resolved, "state")).load().unwrap_or_default()
 }
 
 /// Destinations that lie in a root, or in each other.

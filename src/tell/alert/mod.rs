@@ -9,8 +9,9 @@ mod state;
 use self::state::{Alert, States, Subject};
 use crate::config;
 use crate::config::terminal::harmless;
+use crate::engine::sending::trust::{Deletions, Trust};
 use crate::engine::time::Time;
-use crate::engine::Report;
+use crate::engine::{RemoteId, Report};
 use crate::rsync::told::outcome;
 use crate::sys::channel::{channel, Receiver, Sender};
 use crate::tell::report;
@@ -109,6 +110,21 @@ impl Alerts {
         }
     }
 
+    /// Hears whether deletions on a remote wait for a yes.
+    pub fn trusts(&mut self, remote: RemoteId, trust: Trust, now: Time) {
+        let (subject, name) = (Subject::Deletions(remote.0), &self.remotes[remote.0]);
+        match trust.waits_for() {
+            Some((_, Deletions { count, of })) => self.states.fails(subject, now, || {
+                format!("{name}: {count} deletions of {of} entries wait for sersync --confirm-deletions")
+            }),
+            None if trust.permits() => {
+                self.states.works(subject, || format!("{name}: no deletion waits any more"));
+            }
+            // What there is to be deleted is not known yet.
+            None => {}
+        }
+    }
+
     /// When [`Alerts::run_due`] has something to do.
     pub fn due(&self) -> Option<Time> {
         self.states.due().filter(|_| !self.is_running && !self.is_stopping)
@@ -145,7 +161,9 @@ impl Alerts {
 
     fn task(&self, alert: Alert) -> Task {
         let (remote, root) = match alert.subject {
-            Subject::Remote(number) => (self.remotes[number].clone(), PathBuf::new()),
+            Subject::Remote(number) | Subject::Deletions(number) => {
+                (self.remotes[number].clone(), PathBuf::new())
+            }
             Subject::Root(number) => (String::new(), self.roots[number].clone()),
             Subject::FailLog => (String::new(), PathBuf::new()),
         };

@@ -22,6 +22,8 @@ pub enum Subject {
     Remote(usize),
     /// A root, by its place: halted or resumed.
     Root(usize),
+    /// The deletions on a remote, by its place: they wait for a yes, or do not any more.
+    Deletions(usize),
     /// The fail log: something is owed, or everything is paid.
     FailLog,
 }
@@ -34,6 +36,8 @@ impl Subject {
             (Subject::Remote(_), true) => "back",
             (Subject::Root(_), false) => "halted",
             (Subject::Root(_), true) => "resumed",
+            (Subject::Deletions(_), false) => "asks",
+            (Subject::Deletions(_), true) => "settled",
             (Subject::FailLog, false) => "owed",
             (Subject::FailLog, true) => "paid",
         }
@@ -135,7 +139,7 @@ impl States {
     fn pause_ms(&self, subject: Subject) -> u64 {
         match subject {
             Subject::Remote(_) => self.after_ms,
-            Subject::Root(_) | Subject::FailLog => 0,
+            Subject::Root(_) | Subject::Deletions(_) | Subject::FailLog => 0,
         }
     }
 }

@@ -80,6 +80,8 @@ fn remote(remote: &RemoteView) -> String {
     object.text("state", remote.word.name());
     object.plain("pending_paths", remote.pending);
     object.plain("stuck_paths", remote.stuck);
+    object.plain("deletions_waiting", remote.waits.map_or(0, |waits| waits.count));
+    object.optional("deletions_waiting_of", remote.waits.map(|waits| waits.of));
     object.plain("full_sync_owed", remote.owes_sweep);
     object.plain("lag_s", seconds(remote.lag_ms));
     object.optional("job", remote.job.map(|(load, took_ms)| job(load, took_ms)));

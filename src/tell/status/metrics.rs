@@ -69,7 +69,7 @@ fn roots(page: &mut Page, snapshot: &Snapshot) {
 
 fn remotes(page: &mut Page, snapshot: &Snapshot) {
     type Of = fn(&RemoteView) -> String;
-    let families: [(&str, &str, &str, Of); 14] = [
+    let families: [(&str, &str, &str, Of); 15] = [
         ("remote_up", "gauge", "1 unless its last job failed or its root is halted.", |it| {
             number(it.word.is_up())
         }),
@@ -78,6 +78,9 @@ fn remotes(page: &mut Page, snapshot: &Snapshot) {
         }),
         ("stuck_paths", "gauge", "Of these, the ones that do not get through.", |it| {
             it.stuck.to_string()
+        }),
+        ("deletions_waiting", "gauge", "Deletions that wait for a yes.", |it| {
+            it.waits.map_or(0, |waits| waits.count).to_string()
         }),
         ("lag_seconds", "gauge", "Age of the oldest change that has not arrived.", |it| {
             seconds(it.lag_ms)

@@ -8,6 +8,7 @@ use super::history::History;
 use super::progress::{Course, Progress};
 use crate::config::terminal::harmless;
 use crate::engine::sending::extent::Extent;
+use crate::engine::sending::trust::Deletions;
 use crate::engine::snapshot::{RemoteState, RootState};
 use crate::engine::tally::Tally;
 use crate::engine::time::Time;
@@ -94,6 +95,8 @@ pub struct RemoteView {
     pub pending: usize,
     /// Of these, the ones that do not get through by themselves.
     pub stuck: usize,
+    /// What a full sync would delete, and waits for a yes.
+    pub waits: Option<Deletions>,
     /// A full sync, or one of whole directories, is owed or on its way.
     pub owes_sweep: bool,
     /// How old the oldest change is that has not arrived; 0 if there is none.
@@ -251,6 +254,7 @@ fn remote(
         word,
         pending: state.pending,
         stuck: state.stuck,
+        waits: state.waits,
         owes_sweep: state.owes_sweep,
         lag_ms: state.oldest.map_or(0, |oldest| now.since(oldest)),
         job: state.job.map(|(load, started)| (load, now.since(started))),
@@ -295,8 +299,16 @@ fn problems(
             Word::Up | Word::Sending | Word::Waiting | Word::Halted => None,
         }
     };
+    let of_deletions = remotes.iter().filter_map(|remote| {
+        let Deletions { count, of } = remote.waits?;
+        Some(format!("{count} deletions wait for a yes, of {of} entries on {}", remote.name))
+    });
     let of_remotes = remotes.iter().filter(|remote| halted.get(remote.root) != Some(&true));
     let of_fail_log = facts.fail_log.trouble.iter().map(|what| format!("fail log: {what}"));
     let of_roots = roots.iter().filter_map(of_root);
-    of_roots.chain(of_remotes.filter_map(of_remote)).chain(of_fail_log).collect()
+    of_roots
+        .chain(of_remotes.filter_map(of_remote))
+        .chain(of_deletions)
+        .chain(of_fail_log)
+        .collect()
 }

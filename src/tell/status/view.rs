@@ -6,6 +6,7 @@
 use super::snapshot::{RemoteView, RootView, Snapshot};
 use crate::config::terminal::{width, width_of};
 use crate::engine::sending::extent::Extent;
+use crate::engine::sending::trust::Deletions;
 use crate::tell::amounts::{age, size};
 
 /// Columns of a line.
@@ -31,6 +32,11 @@ pub fn render(snapshot: &Snapshot) -> String {
     lines.push(row("REMOTE", "STATE", ["PENDING", "LAG", "LAST OK", "SENT/MIN"]));
     for remote in &snapshot.remotes {
         lines.extend(of_remote(remote));
+        if let Some(Deletions { count, of }) = remote.waits {
+            let command = format!("sersync --confirm-deletions -o {}", snapshot.config);
+            let text = format!("{count} deletions of {of} entries wait for a yes: {command}");
+            lines.extend(wrapped("    ", &text));
+        }
     }
     lines.push(String::new());
     lines.push(row("ROOT", "STATE", ["DIRS", "", "", ""]));
@@ -183,6 +189,7 @@ mod tests {
             word,
             pending: 500_000,
             stuck: 0,
+            waits: None,
             owes_sweep: false,
             lag_ms: 99 * 3_600_000,
             job: Some((Extent::Everything, 61_000)),

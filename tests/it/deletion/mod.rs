@@ -16,6 +16,7 @@ mod other_sources;
 mod read_only_directories;
 mod refused_delete;
 mod said_yes;
+mod shown;
 
 use crate::harness::{
     eventually, free_port, run_to_end, until, Exit, Mirror, Plan, Sshd, Tree, DEADLINE,

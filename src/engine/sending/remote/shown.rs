@@ -18,6 +18,7 @@ impl Remote {
             root,
             pending: waiting + flying,
             stuck,
+            waits: self.trust.waits_for().map(|(_, deletions)| deletions),
             owes_sweep: self.owes_full_sync() || has_levels,
             next_try: self.is_failing().then(|| self.backoff.until()),
             job: self.lanes.iter().next().map(|flight| (flight.cargo.extent(), flight.started)),
