@@ -20,6 +20,7 @@ const LETTERS: &[(u8, &str)] = &[
     (b'V', "version"),
     (b'a', "archive"),
     (b'b', "backup"),
+    (b'c', "checksum"),
     (b'e', "rsh"),
     (b'f', "filter"),
     (b'h', "human-readable"),

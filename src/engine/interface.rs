@@ -147,6 +147,9 @@ pub enum Work {
         split: bool,
         /// The paths, sorted, and what disappeared under each name.
         paths: Vec<(RelPath, Gone)>,
+        /// Those of them, sorted, under whose names the far side may have a file that it has under another name
+        /// as well.
+        joined: Vec<RelPath>,
         /// What the far side has under another name, so that it need not be sent again.
         renames: Vec<Rename>,
     },
@@ -162,6 +165,8 @@ pub enum Work {
         sent: Option<Stamp>,
         /// The path, and what disappeared under its name.
         path: (RelPath, Gone),
+        /// The far side may have the file under another name as well.
+        joined: bool,
     },
     /// Make whole directories equal.
     Level {

@@ -17,6 +17,7 @@ pub use self::standby::Standby;
 
 use self::job_paths::{halves, JobPaths};
 use self::listener::Listener;
+use self::renames::RenamePlan;
 use crate::config::Address;
 use crate::engine::rel_path::RelPath;
 use crate::engine::sending::trust::Deletions;
@@ -246,31 +247,37 @@ impl<'a> Runner<'a> {
                 let runs = runs.into_iter().map(|run| spared(run, away));
                 self.run_all(runs.collect()).and(seen)
             }
-            Work::Batch { licence, way, fresh, split: false, paths, renames } => {
+            Work::Batch { licence, way, fresh, split: false, paths, joined, renames } => {
                 let settings = remote.plan_settings(*licence, *way);
-                let found = JobPaths::of_batch(remote, paths, *fresh);
+                let found = JobPaths::of_batch(remote, paths, joined, *fresh);
                 self.tell_large(found.large.clone());
                 self.tell_whole(*fresh, found.whole.clone());
                 self.tell_withheld(*licence, found.withheld(paths));
-                self.rename(renames::runs(remote, settings, &found.paths, renames));
-                self.run_all(found.runs(remote, settings)).and(found.seen())
+                let renamed = self.rename(renames::plan(remote, settings, &found.paths, renames));
+                if !renamed.gets_through() {
+                    return renamed;
+                }
+                renamed.and(self.run_all(found.runs(remote, settings))).and(found.seen())
             }
-            Work::Batch { licence, way, fresh, split: true, paths, renames } => {
+            Work::Batch { licence, way, fresh, split: true, paths, joined, renames } => {
                 let settings = remote.plan_settings(*licence, *way);
                 let (first, second) = halves(paths);
                 let [first, second] =
-                    [first, second].map(|half| JobPaths::of_batch(remote, half, *fresh));
+                    [first, second].map(|half| JobPaths::of_batch(remote, half, joined, *fresh));
                 self.tell_large([&first.large[..], &second.large].concat());
                 self.tell_whole(*fresh, [&first.whole[..], &second.whole].concat());
                 let all = [&first.paths[..], &second.paths].concat();
-                self.rename(renames::runs(remote, settings, &all, renames));
+                let renamed = self.rename(renames::plan(remote, settings, &all, renames));
+                if !renamed.gets_through() {
+                    return renamed;
+                }
                 let seen = first.seen().and(second.seen());
                 let (first, second) = (first.runs(remote, settings), second.runs(remote, settings));
-                self.run_both(first, second).and(seen)
+                renamed.and(self.run_both(first, second)).and(seen)
             }
-            Work::Bulk { licence, way, fresh, sent, path } => {
+            Work::Bulk { licence, way, fresh, sent, path, joined } => {
                 let settings = remote.plan_settings(*licence, *way);
-                let found = JobPaths::of_bulk(remote, path, *fresh, *sent);
+                let found = JobPaths::of_bulk(remote, path, *joined, *fresh, *sent);
                 self.tell_large(found.large.clone());
                 self.tell_withheld(*licence, found.withheld(std::slice::from_ref(path)));
                 self.run_all(found.runs(remote, settings)).and(found.seen())
@@ -279,14 +286,16 @@ impl<'a> Runner<'a> {
     }
 
     /// Runs what saves sending renamed files again. If one of these runs fails, the others would as well: the
-    /// runs of the batch send everything, or tell what is wrong.
-    fn rename(&mut self, runs: Vec<Run>) {
-        for mut run in runs {
+    /// runs of the batch send everything, or tell what is wrong. But as soon as one has begun, nothing is sent before
+    /// the old names are deleted.
+    fn rename(&mut self, plan: RenamePlan) -> Outcome {
+        for mut run in plan.links {
             run.args = self.remote.over_connection(run.args);
             if self.run(&run) != Outcome::Done {
-                return;
+                break;
             }
         }
+        self.run_all(plan.end.into_iter().collect())
     }
 
     fn finish(self, outcome: Outcome, work: &Work) -> Finished {

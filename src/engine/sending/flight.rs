@@ -203,6 +203,15 @@ impl Flight {
         }
     }
 
+    /// It has not arrived, or not as a whole: what renames have joined over there may not have been parted again.
+    pub fn may_leave_joined(&mut self) {
+        if let Cargo::Batch(Batch { paths, renames, .. }) = &mut self.cargo {
+            if !renames.is_empty() {
+                paths.iter_mut().for_each(|(_, it)| *it = it.perhaps_joined());
+            }
+        }
+    }
+
     /// The paths that are listed; none where whole directories are made equal.
     pub fn paths(&self) -> &[(RelPath, Remembered)] {
         match &self.cargo {

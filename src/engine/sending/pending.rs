@@ -14,10 +14,10 @@
 //! as well.
 
 use super::change::Change;
-use crate::engine::rel_path::{above, lies_in, RelPath};
+use crate::engine::rel_path::{above, RelPath};
 use crate::engine::time::Time;
 use crate::rsync::asked::plan::Gone;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
 /// Paths that may be pending for one remote. More become a full sync of the root: by then that is
@@ -33,11 +33,15 @@ pub struct Remembered {
     fresh: bool,
     /// After a restart its times would not tell that it is owed.
     pub by_name: bool,
+    /// What the far side has under this name may be one file with what it has under another one: the run of a
+    /// rename makes it so, and what was to part them may not have come through.
+    pub joined: bool,
 }
 
 impl Remembered {
     /// What is there has to be sent.
-    pub const TO_SEND: Remembered = Remembered { gone: Gone::No, fresh: false, by_name: false };
+    pub const TO_SEND: Remembered =
+        Remembered { gone: Gone::No, fresh: false, by_name: false, joined: false };
 
     /// Whether it has to be kept by name after a restart: what disappeared has no times at all.
     pub fn is_by_name(&self) -> bool {
@@ -50,6 +54,7 @@ impl Remembered {
             gone: self.gone.max(other.gone),
             fresh: self.fresh && other.fresh,
             by_name: self.by_name || other.by_name,
+            joined: self.joined || other.joined,
         }
     }
 
@@ -61,6 +66,18 @@ impl Remembered {
     /// The same, where the far side may have it.
     pub fn not_fresh(self) -> Remembered {
         Remembered { fresh: false, ..self }
+    }
+
+    /// The same, after a job that may have joined what disappeared with something else.
+    pub fn perhaps_joined(self) -> Remembered {
+        Remembered { joined: self.joined || self.gone != Gone::No, ..self }
+    }
+
+    /// Something was under this name over there when that disappeared: by itself, or in a directory.
+    fn came_back(&mut self, joined: bool) {
+        self.gone = self.gone.max(Gone::Entry);
+        self.fresh = false;
+        self.joined |= joined;
     }
 
     /// Whether no job can have sent what is there.
@@ -174,8 +191,8 @@ impl Pending {
                 remembered.fresh = false;
             }
             Change::DeleteAgain => {
-                let emptied = Remembered { gone: Gone::Directory, ..Remembered::TO_SEND };
-                self.paths.insert(path.clone(), emptied);
+                let remembered = self.paths.entry(path.clone()).or_insert(Remembered::TO_SEND);
+                *remembered = Remembered { gone: Gone::Directory, fresh: false, ..*remembered };
             }
             Change::Delete { gone, unsent } => {
                 return self.delete(path, gone, unsent && is_unsent(None));
@@ -219,6 +236,26 @@ impl Pending {
         }
     }
 
+    /// What lies in a directory that disappeared has come back with it, whatever is known of its own name: the far
+    /// side has the directory's old content until the job that empties it has ended. `others` are paths that do not
+    /// leave with the next job.
+    pub fn come_back(&mut self, others: [&Pending; 2]) {
+        let mut emptied: HashMap<RelPath, bool> = HashMap::new();
+        for (path, it) in others.into_iter().chain([&*self]).flat_map(|set| &set.paths) {
+            if it.gone == Gone::Directory {
+                *emptied.entry(path.clone()).or_default() |= it.joined;
+            }
+        }
+        if emptied.is_empty() {
+            return;
+        }
+        for (path, remembered) in &mut self.paths {
+            for joined in above(path).filter_map(|above| emptied.get(above)) {
+                remembered.came_back(*joined);
+            }
+        }
+    }
+
     /// Takes at most `paths_max` paths out, in order, for a job that starts now.
     pub fn take(&mut self, paths_max: usize) -> Vec<(RelPath, Remembered)> {
         if self.paths.len() <= paths_max {
@@ -233,25 +270,16 @@ impl Pending {
     }
 
     /// Takes out the paths that the far side cannot have, if there are at least `paths_min`, and at
-    /// most `paths_max` of them. What lies in a directory that is still to be emptied over there may
-    /// be there under its name.
+    /// most `paths_max` of them.
     pub fn take_fresh(&mut self, paths_min: usize, paths_max: usize) -> Vec<(RelPath, Remembered)> {
-        let mut emptied: Option<&RelPath> = None;
-        let mut fresh = Vec::with_capacity(self.paths.len());
-        for (path, remembered) in &self.paths {
-            let inside = emptied.is_some_and(|above| lies_in(path, above));
-            fresh.push(remembered.is_fresh() && !inside);
-            if remembered.gone == Gone::Directory && !inside {
-                emptied = Some(path);
-            }
-        }
-        if fresh.iter().filter(|is_fresh| **is_fresh).count() < paths_min {
+        if self.paths.values().filter(|remembered| remembered.is_fresh()).count() < paths_min {
             return Vec::new();
         }
         let mut taken = Vec::new();
         let mut left = Vec::new();
-        for (path, is_fresh) in std::mem::take(&mut self.paths).into_iter().zip(fresh) {
-            let list = if is_fresh && taken.len() < paths_max { &mut taken } else { &mut left };
+        for path in std::mem::take(&mut self.paths) {
+            let leaves = path.1.is_fresh() && taken.len() < paths_max;
+            let list = if leaves { &mut taken } else { &mut left };
             list.push(path);
         }
         self.paths = left.into_iter().collect();
@@ -264,9 +292,11 @@ impl Pending {
         self.paths.values_mut().for_each(|remembered| remembered.fresh = false);
     }
 
-    /// Adds paths that have to be sent again, and kept by name after a restart.
+    /// Adds paths that have to be sent again, and kept by name after a restart. What came of the job that carried
+    /// them last is not known.
     pub fn owe(&mut self, paths: impl IntoIterator<Item = (RelPath, Gone)>) {
-        let owed = |gone| Remembered { gone, by_name: true, ..Remembered::TO_SEND };
+        let owed =
+            |gone| Remembered { gone, by_name: true, ..Remembered::TO_SEND }.perhaps_joined();
         self.restore(paths.into_iter().map(|(path, gone)| (path, owed(gone))));
     }
 
@@ -423,6 +453,7 @@ mod tests {
         ] {
             pending.apply(&RelPath::from(name.as_bytes()), change, IDLE);
         }
+        pending.come_back([&Pending::default(); 2]);
         assert_eq!(pending.take_fresh(3, 9), [], "there are two");
         let fresh: Vec<_> = pending.take_fresh(2, 9).into_iter().map(|(p, _)| p.to_vec()).collect();
         assert_eq!(fresh, [b"a", b"e"]);
@@ -430,6 +461,38 @@ mod tests {
         pending.apply(&RelPath::from(&b"f"[..]), NEW, IDLE);
         pending.sweep_starts();
         assert_eq!(pending.take_fresh(1, 9), [], "a full sync may have sent it");
+    }
+
+    #[test]
+    fn what_lies_in_a_directory_that_disappeared_has_come_back_with_it() {
+        let path = |name: &str| RelPath::from(name.as_bytes());
+        let set = |history: &[(&str, Change)]| {
+            let mut set = Pending::default();
+            for (name, change) in history {
+                set.apply(&path(name), *change, IDLE);
+            }
+            set
+        };
+        let mut stuck = Pending::default();
+        stuck.owe([(path("stuck"), Gone::Directory)]);
+        let names = ["a", "a-b", "a-b/x", "a/x", "a/y/z", "b/x", "stuck/x"];
+        let mut history = vec![("a", DELETE_DIR), ("a-b", DELETE_DIR)];
+        history.extend(names.map(|name| (name, NEW)));
+        let mut pending = set(&history);
+        pending.come_back([&stuck, &Pending::default()]);
+        let left = pending.take(usize::MAX).into_iter();
+        let left = left.map(|(path, it)| (String::from_utf8(path.to_vec()).unwrap(), it));
+        let left: Vec<_> = left.map(|(path, it)| (path, it.gone, it.joined)).collect();
+        let expected = [
+            ("a", Gone::Directory, false),
+            ("a-b", Gone::Directory, false),
+            ("a-b/x", Gone::Entry, false),
+            ("a/x", Gone::Entry, false),
+            ("a/y/z", Gone::Entry, false),
+            ("b/x", Gone::No, false),
+            ("stuck/x", Gone::Entry, true),
+        ];
+        assert_eq!(left, expected.map(|(path, gone, joined)| (path.to_string(), gone, joined)));
     }
 
     #[test]

@@ -8,9 +8,11 @@
 //! that. A *prune* run only deletes. A *full sync* is rsync on the whole root.
 
 use crate::rsync::temporary;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::sync::Arc;
 
+use super::anew;
 use super::deleting;
 use super::guards;
 use super::licence::{Licence, Way};
@@ -68,6 +70,8 @@ pub struct Looked {
     /// It need not be compared by content: the far side cannot have anything under this name, or
     /// something of another size or time.
     pub fresh: bool,
+    /// The far side may have it under another name as well.
+    pub joined: bool,
 }
 
 impl Looked {
@@ -129,7 +133,7 @@ pub fn batch(
     whole: &[Arc<[u8]>],
 ) -> Vec<Run> {
     let settings = settings.on(route);
-    let mut lists = Lists::of(settings, paths, whole);
+    let mut lists = Lists::of(settings, paths, whole, anew::is_kept(route));
     // The run gets --delete-missing-args even if nothing is missing, so that a waiting standby, which has it,
     // can be used.
     lists.flat.deletes |= settings.standby && !lists.all_fresh && settings.deletes_combined();
@@ -139,10 +143,13 @@ pub fn batch(
             runs.push(flat(route, settings.licence, list, lists.all_fresh));
         }
     }
-    if lists.emptied.is_empty()
-        && lists.flat.is_empty()
-        && paths.iter().any(|looked| looked.path.is_empty())
-    {
+    if !lists.anew.is_empty() {
+        let route = anew::route(route, lists.anew.joined);
+        runs.push(flat(&route, settings.licence, &lists.anew, false));
+    }
+    let nothing_listed =
+        [&lists.emptied, &lists.flat, &lists.anew].iter().all(|list| list.is_empty());
+    if nothing_listed && paths.iter().any(|looked| looked.path.is_empty()) {
         runs.push(root_itself(route));
     }
     runs
@@ -191,6 +198,8 @@ struct List<'a> {
     may_replace: bool,
     /// The far side may be silent for long while it does what the list says.
     silent_work: bool,
+    /// Something in it may have another name over there, from which it has to be parted.
+    joined: bool,
 }
 
 impl List<'_> {
@@ -207,12 +216,19 @@ struct Lists<'a> {
     /// Those that were directories when they were seen to go.
     emptied: List<'a>,
     flat: List<'a>,
+    /// What came back under a name from which something disappeared, where it has to be [sent anew](super::anew).
+    anew: List<'a>,
     /// Nothing in the lists can be on the far side already.
     all_fresh: bool,
 }
 
 impl<'a> Lists<'a> {
-    fn of(settings: PlanSettings, paths: &'a [Looked], whole: &'a [Arc<[u8]>]) -> Lists<'a> {
+    fn of(
+        settings: PlanSettings,
+        paths: &'a [Looked],
+        whole: &'a [Arc<[u8]>],
+        keeps: bool,
+    ) -> Lists<'a> {
         let looked = unique(paths);
         let is_listed =
             |looked: &&Looked| !matches!(looked.now, Now::Hidden | Now::Apart | Now::Unknown);
@@ -220,13 +236,20 @@ impl<'a> Lists<'a> {
         let all_fresh = listed().all(|looked| looked.fresh);
         let silent_work = listed().any(|looked| looked.bytes >= SILENT_WORK_BYTES_MIN);
         let flat = List { whole, may_replace: !whole.is_empty(), silent_work, ..List::default() };
-        let mut lists = Lists { flat, all_fresh, ..Lists::default() };
+        let anew = List { silent_work, ..List::default() };
+        let mut lists = Lists { flat, anew, all_fresh, ..Lists::default() };
+        let joined: BTreeSet<&[u8]> =
+            paths.iter().filter(|looked| looked.joined).map(|looked| &*looked.path).collect();
         for &(path, gone, now) in &looked {
             match now {
                 Now::Missing | Now::Orphaned => {
                     lists.add_missing(settings, (path, gone, now), &looked)
                 }
                 Now::Directory => lists.add_directory(settings, path, gone),
+                Now::Other if gone != Gone::No && (keeps || joined.contains(path)) => {
+                    lists.add_anew(settings, path, gone);
+                    lists.anew.joined |= joined.contains(path);
+                }
                 Now::Other => lists.add_other(settings, path, gone),
                 Now::Hidden | Now::Apart | Now::Unknown => {}
             }
@@ -275,6 +298,17 @@ impl<'a> Lists<'a> {
         }
         if emptied && settings.way == Way::Portable {
             self.add_prune(path, gone);
+        }
+    }
+
+    /// The same of what has to be sent anew.
+    fn add_anew(&mut self, settings: PlanSettings, path: &'a [u8], gone: Gone) {
+        let emptied = settings.licence.covers_seen() && gone == Gone::Directory;
+        self.anew.paths.push(path);
+        match settings.way {
+            Way::Combined => self.anew.empties |= emptied,
+            Way::Portable if emptied => self.add_prune(path, gone),
+            Way::Portable => {}
         }
     }
 
@@ -369,7 +403,9 @@ fn unique(paths: &[Looked]) -> Vec<State<'_>> {
 /// 0.65).
 fn flat(route: &RemoteRoute, licence: Licence, list: &List, all_fresh: bool) -> Run {
     let mut flags = words(&["--no-r", "-d", "-R"]);
-    if !all_fresh {
+    if list.joined {
+        flags.push(b"-I".to_vec());
+    } else if !all_fresh {
         flags.push(b"-c".to_vec());
     }
     if list.deletes {

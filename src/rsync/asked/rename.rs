@@ -1,14 +1,17 @@
 //! Runs that give renamed files their new names on the far side, without sending them again.
 //!
 //! The new directory is sent with `--link-dest` on the old one: each file that is there already, by
-//! name, size and time, becomes a hard link of it, and the run that deletes the old name follows. A run of
-//! this kind only makes and updates, and what it does not do the ordinary runs make good. But until the old
+//! name, size and time, becomes a hard link of it, and the run that deletes the old name follows at once. A run
+//! of this kind only makes and updates, and what it does not do the ordinary runs make good. But until the old
 //! name is deleted, both names are one file over there, and a change through one of them shows under the
-//! other. Where a hard link could do more harm, no such run is made. Called by `worker`, which has looked at
-//! the paths.
+//! other. Where a hard link could do more harm, no such run is made. Symbolic links and devices are left to the
+//! ordinary runs. Called by `worker`, which has looked at the paths.
 
+use super::deleting;
+use super::licence::Licence;
+use super::only;
 use super::pattern::{self, ancestors};
-use super::plan::words;
+use super::plan::{prune_params, words, Gone};
 use super::route::RemoteRoute;
 use super::run::{Purpose, Run};
 use crate::config::options::{self, FoundOption};
@@ -96,6 +99,21 @@ pub fn files(route: &RemoteRoute, to: &[u8], old: &[u8], names: &[&[u8]]) -> Run
     run(route, (to, &[old.to_vec()]), flags, input)
 }
 
+/// Deletes the old names over there, whether something is here under them or not: the filter hides it on this side.
+/// What disappeared as a directory goes with all that is in it.
+pub fn end_of_old_names(route: &RemoteRoute, licence: Licence, old: &[(&[u8], Gone)]) -> Run {
+    let hidden = old.iter().map(|(old, _)| [b"H ", &pattern::literal(old, b"")[..]].concat());
+    let tops: Vec<only::Top> =
+        old.iter().map(|(old, gone)| (*old, *gone == Gone::Directory)).collect();
+    let mut input = hidden.chain(only::alone(&tops)).collect::<Vec<_>>().join(&0);
+    input.push(0);
+    let mut flags = words(&["-r"]);
+    flags.extend(deleting::what_the_filter_shows(licence).map(Vec::from));
+    flags.extend(deleting::full_directories(licence).map(Vec::from));
+    flags.extend(words(&["--existing", "-0", only::READ]));
+    Run { args: route.arguments(prune_params(route), flags), input, purpose: Purpose::Prune }
+}
+
 /// `--link-dest` counts from the directory that the run writes to.
 fn link_dest(to: &[u8], old: &[u8]) -> Vec<u8> {
     let depth = if to.is_empty() { 0 } else { 1 + ancestors(to).count() };
@@ -124,6 +142,7 @@ fn run(
     // Nothing is deleted by a run whose list is only a part.
     let deletes = |option: &FoundOption| options::deletes(option) || option.is("prune-empty-dirs");
     let params = options::without(&route.rsync.params, deletes);
+    let flags = [words(&["--no-links", "--no-devices", "--no-specials"]), flags].concat();
     let source = match to {
         b"" => b"./".to_vec(),
         to => [b"./", to, b"/"].concat(),
@@ -142,6 +161,8 @@ mod tests {
 
     const V2_6: Capability = Capability { version: Version { major: 2, minor: 6, patch: 9 } };
     const V3_1: Capability = Capability { version: Version { major: 3, minor: 1, patch: 2 } };
+
+    const REGULAR: &str = "--no-links --no-devices --no-specials";
 
     fn ssh() -> Address {
         Address::Ssh { host: "far".into(), path: "/d".into() }
@@ -164,21 +185,22 @@ mod tests {
         assert_eq!(
             line(daemon(), &["-artz", "--delete", "--delete-excluded"], directory),
             format!(
-                "-artz --link-dest=../../old --link-dest=../../older/one --exclude=/y ./x/new/ {tail}"
+                "-artz {REGULAR} --link-dest=../../old --link-dest=../../older/one --exclude=/y ./x/new/ {tail}"
             )
         );
         let files = |route: &RemoteRoute| files(route, b"", b"dir", &[b"a", b"#b"]);
         assert_eq!(
             line(local(), &["-a"], files),
-            "-a --no-r --link-dest=dir -0 --files-from=- ./ /d < ./a ./#b "
+            format!("-a {REGULAR} --no-r --link-dest=dir -0 --files-from=- ./ /d < ./a ./#b ")
         );
         let files = |route: &RemoteRoute| super::files(route, b"to", b"", &[b"a"]);
         assert_eq!(
             line(local(), &["-lpt"], files),
-            "-lpt --no-r --link-dest=../. -0 --files-from=- ./to/ /d/to/ < ./a "
+            format!("-lpt {REGULAR} --no-r --link-dest=../. -0 --files-from=- ./to/ /d/to/ < ./a ")
         );
         let plain = |route: &RemoteRoute| super::directory(route, b"to", &[b"from".to_vec()], &[]);
-        assert_eq!(line(local(), &["-lptm"], plain), "-lpt -r --link-dest=../from ./to/ /d/to/ < ");
+        let expected = format!("-lpt {REGULAR} -r --link-dest=../from ./to/ /d/to/ < ");
+        assert_eq!(line(local(), &["-lptm"], plain), expected);
     }
 
     #[test]

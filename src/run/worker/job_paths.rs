@@ -43,8 +43,13 @@ pub(super) struct JobPaths {
 
 impl JobPaths {
     /// The paths of a batch. Its large files are left out: each has a job of its own later.
-    pub(super) fn of_batch(remote: &WorkerRemote, paths: &[Listed], fresh: bool) -> JobPaths {
-        let mut found = JobPaths::look(remote, paths, fresh);
+    pub(super) fn of_batch(
+        remote: &WorkerRemote,
+        paths: &[Listed],
+        joined: &[RelPath],
+        fresh: bool,
+    ) -> JobPaths {
+        let mut found = JobPaths::look(remote, paths, joined, fresh);
         let JobPaths { paths, large, whole, .. } = &mut found;
         for looked in paths.iter_mut() {
             if large.binary_search_by(|(file, _)| file.cmp(&looked.path)).is_ok() {
@@ -62,10 +67,13 @@ impl JobPaths {
     pub(super) fn of_bulk(
         remote: &WorkerRemote,
         path: &Listed,
+        joined: bool,
         fresh: bool,
         sent: Option<Stamp>,
     ) -> JobPaths {
-        let mut found = JobPaths::look(remote, std::slice::from_ref(path), fresh);
+        let paths = std::slice::from_ref(path);
+        let joined = if joined { std::slice::from_ref(&path.0) } else { &[] };
+        let mut found = JobPaths::look(remote, paths, joined, fresh);
         if let (Some(sent), [(_, stamp)]) = (sent, &found.large[..]) {
             found
                 .paths
@@ -75,7 +83,7 @@ impl JobPaths {
         found
     }
 
-    fn look(remote: &WorkerRemote, paths: &[Listed], fresh: bool) -> JobPaths {
+    fn look(remote: &WorkerRemote, paths: &[Listed], joined: &[RelPath], fresh: bool) -> JobPaths {
         let mut looker = Looker::new(&remote.route.root);
         let mut large = Vec::new();
         let look = |(path, gone): &Listed| {
@@ -83,7 +91,8 @@ impl JobPaths {
             if bytes >= LARGE_BYTES_MIN {
                 large.extend(stamp(&remote.route.root, path).map(|stamp| (path.clone(), stamp)));
             }
-            Looked { path: path.clone(), gone: *gone, now, bytes, fresh }
+            let joined = joined.binary_search(path).is_ok();
+            Looked { path: path.clone(), gone: *gone, now, bytes, fresh, joined }
         };
         let paths = paths.iter().map(look).collect();
         JobPaths { paths, large, whole: Vec::new(), trouble: looker.trouble() }

@@ -88,7 +88,14 @@ mod tests {
     }
 
     fn looked(path: &str, now: Now) -> Looked {
-        Looked { path: path.as_bytes().into(), gone: Gone::No, now, bytes: 0, fresh: false }
+        Looked {
+            path: path.as_bytes().into(),
+            gone: Gone::No,
+            now,
+            bytes: 0,
+            fresh: false,
+            joined: false,
+        }
     }
 
     fn found(root: &Path, paths: &[Looked]) -> Vec<String> {

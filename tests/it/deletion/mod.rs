@@ -6,8 +6,10 @@
 
 #![allow(dead_code, reason = "not every row of the table has its tests here yet")]
 
+mod came_back;
 mod empty_roots;
 mod in_doubt;
+mod joined;
 mod kept;
 mod max_delete;
 mod missing_parents;

@@ -10,6 +10,7 @@ use crate::engine::rel_path::RelPath;
 use crate::engine::time::Time;
 use crate::engine::watching::renames::Rename;
 use crate::rsync::asked::level::Depth;
+use crate::rsync::asked::plan::Gone;
 
 /// What one remote has to do about a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +112,8 @@ impl Remote {
         if let (Some(flight), false) =
             (flight, gone_again || matches!(change, Change::Delete { .. }))
         {
-            self.pending.delete_again(path, flight.deletes(path));
+            let inside = if flight.empties_above(path) { Gone::Entry } else { Gone::No };
+            self.pending.delete_again(path, flight.deletes(path).max(inside));
         }
         !gone_again
     }

@@ -16,6 +16,10 @@ impl Remote {
     /// A job on its way has ended.
     pub fn finish(&mut self, job: JobId, outcome: &Outcome, now: Time) -> Option<Next> {
         let attempt = self.another_attempt(self.lanes.get(job)?, outcome);
+        let is_done = matches!(outcome, Outcome::Nothing | Outcome::Done | Outcome::Limited);
+        if !is_done {
+            self.lanes.get_mut(job)?.may_leave_joined();
+        }
         if let Some(attempt) = attempt {
             self.lanes.get_mut(job)?.attempt = attempt;
             let refused = attempt == Attempt::Withheld && self.far_side.refuse(now);
@@ -34,7 +38,7 @@ impl Remote {
             self.far_side.job_ended(now);
             self.bulk.had_company |= *outcome != Outcome::Nothing;
         }
-        if !matches!(outcome, Outcome::Nothing | Outcome::Done | Outcome::Limited) {
+        if !is_done {
             self.owed.failed(outcome.failure().map(|failure| failure.status));
         }
         self.owed.changed();

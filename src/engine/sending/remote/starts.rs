@@ -4,8 +4,9 @@ use super::super::flight::{Attempt, Batch, Cargo, Flight};
 use super::super::lanes::{Kind, Lane};
 use super::super::pending::Remembered;
 use super::Remote;
-use crate::engine::rel_path::RelPath;
+use crate::engine::rel_path::{above, RelPath};
 use crate::engine::time::Time;
+use crate::engine::watching::renames::Rename;
 use crate::engine::watching::settle::Stamp;
 use crate::engine::{JobId, Work};
 
@@ -85,6 +86,7 @@ impl Remote {
 
     fn load_batch(&mut self, free: usize) -> Batch {
         let mut paths = Vec::new();
+        self.pending.come_back([self.stuck.paths(), self.stuck.refused()]);
         if self.far_side.has_only_ours() {
             paths = self.pending.take_fresh(FRESH_PATHS_MIN, BATCH_PATHS_MAX);
         }
@@ -92,11 +94,30 @@ impl Remote {
         if !fresh {
             paths = self.pending.take(BATCH_PATHS_MAX);
         }
+        // What is renamed is not new over there, and an old name leaves with what its rename makes.
+        let renames = if fresh { Vec::new() } else { self.renames.take() };
+        self.take_old_names(&renames, &mut paths);
         fresh &= self.take_large(&mut paths);
         let mut batch = Batch::new(paths, fresh);
         batch.split = fresh && batch.paths.len() >= SPLIT_PATHS_MIN && free > 1;
-        batch.renames = self.renames.take();
+        batch.renames = renames;
         batch
+    }
+
+    /// The names that renames left are deleted by the batch that has these renames, even if it is full.
+    fn take_old_names(&mut self, renames: &[Rename], batch: &mut Vec<(RelPath, Remembered)>) {
+        let before = batch.len();
+        for from in renames.iter().map(|rename| &rename.from) {
+            for path in above(from).chain([&**from]) {
+                if self.pending.deletes(path) {
+                    let remembered = self.pending.forget(path);
+                    batch.extend(remembered.map(|it| (RelPath::from(path), it)));
+                }
+            }
+        }
+        if batch.len() > before {
+            batch.sort_by(|(one, _), (other, _)| one.cmp(other));
+        }
     }
 
     /// What a batch carries waits nowhere else. Gives whether the far side can have nothing of what
@@ -150,23 +171,27 @@ impl Remote {
             }
             Cargo::Batch(batch) => {
                 let paths = batch.paths.iter().map(|(path, it)| (path.clone(), it.gone));
+                let joined = batch.paths.iter().filter(|(_, it)| it.joined);
                 Work::Batch {
                     licence: grants.of_paths(),
                     way,
                     fresh: batch.fresh,
                     split: batch.split,
                     paths: paths.collect(),
-                    // Where the old names stay they would be one file with the new ones.
+                    joined: joined.map(|(path, _)| path.clone()).collect(),
+                    // Where the old names stay they would be one file with the new ones; and a job that leaves
+                    // again may have failed by them.
                     renames: match flight.attempt {
-                        Attempt::First(_) | Attempt::Portable { .. } => batch.renames.clone(),
-                        Attempt::Withheld => Vec::new(),
+                        Attempt::First(_) => batch.renames.clone(),
+                        Attempt::Portable { .. } | Attempt::Withheld => Vec::new(),
                     },
                 }
             }
             Cargo::File(file) => {
                 let (path, remembered) = &file.listed;
-                let path = (path.clone(), remembered.gone);
-                Work::Bulk { licence: grants.of_paths(), way, fresh: file.fresh, sent, path }
+                let (path, joined) = ((path.clone(), remembered.gone), remembered.joined);
+                let licence = grants.of_paths();
+                Work::Bulk { licence, way, fresh: file.fresh, sent, path, joined }
             }
         }
     }

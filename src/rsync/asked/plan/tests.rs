@@ -20,7 +20,7 @@ pub(in crate::rsync) const NEVER: PlanSettings =
     PlanSettings { licence: Licence::Nothing, ..COMBINED };
 
 pub(in crate::rsync) fn looked(path: &[u8], gone: Gone, now: Now) -> Looked {
-    Looked { path: path.into(), gone, now, bytes: 0, fresh: false }
+    Looked { path: path.into(), gone, now, bytes: 0, fresh: false, joined: false }
 }
 
 pub(in crate::rsync) fn rsync(params: &[&str]) -> Rsync {
