@@ -2,7 +2,7 @@
 //! they are here, and nothing lands where a stranger's link leads.
 
 use super::{at_once, each, everything_is_done, pairs, signal, Way};
-use crate::harness::{Mirror, DEADLINE};
+use crate::harness::{eventually, Mirror, DEADLINE};
 use nix::sys::signal::Signal;
 use std::collections::BTreeMap;
 use std::fs;
@@ -149,25 +149,16 @@ fn a_rename_that_failed_half_way_leaves_nothing_joined() {
         for file in ["f0", "f1", "deep/g0", "deep/g1"] {
             fs::hard_link(far.join("current").join(file), far.join("previous").join(file)).unwrap();
         }
-        match is_restarted {
-            true => {
-                // The deletion is known, and the program ends before it has been done.
-                mirror.daemon.stop();
-                signal(&mirror, Signal::SIGCONT);
-                mirror.halt_program();
-                copy(&mirror.root, "previous", "current");
-                mirror.daemon.start();
-                mirror.start_again(&[]);
-            }
-            false => {
-                mirror.daemon.stop();
-                signal(&mirror, Signal::SIGCONT);
-                crate::harness::eventually("it has failed", || {
-                    mirror.log().contains("rsync ended with")
-                });
-                copy(&mirror.root, "previous", "current");
-                mirror.daemon.start();
-            }
+        mirror.daemon.stop();
+        signal(&mirror, Signal::SIGCONT);
+        eventually("it has failed", || mirror.log().contains("rsync ended with"));
+        if is_restarted {
+            mirror.halt_program();
+        }
+        copy(&mirror.root, "previous", "current");
+        mirror.daemon.start();
+        if is_restarted {
+            mirror.start_again(&[]);
         }
         mirror.equal();
         chmod(&mirror.root.join("current/f0"), 0o600);
