@@ -123,10 +123,15 @@ impl FarSide {
     /// What rsync does with one name: attributes are set on the inode that is there, and other content comes with an
     /// inode of its own.
     pub(super) fn put(&mut self, path: &[u8], is: Is) -> Result<(), InTheWay> {
+        self.put_anew(path, is, false)
+    }
+
+    /// The same; a file is written as a new one if `parts`.
+    pub(super) fn put_anew(&mut self, path: &[u8], is: Is, parts: bool) -> Result<(), InTheWay> {
         if self.is_in_the_way(path, is) {
             return Err(InTheWay);
         }
-        match self.names.get(path) {
+        match self.names.get(path).filter(|_| !(parts && is.is_file())) {
             Some(&ino) if self.inodes[ino].is.has_content_of(is) => {
                 self.inodes[ino] = FarInode { is, is_others: false };
             }

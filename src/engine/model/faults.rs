@@ -9,10 +9,10 @@ use crate::rsync::asked::plan::Gone;
 pub(super) enum Fault {
     /// A directory in which things may have come and gone before it was watched is emptied of all that is not here.
     UnseenIsDeleted,
-    /// What went and came back is sent over what is there, without deleting that first.
-    ReplacedIsNotDeletedFirst,
+    /// What went and came back is sent like anything that has changed, and kept out by what is newer over there.
+    ReplacedIsNotSentAnew,
     /// An old name stays, if it is used again, while what it led to has got a new one beside it.
-    OldNameIsNotDeletedFirst,
+    OldNameStaysJoined,
     /// A deletion takes a missing directory above it along.
     MissingParentGoes,
     /// What is on a disk that is away is deleted like anything that only the far side has.

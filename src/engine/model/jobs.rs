@@ -22,19 +22,31 @@ const LARGE_ONE_IN: u64 = 4;
 #[derive(Debug, Clone)]
 enum Step {
     /// It makes a path equal to what is here at this moment.
-    Send(RelPath, Gone),
+    Send(RelPath, Was),
     /// It gives what was renamed its new name, by hard links on what it has under an old one.
     Link { to: RelPath, old: Vec<Vec<u8>>, later: Vec<RelPath> },
     /// It deletes an old name.
-    Delete(RelPath),
+    Delete(RelPath, Gone),
+}
+
+/// What is known of a path that is sent.
+#[derive(Debug, Clone, Copy)]
+struct Was {
+    gone: Gone,
+    joined: bool,
+}
+
+impl Was {
+    /// Nothing has disappeared there.
+    const NOT_GONE: Was = Was { gone: Gone::No, joined: false };
 }
 
 impl Step {
     fn shown(&self) -> String {
         match self {
-            Step::Send(path, gone) => format!("send {} {gone:?}", path.escape_ascii()),
+            Step::Send(path, was) => format!("send {} {was:?}", path.escape_ascii()),
             Step::Link { to, .. } => format!("link {}", to.escape_ascii()),
-            Step::Delete(path) => format!("delete {}", path.escape_ascii()),
+            Step::Delete(path, _) => format!("delete {}", path.escape_ascii()),
         }
     }
 }
@@ -77,22 +89,25 @@ impl World {
         let listed = bulk || matches!(job.work, Work::Batch { .. });
         let mut large = Vec::new();
         let (licence, steps) = match job.work {
-            Work::Batch { licence, mut paths, renames, .. } => {
+            Work::Batch { licence, mut paths, joined, renames, .. } => {
                 self.put_old_rule_back(&mut paths);
                 large = paths.iter().filter_map(|(path, _)| self.large(path)).collect();
                 let is_large = |path: &RelPath| large.iter().any(|(file, _)| file == path);
                 let mut steps = self.links(&paths, &renames);
                 let small = paths.into_iter().filter(|(path, _)| !is_large(path));
-                steps.extend(small.map(|(path, gone)| Step::Send(path, gone)));
+                steps.extend(small.map(|(path, gone)| {
+                    let joined = joined.binary_search(&path).is_ok();
+                    Step::Send(path, Was { gone, joined })
+                }));
                 (licence, steps)
             }
-            Work::Bulk { licence, path: (path, gone), .. } => {
+            Work::Bulk { licence, path: (path, gone), joined, .. } => {
                 large.extend(self.large(&path));
-                (licence, VecDeque::from([Step::Send(path, gone)]))
+                (licence, VecDeque::from([Step::Send(path, Was { gone, joined })]))
             }
             Work::Level { directories, licence, .. } => {
                 let paths = directories.iter().flat_map(|it| self.level(remote, it, licence));
-                (licence, paths.map(|path| Step::Send(path, Gone::No)).collect())
+                (licence, paths.map(|path| Step::Send(path, Was::NOT_GONE)).collect())
             }
             Work::Rehearsal { licence, .. } => {
                 let count = self.only_there(remote, &[], Depth::All, licence).len() as u64;
@@ -103,7 +118,7 @@ impl World {
             }
             Work::FullSync { licence, .. } => {
                 let paths = self.level(remote, &(RelPath::from([]), Depth::All), licence);
-                (licence, paths.into_iter().map(|path| Step::Send(path, Gone::No)).collect())
+                (licence, paths.into_iter().map(|path| Step::Send(path, Was::NOT_GONE)).collect())
             }
         };
         let fails = (self.failures && self.random.one_in(4)).then(|| {
@@ -132,10 +147,15 @@ impl World {
     /// The runs before a batch that make renamed things anew from what is there, and after them the end of the old
     /// names: nothing may be sent under one of them while it is a second name.
     fn links(&self, paths: &[(RelPath, Gone)], renames: &[Rename]) -> VecDeque<Step> {
-        let gone = |path: &[u8]| paths.iter().any(|(it, gone)| **it == *path && *gone != Gone::No);
-        let is_free = |to: &[u8]| !gone(to) && !above(to).any(gone);
+        let gone = |path: &[u8]| {
+            paths.iter().find(|(it, _)| **it == *path).map_or(Gone::No, |(_, gone)| *gone)
+        };
+        let is_gone = |path: &[u8]| gone(path) != Gone::No;
+        let is_free = |to: &[u8]| !is_gone(to) && !above(to).any(is_gone);
+        let is_deleted =
+            |path: &[u8]| is_gone(path) || above(path).any(|above| gone(above) == Gone::Directory);
+        let old_rule = self.fault == Some(Fault::OldNameStaysJoined);
         let (mut links, mut ends) = (VecDeque::new(), Vec::new());
-        let mut used: Vec<Vec<u8>> = Vec::new();
         for (number, Rename { from, to, is_dir }) in
             renames.iter().enumerate().filter(|_| self.links)
         {
@@ -144,20 +164,19 @@ impl World {
                 Seen::Regular { .. } => !*is_dir,
                 Seen::Missing | Seen::Other | Seen::Unknown => false,
             };
-            let old = far_names(renames, number);
-            let is_used =
-                |old: &Vec<u8>| used.iter().any(|used| lies_in(old, used) || lies_in(used, old));
-            if !is_it || !is_free(to) || old.iter().any(is_used) {
+            let mut old = far_names(renames, number);
+            old.retain(|old| old_rule || is_deleted(old) && self.look(old) == Seen::Missing);
+            if !is_it || !is_free(to) || !old.contains(&from.to_vec()) {
                 continue;
             }
-            let parents = paths.iter().filter(|(it, _)| above(to).any(|above| above == &**it));
-            links.extend(parents.map(|(path, gone)| Step::Send(path.clone(), *gone)));
-            let later = renames[number + 1..].iter().map(|later| later.to.clone());
-            used.extend(old.iter().cloned());
-            links.push_back(Step::Link { to: to.clone(), old, later: later.collect() });
-            if gone(from) && self.fault != Some(Fault::OldNameIsNotDeletedFirst) {
-                ends.push(Step::Delete(from.clone()));
+            let listed = above(to).chain([&**to].into_iter().filter(|_| *is_dir));
+            links.extend(listed.map(|path| Step::Send(RelPath::from(path), Was::NOT_GONE)));
+            if !old_rule {
+                let was = if *is_dir { Gone::Directory } else { Gone::Entry };
+                ends.extend(old.iter().map(|old| Step::Delete(RelPath::from(&**old), was)));
             }
+            let later = renames[number + 1..].iter().map(|later| later.to.clone());
+            links.push_back(Step::Link { to: to.clone(), old, later: later.collect() });
         }
         links.extend(ends);
         links
@@ -242,12 +261,17 @@ impl World {
             Ok(step) => {
                 trace(|| format!("        job to {remote}: {}", step.shown()));
                 match step {
-                    Step::Send(path, gone) => match self.jobs[number].opened.flatten() {
-                        Some(file) => self.land(number, &path, file),
-                        None => self.send(number, &path, gone),
+                    Step::Send(path, was) => match self.jobs[number].opened.flatten() {
+                        Some(file) => self.land(number, &path, file, was),
+                        None => self.send(number, &path, was),
                     },
                     Step::Link { to, old, later } => self.link(remote, &to, &old, &later),
-                    Step::Delete(path) => self.remotes[remote].delete_tree(&path),
+                    Step::Delete(path, gone) => {
+                        let far = &mut self.remotes[remote];
+                        if gone == Gone::Directory || !far.has_something_below(&path) {
+                            far.delete_tree(&path);
+                        }
+                    }
                 }
                 self.judge_deletions(remote, licence);
             }
@@ -282,15 +306,16 @@ impl World {
     fn open(&mut self, number: usize) {
         let job = &mut self.jobs[number];
         let remote = job.remote;
-        let Some(Step::Send(path, gone)) = job.steps.front().cloned() else { return };
+        let Some(Step::Send(path, was)) = job.steps.front().cloned() else { return };
         let is_file = |ino: usize| matches!(self.fs.inodes[ino].kind, Kind::File { .. });
         let found = self.fs.find(&path).filter(|&ino| is_file(ino));
         // With nothing to be opened, it is done what has to be done at this moment.
         job.opened = Some(found.map(|ino| self.fs.describe(ino)));
         let Some(Some(file)) = job.opened else { return };
-        self.make_way(number, &path, gone, file);
+        self.make_way(number, &path, was.gone, file);
+        let keeps = self.keeps(was);
         let far = &mut self.remotes[remote];
-        if self.update && far.has_newer(&path, file) {
+        if keeps && far.has_newer(&path, file) {
             self.jobs[number].steps.clear();
             return;
         }
@@ -307,13 +332,14 @@ impl World {
     /// A large file that has been opened has been sent. Without the directory in which it was being
     /// written, or with another one in its place, it is an error. The directories above it get back
     /// what they were.
-    fn land(&mut self, number: usize, path: &[u8], file: Is) {
+    fn land(&mut self, number: usize, path: &[u8], file: Is, was: Was) {
+        let parts = self.parts(was);
         let job = &mut self.jobs[number];
         let far = &mut self.remotes[job.remote];
         let parent = above(path).last();
         if !parent.is_none_or(|parent| far.is_dir(parent)) {
             job.fails = Some((0, 23));
-        } else if far.put(path, file).is_err() {
+        } else if far.put_anew(path, file, parts).is_err() {
             job.refused.push(path.to_vec());
         }
         for (above, is) in std::mem::take(&mut job.above) {
@@ -324,24 +350,38 @@ impl World {
     }
 
     /// What rsync does for one path of a list, by what the path is at this moment.
-    fn send(&mut self, number: usize, path: &[u8], gone: Gone) {
+    fn send(&mut self, number: usize, path: &[u8], was: Was) {
         let remote = self.jobs[number].remote;
         if path.is_empty() {
             return; // The root's own attributes are not looked at here.
         }
         let Some(ino) = self.fs.find(path) else {
-            return self.send_missing(remote, path, gone);
+            return self.send_missing(remote, path, was.gone);
         };
         let is = self.fs.describe(ino);
         self.make_parents(remote, path);
-        let emptied = self.make_way(number, path, gone, is);
-        self.send_as(number, path, is);
-        if emptied && is.is_dir() {
-            let here = self.fs.image();
-            for (below, is) in here.iter().filter(|(other, _)| lies_below(other, path)) {
-                self.send_as(number, below, *is);
-            }
+        self.make_way(number, path, was.gone, is);
+        let (keeps, parts) = (self.keeps(was), self.parts(was));
+        let job = &mut self.jobs[number];
+        let far = &mut self.remotes[remote];
+        if keeps && far.has_newer(path, is) {
+            return;
         }
+        trace(|| format!("        put at {remote}: {}", path.escape_ascii()));
+        if far.put_anew(path, is, parts).is_err() {
+            job.refused.push(path.to_vec());
+        }
+    }
+
+    /// Whether a newer file stays over there: not if it came back.
+    fn keeps(&self, was: Was) -> bool {
+        let old_rule = self.fault == Some(Fault::ReplacedIsNotSentAnew);
+        self.update && (was.gone == Gone::No || old_rule)
+    }
+
+    /// Whether a file is written as a new one, so that no other name over there has a part in it.
+    fn parts(&self, was: Was) -> bool {
+        was.joined && self.fault != Some(Fault::OldNameStaysJoined)
     }
 
     fn send_missing(&mut self, remote: usize, path: &[u8], gone: Gone) {
@@ -370,41 +410,20 @@ impl World {
         }
     }
 
-    /// Deletes what has to go before something is sent. Gives whether what is here below the path may have gone with it.
-    fn make_way(&mut self, job: usize, path: &[u8], gone: Gone, is: Is) -> bool {
+    /// Deletes what has to go before something is sent.
+    fn make_way(&mut self, job: usize, path: &[u8], gone: Gone, is: Is) {
         let is_away = self.is_away(path);
         let job = &self.jobs[job];
         let far = &mut self.remotes[job.remote];
-        let deletes_first = match self.fault {
-            Some(Fault::ReplacedIsNotDeletedFirst | Fault::OldNameIsNotDeletedFirst) => false,
-            // Where sending alone would not make it equal.
-            Some(_) | None => gone != Gone::No && (self.update || self.links),
-        };
-        let is_emptied = gone == Gone::Directory || !far.has_something_below(path);
         let is_replaced = gone == Gone::Directory || job.licence.covers_unseen() && !is_away;
-        if deletes_first && is_emptied || is_replaced && far.is_in_the_way(path, is) {
+        if is_replaced && far.is_in_the_way(path, is) {
             far.delete_tree(path);
-            return gone == Gone::Directory;
-        }
-        if gone == Gone::Directory && is.is_dir() {
+        } else if gone == Gone::Directory && is.is_dir() {
             let here = self.fs.image();
             let is_here = |path: &[u8], is: Is| {
                 here.get(path).is_some_and(|here| here.is_dir() == is.is_dir())
             };
             far.delete(|other, is| lies_below(other, path) && !is_here(other, is));
-        }
-        false
-    }
-
-    fn send_as(&mut self, job: usize, path: &[u8], is: Is) {
-        let job = &mut self.jobs[job];
-        let far = &mut self.remotes[job.remote];
-        if self.update && far.has_newer(path, is) {
-            return;
-        }
-        trace(|| format!("        put at {}: {}", job.remote, path.escape_ascii()));
-        if far.put(path, is).is_err() {
-            job.refused.push(path.to_vec());
         }
     }
 

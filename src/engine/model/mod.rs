@@ -493,12 +493,12 @@ fn it_is_found_if_what_was_unseen_for_a_moment_is_deleted() {
 #[test]
 fn it_is_found_if_what_came_back_older_is_not_sent() {
     let plan = Plan { update: true, ..PLAN };
-    finds(&plan, Fault::ReplacedIsNotDeletedFirst, "only here [(");
+    finds(&plan, Fault::ReplacedIsNotSentAnew, "only here [(");
 }
 
 #[test]
 fn it_is_found_if_two_names_stay_one_file() {
-    finds(&PLAN, Fault::OldNameIsNotDeletedFirst, "are one file");
+    finds(&PLAN, Fault::OldNameStaysJoined, "are one file");
 }
 
 #[test]

@@ -79,8 +79,12 @@ impl Batch {
 
     /// Whether it may send a path that is not in it.
     fn may_take_along(&self, path: &[u8]) -> bool {
+        self.renames(path) || self.may_read_around(path)
+    }
+
+    /// Whether a path lies in a directory that it renames, with whatever is in there.
+    pub fn renames(&self, path: &[u8]) -> bool {
         self.renames.iter().any(|rename| rename.is_dir && lies_in(path, &rename.to))
-            || self.may_read_around(path)
     }
 
     /// Whether it may list the directory of a path in place of what is known to be in there, so that rsync

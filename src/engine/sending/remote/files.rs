@@ -36,6 +36,11 @@ impl Remote {
             }
             Cargo::Levels(_) | Cargo::Everything { .. } => Vec::new(),
         };
+        if let Cargo::Batch(batch) = &flight.cargo {
+            // The run of a rename takes whatever is in a directory.
+            let renamed = apart.iter_mut().filter(|(path, _)| batch.renames(path));
+            renamed.for_each(|(_, remembered)| *remembered = remembered.not_fresh());
+        }
         // What is in a directory that is emptied without it may stay there, and be another one's.
         for (path, remembered) in &mut apart {
             if flight.empties_above(path) || self.stuck.paths().empties_above(path) {
