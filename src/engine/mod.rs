@@ -298,7 +298,7 @@ impl Engine {
     pub fn standing(&self, id: RemoteId) -> (Option<u64>, bool, Vec<(RelPath, Gone)>) {
         let served = &self.remotes[id.0];
         let (complete_ns, full, paths) = served.remote.standing();
-        let created = self.roots[served.root].root.created().map(|path| (path, Gone::No));
+        let created = self.roots[served.root].root.created();
         let paths = paths.chain(created).map(|(path, gone)| (path.clone(), gone));
         (complete_ns, full, paths.collect())
     }
@@ -458,6 +458,7 @@ impl Engine {
             served.remote.is_half_read(path);
         }
         root.may_be_sent(|path| served.remote.reaches(job, path));
+        root.may_be_kept(|path| served.remote.empties_above(job, path));
         let Some(next) = served.remote.finish(job, &outcome, now) else { return };
         match next {
             Next::Arrived { sent, took_ms, back, learned, limited } => {

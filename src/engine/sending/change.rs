@@ -19,6 +19,12 @@ pub enum Change {
         /// That is a while ago: after a restart its times alone would not tell that it is owed.
         by_name: bool,
     },
+    /// Send what came into being in the place of something that had disappeared with a directory above. The job that was
+    /// to delete the old one has ended meanwhile, and may have kept it.
+    SendBack {
+        /// That is a while ago, as with [`Change::SendNew`].
+        by_name: bool,
+    },
     /// Send what was put under this name, perhaps in the place of something else. When two files are swapped, this comes
     /// before the news that the other one has left, so what is here is not gone after that.
     SendInPlace,

@@ -178,6 +178,10 @@ impl Pending {
                 let remembered = self.paths.entry(path.clone()).or_insert_with(new);
                 remembered.by_name |= by_name;
             }
+            Change::SendBack { .. } => {
+                let remembered = self.paths.entry(path.clone()).or_insert(Remembered::TO_SEND);
+                remembered.came_back(true);
+            }
             // A remote makes a directory equal by a level sync; for a plugin it is a path like any other.
             Change::Send
             | Change::SendTime
@@ -376,6 +380,8 @@ mod tests {
 
     #[test]
     fn what_only_has_to_be_sent_is_remembered_like_any_change() {
+        let back = [("a", Change::SendBack { by_name: false })];
+        assert_eq!(pending(&back, IDLE), [("a".to_string(), Gone::Entry)]);
         let newer = Change::SendNewer { changed_ns: 7, is_dir: false };
         for change in [Change::SendTime, Change::SendDirectory, newer] {
             let alike = pending(&[("a", change)], IDLE);

@@ -272,6 +272,11 @@ impl Remote {
         self.lanes.iter().any(|flight| flight.job == job && flight.reaches(path))
     }
 
+    /// Whether `job` empties a directory above a path over there, and may keep what has this name.
+    pub fn empties_above(&self, job: JobId, path: &[u8]) -> bool {
+        self.lanes.get(job).is_some_and(|flight| flight.empties_above(path))
+    }
+
     /// rsync processes that the jobs on their way may run at the same time.
     pub fn processes(&self) -> usize {
         self.lanes.iter().map(Flight::processes).sum()

@@ -109,8 +109,8 @@ impl Root {
         self.watches.has_unwatched()
     }
 
-    /// Files that were created and are no changes yet.
-    pub fn created(&self) -> impl Iterator<Item = &RelPath> {
+    /// Files that were created and are no changes yet, and what disappeared there before.
+    pub fn created(&self) -> impl Iterator<Item = (&RelPath, Gone)> {
         self.creations.paths()
     }
 
@@ -288,14 +288,20 @@ impl Root {
         }
         let if_regular = self.switches.close_write || self.switches.create_file;
         if let Some(created) = self.creations.seen(path, seen, if_regular, now) {
+            let change = created.change(true);
             self.recent.note(path, now);
-            self.changes.push((path.clone(), Change::SendNew { created, by_name: true }));
+            self.changes.push((path.clone(), change));
         }
     }
 
     /// A job has ended that may have sent whatever it `reaches`.
     pub fn may_be_sent(&mut self, reaches: impl Fn(&[u8]) -> bool) {
         self.creations.may_be_sent(reaches);
+    }
+
+    /// A job has ended that emptied directories, and may have kept what had the names of files that are here now.
+    pub fn may_be_kept(&mut self, is_kept: impl Fn(&[u8]) -> bool) {
+        self.creations.may_be_kept(is_kept);
     }
 
     /// The path of an entry, if its directory has one.
@@ -382,8 +388,8 @@ impl Root {
                 self.times.forget(&path);
                 let created = self.creations.remove(&path);
                 self.recent.note(&path, now);
-                let new = |created| Change::SendNew { created, by_name: false };
-                self.changes.push((path, created.map_or(Change::Send, new)));
+                let change = created.map_or(Change::Send, |created| created.change(false));
+                self.changes.push((path, change));
             }
         } else if event.has(mask::MODIFY) {
             let waits = !self.switches.modify

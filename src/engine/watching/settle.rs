@@ -10,7 +10,9 @@
 
 use super::numbers::NumberMap;
 use crate::engine::rel_path::RelPath;
+use crate::engine::sending::change::Change;
 use crate::engine::time::Time;
+use crate::rsync::asked::plan::Gone;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -84,6 +86,26 @@ struct Creation {
     closed: bool,
     /// A job that has ended may have sent it.
     sent: bool,
+    /// A job that has ended was to delete what had its name, with a directory above, and may have kept that.
+    kept: bool,
+}
+
+/// A file that need not wait any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Created {
+    /// When it was created.
+    pub since: Time,
+    kept: bool,
+}
+
+impl Created {
+    /// What it means; `by_name` if that is a while ago.
+    pub fn change(self, by_name: bool) -> Change {
+        match self.kept {
+            true => Change::SendBack { by_name },
+            false => Change::SendNew { created: self.since, by_name },
+        }
+    }
 }
 
 /// Files that were created and not closed by their writer yet, or not renamed to what they shall be.
@@ -126,17 +148,18 @@ impl Creations {
         if self.waiting.len() >= CREATIONS_MAX {
             return false;
         }
-        let creation = Creation { since, look_at: now, look, stamp: None, closed, sent: false };
+        let (sent, kept) = (false, false);
+        let creation = Creation { since, look_at: now, look, stamp: None, closed, sent, kept };
         self.waiting.insert(path.clone(), creation);
         self.look(path, look, now);
         true
     }
 
-    /// The file need not wait any more; gives the time of its creation if it did.
-    pub fn remove(&mut self, path: &[u8]) -> Option<Time> {
-        let creation = self.waiting.remove(path)?;
+    /// The file need not wait any more; gives what is known of its creation if it did.
+    pub fn remove(&mut self, path: &[u8]) -> Option<Created> {
+        let Creation { since, kept, .. } = self.waiting.remove(path)?;
         self.tidy();
-        Some(creation.since)
+        Some(Created { since, kept })
     }
 
     /// The file has disappeared. Whether it waited, and no job that has ended can have sent it.
@@ -157,9 +180,17 @@ impl Creations {
         }
     }
 
-    /// The files that wait.
-    pub fn paths(&self) -> impl Iterator<Item = &RelPath> {
-        self.waiting.keys()
+    /// A job has ended that was to delete what had the names of files which it `keeps`.
+    pub fn may_be_kept(&mut self, keeps: impl Fn(&[u8]) -> bool) {
+        for (path, creation) in &mut self.waiting {
+            creation.kept |= keeps(path);
+        }
+    }
+
+    /// The files that wait, and what disappeared under their names before.
+    pub fn paths(&self) -> impl Iterator<Item = (&RelPath, Gone)> {
+        let gone = |kept| if kept { Gone::Entry } else { Gone::No };
+        self.waiting.iter().map(move |(path, creation)| (path, gone(creation.kept)))
     }
 
     /// When the next look is due.
@@ -177,7 +208,7 @@ impl Creations {
         Some(path)
     }
 
-    /// What the look saw. Gives the time of creation if the file is a change now. A regular file with
+    /// What the look saw. Gives what is known of its creation if the file is a change now. A regular file with
     /// one link is one only `if_regular`: the user may have switched off the events that tell of
     /// content.
     pub fn seen(
@@ -186,7 +217,7 @@ impl Creations {
         seen: Seen,
         if_regular: bool,
         now: Time,
-    ) -> Option<Time> {
+    ) -> Option<Created> {
         let creation = self.waiting.get_mut(path)?;
         let complete = match seen {
             Seen::Missing | Seen::Directory => false,
@@ -318,6 +349,10 @@ fn below(hash: u64) -> u64 {
 mod tests {
     use super::*;
 
+    fn created(since: u64) -> Option<Created> {
+        Some(Created { since: Time(since), kept: false })
+    }
+
     fn path(name: &str) -> RelPath {
         RelPath::from(name.as_bytes())
     }
@@ -332,9 +367,9 @@ mod tests {
         let table = [
             (Seen::Missing, None, false),
             (Seen::Directory, None, false),
-            (Seen::Other, Some(Time(10)), false),
-            (Seen::Unknown, Some(Time(10)), false),
-            (regular(2, 0), Some(Time(10)), false),
+            (Seen::Other, created(10), false),
+            (Seen::Unknown, created(10), false),
+            (regular(2, 0), created(10), false),
             (regular(1, 0), None, true),
         ];
         for (seen, change, still_waits) in table {
@@ -359,7 +394,7 @@ mod tests {
         }
         assert_eq!(now, Time(5 + 3 * CREATE_SETTLE_MS));
         creations.take_look(now);
-        assert_eq!(creations.seen(&path("f"), regular(1, 30), true, now), Some(Time(0)));
+        assert_eq!(creations.seen(&path("f"), regular(1, 30), true, now), created(0));
         assert_eq!(creations.next_look(), None);
     }
 
@@ -375,7 +410,7 @@ mod tests {
     fn a_close_write_ends_the_wait() {
         let mut creations = Creations::default();
         creations.insert(&path("f"), Time(3));
-        assert_eq!(creations.remove(&path("f")), Some(Time(3)));
+        assert_eq!(creations.remove(&path("f")), created(3));
         assert_eq!((creations.remove(&path("f")), creations.next_look()), (None, None));
         assert_eq!(creations.seen(&path("f"), Seen::Other, true, Time(9)), None, "a late answer");
     }
@@ -398,7 +433,7 @@ mod tests {
         // It is somebody's name after all.
         now = now + CREATE_SETTLE_MS;
         creations.take_look(now);
-        assert_eq!(creations.seen(&name, regular(1, 30), true, now), Some(Time(0)));
+        assert_eq!(creations.seen(&name, regular(1, 30), true, now), created(0));
         // The usual case.
         creations.receive(&name, true, now);
         assert!(creations.removed(&name) && creations.next_look().is_none());

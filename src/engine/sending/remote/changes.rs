@@ -56,6 +56,7 @@ impl Remote {
             Change::MakeEqual => Task::Level(Depth::All),
             Change::Send
             | Change::SendNew { .. }
+            | Change::SendBack { .. }
             | Change::SendInPlace
             | Change::SendTime
             | Change::SendDirectory
@@ -77,7 +78,8 @@ impl Remote {
 
     /// Remembers a path until it has arrived. Gives `true` as [`Remote::change`] does.
     fn remember(&mut self, path: &RelPath, change: Change, now: Time) -> bool {
-        if let Change::Delete { .. } | Change::SendNew { by_name: true, .. } = change {
+        let by_name = matches!(change, Change::SendNew { by_name: true, .. });
+        if by_name || matches!(change, Change::Delete { .. } | Change::SendBack { .. }) {
             self.standing.names_changed();
         }
         match self.bulk.change(path, change, self.lanes.file(), now) {
@@ -124,6 +126,7 @@ impl Remote {
             Change::SendTime => self.departure.time_changed(now),
             Change::Send
             | Change::SendNew { .. }
+            | Change::SendBack { .. }
             | Change::SendInPlace
             | Change::SendDirectory
             | Change::SendNewer { .. }
