@@ -29,7 +29,7 @@ use self::sending::remote::Remote;
 use self::sending::standing::Standing;
 use self::sending::trust::{Deletions, Trust};
 use self::time::Time;
-use self::watching::mounts::Mounts;
+use self::watching::mounts::{MountChange, Mounts};
 use self::watching::root::{Fate, Root};
 use self::watching::scan::Origin;
 use self::watching::watches::WatchAction;
@@ -278,6 +278,17 @@ impl Engine {
         for watched in &mut self.roots {
             watched.arrivals = Some(Arrivals::default());
         }
+    }
+
+    /// Before the first call of [`Engine::poll_action`]: a disk that was mounted here below a root is away.
+    pub fn miss(&mut self, id: RootId, at: &RelPath) {
+        self.roots[id.0].mounts.changed(at, MountChange::Went);
+        self.spare_what_is_away(id);
+    }
+
+    /// Where disks below a root are away. The next run of the program has to know that.
+    pub fn away(&self, id: RootId) -> Vec<RelPath> {
+        self.roots[id.0].mounts.away()
     }
 
     /// Before the first call of [`Engine::poll_action`]: what a remote was owed when the program ran

@@ -100,6 +100,8 @@ struct Loop {
     grounds: Vec<Option<Ground>>,
     /// For each remote, what its root's path led to in the last run.
     last_grounds: Vec<Option<KeptGround>>,
+    /// For each root, where disks are mounted below it.
+    mounted: Vec<Vec<RelPath>>,
     /// For each root, directories that are left out because something in them has too long a path.
     too_long: Vec<BTreeSet<RelPath>>,
     lookout: Lookout,
@@ -299,6 +301,7 @@ impl Loop {
                 paths.clone(),
                 setup.remotes.iter().map(|remote| remote.route.name()).collect(),
             ),
+            mounted: vec![Vec::new(); walked.len()],
             too_long: vec![BTreeSet::new(); walked.len()],
             roots: walked,
             remotes: setup.remotes,
@@ -308,7 +311,7 @@ impl Loop {
             standbys: Standbys::new(setup.config.standby),
             processors: thread::available_parallelism().map_or(1, usize::from),
             grounds,
-            last_grounds: setup.resumes.into_iter().map(|resume| resume.ground).collect(),
+            last_grounds: setup.resumes.iter().map(|resume| resume.ground.clone()).collect(),
             lookout: Lookout::start(paths, seen, lookout_tells)?,
             from_lookout,
             epoll,
@@ -332,6 +335,9 @@ impl Loop {
         for (root, below) in belows.iter().enumerate() {
             it.know_second_names(RootId(root), below);
             it.show_ground(RootId(root));
+        }
+        for (number, resume) in setup.resumes.iter().enumerate() {
+            it.miss_what_was_mounted(number, &resume.mounted);
         }
         Ok(it)
     }

@@ -316,6 +316,7 @@ impl Remote {
     /// What lies below these places is away from now on, and stays on the far side.
     pub fn spare(&mut self, away: Vec<RelPath>) {
         self.away = away;
+        self.standing.names_changed();
     }
 
     /// Everything has to be made equal.

@@ -24,6 +24,8 @@ use std::sync::Arc;
 /// So many paths are kept for each remote. They are written anew with every change, at most once
 /// a second: this many lines are about half a megabyte. Beyond it [`Paths::is_incomplete`].
 pub const STATE_PATHS_MAX: usize = 10_000;
+/// So many places below a root where disks are mounted are kept.
+pub const MOUNTED_MAX: usize = 1_000;
 /// And so many bytes of paths: with long ones this limit is reached first.
 pub const STATE_PATHS_BYTES_MAX: usize = 1024 * 1024;
 
@@ -58,6 +60,9 @@ pub struct Kept {
     pub trust: Trust,
     /// What the root's path led to, if it ever led anywhere: the times of another directory say nothing.
     pub ground: Option<KeptGround>,
+    /// Where disks were mounted below the root, those included that were away then: what is not there after a restart
+    /// is away. At most [`MOUNTED_MAX`].
+    pub mounted: Vec<Arc<[u8]>>,
     /// What was seen to disappear here and may still be there, and what changed and did not get
     /// through.
     pub paths: Paths,

@@ -20,6 +20,8 @@ pub struct Resume {
     pub trust: Trust,
     /// The ground of the last run.
     pub ground: Option<KeptGround>,
+    /// Where disks were mounted below the root in the last run.
+    pub mounted: Vec<Arc<[u8]>>,
     /// Paths to be looked at again, and what disappeared under each.
     pub paths: Vec<(Arc<[u8]>, Gone)>,
     /// Why nothing is known although there was a last run.
@@ -30,7 +32,7 @@ impl Resume {
     /// A remote that gets a full sync, of which nothing is known.
     pub fn with_full_sync(why: Option<&'static str>) -> Resume {
         let (standing, trust) = (Standing::Nothing, Trust::default());
-        Resume { standing, trust, ground: None, paths: Vec::new(), why }
+        Resume { standing, trust, ground: None, mounted: Vec::new(), paths: Vec::new(), why }
     }
 
     /// The same for a mirror whose root is empty: its disk may not be mounted. A full sync finds out what would go.
@@ -86,7 +88,8 @@ impl Resume {
             None => (Standing::Nothing, Some("it never had everything")),
         };
         let paths = kept.paths.iter().map(|(path, gone)| (path.clone(), gone)).collect();
-        Resume { standing, trust, ground: kept.ground.clone(), paths, why }
+        let (ground, mounted) = (kept.ground.clone(), kept.mounted.clone());
+        Resume { standing, trust, ground, mounted, paths, why }
     }
 }
 
@@ -144,6 +147,7 @@ mod tests {
             standing,
             trust: TRUST,
             ground: None,
+            mounted: Vec::new(),
             paths: paths.to_vec(),
             why,
         };

@@ -7,6 +7,7 @@
 //! remote /data backup@10.0.0.8::data
 //! ground 1234567 5f3a90c2e1 ef53 / /data
 //! equal
+//! mounted var/disk
 //! complete 1767225600000000000
 //! full-sync
 //! gone entry a/b%20c
@@ -24,7 +25,7 @@
 
 use super::ground::KeptGround;
 use super::word::{escaped, unescaped};
-use super::{hash, Kept, Paths, State};
+use super::{hash, Kept, Paths, State, MOUNTED_MAX};
 use crate::engine::sending::trust::{Deletions, Doubt, Trust};
 use crate::rsync::asked::plan::Gone;
 use std::fmt;
@@ -70,6 +71,9 @@ pub fn render(state: &State) -> Vec<u8> {
         text.push_str(&format!("remote {root} {destination}\n"));
         text.push_str(&kept.ground.as_ref().map_or(String::new(), KeptGround::line));
         text.push_str(&trust(kept.trust));
+        for at in &kept.mounted {
+            text.push_str(&format!("mounted {}\n", escaped(at)));
+        }
         if let Some(complete_ns) = kept.complete_ns {
             text.push_str(&format!("complete {complete_ns}\n"));
         }
@@ -169,6 +173,9 @@ fn read_line(state: &mut State, line: &str) -> Option<()> {
     match (word, rest) {
         ("ground", rest) => kept.ground = Some(KeptGround::read(rest)?),
         ("inode", number) => kept.ground = Some(KeptGround::Inode(number.parse().ok()?)),
+        ("mounted", at) if kept.mounted.len() < MOUNTED_MAX => {
+            kept.mounted.push(unescaped(at)?.into());
+        }
         ("equal", "") => kept.trust = Trust::Certain,
         ("yes", "") => kept.trust = Trust::Confirmed,
         ("doubt", rest) => kept.trust = read_doubt(rest)?,
@@ -256,6 +263,7 @@ mod tests {
                 destination: self.bytes(),
                 trust: self.trust(),
                 ground: self.ground(),
+                mounted: (0..self.below(4)).map(|_| self.bytes().into()).collect(),
                 complete_ns: (self.below(3) > 0).then(|| u64::MAX >> self.below(64)),
                 full_sync: self.below(2) == 0,
                 paths,
@@ -285,6 +293,7 @@ mod tests {
             root: b"/data".into(),
             destination: b"backup@10.0.0.8::data".into(),
             trust: Trust::Waiting(Doubt::Disk, Deletions { count: 4, of: 5 }),
+            mounted: vec![b"var/a disk".as_slice().into()],
             ground: Some(KeptGround::Whole {
                 resolved: b"/mnt/data".into(),
                 mounted_at: b"/mnt".into(),
@@ -319,7 +328,7 @@ mod tests {
         let (records, end) = split_end(&text).unwrap();
         assert_eq!(
             records,
-            "sersync state 1\nremote /data backup@10.0.0.8::data\nground 12 5f3a ef53 /mnt /mnt/data\ndoubt disk 4 5\ncomplete 1767225600000000000\n\
+            "sersync state 1\nremote /data backup@10.0.0.8::data\nground 12 5f3a ef53 /mnt /mnt/data\ndoubt disk 4 5\nmounted var/a%20disk\ncomplete 1767225600000000000\n\
              full-sync\ngone entry a/b%20c%FF%25\ngone directory d\nchanged e\nmore\n\
              remote /x%20y \n"
         );

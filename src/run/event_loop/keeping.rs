@@ -39,6 +39,7 @@ impl Loop {
                 destination: remote.route.kept_as(),
                 trust: self.engine.trust(RemoteId(number)),
                 ground: self.ground_of(number, remote),
+                mounted: self.mounted_below(remote),
                 complete_ns,
                 full_sync,
                 paths: paths.into_iter().collect(),

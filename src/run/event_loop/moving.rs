@@ -5,10 +5,11 @@ use crate::config::{self, options};
 use crate::engine::rel_path::RelPath;
 use crate::engine::watching::mounts::MountChange;
 use crate::engine::{Input, RootId, Shift};
+use crate::keep::state::MOUNTED_MAX;
 use crate::run::ground::below::Below;
 use crate::run::ground::lookout::Sighting;
 use crate::run::ground::Ground;
-use crate::run::walk::WalkedRoot;
+use crate::run::walk::{below, WalkedRoot};
 use crate::run::worker::WorkerRemote;
 use crate::sys::inotify::Inotify;
 use crate::sys::mounts;
@@ -81,11 +82,41 @@ impl Loop {
 
     /// What is seen twice in a root is watched once, and goes to both places.
     pub(super) fn know_second_names(&mut self, root: RootId, below: &[Below]) {
+        self.mounted[root.0] = below.iter().map(|it| it.at.clone()).collect();
         let names: Vec<_> = below.iter().filter_map(Below::second_name).collect();
         let walked = &self.roots[root.0];
         let second_names = names.iter().map(|name| name.at.clone()).collect();
         self.roots[root.0] = Arc::new(WalkedRoot { second_names, ..WalkedRoot::clone(walked) });
         self.handle(Input::SecondNames(root, names));
+    }
+
+    /// At the start: what was mounted below the root of a remote in the last run, and is not now, is away. Without its
+    /// directory it was deleted, like anything else.
+    pub(super) fn miss_what_was_mounted(&mut self, remote: usize, mounted: &[RelPath]) {
+        let path = &self.remotes[remote].route.root;
+        let Some(root) = self.roots.iter().position(|root| root.path == *path) else { return };
+        let (walked, id) = (self.roots[root].clone(), RootId(root));
+        let is_there = |at: &RelPath| {
+            let found = below(&walked.path, at).symlink_metadata();
+            !at.is_empty() && found.is_ok_and(|found| found.is_dir())
+        };
+        let known = self.engine.away(id);
+        for at in mounted.iter().filter(|at| !self.mounted[root].contains(at) && is_there(at)) {
+            if !known.contains(at) && !walked.one_file_system {
+                self.reporter.mount_changed(id, at, MountChange::Went);
+                self.engine.miss(id, at);
+            }
+        }
+    }
+
+    /// Where disks are mounted below the root of a remote, or were and are away.
+    pub(super) fn mounted_below(&self, remote: &WorkerRemote) -> Vec<RelPath> {
+        let root = self.roots.iter().position(|root| root.path == remote.route.root);
+        let Some(root) = root.filter(|root| !self.roots[*root].one_file_system) else {
+            return Vec::new();
+        };
+        let away = self.engine.away(RootId(root)).into_iter().filter(|at| !at.is_empty());
+        self.mounted[root].iter().cloned().chain(away).take(MOUNTED_MAX).collect()
     }
 
     fn mounts_changed(&mut self, root: RootId, came: Vec<RelPath>, went: Vec<RelPath>) {

@@ -75,6 +75,42 @@ fn a_disk_that_comes_below_the_root_is_synced_and_stays_there_while_it_is_away()
     }
 }
 
+/// Neither the program nor rsync can see that a directory was a mount point: the state knows.
+#[test]
+fn a_disk_that_is_unmounted_while_the_program_does_not_run_stays_there_until_it_is_back() {
+    let mut plan = Plan::new().apart();
+    let (image, at) = disk(&mut plan);
+    plan.mounts.disk(&image, &at);
+    let mut mirror = plan.start();
+    is_synced(&mirror, &at, "first");
+    mirror.equal();
+    mirror.halt_program();
+    mirror.mounts.unmount(&at);
+    // The second start knows it from the first one.
+    for beside in ["one", "two"] {
+        mirror.start_again(&["-r"]);
+        fs::write(mirror.root.join("var").join(beside), "content").unwrap();
+        await_content(&mirror.remotes[0].join("var").join(beside), "content");
+        full_sync(&mirror);
+        mirror.fence();
+        for name in ["file", "dir/deep/file", "dir/deep/first", "new/first/file"] {
+            assert!(there(&mirror, name).exists(), "{name} went with its disk");
+        }
+        assert_eq!(lines_with(&mirror, "its disk is away").len(), 1);
+        mirror.halt_program();
+    }
+    mirror.start_again(&["-r"]);
+    mirror.mounts.disk(&image, &at);
+    is_synced(&mirror, &at, "second");
+    mirror.equal();
+    // Without its directory it is gone for good.
+    mirror.halt_program();
+    mirror.mounts.unmount(&at);
+    fs::remove_dir(&at).unwrap();
+    mirror.start_again(&["-r"]);
+    mirror.equal();
+}
+
 #[test]
 fn a_mount_point_that_is_deleted_while_its_disk_is_away_takes_what_was_on_it_along() {
     let mut plan = Plan::new().apart();
