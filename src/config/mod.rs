@@ -13,10 +13,12 @@
 //! - `settings`, and `units`, `expression`, `params`: what can be configured, and how single values are written;
 //! - `xml`: the elements and attributes of a file, as they were written;
 //! - `ignored`, `address`, `remote`, `plugins`: what some of them mean;
-//! - `read`: the whole file.
+//! - `read`: the whole file;
+//! - `difference`: what another file changes.
 
 mod address;
 mod diagnosis;
+mod difference;
 pub mod expression;
 mod ignored;
 pub mod language;
@@ -41,6 +43,7 @@ pub use diagnosis::error::Error;
 pub use diagnosis::hint::Hint;
 pub use diagnosis::problem::{Position, Problem};
 pub use diagnosis::source::FILE_BYTES_MAX;
+pub use difference::Difference;
 pub use settings::{
     Address, AlertSettings, Batch, Config, CrontabSettings, EmptyRoot, Events, FailLog,
     FilterSettings, MaxDelete, Plugin, PluginKind, RemoteSettings, Root, Rsync, Safety,

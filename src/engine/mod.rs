@@ -11,8 +11,10 @@ mod interface;
 #[cfg(test)]
 mod model;
 pub mod rel_path;
+mod remotes;
 pub mod sending;
 pub mod snapshot;
+pub mod succession;
 pub mod tally;
 pub mod time;
 pub mod watching;
@@ -20,12 +22,14 @@ pub mod watching;
 pub use self::interface::{
     Action, Halt, Input, Job, JobId, RemoteId, Report, RootId, RootSettings, Settings, Shift, Work,
 };
+pub use self::remotes::NextRemote;
 
 use self::sending::arrivals::Arrivals;
 use self::sending::change::Change;
 use self::sending::lanes::Lane;
 use self::sending::next::Next;
 use self::sending::remote::Remote;
+use self::sending::settings::SendingSettings;
 use self::sending::standing::Standing;
 use self::sending::trust::{Deletions, Trust};
 use self::time::Time;
@@ -77,10 +81,13 @@ struct Served {
 #[derive(Debug)]
 pub struct Engine {
     workers: usize,
+    sending: SendingSettings,
     roots: Vec<WatchedRoot>,
     remotes: Vec<Served>,
     actions: VecDeque<Action>,
     last_job: u64,
+    /// How often the remotes have become others.
+    successions: u64,
     stopping: bool,
 }
 
@@ -89,10 +96,12 @@ impl Engine {
     pub fn new(settings: Settings) -> Engine {
         let mut engine = Engine {
             workers: settings.workers.max(1),
+            sending: settings.sending,
             roots: Vec::new(),
             remotes: Vec::new(),
             actions: VecDeque::new(),
             last_job: 0,
+            successions: 0,
             stopping: false,
         };
         for (number, settled) in settings.roots.into_iter().enumerate() {
@@ -273,10 +282,10 @@ impl Engine {
         self.stopping = true;
     }
 
-    /// Before the first call of [`Engine::poll_action`]: somebody wants [`Action::Arrived`].
+    /// From now on somebody wants [`Action::Arrived`].
     pub fn tell_arrivals(&mut self) {
         for watched in &mut self.roots {
-            watched.arrivals = Some(Arrivals::default());
+            watched.arrivals.get_or_insert_default();
         }
     }
 
@@ -321,7 +330,8 @@ impl Engine {
 
     /// A number that changes with what [`Engine::standing`] and [`Engine::trust`] give.
     pub fn standing_version(&self) -> u64 {
-        self.remotes.iter().map(|served| served.remote.standing_version()).sum()
+        let versions = self.remotes.iter().map(|served| served.remote.standing_version());
+        self.version(versions)
     }
 
     /// Whoever runs the program wants a full sync of everything.
@@ -367,7 +377,7 @@ impl Engine {
 
     /// A number that changes with what belongs into the fail log.
     pub fn owed_version(&self) -> u64 {
-        self.remotes.iter().map(|served| served.remote.owed_version()).sum()
+        self.version(self.remotes.iter().map(|served| served.remote.owed_version()))
     }
 
     /// Whether a remote is owed nothing, and nothing is on its way to it.

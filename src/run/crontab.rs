@@ -2,6 +2,7 @@
 
 use crate::config;
 use crate::engine::sending::schedule::{Schedule, Wall, Zone};
+use crate::engine::succession::Succession;
 use crate::engine::time::Time;
 use crate::engine::RemoteId;
 use crate::sys::clock;
@@ -25,6 +26,18 @@ impl Crontab {
         let wall = wall_now();
         let schedule = Schedule::new(&crontab.timetable, now, wall);
         Crontab { schedules: vec![schedule; remotes], wall: Some((wall, now)) }
+    }
+
+    /// The remotes have become others: those that stay keep their next time.
+    pub fn change_remotes(
+        &mut self,
+        succession: &Succession,
+        crontab: Option<&config::CrontabSettings>,
+        now: Time,
+    ) {
+        let Some(crontab) = crontab else { return };
+        let new = || Schedule::new(&crontab.timetable, now, wall_now());
+        self.schedules = succession.carry(std::mem::take(&mut self.schedules), new);
     }
 
     /// The remotes whose full sync is due now. `owed` says whether a remote has a full sync on its way, or is

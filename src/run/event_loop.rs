@@ -3,6 +3,7 @@
 //! It translates between the system and the engine: what a descriptor tells becomes an
 //! [`Input`], and each [`Action`] becomes a system call or a message to another thread.
 
+mod changing;
 mod ending;
 mod keeping;
 mod moving;
@@ -12,7 +13,7 @@ mod standing_by;
 mod too_long;
 
 use self::reading::Reading;
-use crate::config;
+use crate::config::{self, Config};
 use crate::engine::rel_path::RelPath;
 use crate::engine::sending::licence::Grants;
 use crate::engine::sending::settings::SendingSettings;
@@ -28,6 +29,7 @@ use crate::keep::disk::Disk;
 use crate::keep::faillog::ledger::Ledger;
 use crate::keep::state::ground::KeptGround;
 use crate::keep::state::saver::Saver;
+use crate::keep::state::Kept;
 use crate::rsync::told::exit::Exit;
 use crate::rsync::told::outcome::Outcome;
 use crate::run::control::Control;
@@ -59,7 +61,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
@@ -90,7 +92,7 @@ struct Loop {
     roots: Vec<Arc<WalkedRoot>>,
     remotes: Vec<Arc<WorkerRemote>>,
     /// The sockets of shared SSH connections; dropping them closes the connections.
-    _sockets: Option<Sockets>,
+    sockets: Vec<Sockets>,
     workers: Workers,
     from_workers: Receiver<WorkerMessage>,
     standbys: Standbys<Standby>,
@@ -137,12 +139,18 @@ struct Loop {
     read_again: ReadAgain,
     /// Commands ask here; without a socket none can.
     control: Option<Control>,
+    /// Where they ask.
+    control_at: PathBuf,
     /// Lets go of what has lost its parent, where that is this process's to do.
     reaper: Option<Reaper>,
     /// A configuration that has been read again: this loop ends, and the next one begins with it.
     next: Option<Setup>,
-    /// The `filter` of this configuration, to be compared with that of the next one.
-    leaves_out: config::FilterSettings,
+    /// This configuration, to be compared with the next one.
+    config: Config,
+    /// What is known of remotes that are in no configuration now.
+    away: Vec<Kept>,
+    /// Becomes readable when the running jobs are to end.
+    stop: PipeReader,
 }
 
 /// What one loop leaves to the next when the configuration has been read again.
@@ -305,8 +313,9 @@ impl Loop {
             too_long: vec![BTreeSet::new(); walked.len()],
             roots: walked,
             remotes: setup.remotes,
-            _sockets: sockets,
-            workers: Workers::new(setup.workers, workers_tell, stop)?,
+            sockets: sockets.into_iter().collect(),
+            away: setup.away,
+            workers: Workers::new(setup.workers, workers_tell, stop.try_clone()?)?,
             from_workers,
             standbys: Standbys::new(setup.config.standby),
             processors: thread::available_parallelism().map_or(1, usize::from),
@@ -326,9 +335,11 @@ impl Loop {
             lock: setup.lock,
             read_again: setup.read_again,
             control,
+            control_at: setup.control,
             reaper,
             next: None,
-            leaves_out: setup.config.filter.clone(),
+            stop,
+            config: setup.config,
             disk,
             saver: Saver::default(),
         };
@@ -484,9 +495,7 @@ impl Loop {
 
     fn worker_told(&mut self) -> io::Result<()> {
         match self.from_workers.receive() {
-            Some(WorkerMessage::Ended(remote, job, finished)) => {
-                self.job_ended(remote, job, finished)?;
-            }
+            Some(WorkerMessage::Ended(_, job, finished)) => self.job_ended(job, finished)?,
             Some(WorkerMessage::StandbyStarted(remote, standby)) => {
                 self.workers.ended();
                 standby.into_iter().for_each(|standby| self.keep_standby(remote, standby));
@@ -505,9 +514,11 @@ impl Loop {
         Ok(())
     }
 
-    fn job_ended(&mut self, remote: RemoteId, job: JobId, finished: Finished) -> io::Result<()> {
+    fn job_ended(&mut self, job: JobId, finished: Finished) -> io::Result<()> {
         let Finished { outcome, literal, used_up, standby, stand } = finished;
         self.workers.ended();
+        // It may have been taken out meanwhile, or have got another place.
+        let Some(remote) = self.engine.remote_of(job) else { return Ok(()) };
         standby.into_iter().for_each(|standby| self.keep_standby(remote, standby));
         if used_up {
             self.do_without_standbys(remote);

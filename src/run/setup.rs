@@ -8,6 +8,7 @@ use crate::engine::Halt;
 use crate::keep::faillog::place::Places;
 use crate::keep::state::resume::Resume;
 use crate::keep::state::store::Store;
+use crate::keep::state::Kept;
 use crate::rsync::asked::licence::Way;
 use crate::run::worker::WorkerRemote;
 use crate::sys::lock::Lock;
@@ -38,6 +39,8 @@ pub struct Setup {
     pub full_sync: bool,
     /// For each remote, where to go on.
     pub resumes: Vec<Resume>,
+    /// What the state has of remotes that are not in the configuration.
+    pub away: Vec<Kept>,
     /// Where the state is kept.
     pub state: Store,
     /// For each root, why it must not be synced yet.

@@ -4,6 +4,7 @@
 //! gets the next job of that remote.
 
 use crate::config::StandbyMode;
+use crate::engine::succession::Succession;
 use crate::engine::time::Time;
 use crate::engine::RemoteId;
 use crate::rsync::asked::plan::PlanSettings;
@@ -66,6 +67,16 @@ impl<Standby> Standbys<Standby> {
         self.wanted.retain(|(of, _, _)| *of != remote);
         let at = self.waiting.iter().position(|(of, _, _)| *of == remote)?;
         Some(self.waiting.remove(at).2)
+    }
+
+    /// The remotes have become others: those of remotes that are there no more go.
+    pub fn change_remotes(&mut self, succession: &Succession) {
+        let follow = |remote| succession.after(remote);
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        self.waiting =
+            waiting.filter_map(|(of, since, it)| Some((follow(of)?, since, it))).collect();
+        let wanted = std::mem::take(&mut self.wanted).into_iter();
+        self.wanted = wanted.filter_map(|(of, since, it)| Some((follow(of)?, since, it))).collect();
     }
 
     /// Lets those of some remotes go.

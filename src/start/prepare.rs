@@ -13,8 +13,8 @@ use crate::engine::watching::filter::Filter;
 use crate::engine::Halt;
 use crate::keep::faillog::place::Places;
 use crate::keep::state::resume::Resume;
-use crate::keep::state::store::Store;
-use crate::keep::state::{beside, State};
+use crate::keep::state::store::{Error as StateError, Store};
+use crate::keep::state::{beside, Kept, State};
 use crate::rsync::asked::capability::Capability;
 use crate::rsync::asked::licence::Way;
 use crate::rsync::asked::pattern;
@@ -266,6 +266,7 @@ pub fn setup(options: &Options, mut config: Config, here: &Path) -> Result<Setup
     Ok(Setup {
         fail_log,
         resumes: Vec::new(),
+        away: Vec::new(),
         state,
         halts,
         full_sync: options.full_sync,
@@ -344,19 +345,21 @@ pub fn resume(setup: &mut Setup) -> Result<(), Error> {
     if orphans > 0 {
         log::warn!("ended {orphans} processes that were left by an instance before this one");
     }
-    setup.resumes = resumes(setup);
+    let state = setup.state.load();
+    setup.resumes = resumes(setup, &state);
+    let is_configured = |kept: &Kept| setup.remotes.iter().any(|remote| remote.is_of(kept));
+    setup.away = state.map_or(Vec::new(), |state| state.away(is_configured));
     Ok(())
 }
 
 /// For each remote, where the last run of the program has ended.
-fn resumes(setup: &Setup) -> Vec<Resume> {
+fn resumes(setup: &Setup, state: &Result<State, StateError>) -> Vec<Resume> {
     let now_ns = clock::file_stamp_ns();
-    let state = setup.state.load();
     let resumes = resumes_from(state.as_ref().ok(), setup, now_ns);
     for (remote, resume) in setup.remotes.iter().zip(&resumes) {
         say(&remote.route.name(), resume, setup, now_ns);
     }
-    if let Err(error) = &state {
+    if let Err(error) = state {
         log::warn!("{error}; each of them gets a full sync");
     }
     resumes

@@ -4,6 +4,7 @@ use crate::config::units;
 use crate::engine::sending::extent::Extent;
 use crate::engine::sending::next::Retry;
 use crate::engine::sending::trust::{Deletions, Doubt};
+use crate::engine::succession::Succession;
 use crate::engine::watching::mounts::MountChange;
 use crate::engine::watching::unwatched::POLL_MS;
 use crate::engine::{Engine, Halt, RemoteId, Report, RootId, Shift};
@@ -42,6 +43,13 @@ impl Reporter {
     pub fn new(config: PathBuf, roots: Vec<PathBuf>, remotes: Vec<String>) -> Reporter {
         let said = vec![BTreeSet::new(); remotes.len()];
         Reporter { config, roots, remotes, said, limited: BTreeSet::new() }
+    }
+
+    /// The remotes have become others.
+    pub fn change_remotes(&mut self, succession: &Succession, remotes: Vec<String>) {
+        self.said = succession.carry(std::mem::take(&mut self.said), BTreeSet::new);
+        self.limited = self.limited.iter().filter_map(|remote| succession.after(*remote)).collect();
+        self.remotes = remotes;
     }
 
     /// Says what the engine reports.

@@ -9,17 +9,16 @@ fn send(mirror: &Mirror, signal: Signal) {
     kill(Pid::from_raw(mirror.pid() as i32), signal).unwrap();
 }
 
+/// What is said when only parts of the configuration have changed; otherwise every root is watched again.
+const COUNTS: &str = "what has changed in it counts from now on";
+
 /// Writes another configuration and has it read; returns when it counts.
 fn reload(mirror: &Mirror, conf: &str) {
-    let before = mirror.log().matches("the configuration has been read again").count();
-    let watching = mirror.log().matches(": watching ").count();
+    let counts = |log: &str| log.matches(COUNTS).count() + log.matches(": watching ").count();
+    let before = counts(&mirror.log());
     fs::write(mirror.dir().join("confxml.xml"), conf).unwrap();
     send(mirror, Signal::SIGHUP);
-    eventually("the configuration has been read again", || {
-        let log = mirror.log();
-        log.matches("the configuration has been read again").count() > before
-            && log.matches(": watching ").count() > watching
-    });
+    eventually("the configuration has been read again", || counts(&mirror.log()) > before);
 }
 
 /// As logrotate does it every day; returns when the program is done with it.
@@ -218,7 +217,7 @@ fn whoever_reloads_is_told_what_came_of_it() {
         (changed.code, changed.stdout.as_str()),
         (Some(0), "the configuration has been read again\n")
     );
-    eventually("the next loop watches", || mirror.log().matches(": watching ").count() > 1);
+    eventually("it counts", || mirror.log().contains(COUNTS));
 
     // What only the instance can find is its answer: here, that the root has gone.
     fs::write(&file, good.replace("watch=\"", "watch=\"/nowhere")).unwrap();
@@ -235,6 +234,15 @@ fn whoever_reloads_is_told_what_came_of_it() {
     fs::write(mirror.root.join("still synced"), "").unwrap();
     mirror.equal();
 
+    // With another fail log it is asked at another place.
+    fs::write(&file, good.replace("rsync_fail_log.sh", "other_fail_log.sh")).unwrap();
+    send(&mirror, Signal::SIGHUP);
+    eventually("all begins anew", || mirror.log().matches(": watching ").count() > 1);
+    assert_eq!(reload().code, Some(0));
+    fs::write(&file, &good).unwrap();
+    send(&mirror, Signal::SIGHUP);
+    eventually("and once more", || mirror.log().matches(": watching ").count() > 2);
+
     mirror.kill_program();
     let nobody = reload();
     assert_eq!(nobody.code, Some(1), "{nobody:?}");
@@ -242,4 +250,144 @@ fn whoever_reloads_is_told_what_came_of_it() {
     // What was killed has left its socket, and the next instance takes the name over.
     mirror.start_again(&[]);
     assert_eq!(reload().code, Some(0));
+}
+
+/// Whether a remote has a file.
+fn has(remote: &std::path::Path, name: &str) -> bool {
+    remote.join(name).exists()
+}
+
+#[test]
+fn a_remote_that_stays_keeps_its_transfer_and_its_root_is_not_read_again() {
+    let mut plan = Plan::with_remotes(2);
+    let gate = Gate::before(&mut plan, Rsync::AsInstalled);
+    let both = plan.conf.clone();
+    plan.conf.roots[0].remotes.truncate(1);
+    let first = plan.conf.clone();
+    let mut mirror = plan.start();
+    let second = mirror.remotes.pop().unwrap();
+    mirror.equal();
+    gate.hold();
+    fs::write(mirror.root.join("on its way"), "content").unwrap();
+    gate.await_run();
+    fs::write(mirror.root.join("behind it"), "content").unwrap();
+    // A remote more, before the one that stays; its transfer goes on as if nothing had happened.
+    let mut turned = both.clone();
+    turned.roots[0].remotes.reverse();
+    reload(&mirror, &turned.to_string());
+    gate.release();
+    mirror.equal();
+    eventually("the new one has everything", || Tree::compare(&mirror.root, &second).is_ok());
+    // And one less.
+    gate.hold();
+    fs::write(mirror.root.join("once more"), "content").unwrap();
+    gate.await_run();
+    reload(&mirror, &first.to_string());
+    gate.release();
+    mirror.equal();
+    fs::write(mirror.root.join("later"), "content").unwrap();
+    mirror.equal();
+    let log = mirror.log();
+    assert!(!has(&second, "later"), "it is no remote any more");
+    assert_eq!(log.matches(": watching ").count(), 1, "the root was read again: {log}");
+    assert!(!log.contains("everything is kept"), "a transfer was ended: {log}");
+}
+
+#[test]
+fn what_a_remote_missed_while_it_was_no_remote_arrives_when_it_is_back() {
+    for full_sync in [true, false] {
+        let mut plan = Plan::with_remotes(2);
+        if !full_sync {
+            plan.args.clear();
+        }
+        let both = plan.conf.clone();
+        let mut first = both.clone();
+        first.roots[0].remotes.truncate(1);
+        let mut mirror = plan.start();
+        let second = mirror.remotes[1].clone();
+        fs::write(mirror.root.join("gone"), "content").unwrap();
+        mirror.fence();
+        // It is owed something when it goes.
+        mirror.daemon.stop();
+        fs::write(mirror.root.join("owed"), "content").unwrap();
+        fs::remove_file(mirror.root.join("gone")).unwrap();
+        eventually("both are down", || mirror.log().matches("everything is kept").count() == 2);
+        reload(&mirror, &first.to_string());
+        mirror.daemon.start();
+        send(&mirror, Signal::SIGUSR2);
+        fs::write(mirror.root.join("missed"), "content").unwrap();
+        eventually("the other one has it", || has(&mirror.remotes[0], "missed"));
+        let fail_log = mirror.dir().join("rsync_fail_log.sh");
+        eventually("nothing of it stays behind in the fail log", || {
+            fs::read(&fail_log).is_ok_and(|text| text.is_empty())
+        });
+        assert!(!has(&second, "owed") && has(&second, "gone"));
+        reload(&mirror, &both.to_string());
+        eventually("it has all of it", || {
+            ["owed", "missed"].iter().all(|name| has(&second, name)) && !has(&second, "gone")
+        });
+        let log = mirror.log();
+        assert!(log.contains("module1: is no remote any more; what it is owed"), "{log}");
+        assert!(log.contains("module1: is a remote again: a full sync"), "{log}");
+        assert_eq!(log.matches(": watching ").count(), 1, "{log}");
+    }
+}
+
+#[test]
+fn a_remote_that_was_taken_out_is_known_after_a_restart() {
+    let plan = Plan::with_remotes(2);
+    let both = plan.conf.clone();
+    let mut first = both.clone();
+    first.roots[0].remotes.truncate(1);
+    let mut mirror = plan.start();
+    mirror.equal();
+    let second = mirror.remotes.pop().unwrap();
+    reload(&mirror, &first.to_string());
+    fs::write(mirror.root.join("missed"), "content").unwrap();
+    mirror.equal();
+    mirror.halt_program();
+    mirror.start_again(&[]);
+    reload(&mirror, &both.to_string());
+    eventually("it has what it missed", || has(&second, "missed"));
+}
+
+#[test]
+fn parts_are_replaced_and_nothing_else_is_disturbed() {
+    let mut plan = Plan::new();
+    plan.args.clear();
+    let told = plan.directory("told");
+    plan.conf.crontab = r#"<crontab start="true" schedule="1h"/>"#.into();
+    let mut conf = plan.conf.clone();
+    let mut mirror = plan.start();
+    mirror.fence();
+    // The new one counts at once.
+    conf.crontab = r#"<crontab start="true" schedule="1s"/>"#.into();
+    reload(&mirror, &conf.to_string());
+    eventually("the schedule is the new one", || mirror.log().contains(": full sync, "));
+    conf.crontab = r#"<crontab start="true" schedule="1h"/>"#.into();
+    conf.plugin = format!(
+        "<plugin start=\"true\" name=\"command\"/>\n<alert command=\"echo >>{}/alert\"/>",
+        told.display()
+    );
+    conf.blocks = format!(
+        "<plugin name=\"command\"><param prefix=\"touch {}/plugin #\" suffix=\"\" ignoreError=\"true\"/>\
+         </plugin>\n",
+        told.display()
+    );
+    reload(&mirror, &conf.to_string());
+    fs::write(mirror.root.join("new"), "content").unwrap();
+    eventually("the plugin is told", || has(&told, "plugin"));
+    mirror.daemon.stop();
+    fs::write(mirror.root.join("newer"), "content").unwrap();
+    eventually("the alert is told", || has(&told, "alert"));
+    // Neither is there any more.
+    (conf.plugin, conf.blocks) =
+        (r#"<plugin start="false" name="command"/>"#.into(), String::new());
+    reload(&mirror, &conf.to_string());
+    fs::remove_file(told.join("plugin")).unwrap();
+    mirror.daemon.start();
+    send(&mirror, Signal::SIGUSR2);
+    mirror.fence();
+    assert!(!has(&told, "plugin"));
+    assert_eq!(mirror.log().matches(": watching ").count(), 1, "{}", mirror.log());
 }

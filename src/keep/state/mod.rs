@@ -29,7 +29,11 @@ pub const MOUNTED_MAX: usize = 1_000;
 /// And so many bytes of paths: with long ones this limit is reached first.
 pub const STATE_PATHS_BYTES_MAX: usize = 1024 * 1024;
 
-/// What is kept, of every remote in the order of the configuration.
+/// What is known of so many remotes is kept while they are in no configuration, should they come back.
+pub const AWAY_MAX: usize = 64;
+
+/// What is kept, of every remote in the order of the configuration, and behind those of remotes that have been taken
+/// out of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct State {
     /// One for each pair of root and remote.
@@ -40,6 +44,12 @@ impl State {
     /// What was kept of a remote; the configuration may have changed since.
     pub fn of(&self, root: &[u8], destination: &[u8]) -> Option<&Kept> {
         self.remotes.iter().find(|kept| kept.root == root && kept.destination == destination)
+    }
+
+    /// What was kept of remotes that are not configured now.
+    pub fn away(&self, is_configured: impl Fn(&Kept) -> bool) -> Vec<Kept> {
+        let away = self.remotes.iter().filter(|kept| !is_configured(kept));
+        away.take(AWAY_MAX).cloned().collect()
     }
 }
 

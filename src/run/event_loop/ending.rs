@@ -1,9 +1,10 @@
 //! Signals, and how the loop ends: for good, or for one with another configuration.
 
 use super::{Heirloom, Loop, KILL_MS, STOP_MS};
+use crate::config::Difference;
 use crate::engine::sending::trust::Deletions;
 use crate::keep::state::resume::Resume;
-use crate::keep::state::State;
+use crate::keep::state::{Kept, State};
 use crate::run::control::{Answer, Control, Request};
 use crate::run::reaper::Reaper;
 use crate::run::setup::Setup;
@@ -40,11 +41,17 @@ impl Loop {
         if is_written {
             self.disk.close();
         }
-        let everything = setup.full_sync && setup.config.filter != self.leaves_out;
-        setup.resumes = resumes(&setup, &state, everything);
+        let everything = setup.full_sync && setup.config.filter != self.config.filter;
+        setup.resumes = resumes(&setup, &state, &self.away, everything);
+        let remotes = &setup.remotes;
+        setup.away = state.away(|kept| remotes.iter().any(|remote| remote.is_of(kept)));
         setup.lock = self.lock;
         setup.read_again = self.read_again;
-        let Loop { signals, control, mut reaper, roots, started, .. } = self;
+        let Loop { signals, mut control, control_at, mut reaper, roots, started, .. } = self;
+        if setup.control != control_at {
+            drop(control);
+            control = super::control(&setup.control);
+        }
         // The clock of the next loop begins anew.
         reaper.iter_mut().for_each(Reaper::start_over);
         Some((setup, Heirloom { signals, control, reaper, roots, started }))
@@ -141,6 +148,10 @@ impl Loop {
             Ok(Some(setup)) => {
                 let done = "the configuration has been read again";
                 log::info!("{done}");
+                let difference = self.difference(&setup);
+                if !difference.everything {
+                    return self.change_parts(setup, difference, done);
+                }
                 self.next = Some(setup);
                 self.stop_at = Some(self.now() + STOP_MS);
                 self.stop_all();
@@ -153,14 +164,33 @@ impl Loop {
             }
         }
     }
+
+    fn change_parts(&mut self, setup: Setup, difference: Difference, done: &str) -> Answer {
+        match self.change(setup, difference) {
+            Ok(()) => {
+                log::info!("what has changed in it counts from now on");
+                Ok(done.into())
+            }
+            Err(error) => {
+                let refused =
+                    format!("not all of it could be put in place: {error}; restart sersync");
+                log::error!("{refused}");
+                Err(refused)
+            }
+        }
+    }
 }
 
 /// Where the remotes of a new configuration go on, by the state of the old one.
-fn resumes(setup: &Setup, state: &State, everything: bool) -> Vec<Resume> {
+fn resumes(setup: &Setup, state: &State, away: &[Kept], everything: bool) -> Vec<Resume> {
     let now_ns = clock::file_stamp_ns();
     let resume = |remote: &Arc<WorkerRemote>| {
         let kept = state.of(remote.route.root.as_os_str().as_bytes(), &remote.route.kept_as());
-        let everything = everything || setup.full_sync && kept.is_none();
+        let is_back = away.iter().any(|kept| remote.is_of(kept));
+        if is_back {
+            log::info!("{}: is a remote again: a full sync", remote.route.name());
+        }
+        let everything = everything || is_back || setup.full_sync && kept.is_none();
         Resume::from(kept, remote.shift_since(kept), now_ns, everything)
     };
     setup.remotes.iter().map(resume).collect()

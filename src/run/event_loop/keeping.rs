@@ -32,6 +32,13 @@ impl Loop {
 
     /// What the next run of the program has to know.
     pub(super) fn state(&self) -> State {
+        let mut remotes = self.known();
+        remotes.extend(self.away.iter().cloned());
+        State { remotes }
+    }
+
+    /// What is known of each remote.
+    pub(super) fn known(&self) -> Vec<Kept> {
         let kept = |(number, remote): (usize, &Arc<WorkerRemote>)| {
             let (complete_ns, full_sync, paths) = self.engine.standing(RemoteId(number));
             Kept {
@@ -45,7 +52,7 @@ impl Loop {
                 paths: paths.into_iter().collect(),
             }
         };
-        State { remotes: self.remotes.iter().enumerate().map(kept).collect() }
+        self.remotes.iter().enumerate().map(kept).collect()
     }
 
     /// As long as a root is missing, what it was in the last run.

@@ -15,18 +15,22 @@ use crate::tell::status::{Named, Names, StatusPage};
 use std::io;
 use std::sync::Arc;
 
-/// Names what is shown.
+/// What is shown.
 pub(super) fn status(setup: &Setup, remotes: &[Arc<WorkerRemote>]) -> io::Result<StatusPage> {
+    StatusPage::new(names(setup, remotes), &setup.config.status)
+}
+
+/// Names what is shown.
+pub(super) fn names(setup: &Setup, remotes: &[Arc<WorkerRemote>]) -> Names {
     let config = &setup.config;
     let resolved = config.file.canonicalize().unwrap_or_else(|_| config.file.clone());
-    let names = Names {
+    Names {
         instance: crate::keep::state::number(&resolved),
         config: resolved.display().to_string(),
         pid: std::process::id(),
         roots: config.roots.iter().map(|root| root.watch.display().to_string()).collect(),
         remotes: remotes.iter().map(|remote| named(setup, remotes, &remote.route)).collect(),
-    };
-    StatusPage::new(names, &config.status)
+    }
 }
 
 fn fail_log(ledger: &Ledger) -> FailLog {

@@ -21,6 +21,7 @@ use crate::run::ground::Ground;
 use crate::run::ssh::{Connection, Sockets};
 use crate::run::walk::left_out;
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 /// All that a worker needs to know of a remote.
@@ -102,6 +103,12 @@ impl WorkerRemote {
         let before = kept.and_then(|kept| kept.ground.as_ref());
         let now = self.ground.as_ref()?;
         Some(before.map_or(Shift::Directory, |before| now.since(before)))
+    }
+
+    /// Whether this was kept of it.
+    pub fn is_of(&self, kept: &Kept) -> bool {
+        kept.root == self.route.root.as_os_str().as_bytes()
+            && kept.destination == self.route.kept_as()
     }
 
     /// The remote as the fail log needs it.

@@ -10,6 +10,7 @@ use self::state::{Alert, States, Subject};
 use crate::config;
 use crate::config::terminal::harmless;
 use crate::engine::sending::trust::{Deletions, Trust};
+use crate::engine::succession::Succession;
 use crate::engine::time::Time;
 use crate::engine::{RemoteId, Report};
 use crate::rsync::told::outcome;
@@ -63,6 +64,12 @@ impl Alerts {
             .spawn(move || work(&command, &to_thread, &from_thread, &stop))?;
         let states = States::new(alert.after_s * 1000);
         Ok(Alerts { states, remotes, roots, tasks, ends, is_running: false, is_stopping: false })
+    }
+
+    /// The remotes have become others.
+    pub fn change_remotes(&mut self, succession: &Succession, remotes: Vec<String>) {
+        self.states.change_remotes(succession);
+        self.remotes = remotes;
     }
 
     /// Hears what the user is told in the log.

@@ -5,7 +5,9 @@
 //! cannot be sent, and a remote that comes and goes causes no more alerts than allowed. `Alerts`
 //! owns it.
 
+use crate::engine::succession::Succession;
 use crate::engine::time::Time;
+use crate::engine::RemoteId;
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
 
@@ -96,6 +98,19 @@ impl States {
     /// Everything is well.
     pub fn new(after_ms: u64) -> States {
         States { after_ms, subjects: BTreeMap::new() }
+    }
+
+    /// The remotes have become others; of those that have been taken out there is nothing to tell.
+    pub fn change_remotes(&mut self, succession: &Succession) {
+        let after = |remote| succession.after(RemoteId(remote)).map(|remote| remote.0);
+        let follow = |subject| match subject {
+            Subject::Remote(remote) => after(remote).map(Subject::Remote),
+            Subject::Deletions(remote) => after(remote).map(Subject::Deletions),
+            Subject::Root(_) | Subject::FailLog => Some(subject),
+        };
+        let subjects = std::mem::take(&mut self.subjects).into_iter();
+        self.subjects =
+            subjects.filter_map(|(subject, state)| Some((follow(subject)?, state))).collect();
     }
 
     /// Something is not well; said again, only the first time counts.

@@ -2,6 +2,7 @@
 //! of each remote, as the log had it. Pure; the loop tells it of every report.
 
 use crate::config::terminal::harmless;
+use crate::engine::succession::Succession;
 use crate::engine::time::Time;
 use crate::engine::{RemoteId, Report, RootId};
 use crate::tell::report::{advised, failure};
@@ -66,6 +67,13 @@ impl Board {
         let errors = vec![None; names.remotes.len()];
         let leads_to = vec![None; names.roots.len()];
         Board { names, leads_to, errors }
+    }
+
+    /// The remotes have become others.
+    pub fn change_remotes(&mut self, succession: &Succession, names: Names) {
+        let errors = succession.carry(std::mem::take(&mut self.errors), || None);
+        let leads_to = std::mem::take(&mut self.leads_to);
+        *self = Board { errors, leads_to, ..Board::new(names) };
     }
 
     /// A root leads there now, or nowhere.

@@ -3,6 +3,7 @@
 //! The loop tells it of every round, and no timer is needed: between two rounds nothing happens, so
 //! the earlier round says how everything was in between. The page draws it.
 
+use crate::engine::succession::Succession;
 use crate::engine::time::Time;
 
 /// What one column of the page's lines stands for.
@@ -41,6 +42,13 @@ impl History {
             changes_seen: 0,
             arrived_seen: vec![(0, 0); remotes],
         }
+    }
+
+    /// The remotes have become others.
+    pub fn change_remotes(&mut self, succession: &Succession) {
+        let nothing = || [(0, 0); MINUTE_STEPS];
+        self.arrived = succession.carry(std::mem::take(&mut self.arrived), nothing);
+        self.arrived_seen = succession.carry(std::mem::take(&mut self.arrived_seen), || (0, 0));
     }
 
     /// A round of the loop: so many changes there have been in all, this is when the oldest one

@@ -27,6 +27,7 @@ use self::progress::{Long, Progress};
 use self::server::Answer;
 use self::snapshot::{Facts, Snapshot};
 use crate::config::StatusAddress;
+use crate::engine::succession::Succession;
 use crate::engine::time::Time;
 use crate::engine::{Engine, RemoteId, Report, RootId};
 use crate::rsync::told::progress::Sample;
@@ -65,6 +66,13 @@ impl StatusPage {
             if address.port == 0 { None } else { Some(Server::new(address, names.instance)?) };
         let (board, progress) = (Board::new(names), Progress::default());
         Ok(StatusPage { board, history: History::new(remotes), progress, server })
+    }
+
+    /// The remotes have become others.
+    pub fn change_remotes(&mut self, succession: &Succession, names: Names) {
+        self.board.change_remotes(succession, names);
+        self.history.change_remotes(succession);
+        self.progress.change_remotes(succession);
     }
 
     /// Hears what the user is told in the log.

@@ -1,6 +1,7 @@
 //! Long work: walks of whole roots, and full syncs. Since when they are under way, how far they have
 //! come, and when log and terminal say so again. Pure; the loop tells it of every round.
 
+use crate::engine::succession::Succession;
 use crate::engine::time::Time;
 use crate::rsync::told::progress::Sample;
 use crate::tell::amounts::{age, size};
@@ -168,6 +169,11 @@ fn share(sample: &Sample, entries: u64) -> Option<(u64, u64)> {
 }
 
 impl Progress {
+    /// The remotes have become others.
+    pub fn change_remotes(&mut self, succession: &Succession) {
+        self.full_syncs = succession.carry(std::mem::take(&mut self.full_syncs), Work::default);
+    }
+
     /// A round of the loop: whether a walk of each root and a full sync of each remote is under way.
     /// Gives what is to be said.
     pub fn note(
