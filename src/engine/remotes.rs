@@ -4,7 +4,7 @@ use super::sending::remote::Remote;
 use super::sending::standing::Standing;
 use super::sending::trust::Trust;
 use super::succession::Succession;
-use super::{Engine, Served};
+use super::{Engine, RemoteId, Served};
 
 /// So many changes of one kind are not seen before the remotes change once more.
 const VERSIONS: u64 = 1 << 40;
@@ -54,6 +54,11 @@ impl Engine {
         }
     }
 
+    /// Jobs that are on their way to a remote.
+    pub fn jobs_of(&self, id: RemoteId) -> usize {
+        self.remotes[id.0].remote.jobs()
+    }
+
     /// A number that changes with each of these, and when the remotes become others.
     pub(super) fn version(&self, of_remotes: impl Iterator<Item = u64>) -> u64 {
         self.successions.wrapping_mul(VERSIONS).wrapping_add(of_remotes.sum())
@@ -62,7 +67,7 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Action, Input, Job, RemoteId, RootId, RootSettings, Settings, Work};
+    use super::super::{Action, Input, Job, RootId, RootSettings, Settings, Work};
     use super::*;
     use crate::config::{Batch, Events};
     use crate::engine::sending::licence::Grants;
@@ -144,6 +149,7 @@ mod tests {
         // The second one becomes the first, and there is a new one behind it.
         engine.change_remotes(&Succession::of(&["a", "b"], &["b", "c"]), &next(2));
         assert_ne!((engine.owed_version(), engine.standing_version()), versions);
+        assert_eq!([0, 1].map(|id| engine.jobs_of(RemoteId(id))), [1, 0]);
         let is_of = |id| sent.iter().find(|job| job.remote == RemoteId(id)).unwrap().id;
         assert_eq!(engine.remote_of(is_of(0)), None);
         assert_eq!(engine.remote_of(is_of(1)), Some(RemoteId(0)));

@@ -149,6 +149,8 @@ struct Loop {
     config: Config,
     /// What is known of remotes that are in no configuration now.
     away: Vec<Kept>,
+    /// Jobs on their way to remotes that have been taken out.
+    left_jobs: usize,
     /// Becomes readable when the running jobs are to end.
     stop: PipeReader,
 }
@@ -315,6 +317,7 @@ impl Loop {
             remotes: setup.remotes,
             sockets: sockets.into_iter().collect(),
             away: setup.away,
+            left_jobs: 0,
             workers: Workers::new(setup.workers, workers_tell, stop.try_clone()?)?,
             from_workers,
             standbys: Standbys::new(setup.config.standby),
@@ -518,7 +521,10 @@ impl Loop {
         let Finished { outcome, literal, used_up, standby, stand } = finished;
         self.workers.ended();
         // It may have been taken out meanwhile, or have got another place.
-        let Some(remote) = self.engine.remote_of(job) else { return Ok(()) };
+        let Some(remote) = self.engine.remote_of(job) else {
+            self.left_jobs = self.left_jobs.saturating_sub(1);
+            return Ok(());
+        };
         standby.into_iter().for_each(|standby| self.keep_standby(remote, standby));
         if used_up {
             self.do_without_standbys(remote);

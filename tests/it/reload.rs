@@ -334,6 +334,28 @@ fn what_a_remote_missed_while_it_was_no_remote_arrives_when_it_is_back() {
 }
 
 #[test]
+fn what_runs_for_a_remote_that_was_taken_out_does_not_meet_it_when_it_is_back() {
+    let mut plan = Plan::with_remotes(2);
+    plan.conf.standby = r#"<standby start="false"/>"#.into();
+    let gate = Gate::before(&mut plan, Rsync::AsInstalled);
+    let both = plan.conf.clone();
+    let mut first = both.clone();
+    first.roots[0].remotes.truncate(1);
+    let mirror = plan.start();
+    mirror.equal();
+    gate.hold();
+    fs::write(mirror.root.join("on its way"), "content").unwrap();
+    gate.await_run();
+    reload(&mirror, &first.to_string());
+    // Its run waits at the gate still, so all begins anew, and that run is ended.
+    let watching = mirror.log().matches(": watching ").count();
+    reload(&mirror, &both.to_string());
+    assert!(mirror.log().matches(": watching ").count() > watching, "{}", mirror.log());
+    gate.release();
+    mirror.equal();
+}
+
+#[test]
 fn a_remote_that_was_taken_out_is_known_after_a_restart() {
     let plan = Plan::with_remotes(2);
     let both = plan.conf.clone();

@@ -262,6 +262,11 @@ impl Remote {
         self.lanes.has(job)
     }
 
+    /// How many are.
+    pub fn jobs(&self) -> usize {
+        self.lanes.iter().count()
+    }
+
     /// Whether a large file is.
     pub fn sends_large_file(&self) -> bool {
         self.lanes.in_lane(Lane::Bulk).is_some()

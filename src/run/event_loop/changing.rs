@@ -31,7 +31,11 @@ impl Loop {
         let walks_alike = setup.config.roots.iter().zip(&self.roots).all(|(root, walked)| {
             super::moving::stays_on_one_file_system(root) == walked.one_file_system
         });
+        // What runs for a remote that was taken out may still send and delete there when it is back.
+        let is_back = |remote: &Arc<WorkerRemote>| self.away.iter().any(|kept| remote.is_of(kept));
+        let meets_itself = self.left_jobs > 0 && setup.remotes.iter().any(is_back);
         let everything = difference.everything
+            || meets_itself
             || setup.remotes.is_empty()
             || setup.grants != self.grants
             || !walks_alike
@@ -44,6 +48,8 @@ impl Loop {
     /// # Errors
     /// The system has no pipes or threads left for what is new. Everything is as it was then.
     pub(super) fn change(&mut self, setup: Setup, what: Difference) -> io::Result<()> {
+        // What the engine has said so far names the remotes as they were.
+        self.carry_out()?;
         let new_plugins = if what.plugin { Some(plugins(&setup, &self.stop)?) } else { None };
         let new_alerts = if what.alert { Some(alerts(&setup, &self.stop)?) } else { None };
         if let Some(plugins) = new_plugins {
@@ -124,6 +130,7 @@ impl Loop {
                 "{}: is no remote any more; {owed}; if it comes back, it gets a full sync",
                 self.remotes[number].route.name()
             );
+            self.left_jobs += self.engine.jobs_of(RemoteId(number));
             self.away.push(kept);
         }
         let more = self.away.len().saturating_sub(state::AWAY_MAX);
