@@ -2,7 +2,7 @@
 //!
 //! Pure. `run::worker` looks at the paths of a job, asks [`plan`] for the runs, and starts them.
 
-mod anew;
+pub mod anew;
 pub mod away;
 pub mod capability;
 pub(crate) mod deleting;

@@ -403,9 +403,8 @@ fn unique(paths: &[Looked]) -> Vec<State<'_>> {
 /// 0.65).
 fn flat(route: &RemoteRoute, licence: Licence, list: &List, all_fresh: bool) -> Run {
     let mut flags = words(&["--no-r", "-d", "-R"]);
-    if list.joined {
-        flags.push(b"-I".to_vec());
-    } else if !all_fresh {
+    // What is joined comes with parameters of its own for that.
+    if !all_fresh && !list.joined {
         flags.push(b"-c".to_vec());
     }
     if list.deletes {

@@ -114,7 +114,17 @@ impl JobPaths {
 
     /// What has to be run, in this order.
     pub(super) fn runs(&self, remote: &WorkerRemote, settings: PlanSettings) -> Vec<Run> {
-        plan::batch(&remote.route, settings, &self.paths, &self.whole)
+        let mut runs = plan::batch(&remote.route, settings, &self.paths, &self.whole);
+        // What lies in such a directory need not be listed: it may have come back before this program was started.
+        let is_joined = |looked: &&Looked| {
+            looked.joined && looked.gone == Gone::Directory && looked.now == Now::Directory
+        };
+        let joined: Vec<RelPath> =
+            self.paths.iter().filter(is_joined).map(|looked| looked.path.clone()).collect();
+        if !joined.is_empty() {
+            runs.extend(remote.sent_anew(&joined));
+        }
+        runs
     }
 }
 

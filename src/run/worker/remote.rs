@@ -9,11 +9,13 @@ use crate::engine::watching::filter::Filter;
 use crate::engine::Shift;
 use crate::keep::faillog::record::Creditor;
 use crate::keep::state::Kept;
+use crate::rsync::asked::anew;
 use crate::rsync::asked::level::{self, Depth, Level};
 use crate::rsync::asked::licence::{Licence, Way};
 use crate::rsync::asked::pattern;
 use crate::rsync::asked::plan::{self, Now};
 use crate::rsync::asked::remote_shell;
+use crate::rsync::asked::rename;
 use crate::rsync::asked::route::RemoteRoute;
 use crate::rsync::asked::run::Run;
 use crate::rsync::told::outcome::Outcome;
@@ -133,6 +135,18 @@ impl WorkerRemote {
     /// How its flat runs are put together.
     pub(super) fn plan_settings(&self, licence: Licence, way: Way) -> plan::PlanSettings {
         plan::PlanSettings { licence, way, standby: self.standby }
+    }
+
+    /// The runs that send whole directories anew, of which an earlier job may have left something joined.
+    pub(super) fn sent_anew(&self, directories: &[RelPath]) -> Vec<Run> {
+        if !rename::is_possible(&self.route) && !anew::is_kept_inside(&self.route) {
+            return Vec::new();
+        }
+        let (route, excludes) = (&anew::route(&self.route, true), &self.excludes.patterns[..]);
+        let level = Level { route, depth: Depth::All, licence: Licence::Nothing, excludes };
+        let left_out =
+            self.excludes.one_by_one.as_ref().map(|filter| left_out(&self.route.root, filter));
+        level::runs(level, left_out.as_deref(), directories)
     }
 
     /// The runs that make whole directories equal, of those that are still there; and what it means for the

@@ -134,7 +134,7 @@ fn no_two_names_are_joined_that_are_not_joined_here() {
 
 #[test]
 fn a_rename_that_failed_half_way_leaves_nothing_joined() {
-    each([true, false], |is_restarted| {
+    each([None, Some(&[][..]), Some(&["-r"])], |restart: Option<&[&str]>| {
         let (mut plan, _) = Way::Daemon.plan();
         plan.conf.event("attrib", true);
         fill(&plan.root);
@@ -152,13 +152,13 @@ fn a_rename_that_failed_half_way_leaves_nothing_joined() {
         mirror.daemon.stop();
         signal(&mirror, Signal::SIGCONT);
         eventually("it has failed", || mirror.log().contains("rsync ended with"));
-        if is_restarted {
+        if restart.is_some() {
             mirror.halt_program();
         }
         copy(&mirror.root, "previous", "current");
         mirror.daemon.start();
-        if is_restarted {
-            mirror.start_again(&[]);
+        if let Some(args) = restart {
+            mirror.start_again(args);
         }
         mirror.equal();
         chmod(&mirror.root.join("current/f0"), 0o600);
