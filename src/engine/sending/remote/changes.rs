@@ -6,7 +6,7 @@ use super::super::flight::Flight;
 use super::super::lanes::Lane;
 use super::super::pending;
 use super::Remote;
-use crate::engine::rel_path::RelPath;
+use crate::engine::rel_path::{above, RelPath};
 use crate::engine::time::Time;
 use crate::engine::watching::renames::Rename;
 use crate::rsync::asked::level::Depth;
@@ -117,7 +117,17 @@ impl Remote {
             let inside = if flight.empties_above(path) { Gone::Entry } else { Gone::No };
             self.pending.delete_again(path, flight.deletes(path).max(inside));
         }
+        if !gone_again && self.was_kept_unseen(path) {
+            self.pending.delete_again(path, Gone::Entry);
+        }
         !gone_again
+    }
+
+    /// Whether a path lies in a directory that is still being read since a job was to empty it, or one above: the job
+    /// may have kept what had this name.
+    fn was_kept_unseen(&self, path: &[u8]) -> bool {
+        let is_deleted = |above: &[u8]| matches!(self.half_read.get(above), Some(Left::Deleted(_)));
+        !self.half_read.is_empty() && above(path).any(is_deleted)
     }
 
     /// A change is pending: when it leaves.
