@@ -91,6 +91,8 @@ pub enum Input {
     /// The paths that a job on its way should delete and does not, because it has no licence. Told before anything is
     /// run, if there are any.
     Withheld(JobId, Vec<RelPath>),
+    /// The far side takes what a job brings.
+    Answered(JobId),
     /// A job has ended, and has sent so many bytes of files because the remote did not have them, if
     /// rsync said so. Events that the kernel had told before are to be handed in first: then whatever
     /// the job can have seen is known to have been there.
@@ -213,6 +215,8 @@ pub enum Report {
     Partial(RemoteId, Failure, Retry),
     /// A remote's rsync does not know combined deletes.
     PortableDeletes(RemoteId),
+    /// A remote takes no connection beside that of a sweep: changes wait until it has ended.
+    OneConnection(RemoteId),
     /// A remote refuses every deletion. They wait until it is asked again.
     DeletionsRefused(RemoteId, Failure),
     /// The user's own limit kept deletions from being done; they are done with.

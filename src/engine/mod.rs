@@ -10,6 +10,7 @@ mod ground;
 mod interface;
 #[cfg(test)]
 mod model;
+mod next_job;
 pub mod rel_path;
 mod remotes;
 pub mod sending;
@@ -26,7 +27,6 @@ pub use self::remotes::NextRemote;
 
 use self::sending::arrivals::Arrivals;
 use self::sending::change::Change;
-use self::sending::lanes::Lane;
 use self::sending::next::Next;
 use self::sending::remote::Remote;
 use self::sending::settings::SendingSettings;
@@ -200,6 +200,11 @@ impl Engine {
             Input::Withheld(job, paths) => {
                 if let Some(served) = self.served(job) {
                     served.remote.set_withheld(job, paths);
+                }
+            }
+            Input::Answered(job) => {
+                if let Some(served) = self.served(job) {
+                    served.remote.has_answered();
                 }
             }
             Input::JobEnded(job, outcome, literal) => self.job_ended(job, outcome, literal, now),
@@ -476,7 +481,7 @@ impl Engine {
         served.remote.sent(literal.unwrap_or(0));
         let root = &mut self.roots[served.root].root;
         for path in root.unseen() {
-            served.remote.is_half_read(path);
+            served.remote.is_half_read(job, path);
         }
         root.may_be_sent(|path| served.remote.reaches(job, path));
         root.may_be_kept(|path| served.remote.empties_above(job, path));
@@ -507,6 +512,11 @@ impl Engine {
                 self.start_again(id, job, now);
                 if let Some(failure) = outcome.failure().filter(|_| refused) {
                     self.report(Report::DeletionsRefused(id, failure.clone()));
+                }
+            }
+            Next::Waits { learned } => {
+                if learned {
+                    self.report(Report::OneConnection(id));
                 }
             }
             Next::Partial(retry) => {
@@ -543,49 +553,6 @@ impl Engine {
 
     fn report(&mut self, report: Report) {
         self.actions.push_back(Action::Report(report));
-    }
-
-    /// rsync processes, by what the jobs on their way may start.
-    fn running(&self) -> usize {
-        self.remotes.iter().map(|served| served.remote.processes()).sum()
-    }
-
-    /// The job that is due first: when, which remote's and in which lane.
-    fn next_job(&self) -> Option<(Time, usize, Lane)> {
-        // Remotes that fail, perhaps by hanging, get at most half of the workers, and so do large
-        // files, which may be on their way for hours: what is quick always finds one.
-        let half = (self.workers / 2).max(1);
-        let is_busy = |served: &&Served| served.remote.is_failing() && served.remote.is_busy();
-        let failing_may = self.remotes.iter().filter(is_busy).count() < half;
-        let in_bulk = self.remotes.iter().filter(|served| served.remote.sends_large_file());
-        let bulk_may = in_bulk.count() < half;
-        let candidates = self.remotes.iter().enumerate().filter(|(_, served)| {
-            self.roots[served.root].halt.is_none() && (failing_may || !served.remote.is_failing())
-        });
-        let due = candidates.flat_map(|(number, served)| {
-            let complete = self.roots[served.root].root.is_complete();
-            let small = served.remote.due(complete).map(|due| (due, number, Lane::Small));
-            let bulk = served.remote.bulk_due(complete).filter(|_| bulk_may);
-            small.into_iter().chain(bulk.map(|due| (due, number, Lane::Bulk)))
-        });
-        due.min_by_key(|(due, number, lane)| (*due, *lane, *number))
-    }
-
-    fn start_job(&mut self, now: Time) -> Option<Job> {
-        let free = self.workers.saturating_sub(self.running());
-        if self.stopping || free == 0 {
-            return None;
-        }
-        let (_, number, lane) = self.next_job().filter(|(due, ..)| *due <= now)?;
-        let served = &mut self.remotes[number];
-        let complete = self.roots[served.root].root.is_complete();
-        self.last_job += 1;
-        let id = JobId(self.last_job);
-        let work = match lane {
-            Lane::Small => served.remote.start(id, complete, free, now),
-            Lane::Bulk => served.remote.start_bulk(id, now)?,
-        };
-        Some(Job { id, root: RootId(served.root), remote: RemoteId(number), work })
     }
 }
 

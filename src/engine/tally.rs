@@ -68,12 +68,13 @@ pub struct Tally {
     pub last_success: Option<Time>,
     /// When a job failed last, or left something out.
     pub last_failure: Option<Time>,
-    /// The oldest change: of what is pending, of what is on its way, of what is stuck; and when the
-    /// full sync or level sync that is owed was tried first.
+    /// The oldest change: of what is pending, of the batch on its way, of what is stuck; and when the
+    /// full sync or level sync that is owed was tried first, and the one that is on its way.
     pending: Option<Time>,
     flying: Option<Time>,
     stuck: Option<Time>,
     sweep: Option<Time>,
+    sweeping: Option<Time>,
 }
 
 impl Tally {
@@ -97,20 +98,36 @@ impl Tally {
         self.pending = earliest(pending, self.stuck.take());
     }
 
-    /// A job starts.
+    /// A full sync that was stuck is to run with the rest.
+    pub fn full_sync_unstuck(&mut self) {
+        self.sweep = earliest(self.sweep, self.stuck);
+    }
+
+    /// What has arrived is pending once more. `first`: nothing else was.
+    pub fn pends_again(&mut self, first: bool, now: Time) {
+        if first {
+            self.pending = Some(now);
+        }
+    }
+
+    /// A batch or a sweep starts.
     pub fn starts(&mut self, extent: Extent, retries: bool, now: Time) {
         self.counts.retries += u64::from(retries);
-        self.flying = match extent {
+        match extent {
             // What stays pending is younger, but nobody knows by how much.
-            Extent::Paths(_) => self.pending,
-            Extent::Directories(_) | Extent::Everything => self.sweep.take(),
-        };
-        self.flying.get_or_insert(now);
+            Extent::Paths(_) => self.flying = Some(self.pending.unwrap_or(now)),
+            Extent::Directories(_) | Extent::Everything => {
+                self.sweeping = Some(self.sweep.take().unwrap_or(now));
+            }
+        }
     }
 
     /// It has ended, which had `started` then.
     pub fn ends(&mut self, extent: Extent, next: &Next, started: Time, now: Time) {
-        let since = self.flying.take();
+        let since = match extent {
+            Extent::Paths(_) => self.flying.take(),
+            Extent::Directories(_) | Extent::Everything => self.sweeping.take(),
+        };
         match (next, extent) {
             (Next::Arrived { .. }, Extent::Paths(paths)) => {
                 self.arrived(paths, since.unwrap_or(started), started, now);
@@ -123,11 +140,12 @@ impl Tally {
                 // Where the far side cut the run short, the rest waits as before.
                 self.pending = earliest(self.pending, since);
             }
-            (Next::Failed { .. } | Next::Again { .. } | Next::Rehearsed(_), Extent::Paths(_)) => {
-                self.pending = earliest(self.pending, since)
-            }
             (
-                Next::Failed { .. } | Next::Again { .. } | Next::Rehearsed(_),
+                Next::Waits { .. } | Next::Failed { .. } | Next::Again { .. } | Next::Rehearsed(_),
+                Extent::Paths(_),
+            ) => self.pending = earliest(self.pending, since),
+            (
+                Next::Waits { .. } | Next::Failed { .. } | Next::Again { .. } | Next::Rehearsed(_),
                 Extent::Directories(_) | Extent::Everything,
             ) => self.sweep = since,
         }
@@ -152,7 +170,7 @@ impl Tally {
                 self.counts.partial += 1;
                 self.stuck = earliest(self.stuck, Some(since));
             }
-            Next::Failed { .. } | Next::Again { .. } | Next::Rehearsed(_) => {}
+            Next::Waits { .. } | Next::Failed { .. } | Next::Again { .. } | Next::Rehearsed(_) => {}
         }
         self.ended(next, now);
     }
@@ -167,6 +185,7 @@ impl Tally {
     fn ended(&mut self, next: &Next, now: Time) {
         match next {
             Next::Arrived { .. } => self.last_success = Some(now),
+            Next::Waits { .. } => {}
             Next::Partial(_) => self.last_failure = Some(now),
             Next::Rehearsed(_) => {}
             Next::Failed { .. } | Next::Again { .. } => {
@@ -176,13 +195,14 @@ impl Tally {
         }
     }
 
-    /// Since when the oldest change waits; each flag says whether there is any of its kind.
-    pub fn oldest(&self, pending: bool, flying: bool, stuck: bool, sweep: bool) -> Option<Time> {
+    /// Since when the oldest change waits, or is on its way; each flag says whether there is any of its kind.
+    pub fn oldest(&self, pending: bool, stuck: bool, sweep: bool) -> Option<Time> {
         let all = [
             self.pending.filter(|_| pending),
-            self.flying.filter(|_| flying),
             self.stuck.filter(|_| stuck),
             self.sweep.filter(|_| sweep),
+            self.flying,
+            self.sweeping,
         ];
         all.into_iter().flatten().min()
     }
@@ -221,13 +241,13 @@ mod tests {
         tally.changed(false, true, Time(20));
         tally.changed(false, false, Time(30));
         tally.starts(extent, false, Time(40));
-        assert_eq!(tally.oldest(false, true, false, false), Some(Time(10)));
+        assert_eq!(tally.oldest(false, false, false), Some(Time(10)));
         tally.changed(true, true, Time(50));
         tally.ends(extent, &Next::Failed { pause_ms: 0 }, Time(40), Time(60));
-        assert_eq!(tally.oldest(true, false, false, false), Some(Time(10)));
+        assert_eq!(tally.oldest(true, false, false), Some(Time(10)));
         tally.starts(extent, true, Time(1000));
         tally.ends(extent, &ARRIVED, Time(1000), Time(1010));
-        assert_eq!(tally.oldest(false, false, false, false), None);
+        assert_eq!(tally.oldest(false, false, false), None);
         assert_eq!((tally.lags.sum_ms, tally.durations.sum_ms), (1000, 10));
         let counts = &tally.counts;
         assert_eq!((counts.changes, counts.coalesced), (4, 1));
@@ -241,13 +261,13 @@ mod tests {
         tally.changed(true, true, Time(10));
         tally.starts(Extent::Paths(1), false, Time(20));
         tally.ends(Extent::Paths(1), &Next::Partial(Retry::Soon), Time(20), Time(30));
-        assert_eq!(tally.oldest(false, false, true, false), Some(Time(10)));
+        assert_eq!(tally.oldest(false, true, false), Some(Time(10)));
         tally.unstuck(true);
-        assert_eq!(tally.oldest(true, false, false, false), Some(Time(10)));
+        assert_eq!(tally.oldest(true, false, false), Some(Time(10)));
         tally.starts(Extent::Everything, false, Time(100));
         tally.ends(Extent::Everything, &Next::Failed { pause_ms: 0 }, Time(100), Time(200));
         tally.starts(Extent::Everything, true, Time(300));
-        assert_eq!(tally.oldest(false, true, false, false), Some(Time(100)));
+        assert_eq!(tally.oldest(false, false, false), Some(Time(100)));
         tally.ends(Extent::Everything, &ARRIVED, Time(300), Time(400));
         assert_eq!((tally.counts.full_syncs, tally.lags.sum_ms), (1, 0));
     }

@@ -443,8 +443,9 @@ impl Loop {
         let Some(remote) = self.remotes.get(job.remote.0) else {
             return self.handle(Input::JobEnded(id, Outcome::Nothing, None));
         };
-        let beside = matches!(job.work, Work::Bulk { .. });
-        let standby = if beside { None } else { self.standbys.take(job.remote) };
+        // The others have no use for it, and it must not wait for their end.
+        let is_batch = matches!(job.work, Work::Batch { .. });
+        let standby = if is_batch { self.standbys.take(job.remote) } else { None };
         if let Err(error) = self.workers.run(remote.clone(), job, standby) {
             let outcome = Outcome::of(&Exit::not_started(error.kind()), None);
             self.handle(Input::JobEnded(id, outcome, None));

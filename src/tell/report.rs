@@ -81,6 +81,11 @@ impl Reporter {
                 "{}: this rsync does not take sending and deleting in one run; two runs from now on",
                 self.remote(*remote)
             ),
+            Report::OneConnection(remote) => log::warn!(
+                "{}: takes no connection beside the one of a full sync, so changes wait until that has ended; raise \
+                 `max connections` of the module in the far side's rsyncd.conf",
+                self.remote(*remote)
+            ),
             Report::DeletionsRefused(remote, failure) => log::warn!(
                 "{}: {}; deletions wait in the fail log and are asked for again in a day, everything else goes on",
                 self.remote(*remote),

@@ -28,6 +28,7 @@ mod fail_log;
 mod failures;
 mod filters;
 mod first_start;
+mod full_syncs;
 mod ground;
 mod halts;
 mod harness_itself;

@@ -17,6 +17,8 @@ pub(super) enum Fault {
     MissingParentGoes,
     /// What is on a disk that is away is deleted like anything that only the far side has.
     AwayIsDeleted,
+    /// What has arrived beside a sweep is taken for certain.
+    NoSecondLook,
 }
 
 impl World {

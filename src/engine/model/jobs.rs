@@ -4,7 +4,7 @@ use super::super::{Input, Job, JobId, Work};
 use super::faults::Fault;
 use super::file_system::{trace, Is, Kind};
 use super::World;
-use crate::engine::rel_path::{above, lies_in, RelPath};
+use crate::engine::rel_path::{above, join, lies_in, RelPath};
 use crate::engine::sending::trust::Deletions;
 use crate::engine::watching::renames::{far_names, Rename};
 use crate::engine::watching::settle::{Seen, Stamp};
@@ -27,6 +27,12 @@ enum Step {
     Link { to: RelPath, old: Vec<Vec<u8>>, later: Vec<RelPath> },
     /// It deletes an old name.
     Delete(RelPath, Gone),
+    /// A sweep reads a directory, as deep as it is meant to, or the directory itself alone.
+    Read(RelPath, Option<Depth>),
+    /// It deletes what only the far side has in a directory, going by what it has read there.
+    Clean(RelPath, Vec<RelPath>),
+    /// It makes a path what that was when it was read.
+    Put(RelPath, Is),
 }
 
 /// What is known of a path that is sent.
@@ -47,6 +53,9 @@ impl Step {
             Step::Send(path, was) => format!("send {} {was:?}", path.escape_ascii()),
             Step::Link { to, .. } => format!("link {}", to.escape_ascii()),
             Step::Delete(path, _) => format!("delete {}", path.escape_ascii()),
+            Step::Read(path, depth) => format!("read {} {depth:?}", path.escape_ascii()),
+            Step::Clean(path, _) => format!("clean {}", path.escape_ascii()),
+            Step::Put(path, is) => format!("put {} {is:?}", path.escape_ascii()),
         }
     }
 }
@@ -56,6 +65,9 @@ pub(super) struct Sending {
     id: JobId,
     pub(super) remote: usize,
     steps: VecDeque<Step>,
+    /// Of a sweep: directories that it has yet to read. It reads ahead of what it does.
+    reads: VecDeque<Step>,
+    is_full: bool,
     /// What it may delete.
     pub(super) licence: Licence,
     /// There was nothing to do, and nothing is run.
@@ -88,6 +100,8 @@ impl World {
         let bulk = matches!(job.work, Work::Bulk { .. });
         let listed = bulk || matches!(job.work, Work::Batch { .. });
         let mut large = Vec::new();
+        let mut reads = VecDeque::new();
+        let is_full = matches!(job.work, Work::FullSync { .. });
         let (licence, steps) = match job.work {
             Work::Batch { licence, mut paths, joined, renames, .. } => {
                 self.put_old_rule_back(&mut paths);
@@ -106,8 +120,14 @@ impl World {
                 (licence, VecDeque::from([Step::Send(path, Was { gone, joined })]))
             }
             Work::Level { directories, licence, .. } => {
-                let paths = directories.iter().flat_map(|it| self.level(remote, it, licence));
-                (licence, paths.map(|path| Step::Send(path, Was::NOT_GONE)).collect())
+                for (directory, depth) in directories {
+                    let above = above(&directory).map(RelPath::from);
+                    reads.extend(above.map(|above| Step::Read(above, None)));
+                    let itself = Step::Read(directory.clone(), None);
+                    reads.extend((!directory.is_empty()).then_some(itself));
+                    reads.push_back(Step::Read(directory, Some(depth)));
+                }
+                (licence, VecDeque::new())
             }
             Work::Rehearsal { licence, .. } => {
                 let count = self.only_there(remote, &[], Depth::All, licence).len() as u64;
@@ -117,13 +137,14 @@ impl World {
                 (licence, VecDeque::new())
             }
             Work::FullSync { licence, .. } => {
-                let paths = self.level(remote, &(RelPath::from([]), Depth::All), licence);
-                (licence, paths.into_iter().map(|path| Step::Send(path, Was::NOT_GONE)).collect())
+                reads.push_back(Step::Read(RelPath::from([]), Some(Depth::All)));
+                (licence, VecDeque::new())
             }
         };
         let fails = (self.failures && self.random.one_in(4)).then(|| {
             let code = [3, 11, 12, 23, 30][self.random.below(5)];
-            (self.random.below(steps.len() + 1), code)
+            let some = steps.len() + 10 * reads.len();
+            (self.random.below(some + 1), code)
         });
         let (id, nothing) = (job.id, listed && steps.is_empty());
         let fails = fails.filter(|_| !nothing);
@@ -132,6 +153,8 @@ impl World {
             id,
             remote,
             steps,
+            is_full,
+            reads,
             licence,
             nothing,
             large,
@@ -196,24 +219,57 @@ impl World {
         }
     }
 
-    /// The paths of a directory that is made equal as a whole, after what only the far side has in it
-    /// has been deleted.
-    fn level(
-        &mut self,
-        remote: usize,
-        (directory, depth): &(RelPath, Depth),
-        licence: Licence,
-    ) -> Vec<RelPath> {
-        if !self.fs.find(directory).is_some_and(|ino| self.fs.is_dir(ino)) {
-            return Vec::new();
+    /// A sweep reads a directory, as that is now: what it will do there, and what it reads next.
+    fn read(&mut self, number: usize, directory: RelPath, depth: Option<Depth>) {
+        let Some(ino) = self.fs.find(&directory).filter(|&ino| self.fs.is_dir(ino)) else { return };
+        let Some(depth) = depth else {
+            let is = self.fs.describe(ino);
+            return self.jobs[number].steps.push_back(Step::Put(directory, is));
+        };
+        let (mut here, mut puts, mut below) = (Vec::new(), Vec::new(), Vec::new());
+        for (name, &ino) in self.fs.entries(ino) {
+            let (path, is) = (RelPath::from(join(&directory, name)), self.fs.describe(ino));
+            here.push(path.clone());
+            if is.is_dir() && depth == Depth::All {
+                below.push(Step::Read(path.clone(), Some(depth)));
+            }
+            puts.push(Step::Put(path, is));
         }
-        let extra = self.only_there(remote, directory, *depth, licence);
+        let job = &mut self.jobs[number];
+        if job.licence.covers_unseen() {
+            job.steps.push_back(Step::Clean(directory, here));
+        }
+        job.steps.extend(puts);
+        job.reads.extend(below);
+    }
+
+    /// What only the far side has in a directory goes, with all that is below it.
+    fn clean(&mut self, remote: usize, directory: &RelPath, here: &[RelPath]) {
+        let keeps = self.fault != Some(Fault::AwayIsDeleted);
+        let far = self.remotes[remote].iter().map(|(path, _)| path);
+        let is_extra = |path: &&Vec<u8>| {
+            is_inside(directory, Depth::One, path) && !here.iter().any(|it| **it == path[..])
+        };
+        let extra = far.filter(is_extra);
+        let extra = extra.filter(|path| !(keeps && self.is_away(path)));
+        let extra: Vec<_> = extra.cloned().collect();
         let is_extra = |path: &[u8]| extra.iter().any(|above| lies_in(path, above));
         self.remotes[remote].delete(|path, _| is_extra(path));
-        let itself = (!directory.is_empty()).then(|| directory.clone());
-        let here = self.fs.image().into_keys();
-        let inside = here.filter(|path| is_inside(directory, *depth, path)).map(RelPath::from);
-        itself.into_iter().chain(inside).collect()
+    }
+
+    /// A sweep makes a path what that was when it was read. A file that is not here any more may have been opened before;
+    /// if it has not, only what was in its way over there is gone.
+    fn put(&mut self, number: usize, path: &[u8], is: Is) {
+        let remote = self.jobs[number].remote;
+        let parent = above(path).last();
+        if !parent.is_none_or(|parent| self.remotes[remote].is_dir(parent)) {
+            return;
+        }
+        self.make_way(number, path, Gone::No, is);
+        let has_vanished = is.is_file() && self.fs.find(path).is_none() && self.random.one_in(2);
+        if !has_vanished {
+            self.write(number, path, is, Was::NOT_GONE);
+        }
     }
 
     /// What only the far side has in a directory and would be deleted with it.
@@ -240,6 +296,10 @@ impl World {
         }
         let number = self.random.below(self.jobs.len());
         let job = &mut self.jobs[number];
+        // A full sync takes long, and meanwhile batches come and go.
+        if self.syncs_slowly && job.is_full && !self.random.one_in(4) {
+            return;
+        }
         if !job.large.is_empty() {
             let (id, large) = (job.id, std::mem::take(&mut job.large));
             return self.handle(Input::Large(id, large));
@@ -249,13 +309,18 @@ impl World {
             self.open(number);
             return self.judge_deletions(remote, licence);
         }
+        let reads = !job.reads.is_empty() && (job.steps.is_empty() || self.random.one_in(3));
+        let mut next_step = || {
+            let step = if reads { job.reads.pop_front() } else { None };
+            step.or_else(|| job.steps.pop_front()).or_else(|| job.reads.pop_front()).ok_or(0)
+        };
         let next = match &mut job.fails {
             Some((0, code)) => Err(*code),
             Some((left, _)) => {
                 *left -= 1;
-                job.steps.pop_front().ok_or(0)
+                next_step()
             }
-            None => job.steps.pop_front().ok_or(0),
+            None => next_step(),
         };
         match next {
             Ok(step) => {
@@ -272,6 +337,9 @@ impl World {
                             far.delete_tree(&path);
                         }
                     }
+                    Step::Read(path, depth) => self.read(number, path, depth),
+                    Step::Clean(path, here) => self.clean(remote, &path, &here),
+                    Step::Put(path, is) => self.put(number, &path, is),
                 }
                 self.judge_deletions(remote, licence);
             }
@@ -297,6 +365,9 @@ impl World {
         } else {
             Outcome::of(&Exit::with_code(code, stderr), None).naming(|| named)
         };
+        if self.fault == Some(Fault::NoSecondLook) {
+            self.engine.remotes[remote].remote.forget_second_look();
+        }
         self.handle(Input::JobEnded(id, outcome, None));
         self.judge_joined(remote);
     }
@@ -361,9 +432,13 @@ impl World {
         let is = self.fs.describe(ino);
         self.make_parents(remote, path);
         self.make_way(number, path, was.gone, is);
+        self.write(number, path, is, was);
+    }
+
+    fn write(&mut self, number: usize, path: &[u8], is: Is, was: Was) {
         let (keeps, parts) = (self.keeps(was), self.parts(was));
         let job = &mut self.jobs[number];
-        let far = &mut self.remotes[remote];
+        let (remote, far) = (job.remote, &mut self.remotes[job.remote]);
         if keeps && far.has_newer(path, is) {
             return;
         }

@@ -42,6 +42,9 @@ const IN_VAIN_MS: u64 = 3_600_000;
 
 const STEPS_TO_REST_MAX: usize = 200_000;
 
+/// Where full syncs are scheduled, the last begins so many steps before nothing happens any more.
+const STEPS_BESIDE_THE_LAST: usize = 600;
+
 struct World {
     fs: FileSystem,
     /// One that is away.
@@ -61,6 +64,7 @@ struct World {
     /// What is renamed is linked.
     links: bool,
     failures: bool,
+    syncs_slowly: bool,
     fault: Option<Fault>,
     habits: Habits,
     settings: Settings,
@@ -257,6 +261,8 @@ struct Plan {
     disks: bool,
     /// With `-u`: what is newer over there is kept.
     update: bool,
+    /// A full sync is wanted in one of so many steps.
+    scheduled: Option<usize>,
     /// There are watches for so many directories, until everything rests.
     watches_max: usize,
     steps: usize,
@@ -292,7 +298,8 @@ impl World {
             false => (Standing::From(stamp_ns(Time(1))), Trust::Certain),
         };
         let settings = Settings {
-            workers: 1 + random.below(2),
+            // Sweeps leave one worker to batches.
+            workers: 1 + random.below(2) + 2 * usize::from(plan.scheduled.is_some()),
             events: Events {
                 attrib: habits.attrib,
                 create_file: random.one_in(2),
@@ -329,11 +336,17 @@ impl World {
             update: plan.update,
             links,
             failures: plan.failures,
+            syncs_slowly: plan.scheduled.is_some(),
             fault: plan.fault,
             habits,
             settings,
             saved: Vec::new(),
         }
+    }
+
+    fn want_full_syncs(&mut self) {
+        (0..self.remotes.len()).for_each(|it| self.engine.schedule_full_sync(RemoteId(it)));
+        self.carry_out();
     }
 
     /// One step of whatever is under way.
@@ -364,6 +377,9 @@ impl World {
         if plan.crashes && self.random.one_in(300) {
             self.crash(if plan.disks { World::move_disks } else { |_| false });
         }
+        if plan.scheduled.is_some_and(|steps| self.random.one_in(steps)) {
+            self.want_full_syncs();
+        }
         if plan.overflows && self.random.one_in(400) {
             self.fs.overflow();
         }
@@ -382,8 +398,12 @@ fn live(seed: u64, plan: &Plan) {
     }
     // How fast things happen against how fast they are seen differs from seed to seed.
     let calm = 1 + world.random.below(6);
-    for _ in 0..plan.steps {
+    for left in (0..plan.steps).rev() {
         world.step(plan, calm);
+        // What the last one does wrong, no other mends.
+        if left == STEPS_BESIDE_THE_LAST && plan.scheduled.is_some() {
+            world.want_full_syncs();
+        }
     }
     if plan.disks {
         world.crash(World::bring_disk_back);
@@ -413,6 +433,7 @@ const PLAN: Plan = Plan {
     mirror: false,
     disks: false,
     update: false,
+    scheduled: None,
     watches_max: usize::MAX,
     steps: 1_500,
     fault: None,
@@ -451,6 +472,15 @@ fn mirrors_become_equal_when_there_are_watches_again() {
     let plan = Plan { full_sync: true, failures: true, mirror: true, watches_max: 4, ..PLAN };
     lives(&plan);
     lives(&Plan { crashes: true, ..plan });
+}
+
+#[test]
+fn remotes_become_equal_with_full_syncs_beside_changes() {
+    let plan = Plan { scheduled: Some(100), failures: true, ..PLAN };
+    lives(&plan);
+    lives(&Plan { full_sync: true, mirror: true, ..plan });
+    lives(&Plan { crashes: true, ..plan });
+    lives(&Plan { crashes: true, mirror: true, ..plan });
 }
 
 #[test]
@@ -511,4 +541,12 @@ fn it_is_found_if_a_deletion_takes_a_missing_directory_along() {
 fn it_is_found_if_what_is_on_a_disk_that_is_away_is_deleted() {
     let plan = Plan { crashes: true, mirror: true, disks: true, ..PLAN };
     finds(&plan, Fault::AwayIsDeleted, NOBODY_SAW);
+}
+
+#[test]
+fn it_is_found_if_what_arrived_beside_a_sweep_is_not_looked_at_again() {
+    for mirror in [false, true] {
+        let plan = Plan { scheduled: Some(200), mirror, ..PLAN };
+        finds(&plan, Fault::NoSecondLook, "only ");
+    }
 }

@@ -27,14 +27,16 @@ impl World {
         }
     }
 
-    /// What has been deleted over there was seen to go here, or the job may delete what nobody saw.
+    /// What has been deleted over there was seen to go here, or the job may delete what nobody saw. What is there again
+    /// at once has only made way for what is here.
     pub(super) fn judge_deletions(&mut self, remote: usize, licence: Licence) {
         for path in self.remotes[remote].take_deleted() {
             trace(|| format!("        deleted at {remote}: {}", path.escape_ascii()));
             let was_seen = itself_and_above(&path).any(|path| self.was_seen(remote, path));
             let may_be_unseen = self.mirror && licence.covers_unseen() && !self.is_away(&path);
+            let is_replaced = self.remotes[remote].get(&path).is_some();
             assert!(
-                was_seen && licence.covers_seen() || may_be_unseen,
+                was_seen && licence.covers_seen() || may_be_unseen || is_replaced,
                 "seed {}: {} was deleted by {licence:?}, and nobody saw it go",
                 self.seed,
                 path.escape_ascii(),

@@ -109,7 +109,12 @@ mod tests {
 
         fn start(&mut self, remote: usize) {
             self.jobs += 1;
-            self.remotes[remote].start(JobId(self.jobs), true, 1, Time(self.jobs * 10));
+            let (job, now) = (JobId(self.jobs), Time(self.jobs * 10));
+            let remote = &mut self.remotes[remote];
+            match remote.sweep_due(true) {
+                Some(_) => drop(remote.start_sweep(job, now)),
+                None => drop(remote.start(job, 1, now)),
+            }
         }
 
         /// Ends the job of a remote; gives what has arrived by that.

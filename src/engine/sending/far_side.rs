@@ -27,6 +27,10 @@ pub struct FarSide {
     /// A sweep was to delete what only it has, and has left that because it refuses to.
     is_to_be_swept: bool,
     has_only_ours: bool,
+    /// A job has got through, or is getting through, since one failed as a whole.
+    pub answers: bool,
+    /// It takes no connection beside the one of a sweep: until when that is believed.
+    crowded_until: Option<Time>,
     /// When the last batch or sweep ended. What was created since then, no such job can have sent.
     last_end: Time,
 }
@@ -39,6 +43,8 @@ impl FarSide {
             lesson: None,
             is_to_be_swept: false,
             has_only_ours: false,
+            answers: false,
+            crowded_until: None,
             last_end: Time(0),
         }
     }
@@ -88,11 +94,16 @@ impl FarSide {
     }
 
     /// Whether no job can have sent what was `created` then, under this name. Without a time it was created after all
-    /// jobs that have ended. `flight`: the batch or sweep on its way.
-    pub fn cannot_have(&self, path: &[u8], created: Option<Time>, flight: Option<&Flight>) -> bool {
-        let since = flight.map_or(self.last_end, |flight| flight.started);
-        created.is_none_or(|created| created > since)
-            && !flight.is_some_and(|flight| flight.reaches(path))
+    /// jobs that have ended. `flights`: the batch and the sweep on their way.
+    pub fn cannot_have<'a>(
+        &self,
+        path: &[u8],
+        created: Option<Time>,
+        mut flights: impl Iterator<Item = &'a Flight>,
+    ) -> bool {
+        let is_after = |time| created.is_none_or(|created| created > time);
+        is_after(self.last_end)
+            && flights.all(|flight| is_after(flight.started) && !flight.reaches(path))
     }
 
     /// A job has arrived. Gives `true` if that shows for the first time that it does not take deletions in the run
@@ -116,6 +127,22 @@ impl FarSide {
         is_new
     }
 
+    /// It has refused a batch because of the number of its connections, with a sweep on its way. Gives `true` if that
+    /// is new.
+    pub fn is_crowded(&mut self, now: Time) -> bool {
+        self.crowded_until.replace(now + REMEMBERED_MS).is_none()
+    }
+
+    /// A sweep starts: whether batches may run beside it is to be seen again after a day.
+    pub fn sweep_starts(&mut self, now: Time) {
+        self.crowded_until.take_if(|until| *until <= now);
+    }
+
+    /// Whether a batch finds a connection beside a sweep, as far as is known.
+    pub fn takes_two(&self) -> bool {
+        self.crowded_until.is_none()
+    }
+
     /// When what it does not do is to be tried again.
     pub fn tried_again(&self) -> Option<Time> {
         self.lesson.map(|(_, until)| until)
@@ -123,7 +150,7 @@ impl FarSide {
 
     /// What it does not do is tried again with the next job. Gives whether there was a sweep to be made good.
     pub fn try_again(&mut self) -> bool {
-        self.lesson = None;
+        (self.lesson, self.crowded_until) = (None, None);
         std::mem::take(&mut self.is_to_be_swept)
     }
 }
@@ -190,7 +217,7 @@ mod tests {
             (Some(21), "new", Some(&sweep), false),
             (None, "new", Some(&sweep), false),
         ] {
-            let is = far.cannot_have(path.as_bytes(), created.map(Time), flight);
+            let is = far.cannot_have(path.as_bytes(), created.map(Time), flight.into_iter());
             assert_eq!(is, cannot, "{path} of {created:?}, {flight:?}");
         }
     }

@@ -180,6 +180,8 @@ pub struct Flight {
     pub retries: bool,
     /// Nothing else was left to be sent when it started.
     pub is_all: bool,
+    /// A sweep was on its way at the same time, and may have undone some of it.
+    pub is_beside_sweep: bool,
     /// Up to which time the kernel's events had been read by then.
     pub read_ns: Option<u64>,
     /// Its paths that are not deleted, because nothing may be asked to be, although they should.
@@ -200,6 +202,7 @@ impl Flight {
             attempt,
             retries: false,
             is_all: false,
+            is_beside_sweep: false,
             read_ns: None,
             withheld: Vec::new(),
             unseen: false,

@@ -2,13 +2,20 @@
 //!
 //! | may start | beside a batch | beside a large file | beside a sweep |
 //! |---|---|---|---|
-//! | a batch | no: one in a lane | yes | no: one in a lane |
+//! | a batch | no: one in a lane | yes | yes, but where one connection is all that the far side takes |
 //! | a large file | yes | no: one in a lane | no |
-//! | a sweep (level sync, full sync) | no: one in a lane | no | no: one in a lane |
+//! | a sweep (level sync, full sync) | no | no | no: one in a lane |
 //!
 //! A batch and a large file never carry the same path, so neither can harm the other. A sweep looks at everything over
-//! there: it would send the large file a second time and, in a mirror, delete the half of it that is there under a
-//! temporary name.
+//! there, for hours perhaps, and what changes meanwhile must not wait for it. So batches run beside it, and what a sweep
+//! may have undone of them is looked at once more when it has ended: [`second_look`](super::second_look) has what that
+//! can be, in a mirror and elsewhere.
+//!
+//! A sweep starts by itself. No batch is on its way then, so whatever a sweep finds over there was put there by jobs that
+//! have ended; and it gets its turn, since it starts before the next batch does. It would send a large file a second time
+//! and, in a mirror, delete the half of it that is there under a temporary name, hours after that was begun: neither
+//! starts beside the other. Of a batch, a mirror's sweep may meet such a name as well. Then the batch says that a file did
+//! not get through, and sends that again a second later.
 
 use super::flight::{Cargo, Flight};
 use crate::engine::rel_path::RelPath;
@@ -17,14 +24,16 @@ use crate::engine::JobId;
 /// One of the places in which a job can be on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
-    /// For batches and sweeps.
+    /// For whole directories, and the whole root. First: where both are due, a sweep starts before a batch.
+    Sweep,
+    /// For batches.
     Small,
     /// For large files, one at a time.
     Bulk,
 }
 
 impl Lane {
-    const COUNT: usize = 2;
+    const COUNT: usize = 3;
 }
 
 /// What a job is, as far as others may run beside it.
@@ -50,16 +59,17 @@ impl Kind {
     /// Where it is on its way.
     pub fn lane(self) -> Lane {
         match self {
-            Kind::Batch | Kind::Sweep => Lane::Small,
+            Kind::Batch => Lane::Small,
             Kind::File => Lane::Bulk,
+            Kind::Sweep => Lane::Sweep,
         }
     }
 
     /// The table at the top of this file.
     fn may_start_beside(self, other: Kind) -> bool {
         match (self, other) {
-            (Kind::Batch, Kind::File) | (Kind::File, Kind::Batch) => true,
-            (Kind::Batch, Kind::Batch | Kind::Sweep)
+            (Kind::Batch, Kind::File | Kind::Sweep) | (Kind::File, Kind::Batch) => true,
+            (Kind::Batch, Kind::Batch)
             | (Kind::File, Kind::File | Kind::Sweep)
             | (Kind::Sweep, Kind::Batch | Kind::File | Kind::Sweep) => false,
         }
@@ -94,6 +104,16 @@ impl Lanes {
         flight.paths().first().map(|(path, _)| path)
     }
 
+    /// Whether a sweep is on its way.
+    pub fn has_sweep(&self) -> bool {
+        self.in_lane(Lane::Sweep).is_some()
+    }
+
+    /// The batch and the sweep that are on their way: what a change may meet over there.
+    pub fn small(&self) -> impl Iterator<Item = &Flight> + Clone {
+        [Lane::Sweep, Lane::Small].into_iter().filter_map(|lane| self.in_lane(lane))
+    }
+
     /// Whether nothing is on its way.
     pub fn are_free(&self) -> bool {
         self.iter().next().is_none()
@@ -114,17 +134,31 @@ impl Lanes {
         self.flights.iter_mut().flatten().find(|flight| flight.job == job)
     }
 
+    /// A job has left something out, or has failed: of no other on its way can it be said any more that nothing else
+    /// was left to be sent.
+    pub fn one_has_failed(&mut self) {
+        self.flights.iter_mut().flatten().for_each(|flight| flight.is_all = false);
+    }
+
     /// Whether a job of this kind may start beside what is on its way.
     pub fn admit(&self, kind: Kind) -> bool {
         self.iter().all(|flight| kind.may_start_beside(Kind::of(&flight.cargo)))
     }
 
     /// A job starts; gives in which lane.
-    pub fn start(&mut self, flight: Flight) -> Lane {
+    pub fn start(&mut self, mut flight: Flight) -> Lane {
+        flight.is_beside_sweep |= self.has_sweep();
         let kind = Kind::of(&flight.cargo);
         debug_assert!(self.admit(kind), "{kind:?} beside {:?}", self.flights);
         self.flights[kind.lane() as usize] = Some(flight);
         kind.lane()
+    }
+
+    /// A job that was on its way leaves once more, beside whatever has started since; gives in which lane.
+    pub fn put_back(&mut self, flight: Flight) -> Lane {
+        let lane = Kind::of(&flight.cargo).lane();
+        self.flights[lane as usize] = Some(flight);
+        lane
     }
 
     /// A job has ended.
@@ -166,7 +200,7 @@ mod tests {
             || Cargo::Everything { scheduled: false },
         ];
         for (kind, beside) in [
-            (Kind::Batch, [false, true, false, false]),
+            (Kind::Batch, [false, true, true, true]),
             (Kind::File, [true, false, false, false]),
             (Kind::Sweep, [false; 4]),
         ] {
@@ -176,6 +210,19 @@ mod tests {
                 lanes.start(flight(1, cargo()));
                 assert_eq!(lanes.admit(kind), may, "{kind:?} beside {:?}", cargo());
             }
+        }
+    }
+
+    #[test]
+    fn what_starts_beside_a_sweep_knows_it() {
+        for (sweep, is_beside_sweep) in [(false, false), (true, true)] {
+            let mut lanes = Lanes::default();
+            if sweep {
+                lanes.start(flight(1, Cargo::Levels(BTreeMap::new())));
+            }
+            lanes.start(flight(2, batch("a")));
+            assert_eq!(lanes.get(JobId(2)).unwrap().is_beside_sweep, is_beside_sweep);
+            assert_eq!((lanes.has_sweep(), lanes.small().count()), (sweep, 1 + usize::from(sweep)));
         }
     }
 

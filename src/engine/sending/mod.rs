@@ -18,6 +18,7 @@ pub mod pace;
 pub mod pending;
 pub mod remote;
 pub mod schedule;
+pub mod second_look;
 pub mod settings;
 pub mod standing;
 pub mod stuck;

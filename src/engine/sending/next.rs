@@ -26,6 +26,11 @@ pub enum Next {
     },
     /// A full sync has been rehearsed, and starts now. What it would delete waits for a yes, if that is new.
     Rehearsed(Option<(Doubt, Deletions)>),
+    /// There is no connection for it beside the sweep on its way: it waits for the end of that.
+    Waits {
+        /// So will others from now on, and that has not been said before.
+        learned: bool,
+    },
     /// What did not get through is tried again then, while other changes go on.
     Partial(Retry),
     /// Nothing can be said to have arrived; everything is kept and tried again after a pause.

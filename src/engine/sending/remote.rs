@@ -6,23 +6,24 @@
 //! | [`sweep`](super::sweep) | what is to be made equal as a whole |
 //! | [`bulk`](super::bulk) | the large files that wait |
 //! | [`lanes`](super::lanes), [`flight`](super::flight) | what is on its way; what may start beside it |
+//! | [`second_look`](super::second_look) | what has arrived beside a sweep, which may undo it |
 //! | [`stuck`](super::stuck), [`backoff`](super::backoff) | what failed, and when it is tried again |
 //! | [`standing`](super::standing), [`owed`](super::owed) | what has arrived for certain; what stands in the fail log |
 //! | [`far_side`](super::far_side) | what the far side can do, and cannot have |
 //! | [`trust`](super::trust) | whether a sweep may delete what nobody saw disappear |
 //!
-//! What happens next depends on what is on its way: nothing, a batch (B), a large file (F), both, or a sweep (S). Jobs
-//! start only while the remote works (after a failure, when its pause has ended), and sweeps only while the whole root is
-//! watched.
+//! What happens next depends on what is on its way: nothing, a batch (B), a large file (F), both, a sweep (S), or a batch
+//! beside one. Jobs start only while the remote works (after a failure, when its pause has ended), and sweeps only while
+//! the whole root is watched.
 //!
-//! | event | nothing | B | F | B and F | S |
-//! |---|---|---|---|---|---|
-//! | a path changes | it pends | it pends | it pends; what is F's waits for the end of F | as with F | it pends |
-//! | what was created after the last job disappears | it is forgotten | it pends if B may send it, or else is forgotten | it is forgotten | as with B | it pends |
-//! | pending paths are due | B starts | they wait | B starts | they wait | they wait |
-//! | a sweep is due | S starts, before any B or F | it waits | it waits | it waits | it waits |
-//! | a large file is due | F starts | F starts, unless a sweep waits | it waits | it waits | it waits |
-//! | a job ends | - | *see below* | *see below*; what happened to F meanwhile pends | *see below* | *see below* |
+//! | event | nothing | B | F | B and F | S | B and S |
+//! |---|---|---|---|---|---|---|
+//! | a path changes | it pends | it pends | it pends; what is F's waits for the end of F | as with F | it pends | it pends |
+//! | what was created after the last job disappears | it is forgotten | it pends if B may send it, or else is forgotten | it is forgotten | as with B | it pends | it pends |
+//! | pending paths are due | B starts | they wait | B starts | they wait | B starts, unless one connection is all that there is | they wait |
+//! | a sweep is due | S starts, before any B or F | it waits | it waits | it waits | it waits | it waits |
+//! | a large file is due | F starts | F starts, unless a sweep waits | it waits | it waits | it waits | it waits |
+//! | a job ends | - | *see below* | *see below*; what happened to F meanwhile pends | *see below* | *see below* | *see below*; what B carried pends when S has ended |
 //!
 //! What a job leaves behind when it ends depends on what it carried. A pause is one of the remote: until it has ended,
 //! nothing else starts either.
@@ -33,6 +34,7 @@
 //! | partial, with names | the named paths and all deletions are stuck | it is stuck | the named paths are stuck; in a mirror, a full sync is | a full sync is stuck; after four in a row, the named paths are |
 //! | partial, without | all of it is stuck | it is stuck | a full sync is stuck | the same |
 //! | cut short at a named file | that file is stuck, the rest pends | it is stuck | levels, and a pause | full sync, and a pause |
+//! | no connection beside a sweep | all of it pends, until that has ended | - | - | - |
 //! | unreachable, refused | all of it pends, and a pause | it waits, and a pause | levels, and a pause | full sync, and a pause |
 //! | the root has changed | all of it pends | it waits | levels | full sync |
 //! | combined deletes may be unknown there, or have failed | the same job starts again, with portable ones | the same | levels, and a pause | full sync, and a pause |
@@ -67,6 +69,7 @@ use super::lanes::{Lane, Lanes};
 use super::licence::Grants;
 use super::owed::Owed;
 use super::pending::Pending;
+use super::second_look::SecondLook;
 use super::settings::SendingSettings;
 use super::standing::{Standing, Watermark};
 use super::stuck::Stuck;
@@ -93,6 +96,7 @@ pub struct Remote {
     sweep: Sweep,
     bulk: Bulk,
     lanes: Lanes,
+    second_look: SecondLook,
     /// After jobs that failed as a whole.
     backoff: Backoff,
     stuck: Stuck,
@@ -121,6 +125,7 @@ impl Remote {
             },
             bulk: Bulk::default(),
             lanes: Lanes::default(),
+            second_look: SecondLook::default(),
             backoff: Backoff::new(seed),
             stuck: Stuck::new(settings.put_aside_ms, seed),
             owed: Owed::default(),
@@ -162,7 +167,7 @@ impl Remote {
         let flying = self.lanes.iter().flat_map(Flight::paths);
         let mut paths: Vec<_> = flying.map(|(path, flies)| (path.clone(), flies.gone)).collect();
         let waiting = self.pending.iter().chain(self.stuck.iter());
-        let waiting = waiting.chain(self.bulk.waiting().iter());
+        let waiting = waiting.chain(self.bulk.waiting().iter()).chain(self.second_look.iter());
         paths.extend(waiting.map(|(path, gone)| (path.clone(), gone)));
         // A shell script knows no level sync.
         let levels = self.sweep.has_levels() || self.flies_levels();
@@ -182,7 +187,7 @@ impl Remote {
         let flying = flying.filter(|(_, flies)| flies.is_by_name());
         let flying = flying.map(|(path, flies)| (path, flies.gone));
         let stuck = self.stuck.paths().by_name().chain(self.stuck.refused().by_name());
-        let waiting = self.pending.by_name().chain(stuck);
+        let waiting = self.pending.by_name().chain(stuck).chain(self.second_look.by_name());
         let paths = flying.chain(waiting).chain(self.bulk.waiting().iter());
         (self.standing.complete_ns(), self.full_sync_is_owed(), paths)
     }
@@ -202,8 +207,9 @@ impl Remote {
     /// What has arrived may have been all: of what had been handed in up to `read_ns` or, if nothing at all is
     /// left to be sent, of everything that has been.
     fn completed(&mut self, read_ns: Option<u64>) {
-        let small_lane_rests = self.lanes.in_lane(Lane::Small).is_none();
-        let rests = self.pending.is_empty() && small_lane_rests && self.owes_no_sweep();
+        let nothing_flies = self.lanes.small().next().is_none();
+        let nothing_waits = self.pending.is_empty() && self.second_look.is_empty();
+        let rests = nothing_waits && nothing_flies && self.owes_no_sweep();
         let read_ns = if rests { self.standing.read_ns() } else { read_ns };
         self.standing.arrived(read_ns);
     }
@@ -228,6 +234,7 @@ impl Remote {
         let stuck = [self.stuck.paths(), self.stuck.refused()];
         let waiting = [&self.pending, self.bulk.waiting()].into_iter().chain(stuck);
         waiting.into_iter().all(|paths| paths.is_empty())
+            && self.second_look.is_empty()
             && self.lanes.are_free()
             && self.owes_no_sweep()
     }
@@ -244,12 +251,23 @@ impl Remote {
             || self.stuck.paths().contains(path)
             || self.stuck.refused().contains(path)
             || self.bulk.waiting().contains(path)
+            || self.second_look.contains(path)
             || self.lanes.iter().any(|flight| flight.carries(path))
     }
 
     /// Whether the last job failed as a whole.
     pub fn is_failing(&self) -> bool {
         self.backoff.is_failing()
+    }
+
+    /// The far side takes what a job on its way brings.
+    pub fn has_answered(&mut self) {
+        self.far_side.answers = true;
+    }
+
+    /// Whether it has answered since it failed last as a whole.
+    pub fn answers(&self) -> bool {
+        self.far_side.answers
     }
 
     /// Whether a job is on its way.
@@ -270,6 +288,11 @@ impl Remote {
     /// Whether a large file is.
     pub fn sends_large_file(&self) -> bool {
         self.lanes.in_lane(Lane::Bulk).is_some()
+    }
+
+    /// Whether a sweep is.
+    pub fn sweeps(&self) -> bool {
+        self.lanes.has_sweep()
     }
 
     /// Whether `job` may send something under this name, or let it stand.
@@ -316,6 +339,12 @@ impl Remote {
     pub fn owes_full_sync(&self) -> bool {
         let flies = self.is_syncing_fully();
         flies || self.sweep.is_full_or_scheduled() || self.stuck.has_full_sync()
+    }
+
+    /// What has arrived beside a sweep is taken for certain: a fault for the model to find.
+    #[cfg(test)]
+    pub fn forget_second_look(&mut self) {
+        self.second_look.take();
     }
 
     /// What lies below these places is away from now on, and stays on the far side.

@@ -82,26 +82,33 @@ impl Stuck {
         self.refused.forget_below(path);
     }
 
-    /// When the next attempt is due, if there is something that can leave beside as many `pending` paths.
-    /// `complete`: the root is watched, so that a full sync misses nothing.
-    pub fn due(&self, pending: usize, complete: bool) -> Option<Time> {
-        let any = !self.paths.is_empty() || self.full && complete;
-        (any && self.may_leave(pending)).then(|| self.backoff.until())
+    /// When the paths are tried again, if there are any that can leave beside as many `pending` paths.
+    pub fn due(&self, pending: usize) -> Option<Time> {
+        let any = !self.paths.is_empty() && self.may_leave(pending);
+        any.then(|| self.backoff.until())
+    }
+
+    /// When the full sync is.
+    pub fn full_sync_due(&self, pending: usize) -> Option<Time> {
+        (self.full && self.may_leave(pending)).then(|| self.backoff.until())
     }
 
     fn may_leave(&self, pending: usize) -> bool {
         self.cuts == 0 || pending == 0
     }
 
-    /// Takes everything out that is tried again with the job that starts now: paths, and whether a full sync is.
-    /// `None` if nothing is.
-    pub fn take(
-        &mut self,
-        pending: usize,
-        now: Time,
-    ) -> Option<(Vec<(RelPath, Remembered)>, bool)> {
-        let leaves = !self.is_empty() && self.backoff.until() <= now && self.may_leave(pending);
-        leaves.then(|| (self.paths.take(usize::MAX), std::mem::take(&mut self.full)))
+    /// Takes the paths out that are tried again with the batch that starts now.
+    pub fn take(&mut self, pending: usize, now: Time) -> Vec<(RelPath, Remembered)> {
+        match self.due(pending) {
+            Some(due) if due <= now => self.paths.take(usize::MAX),
+            Some(_) | None => Vec::new(),
+        }
+    }
+
+    /// Whether a full sync that was stuck is tried again with the sweep that starts now.
+    pub fn take_full_sync(&mut self, pending: usize, now: Time) -> bool {
+        let is_due = self.full_sync_due(pending).is_some_and(|due| due <= now);
+        is_due && std::mem::take(&mut self.full)
     }
 
     /// Whatever waits for a pause to end is tried at once.
@@ -199,23 +206,20 @@ mod tests {
         loop {
             let retry = stuck.left_out(retried, now);
             put(&mut stuck, "a");
-            let due = stuck.due(0, false).expect("a is stuck");
+            let due = stuck.due(0).expect("a is stuck");
             if retry != Retry::Soon {
                 assert_eq!((retry, due), (Retry::After(PUT_ASIDE_MS), now + PUT_ASIDE_MS));
                 break;
             }
             pauses_ms.push(due.since(now));
-            assert!(stuck.take(0, Time(due.0 - 1)).is_none(), "not before its time");
-            assert_eq!(
-                stuck.take(0, due).map(|(paths, full)| (paths.len(), full)),
-                Some((1, false))
-            );
+            assert!(stuck.take(0, Time(due.0 - 1)).is_empty(), "not before its time");
+            assert_eq!(stuck.take(0, due).len(), 1);
             (now, retried) = (due, true);
         }
         assert_eq!(pauses_ms.len(), TRIES_MAX as usize - 1);
         assert!(pauses_ms.windows(2).take(5).all(|pair| pair[0] < pair[1]), "{pauses_ms:?}");
         stuck.try_now();
-        assert!(stuck.take(0, now).is_some(), "somebody wants it now");
+        assert!(!stuck.take(0, now).is_empty(), "somebody wants it now");
     }
 
     #[test]
@@ -223,10 +227,10 @@ mod tests {
         let mut stuck = Stuck::new(PUT_ASIDE_MS, 0);
         stuck.left_out(false, Time(0));
         put(&mut stuck, "a");
-        let due = stuck.due(0, false);
+        let due = stuck.due(0);
         assert_eq!(stuck.left_out(false, Time(900)), Retry::Soon);
         put(&mut stuck, "b");
-        assert_eq!(stuck.due(0, false), due);
+        assert_eq!(stuck.due(0), due);
     }
 
     #[test]
@@ -234,14 +238,11 @@ mod tests {
         let mut stuck = Stuck::new(PUT_ASIDE_MS, 0);
         assert!(!stuck.cut_short());
         put(&mut stuck, "large");
-        assert_eq!(
-            (stuck.due(1, false), stuck.take(1, Time(9))),
-            (None, None),
-            "others are pending"
-        );
-        assert!(stuck.due(0, false).is_some(), "no others are");
+        assert_eq!(stuck.due(1), None, "others are pending");
+        assert!(stuck.take(1, Time(9)).is_empty(), "others are pending");
+        assert!(stuck.due(0).is_some(), "no others are");
         stuck.not_cut_short();
-        assert!(stuck.due(1, false).is_some(), "one has got through");
+        assert!(stuck.due(1).is_some(), "one has got through");
         let pauses: Vec<_> = (0..=CUTS_AT_ONCE_MAX).map(|_| stuck.cut_short()).collect();
         assert_eq!(pauses.iter().position(|pauses| *pauses), Some(CUTS_AT_ONCE_MAX as usize));
     }
@@ -252,8 +253,8 @@ mod tests {
         let mut stuck = Stuck::new(PUT_ASIDE_MS, 0);
         for _ in 1..PARTIAL_FULL_SYNCS_MAX {
             assert!(stuck.put_full_sync(&named) && stuck.has_full_sync());
-            assert_eq!(stuck.due(0, false), None, "the root is not watched");
-            assert_eq!(stuck.take(0, Time(0)), Some((Vec::new(), true)));
+            assert_eq!((stuck.due(0), stuck.full_sync_due(0)), (None, Some(Time(0))));
+            assert!(stuck.take_full_sync(0, Time(0)) && !stuck.has_full_sync());
         }
         assert!(!stuck.put_full_sync(&named) && !stuck.has_full_sync());
         assert_eq!(stuck.paths().iter().map(|(path, _)| &**path).collect::<Vec<_>>(), [b"a"]);

@@ -2,7 +2,7 @@
 
 use super::{Loop, STATUS};
 use crate::config::terminal::harmless;
-use crate::engine::JobId;
+use crate::engine::{Input, JobId};
 use crate::keep::faillog::ledger::Ledger;
 use crate::rsync::asked::route::RemoteRoute;
 use crate::rsync::told::progress::Sample;
@@ -75,6 +75,7 @@ impl Loop {
 
     /// The full sync of a job says how far it has come.
     pub(super) fn full_sync_told(&mut self, job: JobId, sample: Sample) {
+        self.handle(Input::Answered(job));
         let now = self.now();
         if let Some(remote) = self.engine.remote_of(job) {
             self.status.hear(remote, sample, now);

@@ -101,6 +101,7 @@ impl Alerts {
             | Report::DeletionsRefused(..)
             | Report::DeletionsLimited(_)
             | Report::DeletionsWait(..)
+            | Report::OneConnection(_)
             | Report::TooMany(_)
             | Report::TooLong(..)
             | Report::Overflowed(_) => {}

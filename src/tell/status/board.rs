@@ -111,6 +111,7 @@ impl Board {
             | Report::DeletionsRefused(..)
             | Report::DeletionsLimited(_)
             | Report::DeletionsWait(..)
+            | Report::OneConnection(_)
             | Report::TooMany(_)
             | Report::TooLong(..)
             | Report::Overflowed(_)

@@ -9,6 +9,7 @@ use super::Remote;
 use crate::engine::rel_path::{above, RelPath};
 use crate::engine::time::Time;
 use crate::engine::watching::renames::Rename;
+use crate::engine::JobId;
 use crate::rsync::asked::level::Depth;
 use crate::rsync::asked::plan::Gone;
 
@@ -94,6 +95,7 @@ impl Remote {
         }
         if change.empties() {
             self.stuck.forget_below(path);
+            self.second_look.forget_below(path);
         }
         if self.pend(path, change, now) {
             self.owed.changed();
@@ -107,12 +109,12 @@ impl Remote {
     /// Puts a path among the pending ones. Gives `false` if it is gone again before anybody had it.
     fn pend(&mut self, path: &RelPath, change: Change, now: Time) -> bool {
         let before = self.pending.len();
-        let flight = self.lanes.in_lane(Lane::Small);
-        let is_unsent = |created| self.far_side.cannot_have(path, created, flight);
+        let flights = self.lanes.small();
+        let is_unsent = |created| self.far_side.cannot_have(path, created, flights.clone());
         let gone_again = self.pending.apply(path, change, is_unsent);
         self.tally.changed(before == 0, self.pending.len() > before, now);
         if let (Some(flight), false) =
-            (flight, gone_again || matches!(change, Change::Delete { .. }))
+            (self.lanes.in_lane(Lane::Small), gone_again || matches!(change, Change::Delete { .. }))
         {
             let inside = if flight.empties_above(path) { Gone::Entry } else { Gone::No };
             self.pending.delete_again(path, flight.deletes(path).max(inside));
@@ -170,6 +172,7 @@ impl Remote {
             if are_too_many(self) {
                 self.pending.clear(keep_gone);
                 self.bulk.clear(keep_gone);
+                self.second_look.clear(keep_gone);
             }
         }
         self.need_full_sync();
@@ -177,7 +180,7 @@ impl Remote {
     }
 
     fn waiting_for_their_turn(&self) -> usize {
-        self.pending.len() + self.bulk.waiting().len()
+        self.pending.len() + self.bulk.waiting().len() + self.second_look.len()
     }
 
     /// Something got another name. Worth knowing only while the far side still has the old one.
@@ -187,10 +190,10 @@ impl Remote {
         }
     }
 
-    /// The directory at `path` is being read while a job ends. What the job has sent of it may be gone before the
+    /// The directory at `path` is being read while this job ends. What the job has sent of it may be gone before the
     /// directory is watched, and nobody would tell.
-    pub fn is_half_read(&mut self, path: RelPath) {
-        if let Some(left) = self.may_have_left(&path) {
+    pub fn is_half_read(&mut self, job: JobId, path: RelPath) {
+        if let Some(left) = self.may_have_left(&path, |flight| flight.job == job) {
             let known = self.half_read.remove(&path);
             self.half_read.insert(path, left.and(known));
         }
@@ -199,7 +202,7 @@ impl Remote {
     /// The directory at `path` has been read: from now on nothing in it changes unseen.
     pub fn is_read(&mut self, path: &RelPath, now: Time) {
         let known = self.half_read.remove(path);
-        match self.may_have_left(path).map(|left| left.and(known.clone())).or(known) {
+        match self.may_have_left(path, |_| true).map(|left| left.and(known.clone())).or(known) {
             None => {}
             Some(Left::Unseen) => {
                 self.make_equal(path, Depth::All);
@@ -210,16 +213,17 @@ impl Remote {
         }
     }
 
-    /// What a job on its way may send, or let stand, in the directory, though it is gone from there before anybody
-    /// watches.
-    fn may_have_left(&self, directory: &RelPath) -> Option<Left> {
+    /// What these jobs on their way may send, or let stand, in the directory, though it is gone from there before
+    /// anybody watches.
+    fn may_have_left(&self, directory: &RelPath, jobs: impl Fn(&&Flight) -> bool) -> Option<Left> {
         if !self.deletes_seen() {
             return None;
         }
-        let replaced = self.lanes.iter().filter_map(|flight| flight.replaced(directory));
+        let flights = || self.lanes.iter().filter(&jobs);
+        let replaced = flights().filter_map(|flight| flight.replaced(directory));
         let deleted = replaced.map(Left::Deleted).reduce(|one, other| one.and(Some(other)));
         let reaches = |flight: &Flight| flight.sweeps() || flight.lists_in(directory);
-        let unseen = self.deletes_unseen() && self.lanes.iter().any(reaches);
+        let unseen = self.deletes_unseen() && flights().any(reaches);
         deleted.or(unseen.then_some(Left::Unseen))
     }
 }

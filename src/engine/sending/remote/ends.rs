@@ -26,9 +26,13 @@ impl Remote {
             return Some(Next::Again { refused });
         }
         if outcome.gets_through() && self.lanes.get(job)?.rehearsal.flies() {
+            self.far_side.answers = true;
             return self.rehearsed(job);
         }
-        let flight = self.lanes.take(job)?;
+        let mut flight = self.lanes.take(job)?;
+        if flight.sweeps() {
+            self.look_again(now);
+        }
         let (extent, started) = (flight.cargo.extent(), flight.started);
         let file = match &flight.cargo {
             Cargo::File(file) => Some(file.listed.0.clone()),
@@ -42,6 +46,16 @@ impl Remote {
             self.owed.failed(outcome.failure().map(|failure| failure.status));
         }
         self.owed.changed();
+        if !outcome.gets_through() || matches!(outcome, Outcome::Partial(_)) {
+            self.lanes.one_has_failed();
+        }
+        if *outcome != Outcome::Nothing {
+            self.far_side.answers = outcome.gets_through();
+        }
+        if outcome.gets_through() {
+            self.keep_withheld(&mut flight);
+            self.keep_for_second_look(&flight, now);
+        }
         let next = self.follow(flight, outcome, now);
         match file {
             Some(file) => self.file_ended(&file, started, &next, now),
@@ -75,10 +89,7 @@ impl Remote {
         again.then_some(attempt)
     }
 
-    fn follow(&mut self, mut flight: Flight, outcome: &Outcome, now: Time) -> Next {
-        if outcome.gets_through() {
-            self.keep_withheld(&mut flight);
-        }
+    fn follow(&mut self, flight: Flight, outcome: &Outcome, now: Time) -> Next {
         match outcome {
             Outcome::Nothing | Outcome::Done | Outcome::Limited => {
                 self.arrived(&flight, outcome, now)
@@ -90,6 +101,14 @@ impl Remote {
                 if failure.is_cut_short && !failure.named.is_empty() && !flight.sweeps() =>
             {
                 self.cut_short(flight, &failure.named, now)
+            }
+            Outcome::Unreachable(failure)
+                if failure.connections_used_up
+                    && flight.is_beside_sweep
+                    && self.lanes.has_sweep() =>
+            {
+                self.keep(flight.cargo, now);
+                Next::Waits { learned: self.far_side.is_crowded(now) }
             }
             // The worker has looked: the root is there, so the directory is one of the far side.
             Outcome::Unreachable(_) | Outcome::NoDirectory(_) => {
@@ -103,6 +122,27 @@ impl Remote {
         }
     }
 
+    /// What a batch has brought may be undone by the sweep beside it, which may have ended meanwhile.
+    fn keep_for_second_look(&mut self, flight: &Flight, now: Time) {
+        if !flight.is_beside_sweep {
+            return;
+        }
+        self.second_look.arrived(flight.paths().to_vec());
+        if !self.lanes.has_sweep() {
+            self.look_again(now);
+        }
+    }
+
+    /// The sweep on its way has ended: what has arrived beside it is pending again.
+    fn look_again(&mut self, now: Time) {
+        if self.second_look.is_empty() {
+            return;
+        }
+        self.tally.pends_again(self.pending.is_empty(), now);
+        self.pending.restore(self.second_look.take());
+        self.departure.added(now);
+    }
+
     fn arrived(&mut self, flight: &Flight, outcome: &Outcome, now: Time) -> Next {
         let (ran, limited) = (*outcome != Outcome::Nothing, *outcome == Outcome::Limited);
         if let Cargo::File(file) = &flight.cargo {
@@ -110,7 +150,8 @@ impl Remote {
         }
         // Where what was stuck is large, whether it gets through is still to be seen.
         let unknown = self.bulk.retries && !self.bulk_is_idle();
-        let nothing_is_stuck = self.stuck.is_empty() && !unknown;
+        let is_retried = self.lanes.iter().any(|flight| flight.retries);
+        let nothing_is_stuck = self.stuck.is_empty() && !unknown && !is_retried;
         let retries = flight.retries || self.bulk.retries;
         // With nothing run, nothing is known of the remote, and a large file may have to find out.
         let works = ran || self.bulk_is_idle();

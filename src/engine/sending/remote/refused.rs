@@ -1,7 +1,6 @@
 //! Deletions that the far side refuses: everything else goes on, and they wait until it is asked again.
 
 use super::super::flight::{Attempt, Cargo, Flight};
-use super::super::lanes::Kind;
 use super::Remote;
 use crate::engine::rel_path::RelPath;
 use crate::engine::time::Time;
@@ -42,11 +41,14 @@ impl Remote {
         }
     }
 
-    /// When the far side is to be asked again whether it deletes; `None` if there is nothing to ask for.
-    pub(super) fn asked_again(&self, complete: bool) -> Option<Time> {
-        let sweeps = complete && self.far_side.is_to_be_swept() && self.lanes.admit(Kind::Sweep);
-        let any = sweeps || !self.stuck.refused().is_empty();
-        self.far_side.tried_again().filter(|_| any)
+    /// When the far side is to be asked again for the deletions that it has refused; `None` if there are none.
+    pub(super) fn deletions_asked_again(&self) -> Option<Time> {
+        self.far_side.tried_again().filter(|_| !self.stuck.refused().is_empty())
+    }
+
+    /// When a sweep is to delete what an earlier one has left.
+    pub(super) fn sweep_asked_again(&self) -> Option<Time> {
+        self.far_side.tried_again().filter(|_| self.far_side.is_to_be_swept())
     }
 
     /// What the far side does not do is forgotten, and what it has refused is pending again.

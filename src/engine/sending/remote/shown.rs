@@ -1,7 +1,6 @@
 //! A remote as it is shown.
 
 use super::super::flight::{Cargo, Flight};
-use super::super::lanes::Lane;
 use super::Remote;
 use crate::engine::snapshot::RemoteState;
 use crate::engine::time::Time;
@@ -30,9 +29,8 @@ impl Remote {
     /// When the oldest change happened that has not arrived.
     pub fn oldest(&self) -> Option<Time> {
         let pending = !self.pending.is_empty();
-        let flying = self.lanes.in_lane(Lane::Small).is_some();
         let (stuck, sweep) = (!self.stuck.is_empty(), !self.sweep.is_nothing());
-        let small = self.tally.oldest(pending, flying, stuck, sweep);
+        let small = self.tally.oldest(pending, stuck, sweep);
         small.into_iter().chain(self.bulk.oldest()).min()
     }
 

@@ -20,17 +20,29 @@ const FRESH_PATHS_MIN: usize = 512;
 const SPLIT_PATHS_MIN: usize = 3_000;
 
 impl Remote {
-    /// When the next batch or sweep may start; `None` if there is nothing to do, or one is on its way.
-    /// `complete`: the root is watched, so that a full sync misses nothing.
-    pub fn due(&self, complete: bool) -> Option<Time> {
-        if !self.lanes.admit(Kind::Batch) {
+    /// When the next batch may start; `None` if there is nothing to send, or one is on its way.
+    pub fn due(&self) -> Option<Time> {
+        let is_crowded = self.lanes.has_sweep() && !self.far_side.takes_two();
+        if !self.lanes.admit(Kind::Batch) || is_crowded {
             return None;
         }
-        let sweep = self.may_sweep(complete).then_some(Time(0));
         let paths = self.departure.due(self.pending.len());
-        let stuck = self.stuck.due(self.pending.len(), complete);
-        let refused = self.asked_again(complete);
-        let earliest = [sweep, paths, stuck, refused].into_iter().flatten().min()?;
+        let stuck = self.stuck.due(self.pending.len());
+        let refused = self.deletions_asked_again();
+        let earliest = [paths, stuck, refused].into_iter().flatten().min()?;
+        Some(earliest.max(self.backoff.until()))
+    }
+
+    /// When the next sweep may start; `None` if there is none, or something is on its way.
+    /// `complete`: the root is watched, so that a full sync misses nothing.
+    pub fn sweep_due(&self, complete: bool) -> Option<Time> {
+        if !complete || !self.lanes.admit(Kind::Sweep) {
+            return None;
+        }
+        let wanted = (!self.sweep.is_nothing()).then_some(Time(0));
+        let stuck = self.stuck.full_sync_due(self.pending.len());
+        let refused = self.sweep_asked_again();
+        let earliest = [wanted, stuck, refused].into_iter().flatten().min()?;
         Some(earliest.max(self.backoff.until()))
     }
 
@@ -39,49 +51,55 @@ impl Remote {
         complete && !self.sweep.is_nothing()
     }
 
-    fn may_sweep(&self, complete: bool) -> bool {
-        self.wants_sweep(complete) && self.lanes.admit(Kind::Sweep)
+    /// Starts the batch that is due. It may use at most `free` processes, at least one.
+    pub fn start(&mut self, job: JobId, free: usize, now: Time) -> Work {
+        self.ask_again_if_due(now);
+        let stuck = self.stuck.take(self.pending.len(), now);
+        let retries = !stuck.is_empty();
+        if retries {
+            self.tally.unstuck(self.pending.is_empty());
+            self.pending.restore(stuck);
+        }
+        let cargo = Cargo::Batch(self.load_batch(free));
+        self.departure.taken(!self.pending.is_empty(), now);
+        let is_all = self.pending.is_empty() && self.owes_no_sweep() && !self.lanes.has_sweep();
+        self.depart_small(Flight { retries, is_all, ..self.flight(job, cargo, now) })
     }
 
-    /// Starts the job that is due. It may use at most `free` processes, at least one.
-    pub fn start(&mut self, job: JobId, complete: bool, free: usize, now: Time) -> Work {
-        if self.far_side.tried_again().is_some_and(|at| at <= now) {
-            self.ask_again();
+    /// Starts the sweep that is due.
+    pub fn start_sweep(&mut self, job: JobId, now: Time) -> Option<Work> {
+        self.ask_again_if_due(now);
+        let retries = self.stuck.take_full_sync(self.pending.len(), now);
+        if retries {
+            self.tally.full_sync_unstuck();
+            self.sweep.need_full();
         }
-        let retries = self.take_stuck(now);
-        let cargo = self.load(complete, free);
-        self.departure.taken(!self.pending.is_empty(), now);
-        self.tally.starts(cargo.extent(), retries || self.is_failing(), now);
-        let attempt = self.far_side.attempt();
-        let flight = Flight {
-            retries,
-            is_all: self.pending.is_empty() && self.owes_no_sweep(),
-            read_ns: self.standing.read_ns(),
-            ..Flight::new(job, now, cargo, attempt)
-        };
+        let cargo = self.sweep.take()?;
+        self.pending.sweep_starts();
+        self.bulk.sweep_starts();
+        self.far_side.sweep_starts(now);
+        // It sends everything by itself.
+        self.renames.take();
+        let is_all = self.pending.is_empty() && self.owes_no_sweep();
+        Some(self.depart_small(Flight { retries, is_all, ..self.flight(job, cargo, now) }))
+    }
+
+    fn flight(&self, job: JobId, cargo: Cargo, now: Time) -> Flight {
+        let read_ns = self.standing.read_ns();
+        Flight { read_ns, ..Flight::new(job, now, cargo, self.far_side.attempt()) }
+    }
+
+    /// A batch or a sweep departs.
+    fn depart_small(&mut self, flight: Flight) -> Work {
+        let retries = flight.retries || self.is_failing();
+        self.tally.starts(flight.cargo.extent(), retries, flight.started);
         self.depart(flight, None)
     }
 
-    /// What is stuck waits with the rest again, if its time has come. Gives whether something does.
-    fn take_stuck(&mut self, now: Time) -> bool {
-        let Some((paths, full)) = self.stuck.take(self.pending.len(), now) else { return false };
-        self.tally.unstuck(self.pending.is_empty());
-        self.pending.restore(paths);
-        if full {
-            self.sweep.need_full();
+    fn ask_again_if_due(&mut self, now: Time) {
+        if self.far_side.tried_again().is_some_and(|at| at <= now) {
+            self.ask_again();
         }
-        true
-    }
-
-    /// What the next job carries: whole directories first, since they wait until nothing else is on its way.
-    fn load(&mut self, complete: bool, free: usize) -> Cargo {
-        let sweep = if self.may_sweep(complete) { self.sweep.take() } else { None };
-        let Some(sweep) = sweep else { return Cargo::Batch(self.load_batch(free)) };
-        self.pending.sweep_starts();
-        self.bulk.sweep_starts();
-        // It sends everything by itself.
-        self.renames.take();
-        sweep
     }
 
     fn load_batch(&mut self, free: usize) -> Batch {
@@ -95,7 +113,9 @@ impl Remote {
             paths = self.pending.take(BATCH_PATHS_MAX);
         }
         // What is renamed is not new over there, and an old name leaves with what its rename makes.
-        let renames = if fresh { Vec::new() } else { self.renames.take() };
+        let mut renames = if fresh { Vec::new() } else { self.renames.take() };
+        // Beside a sweep, which may send what is renamed under its old name, two names could stay one file.
+        renames.retain(|_| !self.lanes.has_sweep());
         self.take_old_names(&renames, &mut paths);
         fresh &= self.take_large(&mut paths);
         let mut batch = Batch::new(paths, fresh);
@@ -140,11 +160,17 @@ impl Remote {
     pub(super) fn depart(&mut self, mut flight: Flight, sent: Option<Stamp>) -> Work {
         self.prepare(&mut flight);
         let (work, now) = (self.work(&flight, sent), flight.started);
-        match self.lanes.start(flight) {
+        let lane = self.lanes.start(flight);
+        self.has_departed(lane, now);
+        work
+    }
+
+    fn has_departed(&mut self, lane: Lane, now: Time) {
+        match lane {
             Lane::Small => self.departure.starts(now),
             Lane::Bulk => self.bulk.had_company = false,
+            Lane::Sweep => {}
         }
-        work
     }
 
     fn work(&self, flight: &Flight, sent: Option<Stamp>) -> Work {
@@ -199,11 +225,16 @@ impl Remote {
     /// After [`Next::Again`](super::super::next::Next::Again) of a job: the same once more. After
     /// [`Next::Rehearsed`](super::super::next::Next::Rehearsed): what has been rehearsed.
     pub fn start_again(&mut self, job: JobId, again: JobId, now: Time) -> Option<Work> {
-        let flight = self.lanes.take(job)?;
+        let mut flight = self.lanes.take(job)?;
         if flight.sweeps() {
             self.pending.sweep_starts();
             self.bulk.sweep_starts();
         }
-        Some(self.depart(Flight { job: again, started: now, ..flight }, None))
+        (flight.job, flight.started) = (again, now);
+        self.prepare(&mut flight);
+        let work = self.work(&flight, None);
+        let lane = self.lanes.put_back(flight);
+        self.has_departed(lane, now);
+        Some(work)
     }
 }

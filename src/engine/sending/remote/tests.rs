@@ -56,10 +56,32 @@ enum Flying {
     File,
     BatchAndFile,
     Sweep,
+    BatchAndSweep,
 }
 
-const FLYING: [Flying; 5] =
-    [Flying::Nothing, Flying::Batch, Flying::File, Flying::BatchAndFile, Flying::Sweep];
+const FLYING: [Flying; 6] = [
+    Flying::Nothing,
+    Flying::Batch,
+    Flying::File,
+    Flying::BatchAndFile,
+    Flying::Sweep,
+    Flying::BatchAndSweep,
+];
+
+impl Remote {
+    /// When the next batch or sweep may start.
+    fn next_due(&self, complete: bool) -> Option<Time> {
+        self.sweep_due(complete).into_iter().chain(self.due()).min()
+    }
+
+    /// Starts a sweep if one is due, or else a batch.
+    fn start_next(&mut self, job: JobId, now: Time) -> Work {
+        match self.sweep_due(true).filter(|due| *due <= now) {
+            Some(_) => self.start_sweep(job, now).expect("it is due"),
+            None => self.start(job, 1, now),
+        }
+    }
+}
 
 /// A remote, and when something happens to it.
 struct World {
@@ -81,11 +103,14 @@ impl World {
         }
         match flying {
             Flying::Batch | Flying::BatchAndFile => drop(world.batch(&[("batch", Change::Send)])),
-            Flying::Sweep => {
+            Flying::Sweep | Flying::BatchAndSweep => {
                 world.remote.need_full_sync();
                 world.start();
             }
             Flying::Nothing | Flying::File => {}
+        }
+        if flying == Flying::BatchAndSweep {
+            world.batch(&[("batch", Change::Send)]);
         }
         world
     }
@@ -103,7 +128,7 @@ impl World {
 
     fn start(&mut self) -> Work {
         let job = self.job();
-        self.remote.start(job, true, 1, self.now)
+        self.remote.start_next(job, self.now)
     }
 
     /// A batch with these paths is on its way.
@@ -202,7 +227,7 @@ fn what_comes_and_goes_again_pends_only_if_a_job_may_have_sent_it() {
             world.change(name, Change::SendNew { created, by_name: false });
             world.change(name, DELETE);
             let may_be_sent = match flying {
-                Flying::Sweep => true,
+                Flying::Sweep | Flying::BatchAndSweep => true,
                 Flying::Batch | Flying::BatchAndFile => flying_may == Flying::Batch,
                 Flying::Nothing | Flying::File => false,
             };
@@ -219,19 +244,20 @@ fn what_starts_beside_what_is_on_its_way() {
         (Flying::Batch, false, false, true),
         (Flying::File, true, false, false),
         (Flying::BatchAndFile, false, false, false),
-        (Flying::Sweep, false, false, false),
+        (Flying::Sweep, true, false, false),
+        (Flying::BatchAndSweep, false, false, false),
     ] {
         let mut world = World::with(flying);
         world.change("other", Change::Send);
-        assert_eq!(world.remote.due(true).is_some(), batch, "a batch, {flying:?}");
+        assert_eq!(world.remote.due().is_some(), batch, "a batch, {flying:?}");
         if batch {
             assert!(matches!(world.start(), Work::Batch { .. }), "{flying:?}");
         }
 
         let mut world = World::with(flying);
         world.remote.need_full_sync();
-        assert_eq!(world.remote.due(true).is_some(), sweep, "a sweep, {flying:?}");
-        assert_eq!(world.remote.due(false), None, "the root is not watched, {flying:?}");
+        assert_eq!(world.remote.sweep_due(true).is_some(), sweep, "a sweep, {flying:?}");
+        assert_eq!(world.remote.sweep_due(false), None, "the root is not watched, {flying:?}");
         if sweep {
             assert!(matches!(world.start(), Work::FullSync { .. }), "{flying:?}");
         }

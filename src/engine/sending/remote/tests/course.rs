@@ -8,7 +8,7 @@ fn end(change: Change, code: i32, stderr: &str) -> Next {
     let settings = SendingSettings { standby: true, ..settings(false) };
     let mut remote = Remote::new(settings, Standing::From(0), Trust::Certain, 0);
     remote.change(&path("path"), change, Time(1));
-    remote.start(JobId(1), true, 1, Time(10));
+    remote.start_next(JobId(1), Time(10));
     remote.finish(JobId(1), &outcome(code, stderr, &[]), Time(20)).unwrap()
 }
 
@@ -32,8 +32,8 @@ fn another_way_to_delete_is_tried_if_the_first_one_may_be_to_blame() {
 
 /// Runs what is due next, which names `stuck`; gives what comes of it, and when that was.
 fn fail(remote: &mut Remote, stuck: &str, job: u64) -> (Next, Time) {
-    let now = remote.due(true).expect("something is due");
-    remote.start(JobId(job), true, 1, now);
+    let now = remote.next_due(true).expect("something is due");
+    remote.start_next(JobId(job), now);
     let outcome = outcome(23, "", &[stuck]);
     (remote.finish(JobId(job), &outcome, now).expect("it was flying"), now)
 }
@@ -51,9 +51,9 @@ fn what_is_put_aside_is_known_to_the_next_run_and_tried_when_somebody_wants_it()
             break now;
         }
     };
-    assert_eq!(remote.due(true), Some(now + PUT_ASIDE_MS));
+    assert_eq!(remote.next_due(true), Some(now + PUT_ASIDE_MS));
     remote.try_now();
-    assert!(remote.due(true).is_some_and(|due| due <= Time(1)), "somebody wants it now");
+    assert!(remote.next_due(true).is_some_and(|due| due <= Time(1)), "somebody wants it now");
     let (_, _, owed) = remote.standing();
     assert_eq!(owed.collect::<Vec<_>>(), [(&path("stuck"), Gone::No)], "a restart must know of it");
 }
@@ -129,6 +129,7 @@ fn a_directory_read_while_a_job_sends_into_it_is_made_equal_in_a_mirror_and_left
         (Flying::File, true),
         (Flying::BatchAndFile, true),
         (Flying::Sweep, true),
+        (Flying::BatchAndSweep, true),
     ] {
         for mirror in [true, false] {
             let mut world = World::new(mirror);
@@ -140,9 +141,12 @@ fn a_directory_read_while_a_job_sends_into_it_is_made_equal_in_a_mirror_and_left
                     world.file("file", Change::Send);
                     world.batch(&[("d/a", Change::Send)]);
                 }
-                Flying::Sweep => {
+                Flying::Sweep | Flying::BatchAndSweep => {
                     world.remote.need_full_sync();
                     world.start();
+                    if flying == Flying::BatchAndSweep {
+                        world.batch(&[("a", Change::Send)]);
+                    }
                 }
             }
             let expected = if again && mirror { "levels d" } else { "" };
@@ -153,8 +157,8 @@ fn a_directory_read_while_a_job_sends_into_it_is_made_equal_in_a_mirror_and_left
     }
     let mut world = World::new(true);
     world.batch(&[("d/a", Change::Send)]);
-    world.remote.is_half_read(path("d"));
-    world.remote.is_half_read(path("e"));
+    world.remote.is_half_read(JobId(world.jobs), path("d"));
+    world.remote.is_half_read(JobId(world.jobs), path("e"));
     world.finish(&Outcome::Done);
     assert_eq!(world.waiting(), "");
     for name in ["d", "e"] {
@@ -172,7 +176,7 @@ fn a_directory_read_while_its_predecessor_is_deleted_is_deleted_again_whoever_th
                 let mut world = World::new(mirror);
                 world.batch(&[("d", gone), ("d", Change::SendDirectory)]);
                 if job_ends_first {
-                    world.remote.is_half_read(path(read));
+                    world.remote.is_half_read(JobId(world.jobs), path(read));
                     world.finish(&Outcome::Done);
                 }
                 world.remote.is_read(&path(read), world.now);
@@ -180,4 +184,139 @@ fn a_directory_read_while_its_predecessor_is_deleted_is_deleted_again_whoever_th
             }
         }
     }
+}
+
+/// A batch with these paths has arrived beside a sweep; gives the job of the sweep.
+fn beside_a_sweep(world: &mut World, paths: &[(&str, Change)]) -> JobId {
+    world.remote.need_full_sync();
+    world.start();
+    let sweep = JobId(world.jobs);
+    world.batch(paths);
+    assert!(matches!(world.finish(&Outcome::Done), Next::Arrived { .. }));
+    sweep
+}
+
+#[test]
+fn what_arrived_beside_a_sweep_is_looked_at_once_more_however_that_ends() {
+    let paths = [("a", Change::Send), ("gone", DELETE)];
+    for outcome in [outcome(0, "", &[]), outcome(30, "", &[]), outcome(23, "", &["x"])] {
+        for mirror in [true, false] {
+            let mut world = World::new(mirror);
+            let sweep = beside_a_sweep(&mut world, &paths);
+            assert_eq!(world.waiting(), "", "it has arrived");
+            assert!(
+                world.remote.owes(b"gone") && !world.remote.is_in_step(),
+                "but not for certain"
+            );
+            let (_, _, known) = world.remote.standing();
+            let known: Vec<_> = known.map(|(path, gone)| (path.clone(), gone)).collect();
+            assert_eq!(known, [(path("gone"), Gone::Entry)], "after a crash it is not forgotten");
+            world.jobs = sweep.0;
+            world.finish(&outcome);
+            let about = format!("{outcome:?}, mirror {mirror}: {}", world.waiting());
+            assert!(world.waiting().starts_with("pending a gone"), "{about}");
+            // The second time nothing is on its way.
+            world.jobs = 100;
+            world.now = world.now + 100_000;
+            while world.remote.sweep_due(true).is_some() {
+                world.start();
+                world.finish(&Outcome::Done);
+            }
+            let Work::Batch { paths, fresh, .. } = world.start() else { panic!("{about}") };
+            let expected = [(path("a"), Gone::No), (path("gone"), Gone::Entry)];
+            assert_eq!((paths.as_slice(), fresh), (&expected[..], false), "{about}");
+            world.finish(&Outcome::Done);
+            assert!(world.remote.is_in_step(), "{about}");
+        }
+    }
+}
+
+#[test]
+fn a_batch_that_ends_after_the_sweep_beside_it_is_looked_at_once_more() {
+    let mut world = World::new(true);
+    world.remote.need_full_sync();
+    world.start();
+    let sweep = world.jobs;
+    world.batch(&[("a", Change::Send)]);
+    let batch = std::mem::replace(&mut world.jobs, sweep);
+    world.finish(&Outcome::Done);
+    assert_eq!(world.waiting(), "");
+    world.jobs = batch;
+    world.finish(&Outcome::Done);
+    assert_eq!(world.waiting(), "pending a");
+    world.start();
+    world.finish(&Outcome::Done);
+    assert!(world.remote.is_in_step());
+}
+
+#[test]
+fn what_fails_beside_a_full_sync_stays_in_the_fail_log_when_that_has_arrived() {
+    let mut world = World::new(false);
+    world.remote.need_full_sync();
+    world.start();
+    let sweep = world.jobs;
+    world.batch(&[("a", Change::Send)]);
+    world.finish(&outcome(30, "", &[]));
+    world.jobs = sweep;
+    world.finish(&Outcome::Done);
+    assert_eq!(world.remote.owed(false).1, [(path("a"), Gone::No)]);
+}
+
+#[test]
+fn nothing_is_complete_before_the_second_look() {
+    let mut world = World::new(false);
+    world.remote.read_up_to(10);
+    let sweep = beside_a_sweep(&mut world, &[("a", Change::Send)]);
+    world.remote.read_up_to(20);
+    assert_eq!(world.remote.standing().0, Some(10), "the sweep may have undone what came later");
+    world.jobs = sweep.0;
+    world.finish(&Outcome::Done);
+    world.remote.read_up_to(30);
+    assert_eq!(world.remote.standing().0, Some(10));
+    world.jobs = 100;
+    world.start();
+    world.finish(&Outcome::Done);
+    assert_eq!(world.remote.standing().0, Some(30));
+}
+
+#[test]
+fn a_far_side_with_one_connection_gets_one_job_at_a_time_from_then_on() {
+    const USED_UP: &str = "@ERROR: max connections (1) reached -- try again later\n";
+    let mut world = World::new(false);
+    for learned in [true, false] {
+        world.remote.need_full_sync();
+        world.start();
+        let sweep = world.jobs;
+        world.change("a", Change::Send);
+        assert_eq!(world.remote.due().is_some(), learned, "it is not tried again");
+        if learned {
+            world.start();
+            assert_eq!(world.finish(&outcome(5, USED_UP, &[])), Next::Waits { learned });
+        }
+        assert_eq!((world.waiting().as_str(), world.remote.due()), ("pending a", None), "no pause");
+        world.jobs = sweep;
+        world.finish(&Outcome::Done);
+        world.jobs = 100 + sweep;
+        assert!(matches!(world.start(), Work::Batch { .. }));
+        world.finish(&Outcome::Done);
+        assert!(world.remote.is_in_step());
+    }
+    world.remote.try_now();
+    assert!(world.remote.far_side.takes_two(), "somebody wants it now");
+}
+
+#[test]
+fn a_sweep_that_leaves_again_does_so_beside_the_batch_that_has_started_meanwhile() {
+    let mut world = World::with(Flying::Sweep);
+    let sweep = world.jobs;
+    world.batch(&[("a", Change::Send)]);
+    let batch = std::mem::replace(&mut world.jobs, sweep);
+    let refused = outcome(4, "rsync: The server is configured to refuse --delete\n", &[]);
+    assert_eq!(world.finish(&refused), Next::Again { refused: true });
+    world.jobs = batch + 1;
+    assert!(world.remote.start_again(JobId(sweep), JobId(world.jobs), world.now).is_some());
+    world.finish(&Outcome::Done);
+    world.jobs = batch;
+    world.finish(&Outcome::Done);
+    assert_eq!(world.waiting(), "pending a", "the sweep may have undone it");
 }

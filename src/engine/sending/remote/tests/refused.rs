@@ -64,7 +64,7 @@ fn a_partial_failure_leaves_the_named_path_beside_what_is_refused() {
     assert!(matches!(world.finish(&outcome(23, "", &["c"])), Next::Partial(_)));
     assert_eq!(world.waiting(), "stuck c, refused gone gone2");
     // A pause later, only the one that can get through is tried again.
-    let due = world.remote.due(true).unwrap();
+    let due = world.remote.next_due(true).unwrap();
     assert!(due < world.now + DAY_MS);
     world.now = due;
     let Work::Batch { paths, .. } = world.start() else { panic!("no batch") };
@@ -75,11 +75,11 @@ fn a_partial_failure_leaves_the_named_path_beside_what_is_refused() {
 fn it_is_asked_again_after_a_day_or_when_somebody_wants_it() {
     for wanted in [false, true] {
         let mut world = refusing();
-        let due = world.remote.due(true).expect("what is owed is tried one day");
+        let due = world.remote.next_due(true).expect("what is owed is tried one day");
         assert!((DAY_MS - 60_000..=world.now.0 + DAY_MS).contains(&due.0), "{due:?}");
         if wanted {
             world.remote.try_now();
-            assert!(world.remote.due(true).is_some_and(|due| due <= world.now));
+            assert!(world.remote.next_due(true).is_some_and(|due| due <= world.now));
         } else {
             world.now = due;
         }
@@ -103,8 +103,8 @@ fn a_sweep_goes_without_deletions_and_is_made_good_when_it_is_asked_again() {
         world.finish(&Outcome::Done);
         assert_eq!(world.waiting(), "", "{ends:?}");
         assert!(!world.remote.far_side.has_only_ours(), "{ends:?}");
-        assert_eq!(world.remote.due(false), None, "the root is not watched");
-        world.now = world.remote.due(true).expect("a day later");
+        assert_eq!(world.remote.next_due(false), None, "the root is not watched");
+        world.now = world.remote.next_due(true).expect("a day later");
         let work = world.start();
         assert!(matches!(work, Work::FullSync { .. }), "{ends:?}: {work:?}");
         assert_eq!(licence(&work), Licence::Unseen, "{ends:?}");
