@@ -8,6 +8,7 @@ pub mod capability;
 pub(crate) mod deleting;
 mod expression;
 mod guards;
+mod letter_case;
 pub mod level;
 pub mod licence;
 mod only;

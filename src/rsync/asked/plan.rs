@@ -15,6 +15,7 @@ use std::sync::Arc;
 use super::anew;
 use super::deleting;
 use super::guards;
+use super::letter_case;
 use super::licence::{Licence, Way};
 use super::only::{self, Top};
 use super::pattern::{self, ancestors};
@@ -220,6 +221,8 @@ struct Lists<'a> {
     anew: List<'a>,
     /// Nothing in the lists can be on the far side already.
     all_fresh: bool,
+    /// What went and is here in another case of its letters: that goes before anything is sent.
+    other_case: BTreeSet<&'a [u8]>,
 }
 
 impl<'a> Lists<'a> {
@@ -240,6 +243,14 @@ impl<'a> Lists<'a> {
         let mut lists = Lists { flat, anew, all_fresh, ..Lists::default() };
         let joined: BTreeSet<&[u8]> =
             paths.iter().filter(|looked| looked.joined).map(|looked| &*looked.path).collect();
+        let is_missing = |now: Now| matches!(now, Now::Missing | Now::Orphaned);
+        let paths_that = |missing: bool| {
+            let wanted = looked.iter().filter(move |(_, gone, now)| {
+                is_missing(*now) == missing && (*gone != Gone::No || !missing)
+            });
+            wanted.map(|(path, _, _)| *path)
+        };
+        lists.other_case = letter_case::renamed(paths_that(true), paths_that(false));
         for &(path, gone, now) in &looked {
             match now {
                 Now::Missing | Now::Orphaned => {
@@ -331,7 +342,11 @@ impl<'a> Lists<'a> {
         if covered || gone == Gone::No || !settings.licence.covers_seen() {
             return;
         }
-        match settings.way {
+        let way = match self.other_case.contains(path) {
+            true => Way::Portable,
+            false => settings.way,
+        };
+        match way {
             Way::Combined => {
                 let whole = gone == Gone::Directory;
                 let list = if whole { &mut self.emptied } else { &mut self.flat };

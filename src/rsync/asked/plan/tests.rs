@@ -373,3 +373,16 @@ fn a_standby_empties_no_directory() {
         assert!(!has("--force") && !has("--delete") && has("--no-r") && has("-c"), "{words:?}");
     }
 }
+
+#[test]
+fn a_name_that_is_here_in_another_case_is_deleted_before_it_is_sent() {
+    let paths = [
+        looked(b"readme", Gone::Entry, Now::Missing),
+        looked(b"README", Gone::No, Now::Other),
+        looked(b"other", Gone::Entry, Now::Missing),
+    ];
+    let runs = planned(&["-a"], NEW, COMBINED, &paths);
+    assert_eq!(runs.len(), 2, "{runs:?}");
+    assert!(runs[0].contains("--delete ") && runs[0].ends_with("< + /readme - *"), "{runs:?}");
+    assert!(runs[1].contains("--delete-missing-args") && runs[1].ends_with("< ./README other"));
+}
