@@ -6,7 +6,7 @@ use super::file_system::{trace, Is, Kind};
 use super::World;
 use crate::engine::rel_path::{above, join, lies_in, RelPath};
 use crate::engine::sending::trust::Deletions;
-use crate::engine::watching::renames::{far_names, Rename};
+use crate::engine::watching::renames::{far_names, has_two_heirs, Rename};
 use crate::engine::watching::settle::{Seen, Stamp};
 use crate::rsync::asked::level::Depth;
 use crate::rsync::asked::licence::Licence;
@@ -179,6 +179,7 @@ impl World {
             |path: &[u8]| is_gone(path) || above(path).any(|above| gone(above) == Gone::Directory);
         let old_rule = self.fault == Some(Fault::OldNameStaysJoined);
         let (mut links, mut ends) = (VecDeque::new(), Vec::new());
+        let mut used: Vec<(Vec<u8>, RelPath)> = Vec::new();
         for (number, Rename { from, to, is_dir }) in
             renames.iter().enumerate().filter(|_| self.links)
         {
@@ -192,6 +193,11 @@ impl World {
             if !is_it || !is_free(to) || !old.contains(&from.to_vec()) {
                 continue;
             }
+            let is_missing = &mut |path: &[u8]| self.look(path) == Seen::Missing;
+            if old.iter().any(|old| has_two_heirs(&used, (old, to), is_missing)) && !old_rule {
+                continue;
+            }
+            used.extend(old.iter().map(|old| (old.clone(), to.clone())));
             let listed = above(to).chain([&**to].into_iter().filter(|_| *is_dir));
             links.extend(listed.map(|path| Step::Send(RelPath::from(path), Was::NOT_GONE)));
             if !old_rule {

@@ -101,6 +101,24 @@ pub fn far_names(renames: &[Rename], number: usize) -> Vec<Vec<u8>> {
     names
 }
 
+/// Whether what the far side has under one old name would get two new ones, which would be one file for ever. `used` are
+/// old names with the new ones that they have got.
+pub fn has_two_heirs(
+    used: &[(Vec<u8>, RelPath)],
+    (old, to): (&[u8], &[u8]),
+    is_missing: &mut dyn FnMut(&[u8]) -> bool,
+) -> bool {
+    used.iter().any(|(other, others)| {
+        // What both have had is under the new name of the one that had the directory above, or has left it.
+        let inside = match (lies_in(old, other), lies_in(other, old)) {
+            (true, _) => [others, &old[other.len()..]].concat(),
+            (false, true) => [to, &other[old.len()..]].concat(),
+            (false, false) => return false,
+        };
+        !is_missing(&inside)
+    })
+}
+
 fn last_part(path: &[u8]) -> &[u8] {
     path.rsplit(|&byte| byte == b'/').next().unwrap_or_default()
 }

@@ -8,7 +8,7 @@
 use super::looker::Looker;
 use super::WorkerRemote;
 use crate::engine::rel_path::{above, lies_in, RelPath};
-use crate::engine::watching::renames::{far_names, Rename};
+use crate::engine::watching::renames::{far_names, has_two_heirs, Rename};
 use crate::rsync::asked::plan::{self, Gone, Looked, Now, PlanSettings};
 use crate::rsync::asked::rename;
 use crate::rsync::asked::run::Run;
@@ -40,6 +40,7 @@ pub(super) fn plan(
     let mut looker = Looker::new(&remote.route.root);
     let mut directories: BTreeMap<RelPath, Looked> = BTreeMap::new();
     let mut ends: BTreeMap<Vec<u8>, Gone> = BTreeMap::new();
+    let mut used: Vec<(Vec<u8>, RelPath)> = Vec::new();
     let mut links = Vec::new();
     let mut files: Vec<(_, &[u8])> = Vec::new();
     for (number, Rename { from, to, is_dir }) in renames.iter().enumerate() {
@@ -54,7 +55,13 @@ pub(super) fn plan(
         if !is_it || !is_free(&known, to) || !can_name(to) || !old.contains(&from.to_vec()) {
             continue;
         }
-        ends.extend(old.iter().filter_map(|old| end(old)));
+        let ended: Vec<_> = old.iter().filter_map(|old| end(old)).collect();
+        let mut is_missing = |path: &[u8]| looker.look(path).0 == Now::Missing;
+        if old.iter().any(|old| has_two_heirs(&used, (old, to), &mut is_missing)) {
+            continue;
+        }
+        used.extend(old.iter().map(|old| (old.clone(), to.clone())));
+        ends.extend(ended);
         let (place, name) = split(to);
         // A run into a directory would follow a link that is in its place over there; to list it makes one of it.
         let place = if *is_dir { to } else { place };

@@ -72,7 +72,12 @@ fn chmod(path: &Path, mode: u32) {
 
 type Change = fn(&Path);
 
-const CHANGES: [(&str, Change); 6] = [
+const CHANGES: [(&str, Change); 7] = [
+    ("put aside twice, and gone", |root| {
+        rename(root, "current", "first");
+        copy(root, "first", "current");
+        rename(root, "current", "second");
+    }),
     ("put aside, and goes on from a copy", |root| {
         rename(root, "current", "previous");
         copy(root, "previous", "current");
