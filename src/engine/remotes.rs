@@ -165,7 +165,8 @@ mod tests {
         engine.handle(Input::JobEnded(begun[0].id, Outcome::Done, None), LATER);
         assert!(engine.remote_is_in_step(RemoteId(0)) && engine.remote_is_in_step(RemoteId(1)));
         change(&mut engine, "second");
-        let remotes: Vec<_> = jobs(&mut engine).iter().map(|job| job.remote).collect();
+        let mut remotes: Vec<_> = jobs(&mut engine).iter().map(|job| job.remote).collect();
+        remotes.sort_unstable();
         assert_eq!(remotes, [RemoteId(0), RemoteId(1)]);
     }
 
