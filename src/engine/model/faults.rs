@@ -19,6 +19,8 @@ pub(super) enum Fault {
     AwayIsDeleted,
     /// What has arrived beside a sweep is taken for certain.
     NoSecondLook,
+    /// What lies below the disk of the root, which is not mounted, is taken for the root.
+    AnyDiskIsTrusted,
 }
 
 impl World {

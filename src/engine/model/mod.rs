@@ -49,6 +49,8 @@ struct World {
     fs: FileSystem,
     /// One that is away.
     disk: Option<Disk>,
+    /// That of the root, while it is away.
+    root_disk: Option<Disk>,
     walk: Walk,
     engine: Engine,
     jobs: Vec<Sending>,
@@ -77,6 +79,8 @@ struct Saved {
     /// Complete up to when, whether a full sync is owed, and paths.
     standing: (Option<u64>, bool, Vec<(RelPath, Gone)>),
     trust: Trust,
+    /// The disk of the root was not there then.
+    root_was_away: bool,
     seen: oracles::Seen,
 }
 
@@ -125,6 +129,7 @@ impl World {
         let saved = |(remote, seen): (usize, &oracles::Seen)| Saved {
             standing: self.engine.standing(RemoteId(remote)),
             trust: self.engine.trust(RemoteId(remote)),
+            root_was_away: self.root_disk.is_some(),
             seen: seen.clone(),
         };
         self.saved = self.seen.iter().enumerate().map(saved).collect();
@@ -145,12 +150,17 @@ impl World {
         for _ in 0..self.random.below(12) {
             self.now = self.now + self.random.below(3) as u64;
             self.fs.now_ns = stamp_ns(self.now);
-            self.fs.disturb(&mut self.random, self.habits);
+            if self.root_disk.is_none() {
+                self.fs.disturb(&mut self.random, self.habits);
+            }
         }
         self.fs.lose_queue();
-        let moved = disks_move(self);
+        let moved = disks_move(self) && self.root_disk.is_none();
+        self.doubt_root();
         let standing = |saved: &Saved| match saved.standing {
-            (Some(complete_ns), false, _) if !moved => (Standing::Until(complete_ns), saved.trust),
+            (Some(complete_ns), false, _) if !moved && !self.root_has_moved_since(saved) => {
+                (Standing::Until(complete_ns), saved.trust)
+            }
             _ => (Standing::Nothing, saved.trust),
         };
         self.settings.roots[0].remotes = self.saved.iter().map(standing).collect();
@@ -259,6 +269,8 @@ struct Plan {
     mirror: bool,
     /// With `crashes`, disks below the root go and come then.
     disks: bool,
+    /// With `crashes`, the disk of the root goes and comes then. What the program would delete for that waits for a yes.
+    root_disk: bool,
     /// With `-u`: what is newer over there is kept.
     update: bool,
     /// A full sync is wanted in one of so many steps.
@@ -306,7 +318,11 @@ impl World {
                 ..Events::default()
             },
             sending: SendingSettings {
-                max_delete: MaxDelete::default(),
+                // Nothing, where the disk of the root may be missing.
+                max_delete: match plan.root_disk {
+                    true => MaxDelete::Number(0),
+                    false => MaxDelete::default(),
+                },
                 timing: Batch { quiet_ms: 2, delay_ms_max: 20, interval_ms: None },
                 grants: Grants::new(true, plan.mirror),
                 way: Way::Combined,
@@ -324,6 +340,7 @@ impl World {
         World {
             fs,
             disk: None,
+            root_disk: None,
             walk: Walk::default(),
             engine: Engine::new(settings.clone()),
             jobs: Vec::new(),
@@ -352,7 +369,7 @@ impl World {
     /// One step of whatever is under way.
     fn step(&mut self, plan: &Plan, calm: usize) {
         match self.random.below(8) {
-            0 | 1 if self.random.one_in(calm) => {
+            0 | 1 if self.random.one_in(calm) && self.root_disk.is_none() => {
                 for _ in 0..=self.random.below(4) {
                     self.fs.disturb(&mut self.random, self.habits);
                 }
@@ -375,7 +392,11 @@ impl World {
             self.put_by_others();
         }
         if plan.crashes && self.random.one_in(300) {
-            self.crash(if plan.disks { World::move_disks } else { |_| false });
+            self.crash(match (plan.disks, plan.root_disk) {
+                (true, _) => World::move_disks,
+                (false, true) => World::move_root,
+                (false, false) => |_| false,
+            });
         }
         if plan.scheduled.is_some_and(|steps| self.random.one_in(steps)) {
             self.want_full_syncs();
@@ -408,12 +429,19 @@ fn live(seed: u64, plan: &Plan) {
     if plan.disks {
         world.crash(World::bring_disk_back);
     }
+    if plan.root_disk {
+        world.crash(World::bring_root_back);
+    }
     while !world.fs.open.is_empty() {
         world.fs.close(0);
     }
     world.failures = false;
     world.fs.watches_max = usize::MAX;
     world.rest();
+    if !world.engine.confirm_deletions().is_empty() {
+        world.carry_out();
+        world.rest();
+    }
     world.judge_rest();
 }
 
@@ -432,6 +460,7 @@ const PLAN: Plan = Plan {
     crashes: false,
     mirror: false,
     disks: false,
+    root_disk: false,
     update: false,
     scheduled: None,
     watches_max: usize::MAX,
@@ -494,6 +523,11 @@ fn mirrors_keep_what_is_on_a_disk_that_is_away() {
 }
 
 #[test]
+fn mirrors_keep_what_is_on_the_disk_of_the_root_while_it_is_away() {
+    lives(&Plan { failures: true, crashes: true, mirror: true, root_disk: true, ..PLAN });
+}
+
+#[test]
 fn what_comes_back_older_arrives_although_newer_files_are_kept() {
     lives(&Plan { update: true, failures: true, ..PLAN });
 }
@@ -549,4 +583,10 @@ fn it_is_found_if_what_arrived_beside_a_sweep_is_not_looked_at_again() {
         let plan = Plan { scheduled: Some(200), mirror, ..PLAN };
         finds(&plan, Fault::NoSecondLook, "only ");
     }
+}
+
+#[test]
+fn it_is_found_if_what_lies_below_the_disk_of_the_root_is_taken_for_the_root() {
+    let plan = Plan { crashes: true, mirror: true, root_disk: true, ..PLAN };
+    finds(&plan, Fault::AnyDiskIsTrusted, NOBODY_SAW);
 }

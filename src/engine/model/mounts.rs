@@ -2,8 +2,9 @@
 //! hears of it otherwise is not modelled.
 
 use super::file_system::{FileSystem, Name, Random, ROOT};
-use super::World;
+use super::{Fault, Saved, World};
 use crate::engine::rel_path::lies_in;
+use crate::engine::Shift;
 use std::collections::BTreeMap;
 
 /// A disk that is away: the directory on which it was mounted, and what it holds.
@@ -23,6 +24,11 @@ impl FileSystem {
             below => std::mem::take(self.entries_mut(below)),
         };
         Some(Disk { mount_point, entries })
+    }
+
+    /// The disk of the root is not there, and the directory below it is empty.
+    fn unmount_root(&mut self) -> Disk {
+        Disk { mount_point: ROOT, entries: std::mem::take(self.entries_mut(ROOT)) }
     }
 
     /// The disk is back, and hides what has been put in its place.
@@ -56,6 +62,41 @@ impl World {
     pub(super) fn bring_disk_back(&mut self) -> bool {
         let disk = self.disk.take().filter(|disk| self.fs.path_of(disk.mount_point).is_some());
         disk.map(|disk| self.fs.mount(disk)).is_some()
+    }
+
+    /// The disk of the root goes or comes, at random. Gives whether it did.
+    pub(super) fn move_root(&mut self) -> bool {
+        match self.root_disk.take() {
+            Some(disk) if self.random.one_in(2) => self.fs.mount(disk),
+            None if self.random.one_in(2) => self.root_disk = Some(self.fs.unmount_root()),
+            same @ (Some(_) | None) => {
+                self.root_disk = same;
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The disk of the root comes back, if it is away. Gives whether it was.
+    pub(super) fn bring_root_back(&mut self) -> bool {
+        self.root_disk.take().map(|disk| self.fs.mount(disk)).is_some()
+    }
+
+    /// The program starts. On another ground than before, what is owed by name is of the one before.
+    pub(super) fn doubt_root(&mut self) {
+        let is_away = self.root_disk.is_some();
+        let shift = if is_away { Shift::Unmounted } else { Shift::Mounted };
+        let doubt = shift.doubt().filter(|_| self.fault != Some(Fault::AnyDiskIsTrusted));
+        for saved in self.saved.iter_mut().filter(|saved| saved.root_was_away != is_away) {
+            saved.standing.2.clear();
+            if let Some(doubt) = doubt {
+                saved.trust.doubt(doubt);
+            }
+        }
+    }
+
+    pub(super) fn root_has_moved_since(&self, saved: &Saved) -> bool {
+        saved.root_was_away != self.root_disk.is_some()
     }
 
     /// Whether a path lies below the mount point of a disk that is away.

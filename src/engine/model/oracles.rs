@@ -3,6 +3,7 @@
 use super::file_system::{trace, Is, Name, Went, ROOT};
 use super::World;
 use crate::engine::rel_path::{above, lies_in};
+use crate::engine::RemoteId;
 use crate::rsync::asked::licence::Licence;
 use std::collections::BTreeSet;
 
@@ -33,7 +34,8 @@ impl World {
         for path in self.remotes[remote].take_deleted() {
             trace(|| format!("        deleted at {remote}: {}", path.escape_ascii()));
             let was_seen = itself_and_above(&path).any(|path| self.was_seen(remote, path));
-            let may_be_unseen = self.mirror && licence.covers_unseen() && !self.is_away(&path);
+            let is_away = self.root_disk.is_some() || self.is_away(&path);
+            let may_be_unseen = self.mirror && licence.covers_unseen() && !is_away;
             let is_replaced = self.remotes[remote].get(&path).is_some();
             assert!(
                 was_seen && licence.covers_seen() || may_be_unseen || is_replaced,
@@ -65,8 +67,13 @@ impl World {
         }
     }
 
-    /// Two names over there are one file only if they are here, or while one of them is still to be deleted.
+    /// Two names over there are one file only if they are here, or while one of them is still to be deleted. Where
+    /// the root is in doubt, that deletion may wait for a yes.
     pub(super) fn judge_joined(&self, remote: usize) {
+        let waits = self.engine.trust(RemoteId(remote)).waits_for().is_some();
+        if self.root_disk.is_some() || waits {
+            return;
+        }
         let served = &self.engine.remotes[remote].remote;
         let owes = |path: &[u8]| itself_and_above(path).any(|path| served.owes(path));
         for (one, other) in self.remotes[remote].joined() {
