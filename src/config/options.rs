@@ -11,6 +11,7 @@ const LETTERS: &[(u8, &str)] = &[
     (b'@', "modify-window"),
     (b'B', "block-size"),
     (b'C', "cvs-exclude"),
+    (b'H', "hard-links"),
     (b'K', "keep-dirlinks"),
     (b'M', "remote-option"),
     (b'P', "partial"),

@@ -7,6 +7,7 @@ use super::sending::standing::Standing;
 use super::sending::trust::{Deletions, Doubt, Trust};
 use super::watching::event::{RawEvent, Wd};
 use super::watching::filter::Filter;
+use super::watching::linked::{LinkedFile, Name, Wanted};
 use super::watching::mounts::{MountChange, SecondName};
 use super::watching::renames::Rename;
 use super::watching::scan::{Listing, Scan, ScanId};
@@ -88,6 +89,10 @@ pub enum Input {
     Whole(JobId, Vec<RelPath>),
     /// What a [`Work::Rehearsal`] on its way has found. Told before its end.
     Rehearsed(JobId, Deletions),
+    /// The files of a job on its way that have other names as well. Told before anything is run, if there are any.
+    Linked(JobId, Vec<LinkedFile>),
+    /// The answer to [`Action::FindNames`], and how many milliseconds it took.
+    Names(RootId, Vec<Name>, u64),
     /// The paths that a job on its way should delete and does not, because it has no licence. Told before anything is
     /// run, if there are any.
     Withheld(JobId, Vec<RelPath>),
@@ -108,8 +113,10 @@ pub enum Action {
     Scan(RootId, Scan),
     /// Take a watch back.
     RemoveWatch(RootId, Wd),
-    /// Look what a created file is, at once.
+    /// Look what a file is, at once.
     Look(RootId, RelPath),
+    /// Find the names of these inodes in a root.
+    FindNames(RootId, Wanted),
     /// Look what the path of a halted root leads to, and whether something is in it.
     CheckRoot(RootId),
     /// Have a job run.

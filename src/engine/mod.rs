@@ -197,6 +197,15 @@ impl Engine {
                     served.remote.set_found(job, found);
                 }
             }
+            Input::Linked(job, files) => {
+                if let Some(root) = self.served(job).map(|served| served.root) {
+                    self.roots[root].root.sent_linked(files, now);
+                }
+            }
+            Input::Names(id, names, took_ms) => {
+                self.roots[id.0].root.handle_names(names, took_ms, now);
+                self.after(id, Fate::Fine, now);
+            }
             Input::Withheld(job, paths) => {
                 if let Some(served) = self.served(job) {
                     served.remote.set_withheld(job, paths);
@@ -232,6 +241,9 @@ impl Engine {
             }
             if let Some(path) = watched.root.take_look(now) {
                 return Some(Action::Look(id, path));
+            }
+            if let Some(wanted) = watched.root.take_search(now) {
+                return Some(Action::FindNames(id, wanted));
             }
             if watched.is_gone() && watched.check_at <= now {
                 watched.check_at = now + CHECK_MS;

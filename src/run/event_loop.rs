@@ -37,6 +37,7 @@ use crate::run::crontab::Crontab;
 use crate::run::ground::below::Below;
 use crate::run::ground::lookout::{Lookout, Sighting};
 use crate::run::ground::Ground;
+use crate::run::names;
 use crate::run::reaper::Reaper;
 use crate::run::setup::{ReadAgain, Setup};
 use crate::run::ssh::Sockets;
@@ -414,6 +415,12 @@ impl Loop {
                     });
                     self.handle(Input::Seen(root, path, seen));
                 }
+                Action::FindNames(root, wanted) => {
+                    let (walked, tell) = (self.roots[root.0].clone(), self.walks.tell());
+                    if names::start(walked, wanted, tell).is_err() {
+                        self.handle(Input::Names(root, Vec::new(), 0));
+                    }
+                }
                 Action::CheckRoot(root) => self.lookout.look(root),
                 Action::Run(job) => self.start(job),
                 Action::Report(Report::TooLong(root, directory)) => self.too_long(root, directory),
@@ -505,6 +512,7 @@ impl Loop {
                 standby.into_iter().for_each(|standby| self.keep_standby(remote, standby));
             }
             Some(WorkerMessage::Large(job, files)) => self.handle(Input::Large(job, files)),
+            Some(WorkerMessage::Linked(job, files)) => self.handle(Input::Linked(job, files)),
             Some(WorkerMessage::Whole(job, whole)) => self.handle(Input::Whole(job, whole)),
             Some(WorkerMessage::Withheld(job, paths)) => {
                 self.handle(Input::Withheld(job, paths));
@@ -552,6 +560,9 @@ impl Loop {
                 self.handle(Input::ScanEnded(root, scan));
                 // Even where nothing happens, this tells the engine up to when it has seen all events.
                 self.events_came(root)?;
+            }
+            Some(WalkMessage::Names(root, names, took_ms)) => {
+                self.handle(Input::Names(root, names, took_ms));
             }
             Some(WalkMessage::TooLong(root, directory)) => self.too_long(root, directory),
             Some(WalkMessage::Trouble(root, path, trouble)) => {

@@ -7,6 +7,7 @@ pub mod control;
 pub mod crontab;
 pub mod event_loop;
 pub mod ground;
+pub mod names;
 pub mod reaper;
 pub mod setup;
 pub mod ssh;

@@ -7,6 +7,7 @@
 use crate::engine::rel_path::{join, RelPath};
 use crate::engine::watching::event::Wd;
 use crate::engine::watching::filter::Filter;
+use crate::engine::watching::linked::Name;
 use crate::engine::watching::scan::{Entry, Listing, Origin, Place, Reached, Scan, ScanId, Stamps};
 use crate::engine::RootId;
 use crate::sys::channel::{channel, Sender};
@@ -57,6 +58,8 @@ pub enum WalkMessage {
     /// A scan has ended, after messages with all that it found. If it was of the whole root, with the number
     /// of files and directories in it.
     Ended(RootId, ScanId, Option<u64>),
+    /// The names of inodes that were looked for, and in how many milliseconds.
+    Names(RootId, Vec<Name>, u64),
     /// Something in a directory has a path that is too long.
     TooLong(RootId, RelPath),
     /// A directory (its path relative to the root) could not be watched or read.
@@ -107,6 +110,11 @@ impl Walks {
         }
         self.waiting.push_back((root, scan));
         self.hand_over();
+    }
+
+    /// Through which something else that reads directories can tell the loop.
+    pub fn tell(&self) -> Sender<WalkMessage> {
+        self.tell.clone()
     }
 
     /// A scan has ended: there is room for the next.
@@ -313,11 +321,13 @@ fn read(
                 break;
             }
         };
-        for (name, kind) in entries {
+        for (name, kind, _) in entries {
             let is_dir = match kind {
                 Kind::Directory => true,
                 Kind::Other => false,
-                Kind::Unknown => directory.attributes_of(name).is_ok_and(|found| is_dir(&found)),
+                Kind::Unknown => {
+                    directory.attributes_of(name).is_ok_and(|found| is_directory(&found))
+                }
             };
             let path = join(&listing.path, name);
             if filter.is_too_long(&path) {
@@ -366,7 +376,8 @@ fn place_in(reached: &Reached, name: &[u8]) -> Option<Place> {
     }
 }
 
-fn is_dir(found: &FileStat) -> bool {
+/// Whether this is a directory.
+pub fn is_directory(found: &FileStat) -> bool {
     SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR
 }
 

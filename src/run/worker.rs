@@ -21,6 +21,7 @@ use self::renames::RenamePlan;
 use crate::config::Address;
 use crate::engine::rel_path::RelPath;
 use crate::engine::sending::trust::Deletions;
+use crate::engine::watching::linked::LinkedFile;
 use crate::engine::watching::settle::Stamp;
 use crate::engine::{Job, JobId, RemoteId, Work};
 use crate::rsync::asked::away::spared;
@@ -81,6 +82,8 @@ pub enum WorkerMessage {
     Withheld(JobId, Vec<RelPath>),
     /// What a rehearsal would delete.
     Rehearsed(JobId, Deletions),
+    /// Before a job runs anything: the files among its paths that have other names as well.
+    Linked(JobId, Vec<LinkedFile>),
     /// A job has ended.
     Ended(RemoteId, JobId, Finished),
     /// How far the full sync of a job has come.
@@ -251,6 +254,7 @@ impl<'a> Runner<'a> {
                 let settings = remote.plan_settings(*licence, *way);
                 let found = JobPaths::of_batch(remote, paths, joined, *fresh);
                 self.tell_large(found.large.clone());
+                self.tell_linked(&found);
                 self.tell_whole(*fresh, found.whole.clone());
                 self.tell_withheld(*licence, found.withheld(paths));
                 let renamed = self.rename(renames::plan(remote, settings, &found.paths, renames));
@@ -265,6 +269,7 @@ impl<'a> Runner<'a> {
                 let [first, second] =
                     [first, second].map(|half| JobPaths::of_batch(remote, half, joined, *fresh));
                 self.tell_large([&first.large[..], &second.large].concat());
+                [&first, &second].into_iter().for_each(|found| self.tell_linked(found));
                 self.tell_whole(*fresh, [&first.whole[..], &second.whole].concat());
                 let all = [&first.paths[..], &second.paths].concat();
                 let renamed = self.rename(renames::plan(remote, settings, &all, renames));
@@ -279,6 +284,7 @@ impl<'a> Runner<'a> {
                 let settings = remote.plan_settings(*licence, *way);
                 let found = JobPaths::of_bulk(remote, path, *joined, *fresh, *sent);
                 self.tell_large(found.large.clone());
+                self.tell_linked(&found);
                 self.tell_withheld(*licence, found.withheld(std::slice::from_ref(path)));
                 self.run_all(found.runs(remote, settings)).and(found.seen())
             }
@@ -318,6 +324,12 @@ impl<'a> Runner<'a> {
     fn tell_large(&self, files: Vec<(RelPath, Stamp)>) {
         if !files.is_empty() {
             let _ = self.shared.tell.send(WorkerMessage::Large(self.job, files));
+        }
+    }
+
+    fn tell_linked(&self, found: &JobPaths) {
+        if !found.linked.is_empty() {
+            let _ = self.shared.tell.send(WorkerMessage::Linked(self.job, found.linked.clone()));
         }
     }
 

@@ -87,7 +87,8 @@ impl Directory {
     }
 }
 
-/// Entries that were read at once: the name of each, and what it is. `.` and `..` are left out.
+/// Entries that were read at once: the name of each, what it is, and the number of its inode; that of a directory on which
+/// something is mounted is not the one that is seen. `.` and `..` are left out.
 #[derive(Debug)]
 pub struct Entries<'a> {
     records: &'a [u8],
@@ -101,7 +102,7 @@ impl Entries<'_> {
 }
 
 impl<'a> Iterator for Entries<'a> {
-    type Item = (&'a [u8], Kind);
+    type Item = (&'a [u8], Kind, u64);
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -111,13 +112,16 @@ impl<'a> Iterator for Entries<'a> {
             let (record, rest) = self.records.split_at_checked(length.max(NAME_AT))?;
             self.records = rest;
             let name = record[NAME_AT..].split(|&byte| byte == 0).next().unwrap_or_default();
+            let mut inode = [0; 8];
+            inode.copy_from_slice(&record[..8]);
+            let inode = u64::from_ne_bytes(inode);
             let kind = match record[KIND_AT] {
                 libc::DT_DIR => Kind::Directory,
                 libc::DT_UNKNOWN => Kind::Unknown,
                 _ => Kind::Other,
             };
             if name != b"." && name != b".." {
-                return Some((name, kind));
+                return Some((name, kind, inode));
             }
         }
     }
@@ -148,7 +152,7 @@ mod tests {
             if entries.is_end() {
                 break;
             }
-            for (name, kind) in entries {
+            for (name, kind, _) in entries {
                 directories += usize::from(kind == Kind::Directory);
                 assert!(seen.insert(String::from_utf8(name.to_vec()).unwrap()), "twice");
             }

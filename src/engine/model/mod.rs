@@ -106,6 +106,7 @@ impl World {
                     let seen = self.look(&path);
                     self.engine.handle(Input::Seen(root, path, seen), self.now);
                 }
+                Action::FindNames(..) => panic!("nothing is linked in the model"),
                 Action::CheckRoot(_) => panic!("the root of the model never goes"),
                 Action::Run(job) => self.start(job),
                 Action::Report(_) | Action::Arrived(..) => {}

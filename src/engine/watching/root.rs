@@ -5,6 +5,7 @@
 
 use super::event::{mask, RawEvent};
 use super::filter::Filter;
+use super::linked::{Linked, LinkedFile, Name, Wanted};
 use super::renames::{Halves, Rename};
 use super::scan::{Listing, Origin, Reached, ScanId};
 use super::settle::{Creations, Recent, Seen};
@@ -40,6 +41,7 @@ pub struct Root {
     watches: Watches,
     creations: Creations,
     times: Times,
+    linked: Linked,
     recent: Recent,
     changes: Vec<(RelPath, Change)>,
     halves: Halves,
@@ -61,6 +63,7 @@ impl Root {
             watches: Watches::default(),
             creations: Creations::default(),
             times: Times::default(),
+            linked: Linked::default(),
             recent: Recent::default(),
             changes: Vec::new(),
             halves: Halves::default(),
@@ -83,6 +86,7 @@ impl Root {
     pub fn forget(&mut self) {
         self.watches.forget();
         self.halves = Halves::default();
+        self.linked = Linked::default();
     }
 
     /// Something was mounted or unmounted on a directory, so that another one is there now. If it `came`, the
@@ -141,13 +145,15 @@ impl Root {
 
     /// A file to look at now; the answer goes to [`Root::handle_seen`].
     pub fn take_look(&mut self, now: Time) -> Option<RelPath> {
-        self.creations.take_look(now).or_else(|| self.times.take_look(now))
+        let created = self.creations.take_look(now);
+        created.or_else(|| self.times.take_look(now)).or_else(|| self.linked.take_look(now))
     }
 
     /// When something is due although nothing happens.
     pub fn next_deadline(&self) -> Option<Time> {
-        let looks = self.creations.next_look().into_iter().chain(self.times.next_look());
-        looks.chain(self.watches.next_deadline()).min()
+        let looks = [self.creations.next_look(), self.times.next_look(), self.linked.next_look()];
+        let others = [self.linked.next_search(), self.watches.next_deadline()];
+        looks.into_iter().chain(others).flatten().min()
     }
 
     /// Does what is due.
@@ -280,8 +286,9 @@ impl Root {
 
     /// What a look at a file saw.
     pub fn handle_seen(&mut self, path: &RelPath, seen: Seen, now: Time) {
-        if let Some(times_set) = self.times.seen(path, seen) {
-            if times_set {
+        let is_change = self.times.seen(path, seen);
+        if let Some(is_change) = is_change.or_else(|| self.linked.seen(path, seen, now)) {
+            if is_change {
                 self.changes.push((path.clone(), Change::Send));
             }
             return;
@@ -291,6 +298,27 @@ impl Root {
             let change = created.change(true);
             self.recent.note(path, now);
             self.changes.push((path.clone(), change));
+        }
+    }
+
+    /// Files with other names are on their way.
+    pub fn sent_linked(&mut self, files: Vec<LinkedFile>, now: Time) {
+        let restless = self.switches.close_write || self.switches.create_file;
+        for file in files {
+            self.linked.sent(file, restless, now);
+        }
+    }
+
+    /// Inodes whose names are to be looked for now; the answer goes to [`Root::handle_names`].
+    pub fn take_search(&mut self, now: Time) -> Option<Wanted> {
+        self.linked.take_search(now)
+    }
+
+    /// The names that were found, in so many milliseconds.
+    pub fn handle_names(&mut self, names: Vec<Name>, took_ms: u64, now: Time) {
+        match self.linked.found(names, took_ms, now) {
+            Some(names) => self.changes.extend(names.into_iter().map(|path| (path, Change::Send))),
+            None => self.changes.push((RelPath::from([]), Change::MakeEqual)),
         }
     }
 

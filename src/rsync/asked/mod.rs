@@ -11,6 +11,7 @@ mod guards;
 mod letter_case;
 pub mod level;
 pub mod licence;
+pub mod links;
 mod only;
 #[cfg(test)]
 mod oracle;

@@ -5,13 +5,16 @@ use super::whole;
 use super::WorkerRemote;
 use crate::engine::rel_path::RelPath;
 use crate::engine::sending::bulk::LARGE_BYTES_MIN;
+use crate::engine::watching::linked::{Inode, LinkedFile};
 use crate::engine::watching::settle::Stamp;
 use crate::rsync;
+use crate::rsync::asked::links::keeps_hard_links;
 use crate::rsync::asked::plan::{self, Gone, Looked, Now, PlanSettings};
 use crate::rsync::asked::run::Run;
 use crate::rsync::told::outcome::Outcome;
 use crate::run::walk::below;
 use nix::errno::Errno;
+use nix::sys::stat::FileStat;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -35,6 +38,8 @@ pub(super) struct JobPaths {
     pub(super) paths: Vec<Looked>,
     /// The large files among them, in order.
     pub(super) large: Vec<(RelPath, Stamp)>,
+    /// The files among them that have other names as well.
+    pub(super) linked: Vec<LinkedFile>,
     /// The directories, sorted, that are listed in place of what is in them.
     pub(super) whole: Vec<RelPath>,
     /// Why some could not be looked at, if some could not.
@@ -85,17 +90,22 @@ impl JobPaths {
 
     fn look(remote: &WorkerRemote, paths: &[Listed], joined: &[RelPath], fresh: bool) -> JobPaths {
         let mut looker = Looker::new(&remote.route.root);
-        let mut large = Vec::new();
+        let (mut large, mut linked) = (Vec::new(), Vec::new());
+        let together = keeps_hard_links(&remote.route);
         let look = |(path, gone): &Listed| {
             let (now, bytes) = looker.look(path);
-            if bytes >= LARGE_BYTES_MIN {
+            let file = looker.file().filter(|file| file.st_nlink > 1);
+            linked.extend(file.map(|file| linked_file(path, file, together, fresh)));
+            // To become a link over there it has to go with its other names.
+            let goes_along = together && file.is_some();
+            if bytes >= LARGE_BYTES_MIN && !goes_along {
                 large.extend(stamp(&remote.route.root, path).map(|stamp| (path.clone(), stamp)));
             }
             let joined = joined.binary_search(path).is_ok();
             Looked { path: path.clone(), gone: *gone, now, bytes, fresh, joined }
         };
         let paths = paths.iter().map(look).collect();
-        JobPaths { paths, large, whole: Vec::new(), trouble: looker.trouble() }
+        JobPaths { paths, large, linked, whole: Vec::new(), trouble: looker.trouble() }
     }
 
     /// What it means for the job that some paths could not be looked at, if some could not.
@@ -125,6 +135,24 @@ impl JobPaths {
             runs.extend(remote.sent_anew(&joined));
         }
         runs
+    }
+}
+
+/// A file that has other names, found under one that is `new` on the far side, or not.
+#[allow(clippy::useless_conversion)] // Some processors have 32 bits for the number of links.
+fn linked_file(path: &RelPath, file: &FileStat, together: bool, new: bool) -> LinkedFile {
+    let nanoseconds = |seconds, more| i128::from(seconds) * 1_000_000_000 + i128::from(more);
+    let modified_ns = nanoseconds(file.st_mtime, file.st_mtime_nsec);
+    let changed_ns = nanoseconds(file.st_ctime, file.st_ctime_nsec);
+    LinkedFile {
+        path: path.clone(),
+        inode: Inode { device: file.st_dev, number: file.st_ino },
+        links: u64::from(file.st_nlink),
+        stamp: Stamp { size: u64::try_from(file.st_size).unwrap_or(0), modified_ns },
+        changed_ns,
+        together,
+        // A write sets both times, and a link the latter.
+        only_named: new && modified_ns != changed_ns,
     }
 }
 

@@ -20,6 +20,8 @@ pub(super) struct Looker<'a> {
     parent_is: Now,
     /// The parent, opened with the second path in it: from then on a look needs no way down from the root.
     parent_opened: Option<OwnedFd>,
+    /// The last path, if it is a regular file.
+    file: Option<FileStat>,
     /// Why the last path that is unknown is.
     trouble: Cell<Option<Errno>>,
 }
@@ -33,6 +35,7 @@ impl<'a> Looker<'a> {
             parent: Vec::new(),
             parent_is: Now::Directory,
             parent_opened: None,
+            file: None,
             trouble: Cell::new(None),
         }
     }
@@ -42,6 +45,7 @@ impl<'a> Looker<'a> {
     ///
     /// With it comes the size of a regular file, otherwise 0.
     pub(super) fn look(&mut self, path: &[u8]) -> (Now, u64) {
+        self.file = None;
         if path.is_empty() {
             return (Now::Directory, 0);
         }
@@ -67,13 +71,14 @@ impl<'a> Looker<'a> {
             }
             _ => self.stat(path),
         };
-        let bytes = match found {
-            Ok(found) if kind(&found) == SFlag::S_IFREG => {
-                u64::try_from(found.st_size).unwrap_or(0)
-            }
-            Ok(_) | Err(_) => 0,
-        };
+        self.file = found.ok().filter(|found| kind(found) == SFlag::S_IFREG);
+        let bytes = self.file.map_or(0, |file| u64::try_from(file.st_size).unwrap_or(0));
         (self.now(found), bytes)
+    }
+
+    /// The attributes of the last path, if it is a regular file.
+    pub(super) fn file(&self) -> Option<&FileStat> {
+        self.file.as_ref()
     }
 
     /// Why the last path that is [`Now::Unknown`] is.

@@ -10,6 +10,7 @@ mod disks_below;
 mod errors;
 #[cfg(target_env = "gnu")]
 mod exchanges;
+mod hard_links;
 mod instances;
 mod late_disks;
 mod links;
