@@ -167,7 +167,7 @@ END
 }
 
 start_sersync() {
-    "$program" -r -o "$dir/confxml.xml" </dev/null >"$log" 2>&1 &
+    STATE_DIRECTORY=$dir "$program" -r -o "$dir/confxml.xml" </dev/null >"$log" 2>&1 &
     sersync_pid=$!
     tenths=0
     until grep -q '^watch path is:' "$log"; do

@@ -7,7 +7,7 @@
 #     --stop     ends what runs; otherwise nothing is removed while something does
 #     --purge    removes conf and log as well, with all that is in them
 #
-# Fail logs and states lie where the configuration says, and stay. POSIX sh, with no tools but those of BusyBox.
+# Fail logs lie where the configuration says, states in /var/lib/sersync; they stay. POSIX sh, with no tools but those of BusyBox.
 set -eu
 
 # The program gives running transfers 7 seconds when it is asked to end, then it writes down what is owed.

@@ -100,6 +100,7 @@ impl Site {
         let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_sersync").into());
         let mut command = Command::new(program);
         let log = File::create(self.far(&format!("log-{own}")))?;
+        command.env("STATE_DIRECTORY", self.far(""));
         command.arg("-r").arg("-o").arg(&file).stdin(Stdio::null());
         let node = Node(Running(command.stdout(log.try_clone()?).stderr(log).spawn()?));
         wait_for("the first sync", || {

@@ -138,7 +138,7 @@ fn start_sersync(
     let configuration = stage.directory().join("confxml.xml");
     fs::write(&configuration, text).map_err(while_doing(configuration.display()))?;
     let mut sersync = Command::new(program());
-    sersync.arg("-r").arg("-o").arg(&configuration);
+    sersync.arg("-r").arg("-o").arg(&configuration).env("STATE_DIRECTORY", stage.directory());
     start_and_wait(sersync, stage, |log| log.contains("watch path is:"))
 }
 

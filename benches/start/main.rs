@@ -227,7 +227,7 @@ impl Stage {
         let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_sersync").into());
         let mut command = Command::new(program);
         let log = File::create(self.directory.path().join(format!("log{name}")))?;
-        command.arg("-o").arg(&path).stderr(log);
+        command.arg("-o").arg(&path).stderr(log).env("STATE_DIRECTORY", self.directory.path());
         started(command)
     }
 

@@ -6,7 +6,7 @@
 
 use crate::config::{options, Config, PluginKind, Root};
 use crate::engine::rel_path::RelPath;
-use crate::keep::state::beside;
+use crate::keep::state::{beside, place};
 use crate::start::cli::Options;
 use crate::start::destinations::resolved;
 use crate::sys::own_file::{directory_of, first_new};
@@ -30,6 +30,7 @@ pub fn in_root(
     let cdn = config.plugin_block(PluginKind::RefreshCdn);
     files.extend(cdn.map(|_| error_log_beside(fail_log)));
     files.extend(["lock", "state", "control"].map(|ending| beside(fail_log, config_path, ending)));
+    files.push(place::of(config_path, fail_log).file);
     let named = options.log_file.iter().chain(&options.pid_file);
     files.extend(named.map(|file| here.join(file)));
     // What is replaced as a whole has another name until it is complete.

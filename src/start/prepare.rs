@@ -260,7 +260,7 @@ pub fn setup(options: &Options, mut config: Config, here: &Path) -> Result<Setup
         }
     }
     let halts = missing.into_iter().map(|is_missing| is_missing.then_some(Halt::Missing)).collect();
-    let state = Store::at(&beside(&config.fail_log.path, &resolved(&config)?, "state"));
+    let state = Store::of(&config_path, &config.fail_log.path);
     let control = control(&config)?;
     let fail_log = fail_log(&config, &config_path);
     Ok(Setup {

@@ -117,7 +117,7 @@ impl Files {
             holder: lock::holder(resolved, &beside("lock")),
             commands,
             // One that cannot be read says nothing, and is no fault of the instance.
-            state: Store::at(&beside("state")).load().unwrap_or_default(),
+            state: Store::of(resolved, &fail_log).load().unwrap_or_default(),
             fail_log,
             now_ms: clock::file_stamp_ns() / 1_000_000,
         }

@@ -5,6 +5,9 @@ use nix::sys::statfs::statfs;
 use std::io;
 use std::path::Path;
 
+/// The magic numbers of tmpfs and ramfs (statfs(2)).
+const IN_MEMORY: [u32; 2] = [0x0102_1994, 0x8584_58f6];
+
 /// A file system. Its device number says where it is mounted from; this stays the same wherever that is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileSystem {
@@ -45,6 +48,11 @@ impl FileSystem {
     #[cfg(test)]
     pub fn example(id: u64) -> FileSystem {
         FileSystem { id, kind: 1 }
+    }
+
+    /// Whether what is on it is gone after a reboot.
+    pub fn is_in_memory(self) -> bool {
+        IN_MEMORY.contains(&(self.kind as u32))
     }
 
     /// Whether it is this very file system, as far as it says which it is.

@@ -98,6 +98,7 @@ fn a_fail_log_on_a_full_disk_is_said_once_and_written_when_there_is_room() {
     plan.mount(&disk, DISK_KIB);
     let path = disk.join("rsync_fail_log.sh");
     plan.conf.fail_log = path.clone();
+    plan.variables.push(("STATE_DIRECTORY".into(), disk.display().to_string()));
     let copy = plan.directory("copy");
     let local = ("local".to_string(), copy.display().to_string());
     plan.conf.roots[0].remotes.push(local);

@@ -1,11 +1,12 @@
 //! What is kept of each remote from one run of the program to the next.
 //!
 //! Owns the values that are kept, and their limits. `text` writes and reads them, `store` has the
-//! file. After a start, the walk compares the times of files and directories with the time up to
+//! file, and `place` says where it lies. After a start, the walk compares the times of files and directories with the time up to
 //! which a remote is known to be complete. Deletions leave no trace that a walk could find, and what
 //! did not get through has no new time: those are kept by name. The loop saves, `prepare` loads.
 
 pub mod ground;
+pub mod place;
 pub mod resume;
 pub mod saver;
 pub mod store;

@@ -1,19 +1,25 @@
 //! The state file.
 //!
-//! Owns when it is written and what is said if it cannot be used. It lies beside the fail log; that
+//! Owns when it is written and what is said if it cannot be used. Where it lies is for `place` to say; that
 //! nobody else can put something in its place is `own_file`'s care. Without a readable state
 //! nothing is known of the remotes: that costs a full sync, and never loses a file.
 
+use super::place::{self, Place};
 use super::{hash, text, State};
-use crate::sys::own_file;
+use crate::sys::own_file::{self, Fault};
 use std::fmt;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// The largest file that is read, in bytes: paths of twenty remotes at their limit, each byte of
 /// them escaped.
 const STATE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// It says which files there were, which is nobody else's business.
 const MODE: u32 = 0o600;
+/// So is the directory, if it has to be made.
+const DIRECTORY_MODE: u32 = 0o700;
 
 /// Why the state of an earlier run cannot be used.
 #[derive(Debug)]
@@ -39,26 +45,49 @@ impl std::error::Error for Error {}
 /// The file, and what was written to it last.
 #[derive(Debug)]
 pub struct Store {
-    path: PathBuf,
+    place: Place,
     written: Option<u64>,
 }
 
 impl Store {
-    /// The file at `path`; nothing is done yet.
-    pub fn at(path: &Path) -> Store {
-        Store { path: path.into(), written: None }
+    /// That of a configuration, given by its resolved path; nothing is done yet.
+    pub fn of(config: &Path, fail_log: &Path) -> Store {
+        Store { place: place::of(config, fail_log), written: None }
     }
 
-    /// What an earlier run knew; nothing if there was none.
+    #[cfg(test)]
+    fn at(path: &Path) -> Store {
+        Store { place: Place { file: path.into(), others: Vec::new() }, written: None }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.place.file
+    }
+
+    /// What an earlier run knew, wherever it has kept that; nothing if there was none. Of several files the one that
+    /// was written last counts.
     ///
     /// # Errors
     /// Then nothing is known, and why should be said.
     pub fn load(&self) -> Result<State, Error> {
-        match own_file::read(&self.path, STATE_BYTES_MAX).map_err(Error::File)? {
-            None => Ok(State::default()),
-            Some(bytes) => {
-                text::parse(&bytes).map_err(|error| Error::Text(self.path.clone(), error))
+        let (mut found, mut trouble) = (Vec::new(), None);
+        for file in self.place.others.iter().chain([&self.place.file]) {
+            match own_file::read(file, STATE_BYTES_MAX) {
+                Ok(Some(bytes)) => found.push((written(file), file, bytes)),
+                Ok(None) => {}
+                // Where another user keeps his, we may not look.
+                Err(error)
+                    if matches!(error.fault, Fault::Failed(_)) && *file != self.place.file => {}
+                Err(error) => trouble = Some(error),
             }
+        }
+        match (found.into_iter().max_by_key(|(written, ..)| *written), trouble) {
+            (Some((_, file, bytes)), _) => {
+                text::parse(&bytes).map_err(|error| Error::Text(file.clone(), error))
+            }
+            (None, Some(error)) => Err(Error::File(error)),
+            (None, None) => Ok(State::default()),
         }
     }
 
@@ -73,10 +102,28 @@ impl Store {
             return Ok(());
         }
         self.written = None;
-        own_file::replace(&self.path, &text, MODE)?;
+        let directory = own_file::directory_of(&self.place.file);
+        // Whatever keeps it from being made keeps the file from being made as well.
+        let _ = DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory);
+        own_file::replace(&self.place.file, &text, MODE)?;
         self.written = Some(hash);
+        self.take_over();
         Ok(())
     }
+
+    /// What is kept elsewhere is older now, and must not be taken for the latest when the clock has been put back.
+    fn take_over(&mut self) {
+        for other in std::mem::take(&mut self.place.others) {
+            if matches!(own_file::open_to_read(&other), Ok(Some(_))) {
+                let _ = fs::remove_file(&other);
+            }
+        }
+    }
+}
+
+/// When a file was written.
+fn written(file: &Path) -> Option<SystemTime> {
+    file.symlink_metadata().and_then(|found| found.modified()).ok()
 }
 
 #[cfg(test)]
@@ -120,6 +167,30 @@ mod tests {
         fs::remove_dir(&path).unwrap();
         store.save(&state(1)).unwrap();
         assert_eq!(store.load().unwrap(), state(1));
+    }
+
+    #[test]
+    fn what_an_earlier_run_has_kept_elsewhere_is_taken_over() {
+        let home = tempfile::tempdir().unwrap();
+        let path = |name: &str| home.path().join(name);
+        let place = Place { file: path("states/x"), others: vec![path("gone"), path("fail.sh.x")] };
+        let store = || Store { place: place.clone(), written: None };
+        Store::at(&path("fail.sh.x")).save(&state(1)).unwrap();
+        assert_eq!(store().load().unwrap(), state(1));
+        store().save(&state(2)).unwrap();
+        assert_eq!(path("states").metadata().unwrap().mode() & 0o7777, 0o700);
+        assert!(!path("fail.sh.x").exists());
+        // Where the directory could not be written for a time, what was written last counts.
+        Store::at(&path("fail.sh.x")).save(&state(3)).unwrap();
+        let long_ago = SystemTime::UNIX_EPOCH;
+        fs::File::open(path("states/x")).unwrap().set_modified(long_ago).unwrap();
+        assert_eq!(store().load().unwrap(), state(3));
+        // What somebody else has put there is neither read nor removed.
+        fs::remove_file(path("fail.sh.x")).unwrap();
+        symlink(path("states/x"), path("fail.sh.x")).unwrap();
+        assert_eq!(store().load().unwrap(), state(2));
+        store().save(&state(4)).unwrap();
+        assert!(path("fail.sh.x").is_symlink());
     }
 
     #[test]

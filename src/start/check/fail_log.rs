@@ -1,11 +1,10 @@
-//! The fail log and the state file beside it: whether they can be used, and what waits in them.
+//! The fail log and the state file: whether they can be used, and what waits in them.
 
 use super::finding::Finding;
 use crate::config::Config;
 use crate::keep::faillog::place::Places;
 use crate::keep::faillog::script::count_commands;
 use crate::keep::faillog::store::{look, Refused};
-use crate::keep::state::beside;
 use crate::keep::state::store::Store;
 use crate::start::prepare::{self, resolved};
 use crate::sys::lock::{self, Holder};
@@ -20,8 +19,13 @@ pub(super) fn findings(config: &Config, is_running: bool) -> Vec<Finding> {
     if let Some(holder) = lock::holder(path, path).filter(|_| !is_running) {
         found.push(in_use(holder, &prepare::fail_log(config, &resolved)));
     }
-    found.push(match Store::at(&beside(path, &resolved, "state")).load() {
-        Ok(_) => Finding::fine("state", "what the remotes have is known, or there was no run yet"),
+    let store = Store::of(&resolved, path);
+    let file = store.path().display();
+    found.push(match store.load() {
+        Ok(state) if state.remotes.is_empty() => {
+            Finding::fine("state", format!("will be kept in {file}; there was no run yet"))
+        }
+        Ok(_) => Finding::fine("state", format!("what the remotes have is known, from {file}")),
         Err(error) => Finding::warning("state", format!("{error}; each of them gets a full sync")),
     });
     found

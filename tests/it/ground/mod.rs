@@ -20,6 +20,7 @@ mod other_user;
 mod own_files;
 mod rsync_files;
 mod shown;
+mod state;
 mod times;
 mod walk;
 

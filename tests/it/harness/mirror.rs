@@ -241,6 +241,12 @@ impl Mirror {
         self.await_start(0);
     }
 
+    /// From its next start on the program has this variable.
+    pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.variables.retain(|(known, _)| known != name);
+        self.variables.push((name.into(), value.into()));
+    }
+
     /// The numbers of the system calls that the program's kernel did not have.
     pub fn refused(&self) -> Vec<i32> {
         self.sersync.refused()
@@ -303,7 +309,7 @@ impl Mirror {
     /// Where the program keeps what the next run has to know; it is there soon after the start.
     pub fn state_file(&self) -> PathBuf {
         let is_state = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "state");
-        let entries = fs::read_dir(self.dir()).unwrap();
+        let entries = fs::read_dir(self.dir().join("states")).unwrap();
         entries.map(|entry| entry.unwrap().path()).find(is_state).expect("there is a state file")
     }
 

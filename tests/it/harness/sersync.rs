@@ -18,6 +18,8 @@ const LINES_SHOWN_MAX: usize = 120;
 
 /// The program to be tested, if it is not the one that was built with the tests.
 const BINARY: &str = "SERSYNC_BIN";
+/// Names the directory in which the program keeps what the next run has to know.
+const STATES: &str = "STATE_DIRECTORY";
 /// What is linked statically.
 const STATIC_TARGET: &str = "x86_64-unknown-linux-musl";
 
@@ -72,6 +74,7 @@ impl Sersync {
             command.uid(user).gid(user);
         }
         command.args(args).current_dir(dir).env("LC_ALL", "C").env("PATH", path());
+        command.env(STATES, dir.join("states"));
         command.envs(variables.iter().copied());
         command.stdin(Stdio::null());
         command.stdout(fs::File::create(dir.join("stdout")).unwrap());
@@ -155,6 +158,8 @@ fn copied(binary: &OsString, dir: &Path) -> OsString {
 /// tests that start it in a way of their own.
 pub fn program() -> Command {
     let mut command = Command::new(binary());
+    // Not where the machine's own instances have theirs.
+    command.env(STATES, concat!(env!("CARGO_TARGET_TMPDIR"), "/states"));
     if let Some(kernel) = Kernel::wanted() {
         kernel.confine(&mut command);
     }
