@@ -12,6 +12,7 @@ use crate::engine::sending::trust::Trust;
 use crate::engine::watching::filter::Filter;
 use crate::engine::Halt;
 use crate::keep::faillog::place::Places;
+use crate::keep::state::clock::{Clock, Moment};
 use crate::keep::state::resume::Resume;
 use crate::keep::state::store::{Error as StateError, Store};
 use crate::keep::state::{beside, Kept, State};
@@ -345,7 +346,10 @@ pub fn resume(setup: &mut Setup) -> Result<(), Error> {
     if orphans > 0 {
         log::warn!("ended {orphans} processes that were left by an instance before this one");
     }
-    let state = setup.state.load();
+    let mut state = setup.state.load();
+    if let Ok(state) = &mut state {
+        say_clock(state.set_right(Moment::now().as_ref()));
+    }
     setup.resumes = resumes(setup, &state);
     let is_configured = |kept: &Kept| setup.remotes.iter().any(|remote| remote.is_of(kept));
     setup.away = state.map_or(Vec::new(), |state| state.away(is_configured));
@@ -388,6 +392,21 @@ fn resumes_from(state: Option<&State>, setup: &Setup, now_ns: u64) -> Vec<Resume
         }
     };
     setup.remotes.iter().map(resume).collect()
+}
+
+fn say_clock(clock: Clock) {
+    match clock {
+        Clock::Right => {}
+        Clock::PutBack(ns) => log::warn!(
+            "the clock was put back by {} since the state was written; what has changed is looked for from that much \
+             earlier",
+            units::spoken(ns / 1_000_000_000)
+        ),
+        Clock::Unknown => log::warn!(
+            "the clock was put back since the state was written, and the machine started again; it is not known what \
+             the remotes have"
+        ),
+    }
 }
 
 fn say(remote: &str, resume: &Resume, setup: &Setup, now_ns: u64) {

@@ -20,6 +20,13 @@ pub fn file_stamp_ns() -> u64 {
     u64::try_from(stamp.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// Nanoseconds since the start of the machine, sleep included, whatever is done to the clock on the wall; `None` on
+/// kernels before 2.6.39.
+pub fn since_boot_ns() -> Option<u64> {
+    let passed = clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).ok()?;
+    u64::try_from(passed.as_nanos()).ok()
+}
+
 /// What the clock on the wall shows now, in seconds since 1970.
 pub fn unix_s() -> i64 {
     i64::try_from(since_1970().as_secs()).unwrap_or(i64::MAX)

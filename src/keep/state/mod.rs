@@ -1,10 +1,11 @@
 //! What is kept of each remote from one run of the program to the next.
 //!
 //! Owns the values that are kept, and their limits. `text` writes and reads them, `store` has the
-//! file, and `place` says where it lies. After a start, the walk compares the times of files and directories with the time up to
+//! file, `place` says where it lies, and `clock` whether its times can be believed. After a start, the walk compares the times of files and directories with the time up to
 //! which a remote is known to be complete. Deletions leave no trace that a walk could find, and what
 //! did not get through has no new time: those are kept by name. The loop saves, `prepare` loads.
 
+pub mod clock;
 pub mod ground;
 pub mod place;
 pub mod resume;
@@ -13,6 +14,7 @@ pub mod store;
 pub mod text;
 mod word;
 
+use self::clock::Moment;
 use self::ground::KeptGround;
 use crate::engine::sending::trust::Trust;
 use crate::rsync::asked::plan::Gone;
@@ -37,6 +39,8 @@ pub const AWAY_MAX: usize = 64;
 /// out of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct State {
+    /// When it was written, if that is known.
+    pub written: Option<Moment>,
     /// One for each pair of root and remote.
     pub remotes: Vec<Kept>,
 }

@@ -4,6 +4,7 @@
 //! nobody else can put something in its place is `own_file`'s care. Without a readable state
 //! nothing is known of the remotes: that costs a full sync, and never loses a file.
 
+use super::clock::Moment;
 use super::place::{self, Place};
 use super::{hash, text, State};
 use crate::sys::own_file::{self, Fault};
@@ -96,8 +97,7 @@ impl Store {
     /// # Errors
     /// The file is then what it was before; it is written when `save` is called again.
     pub fn save(&mut self, state: &State) -> Result<(), own_file::Error> {
-        let text = text::render(state);
-        let hash = hash(&text);
+        let hash = hash(&text::render(state));
         if self.written == Some(hash) {
             return Ok(());
         }
@@ -105,7 +105,8 @@ impl Store {
         let directory = own_file::directory_of(&self.place.file);
         // Whatever keeps it from being made keeps the file from being made as well.
         let _ = DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory);
-        own_file::replace(&self.place.file, &text, MODE)?;
+        let state = State { written: Moment::now(), ..state.clone() };
+        own_file::replace(&self.place.file, &text::render(&state), MODE)?;
         self.written = Some(hash);
         self.take_over();
         Ok(())
@@ -135,7 +136,12 @@ mod tests {
 
     fn state(complete_ns: u64) -> State {
         let kept = Kept { complete_ns: Some(complete_ns), ..Kept::default() };
-        State { remotes: vec![kept] }
+        State { written: None, remotes: vec![kept] }
+    }
+
+    /// What is known, whenever it was written.
+    fn known(store: &Store) -> State {
+        State { written: None, ..store.load().unwrap() }
     }
 
     #[test]
@@ -146,7 +152,7 @@ mod tests {
         assert_eq!(store.load().unwrap(), State::default());
         store.save(&state(1)).unwrap();
         store.save(&state(2)).unwrap();
-        assert_eq!(Store::at(&path).load().unwrap(), state(2));
+        assert_eq!(known(&Store::at(&path)), state(2));
         assert_eq!(path.metadata().unwrap().mode() & 0o7777, 0o600);
         assert_eq!(state(2).of(b"", b""), Some(&state(2).remotes[0]));
         assert_eq!(state(2).of(b"", b"x"), None);
@@ -166,7 +172,7 @@ mod tests {
         store.save(&state(2)).unwrap_err();
         fs::remove_dir(&path).unwrap();
         store.save(&state(1)).unwrap();
-        assert_eq!(store.load().unwrap(), state(1));
+        assert_eq!(known(&store), state(1));
     }
 
     #[test]
@@ -176,7 +182,7 @@ mod tests {
         let place = Place { file: path("states/x"), others: vec![path("gone"), path("fail.sh.x")] };
         let store = || Store { place: place.clone(), written: None };
         Store::at(&path("fail.sh.x")).save(&state(1)).unwrap();
-        assert_eq!(store().load().unwrap(), state(1));
+        assert_eq!(known(&store()), state(1));
         store().save(&state(2)).unwrap();
         assert_eq!(path("states").metadata().unwrap().mode() & 0o7777, 0o700);
         assert!(!path("fail.sh.x").exists());
@@ -184,11 +190,11 @@ mod tests {
         Store::at(&path("fail.sh.x")).save(&state(3)).unwrap();
         let long_ago = SystemTime::UNIX_EPOCH;
         fs::File::open(path("states/x")).unwrap().set_modified(long_ago).unwrap();
-        assert_eq!(store().load().unwrap(), state(3));
+        assert_eq!(known(&store()), state(3));
         // What somebody else has put there is neither read nor removed.
         fs::remove_file(path("fail.sh.x")).unwrap();
         symlink(path("states/x"), path("fail.sh.x")).unwrap();
-        assert_eq!(store().load().unwrap(), state(2));
+        assert_eq!(known(&store()), state(2));
         store().save(&state(4)).unwrap();
         assert!(path("fail.sh.x").is_symlink());
     }

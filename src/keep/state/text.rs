@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! sersync state 1
+//! written 1767225600123456789 86400000000000 5f3b2c1e-0000-4000-8000-123456789abc
 //! remote /data backup@10.0.0.8::data
 //! ground 1234567 5f3a90c2e1 ef53 / /data
 //! equal
@@ -23,6 +24,7 @@
 //! Pure. The last line holds a hash of everything before it: a file that a power failure has cut
 //! short, or filled with zeros, must not pass for one in which less is owed.
 
+use super::clock::Moment;
 use super::ground::KeptGround;
 use super::word::{escaped, unescaped};
 use super::{hash, Kept, Paths, State, MOUNTED_MAX};
@@ -66,6 +68,9 @@ impl std::error::Error for Error {}
 /// The text of a state.
 pub fn render(state: &State) -> Vec<u8> {
     let mut text = format!("{TITLE}{VERSION}\n");
+    if let Some(Moment { real_ns, boot_ns, boot_id }) = &state.written {
+        text.push_str(&format!("written {real_ns} {boot_ns} {}\n", escaped(boot_id.as_bytes())));
+    }
     for kept in &state.remotes {
         let (root, destination) = (escaped(&kept.root), escaped(&kept.destination));
         text.push_str(&format!("remote {root} {destination}\n"));
@@ -169,6 +174,13 @@ fn read_line(state: &mut State, line: &str) -> Option<()> {
         state.remotes.push(Kept { root, destination, ..Kept::default() });
         return Some(());
     }
+    if word == "written" {
+        let mut words = rest.splitn(3, ' ');
+        let (real_ns, boot_ns) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        let boot_id = String::from_utf8(unescaped(words.next()?)?).ok()?;
+        state.written = Some(Moment { real_ns, boot_ns, boot_id });
+        return Some(());
+    }
     let kept = state.remotes.last_mut()?;
     match (word, rest) {
         ("ground", rest) => kept.ground = Some(KeptGround::read(rest)?),
@@ -229,7 +241,9 @@ mod tests {
 
         fn state(&mut self) -> State {
             let remotes = (0..self.below(4)).map(|_| self.kept()).collect();
-            State { remotes }
+            let (real_ns, boot_ns) = (self.below(usize::MAX) as u64, self.below(99) as u64);
+            let written = Moment { real_ns, boot_ns, boot_id: self.below(99).to_string() };
+            State { written: (self.below(3) > 0).then_some(written), remotes }
         }
 
         fn ground(&mut self) -> Option<KeptGround> {
@@ -304,14 +318,16 @@ mod tests {
             full_sync: true,
             paths,
         };
-        State { remotes: vec![kept, Kept { root: b"/x y".into(), ..Kept::default() }] }
+        let written = Moment { real_ns: 1_767_225_601, boot_ns: 86_400, boot_id: "5f3b-1".into() };
+        let second = Kept { root: b"/x y".into(), ..Kept::default() };
+        State { written: Some(written), remotes: vec![kept, second] }
     }
 
     #[test]
     fn what_an_earlier_version_wrote_is_read() {
         let text = "sersync state 1\nremote /data b::m\ninode 12\ncomplete 5\n";
         let text = format!("{text}end {:016x}\n", hash(text.as_bytes()));
-        let State { remotes } = parse(text.as_bytes()).unwrap();
+        let State { remotes, .. } = parse(text.as_bytes()).unwrap();
         let expected = Kept {
             root: b"/data".into(),
             destination: b"b::m".into(),
@@ -328,7 +344,8 @@ mod tests {
         let (records, end) = split_end(&text).unwrap();
         assert_eq!(
             records,
-            "sersync state 1\nremote /data backup@10.0.0.8::data\nground 12 5f3a ef53 /mnt /mnt/data\ndoubt disk 4 5\nmounted var/a%20disk\ncomplete 1767225600000000000\n\
+            "sersync state 1\nwritten 1767225601 86400 5f3b-1\n\
+             remote /data backup@10.0.0.8::data\nground 12 5f3a ef53 /mnt /mnt/data\ndoubt disk 4 5\nmounted var/a%20disk\ncomplete 1767225600000000000\n\
              full-sync\ngone entry a/b%20c%FF%25\ngone directory d\nchanged e\nmore\n\
              remote /x%20y \n"
         );
@@ -379,6 +396,7 @@ mod tests {
             (line("inode x"), Error::Line(3)),
             (line("ground 12 5f3a ef53 /mnt"), Error::Line(3)),
             (line("ground 12 5f3a ef53 /mnt /mnt/data x"), Error::Line(3)),
+            (line("written 1 2"), Error::Line(3)),
             (line("gone entry %4"), Error::Line(3)),
             (line("gone entry %+1"), Error::Line(3)),
             (line("remote x"), Error::Line(3)),

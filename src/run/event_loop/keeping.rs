@@ -34,7 +34,7 @@ impl Loop {
     pub(super) fn state(&self) -> State {
         let mut remotes = self.known();
         remotes.extend(self.away.iter().cloned());
-        State { remotes }
+        State { written: None, remotes }
     }
 
     /// What is known of each remote.

@@ -4,6 +4,7 @@
 //! What is mounted here is mounted for one test alone: see `harness/mounts.rs`.
 
 mod bind_mounts;
+mod clock;
 mod dev_null;
 mod disks_below;
 #[cfg(target_arch = "x86_64")]
