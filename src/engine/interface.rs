@@ -91,6 +91,9 @@ pub enum Input {
     Rehearsed(JobId, Deletions),
     /// The files of a job on its way that have other names as well. Told before anything is run, if there are any.
     Linked(JobId, Vec<LinkedFile>),
+    /// The symlinks of a job on its way that are sent as the directories to which they lead. The job sends the directories
+    /// alone, and not what is in them.
+    Followed(JobId, Vec<RelPath>),
     /// The answer to [`Action::FindNames`], and how many milliseconds it took.
     Names(RootId, Vec<Name>, u64),
     /// The paths that a job on its way should delete and does not, because it has no licence. Told before anything is

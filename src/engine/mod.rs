@@ -202,6 +202,12 @@ impl Engine {
                     self.roots[root].root.sent_linked(files, now);
                 }
             }
+            Input::Followed(job, links) => {
+                if let Some(id) = self.served(job).map(|served| RootId(served.root)) {
+                    self.roots[id.0].root.handle_followed(links);
+                    self.after(id, Fate::Fine, now);
+                }
+            }
             Input::Names(id, names, took_ms) => {
                 self.roots[id.0].root.handle_names(names, took_ms, now);
                 self.after(id, Fate::Fine, now);

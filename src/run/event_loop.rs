@@ -512,6 +512,7 @@ impl Loop {
                 standby.into_iter().for_each(|standby| self.keep_standby(remote, standby));
             }
             Some(WorkerMessage::Large(job, files)) => self.handle(Input::Large(job, files)),
+            Some(WorkerMessage::Followed(job, links)) => self.handle(Input::Followed(job, links)),
             Some(WorkerMessage::Linked(job, files)) => self.handle(Input::Linked(job, files)),
             Some(WorkerMessage::Whole(job, whole)) => self.handle(Input::Whole(job, whole)),
             Some(WorkerMessage::Withheld(job, paths)) => {

@@ -4,6 +4,7 @@
 //! after the other. Threads are started as they are needed, at most as many as rsync may have
 //! processes.
 
+mod followed;
 mod job_paths;
 mod listener;
 mod looker;
@@ -84,6 +85,8 @@ pub enum WorkerMessage {
     Rehearsed(JobId, Deletions),
     /// Before a job runs anything: the files among its paths that have other names as well.
     Linked(JobId, Vec<LinkedFile>),
+    /// Before a job runs anything: the symlinks among its paths that are sent as the directories to which they lead.
+    Followed(JobId, Vec<RelPath>),
     /// A job has ended.
     Ended(RemoteId, JobId, Finished),
     /// How far the full sync of a job has come.
@@ -254,7 +257,7 @@ impl<'a> Runner<'a> {
                 let settings = remote.plan_settings(*licence, *way);
                 let found = JobPaths::of_batch(remote, paths, joined, *fresh);
                 self.tell_large(found.large.clone());
-                self.tell_linked(&found);
+                self.tell_links(&found);
                 self.tell_whole(*fresh, found.whole.clone());
                 self.tell_withheld(*licence, found.withheld(paths));
                 let renamed = self.rename(renames::plan(remote, settings, &found.paths, renames));
@@ -269,7 +272,7 @@ impl<'a> Runner<'a> {
                 let [first, second] =
                     [first, second].map(|half| JobPaths::of_batch(remote, half, joined, *fresh));
                 self.tell_large([&first.large[..], &second.large].concat());
-                [&first, &second].into_iter().for_each(|found| self.tell_linked(found));
+                [&first, &second].into_iter().for_each(|found| self.tell_links(found));
                 self.tell_whole(*fresh, [&first.whole[..], &second.whole].concat());
                 let all = [&first.paths[..], &second.paths].concat();
                 let renamed = self.rename(renames::plan(remote, settings, &all, renames));
@@ -284,7 +287,7 @@ impl<'a> Runner<'a> {
                 let settings = remote.plan_settings(*licence, *way);
                 let found = JobPaths::of_bulk(remote, path, *joined, *fresh, *sent);
                 self.tell_large(found.large.clone());
-                self.tell_linked(&found);
+                self.tell_links(&found);
                 self.tell_withheld(*licence, found.withheld(std::slice::from_ref(path)));
                 self.run_all(found.runs(remote, settings)).and(found.seen())
             }
@@ -327,9 +330,13 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn tell_linked(&self, found: &JobPaths) {
+    fn tell_links(&self, found: &JobPaths) {
         if !found.linked.is_empty() {
             let _ = self.shared.tell.send(WorkerMessage::Linked(self.job, found.linked.clone()));
+        }
+        if !found.followed.is_empty() {
+            let followed = WorkerMessage::Followed(self.job, found.followed.clone());
+            let _ = self.shared.tell.send(followed);
         }
     }
 

@@ -84,12 +84,14 @@ mod tests {
 
     #[test]
     fn only_what_carries_the_mark_is_ended() {
-        let sleeper = |config: &str| {
-            Command::new("sleep").arg("1000").env(MARK, config).spawn().expect("sleep runs")
+        // Nobody else's, who may run this test at the same time.
+        let mark = format!("/etc/a.xml of {}", std::process::id());
+        let sleeper = |mark: &str| {
+            Command::new("sleep").arg("1000").env(MARK, mark).spawn().expect("sleep runs")
         };
-        let mut ours = [sleeper("/etc/a.xml"), sleeper("/etc/a.xml")];
-        let mut other = sleeper("/etc/a.xml2");
-        let ended = end(OsStr::new("/etc/a.xml"));
+        let mut ours = [sleeper(&mark), sleeper(&mark)];
+        let mut other = sleeper(&format!("{mark}2"));
+        let ended = end(OsStr::new(&mark));
         for child in &mut ours {
             assert_eq!(child.wait().unwrap().signal(), Some(Signal::SIGKILL as i32));
         }

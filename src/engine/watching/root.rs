@@ -309,6 +309,11 @@ impl Root {
         }
     }
 
+    /// Symlinks stand for directories on a far side, of which nothing is watched.
+    pub fn handle_followed(&mut self, links: Vec<RelPath>) {
+        self.changes.extend(links.into_iter().map(|link| (link, Change::MakeEqual)));
+    }
+
     /// Inodes whose names are to be looked for now; the answer goes to [`Root::handle_names`].
     pub fn take_search(&mut self, now: Time) -> Option<Wanted> {
         self.linked.take_search(now)

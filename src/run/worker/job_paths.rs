@@ -1,5 +1,6 @@
 //! What the paths of a job are at this moment, and the runs that make the far side equal to it.
 
+use super::followed::is_followed;
 use super::looker::Looker;
 use super::whole;
 use super::WorkerRemote;
@@ -8,7 +9,7 @@ use crate::engine::sending::bulk::LARGE_BYTES_MIN;
 use crate::engine::watching::linked::{Inode, LinkedFile};
 use crate::engine::watching::settle::Stamp;
 use crate::rsync;
-use crate::rsync::asked::links::keeps_hard_links;
+use crate::rsync::asked::links::{self, keeps_hard_links};
 use crate::rsync::asked::plan::{self, Gone, Looked, Now, PlanSettings};
 use crate::rsync::asked::run::Run;
 use crate::rsync::told::outcome::Outcome;
@@ -40,6 +41,8 @@ pub(super) struct JobPaths {
     pub(super) large: Vec<(RelPath, Stamp)>,
     /// The files among them that have other names as well.
     pub(super) linked: Vec<LinkedFile>,
+    /// The symlinks among them that are sent as the directories to which they lead.
+    pub(super) followed: Vec<RelPath>,
     /// The directories, sorted, that are listed in place of what is in them.
     pub(super) whole: Vec<RelPath>,
     /// Why some could not be looked at, if some could not.
@@ -90,10 +93,17 @@ impl JobPaths {
 
     fn look(remote: &WorkerRemote, paths: &[Listed], joined: &[RelPath], fresh: bool) -> JobPaths {
         let mut looker = Looker::new(&remote.route.root);
-        let (mut large, mut linked) = (Vec::new(), Vec::new());
+        let (mut large, mut linked, mut followed) = (Vec::new(), Vec::new(), Vec::new());
         let together = keeps_hard_links(&remote.route);
+        let may_follow = links::may_be_followed(&remote.route);
         let look = |(path, gone): &Listed| {
             let (now, bytes) = looker.look(path);
+            // What was a symlink here may be a directory over there.
+            let is_directory_there = may_follow && *gone == Gone::Entry;
+            let gone = if is_directory_there { Gone::Directory } else { *gone };
+            if may_follow && looker.is_link() && is_followed(&remote.route, path) {
+                followed.push(path.clone());
+            }
             let file = looker.file().filter(|file| file.st_nlink > 1);
             linked.extend(file.map(|file| linked_file(path, file, together, fresh)));
             // To become a link over there it has to go with its other names.
@@ -102,10 +112,10 @@ impl JobPaths {
                 large.extend(stamp(&remote.route.root, path).map(|stamp| (path.clone(), stamp)));
             }
             let joined = joined.binary_search(path).is_ok();
-            Looked { path: path.clone(), gone: *gone, now, bytes, fresh, joined }
+            Looked { path: path.clone(), gone, now, bytes, fresh, joined }
         };
         let paths = paths.iter().map(look).collect();
-        JobPaths { paths, large, linked, whole: Vec::new(), trouble: looker.trouble() }
+        JobPaths { paths, large, linked, followed, whole: Vec::new(), trouble: looker.trouble() }
     }
 
     /// What it means for the job that some paths could not be looked at, if some could not.

@@ -20,8 +20,8 @@ pub(super) struct Looker<'a> {
     parent_is: Now,
     /// The parent, opened with the second path in it: from then on a look needs no way down from the root.
     parent_opened: Option<OwnedFd>,
-    /// The last path, if it is a regular file.
-    file: Option<FileStat>,
+    /// The last path, if it is there.
+    last: Option<FileStat>,
     /// Why the last path that is unknown is.
     trouble: Cell<Option<Errno>>,
 }
@@ -35,7 +35,7 @@ impl<'a> Looker<'a> {
             parent: Vec::new(),
             parent_is: Now::Directory,
             parent_opened: None,
-            file: None,
+            last: None,
             trouble: Cell::new(None),
         }
     }
@@ -45,7 +45,7 @@ impl<'a> Looker<'a> {
     ///
     /// With it comes the size of a regular file, otherwise 0.
     pub(super) fn look(&mut self, path: &[u8]) -> (Now, u64) {
-        self.file = None;
+        self.last = None;
         if path.is_empty() {
             return (Now::Directory, 0);
         }
@@ -71,14 +71,19 @@ impl<'a> Looker<'a> {
             }
             _ => self.stat(path),
         };
-        self.file = found.ok().filter(|found| kind(found) == SFlag::S_IFREG);
-        let bytes = self.file.map_or(0, |file| u64::try_from(file.st_size).unwrap_or(0));
+        self.last = found.ok();
+        let bytes = self.file().map_or(0, |file| u64::try_from(file.st_size).unwrap_or(0));
         (self.now(found), bytes)
     }
 
     /// The attributes of the last path, if it is a regular file.
     pub(super) fn file(&self) -> Option<&FileStat> {
-        self.file.as_ref()
+        self.last.as_ref().filter(|found| kind(found) == SFlag::S_IFREG)
+    }
+
+    /// Whether the last path is a symlink.
+    pub(super) fn is_link(&self) -> bool {
+        self.last.as_ref().is_some_and(|found| kind(found) == SFlag::S_IFLNK)
     }
 
     /// Why the last path that is [`Now::Unknown`] is.

@@ -2,6 +2,7 @@
 //!
 //! `prepare` makes the values, the loop keeps them, and each task takes one along.
 
+use super::followed::is_followed;
 use super::looker::Looker;
 use crate::engine::rel_path::RelPath;
 use crate::engine::sending::licence::Grants;
@@ -149,8 +150,8 @@ impl WorkerRemote {
         level::runs(level, left_out.as_deref(), directories)
     }
 
-    /// The runs that make whole directories equal, of those that are still there; and what it means for the
-    /// job that some could not be looked at, if some could not.
+    /// The runs that make whole directories equal, of those that are still there, or that a symlink stands for; and what it
+    /// means for the job that some could not be looked at, if some could not.
     pub(super) fn levels(
         &self,
         directories: &[(RelPath, Depth)],
@@ -159,7 +160,7 @@ impl WorkerRemote {
         let mut looker = Looker::new(&self.route.root);
         let mut real = [Vec::new(), Vec::new()];
         for (path, depth) in directories {
-            if looker.look(path).0 == Now::Directory {
+            if looker.look(path).0 == Now::Directory || is_followed(&self.route, path) {
                 real[usize::from(*depth == Depth::All)].push(path.clone());
             }
         }

@@ -11,6 +11,7 @@ mod disks_below;
 mod errors;
 #[cfg(target_env = "gnu")]
 mod exchanges;
+mod followed_links;
 mod hard_links;
 mod instances;
 mod late_disks;
