@@ -63,8 +63,13 @@ fn find(root: &WalkedRoot, mut wanted: Wanted) -> Vec<Name> {
                     ahead.push(full);
                     continue;
                 }
-                let Ok(found) = directory.attributes_of(name) else { continue };
-                let inode = Inode { device: found.st_dev, number: found.st_ino };
+                let inode = match directory.attributes_of(name) {
+                    Ok(found) => Some(Inode { device: found.st_dev, number: found.st_ino }),
+                    Err(error) if error.raw_os_error() == Some(libc::ENOENT) => continue,
+                    // Whoever sends it looks again.
+                    Err(_) => wanted.keys().find(|inode| inode.number == number).copied(),
+                };
+                let Some(inode) = inode else { continue };
                 let Some(left) = wanted.get_mut(&inode) else { continue };
                 names.push((inode, RelPath::from(full)));
                 *left = left.saturating_sub(1);

@@ -48,13 +48,14 @@ fn a_change_that_cannot_be_looked_at_is_tried_again_and_nothing_is_deleted_for_i
 fn a_new_file_that_cannot_be_looked_at_is_tried_again() {
     let mut plan = Plan::new();
     let faults = Faults::before(&mut plan);
-    let outside = plan.directory("outside").join("file");
-    fs::write(&outside, "content").unwrap();
+    let outside = plan.directory("outside");
     let mirror = plan.start();
     for error in ERRORS {
         let name = format!("{error:?}");
+        // Each is a file of its own: the names of one are looked at as well when another name of it is sent.
+        fs::write(outside.join(&name), "content").unwrap();
         faults.fail_next(Call::Look, &mirror.root.join(&name), error);
-        fs::hard_link(&outside, mirror.root.join(&name)).unwrap();
+        fs::hard_link(outside.join(&name), mirror.root.join(&name)).unwrap();
         eventually(&format!("{error} is met"), || faults.are_met());
         await_content(&mirror.remotes[0].join(&name), "content");
         is_said_once(&mirror, &name, error);

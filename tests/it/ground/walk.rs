@@ -1,11 +1,11 @@
-//! Mounts, unmounts, switches and writes in a random order: equal when it is over.
+//! Mounts, unmounts, switches, writes and second names in a random order: equal when it is over, and at rest.
 //!
 //! `SERSYNC_CHURN_SEEDS=7,8` takes other seeds, `SERSYNC_CHURN_SECONDS=30` another time for each.
 
 use super::{fill, in_mode, MIRROR};
 use crate::churn::random::Random;
 use crate::churn::{duration, seeds};
-use crate::harness::{Image, Mirror, Plan};
+use crate::harness::{rest_for, until, Image, Mirror, Plan, Tree};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 /// The pause between two steps, so that the program sees some of them singly.
 const PAUSE_MS_MAX: usize = 40;
 const CATCH_UP: Duration = Duration::from_secs(60);
+/// So long nothing may happen when all is equal.
+const IDLE: Duration = Duration::from_secs(2);
 
 /// A root that is a link to one of two trees, each with two places for disks.
 struct Ground {
@@ -81,13 +83,20 @@ impl Ground {
         let place = self.random.pick(&places).unwrap().clone();
         // No two are of one length: rsync would take those of one second for the same in a full sync.
         let (name, content) = (self.random.below(8), "x".repeat(self.steps));
-        match self.random.below(4) {
+        match self.random.below(5) {
             0 => remove(&place.join(format!("file {name}"))),
             1 => {
                 let from = place.join(format!("file {name}"));
                 let _ = fs::rename(from, place.join(format!("file {}", (name + 1) % 8)));
             }
             2 => {
+                // A second name in any place on the same disk; what is written under one is seen under both.
+                let to =
+                    self.random.pick(&places).unwrap().join(format!("file {}", (name + 3) % 8));
+                remove(&to);
+                let _ = fs::hard_link(place.join(format!("file {name}")), to);
+            }
+            3 => {
                 fs::create_dir_all(place.join(format!("new {name}"))).unwrap();
                 fs::write(place.join(format!("new {name}/file")), &content).unwrap();
             }
@@ -105,9 +114,11 @@ impl Ground {
             self.mirror.mounts.disk(&self.disks[disk], &at);
         }
         let tree = fs::canonicalize(&self.mirror.root).unwrap();
-        crate::harness::until(&format!("equal {about}, {} steps", self.steps), CATCH_UP, || {
-            crate::harness::Tree::compare(&tree, &self.mirror.remotes[0])
+        until(&format!("equal {about}, {} steps", self.steps), CATCH_UP, || {
+            Tree::compare(&tree, &self.mirror.remotes[0])
         });
+        // Some files with two names are still looked at, with growing pauses.
+        rest_for(&[self.mirror.pid()], IDLE);
     }
 }
 
