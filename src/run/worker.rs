@@ -242,15 +242,18 @@ impl<'a> Runner<'a> {
         let remote = self.remote;
         match work {
             Work::FullSync { scheduled, licence, away } => {
-                self.run_all(vec![spared(remote.full_sync(*scheduled, *licence), away)])
+                let away = remote.with_what_has_just_gone(away);
+                self.run_all(vec![spared(remote.full_sync(*scheduled, *licence), &away)])
             }
             Work::Rehearsal { scheduled, licence, away } => {
-                let run = spared(remote.full_sync(*scheduled, *licence), away);
+                let away = remote.with_what_has_just_gone(away);
+                let run = spared(remote.full_sync(*scheduled, *licence), &away);
                 self.run_all(vec![counted(&run)])
             }
             Work::Level { directories, licence, away } => {
                 let (runs, seen) = remote.levels(directories, *licence);
-                let runs = runs.into_iter().map(|run| spared(run, away));
+                let away = remote.with_what_has_just_gone(away);
+                let runs = runs.into_iter().map(|run| spared(run, &away));
                 self.run_all(runs.collect()).and(seen)
             }
             Work::Batch { licence, way, fresh, split: false, paths, joined, renames } => {

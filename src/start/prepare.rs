@@ -573,6 +573,7 @@ fn remotes_of(
             filters: filter.is_active(),
             mark: mark.clone(),
             ssh_client,
+            mounted: Arc::default(),
             connection: None,
             standby: config.standby != StandbyMode::Off,
         })

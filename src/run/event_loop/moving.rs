@@ -87,6 +87,8 @@ impl Loop {
         let walked = &self.roots[root.0];
         let second_names = names.iter().map(|name| name.at.clone()).collect();
         self.roots[root.0] = Arc::new(WalkedRoot { second_names, ..WalkedRoot::clone(walked) });
+        let mounted: Arc<[RelPath]> = below.iter().map(|below| below.at.clone()).collect();
+        self.change_remotes_of(root, |remote| remote.mounted = mounted.clone());
         self.handle(Input::SecondNames(root, names));
     }
 
@@ -142,16 +144,18 @@ impl Loop {
         Ok(())
     }
 
-    /// What runs from now on runs on this ground.
-    fn stand_on(&mut self, root: RootId, ground: Ground) {
+    /// What runs from now on has other settings.
+    fn change_remotes_of(&mut self, root: RootId, change: impl Fn(&mut WorkerRemote)) {
         let path = &self.roots[root.0].path;
         let of_root = |remote: &&mut Arc<WorkerRemote>| remote.route.root == *path;
         for remote in self.remotes.iter_mut().filter(of_root) {
-            *remote = Arc::new(WorkerRemote {
-                ground: Some(ground.clone()),
-                ..WorkerRemote::clone(remote)
-            });
+            change(Arc::make_mut(remote));
         }
+    }
+
+    /// What runs from now on runs on this ground.
+    fn stand_on(&mut self, root: RootId, ground: Ground) {
+        self.change_remotes_of(root, |remote| remote.ground = Some(ground.clone()));
         self.grounds[root.0] = Some(ground);
         self.show_ground(root);
         // A standby in the old tree would keep its disk busy.

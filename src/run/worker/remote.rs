@@ -20,9 +20,11 @@ use crate::rsync::asked::rename;
 use crate::rsync::asked::route::RemoteRoute;
 use crate::rsync::asked::run::Run;
 use crate::rsync::told::outcome::Outcome;
+use crate::run::ground::below::Below;
 use crate::run::ground::Ground;
 use crate::run::ssh::{Connection, Sockets};
 use crate::run::walk::left_out;
+use crate::sys::mounts;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
@@ -34,6 +36,8 @@ pub struct WorkerRemote {
     pub route: RemoteRoute,
     /// What the root's path leads to; nothing while the root is missing.
     pub ground: Option<Ground>,
+    /// Where something is mounted below the root, as far as is known.
+    pub mounted: Arc<[RelPath]>,
     /// What a full sync leaves out.
     pub excludes: Excludes,
     /// What marks every run as one of this instance's.
@@ -94,6 +98,20 @@ impl WorkerRemote {
     /// whatever is listed, with exit code 0.
     pub fn is_on_its_ground(&self) -> bool {
         self.ground.as_ref().is_some_and(|ground| ground.is_still_at(&self.route.root))
+    }
+
+    /// These places, and those from which a disk has gone of which nobody has told yet: the kernel's table is looked at
+    /// before each run that may delete whatever is not here.
+    pub(super) fn with_what_has_just_gone(&self, away: &[RelPath]) -> Vec<RelPath> {
+        let mut all = away.to_vec();
+        if self.mounted.is_empty() {
+            return all;
+        }
+        let table = self.ground.as_ref().zip(mounts::table().ok());
+        let now = table.map(|(ground, table)| Below::all(&table, &ground.resolved));
+        let is_there = |at: &RelPath| now.iter().flatten().any(|below| below.at == *at);
+        all.extend(self.mounted.iter().filter(|at| !is_there(at) && !away.contains(at)).cloned());
+        all
     }
 
     /// The number of the root's directory; 0, which no directory has, while it is missing.
@@ -177,5 +195,44 @@ impl WorkerRemote {
         };
         let [one, all] = real;
         ([runs(Depth::One, &one), runs(Depth::All, &all)].concat(), seen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Address, Rsync};
+    use crate::rsync::asked::capability::Capability;
+    use std::path::Path;
+
+    #[test]
+    fn a_disk_that_has_gone_is_spared_before_anybody_has_told() {
+        let root = tempfile::tempdir().unwrap();
+        let route = RemoteRoute {
+            root: root.path().into(),
+            address: Address::Local { path: "/d".into() },
+            rsync: Rsync::default(),
+            local: Capability::parse(b"rsync  version 3.2.7  protocol version 31").unwrap(),
+        };
+        let path = |name: &str| RelPath::from(name.as_bytes());
+        let mut remote = WorkerRemote {
+            route,
+            ground: Ground::of(root.path()).ok(),
+            mounted: Arc::default(),
+            excludes: Excludes::default(),
+            mark: OsString::new(),
+            ssh_client: None,
+            connection: None,
+            filters: false,
+            standby: false,
+        };
+        let known = [path("known")];
+        assert_eq!(remote.with_what_has_just_gone(&known), known);
+        remote.mounted = Arc::new([path("known"), path("gone")]);
+        assert_eq!(remote.with_what_has_just_gone(&known), [path("known"), path("gone")]);
+        // /proc is mounted wherever tests run.
+        remote.ground = Ground::of(Path::new("/")).ok();
+        remote.mounted = Arc::new([path("proc"), path("gone")]);
+        assert_eq!(remote.with_what_has_just_gone(&[]), [path("gone")]);
     }
 }
