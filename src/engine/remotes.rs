@@ -97,6 +97,7 @@ mod tests {
                 Action::Run(job) => jobs.push(job),
                 Action::RemoveWatch(..)
                 | Action::Look(..)
+                | Action::FindNames(..)
                 | Action::CheckRoot(_)
                 | Action::Report(_)
                 | Action::Arrived(..) => {}

@@ -24,7 +24,7 @@ use crate::config::language::Language;
 use crate::config::{Config, Error as ConfigError};
 use crate::engine::watching::filter::Filter;
 use crate::keep::state::store::Store;
-use crate::keep::state::{beside, State};
+use crate::keep::state::State;
 use crate::start::cli::Options;
 use crate::start::{destinations, prepare};
 use crate::tell::logging::print;
@@ -84,7 +84,7 @@ fn all(options: &Options, mut config: Config, here: &Path, language: Language) -
 /// What an instance has left, or a running one keeps; nothing if that cannot be read.
 fn state(config: &Config) -> State {
     let Ok(resolved) = prepare::resolved(config) else { return State::default() };
-    Store::at(&beside(&config.fail_log.path, &resolved, "state")).load().unwrap_or_default()
+    Store::of(&resolved, &config.fail_log.path).load().unwrap_or_default()
 }
 
 /// Destinations that lie in a root, or in each other.
