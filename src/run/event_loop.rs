@@ -6,6 +6,7 @@
 mod changing;
 mod ending;
 mod keeping;
+mod looking;
 mod moving;
 mod reading;
 mod showing;
@@ -22,7 +23,6 @@ use crate::engine::sending::trust::Trust;
 use crate::engine::time::Time;
 use crate::engine::watching::event;
 use crate::engine::watching::filter::Filter;
-use crate::engine::watching::settle::{Seen, Stamp};
 use crate::engine::{Action, Engine, Halt, Input, Job, JobId, Report, RootId};
 use crate::engine::{RemoteId, RootSettings, Settings, Work};
 use crate::keep::disk::Disk;
@@ -37,12 +37,11 @@ use crate::run::crontab::Crontab;
 use crate::run::ground::below::Below;
 use crate::run::ground::lookout::{Lookout, Sighting};
 use crate::run::ground::Ground;
-use crate::run::names;
 use crate::run::reaper::Reaper;
 use crate::run::setup::{ReadAgain, Setup};
 use crate::run::ssh::Sockets;
 use crate::run::standbys::Standbys;
-use crate::run::walk::{below, Trouble, WalkMessage, WalkedRoot, Walks};
+use crate::run::walk::{Trouble, WalkMessage, WalkedRoot, Walks};
 use crate::run::worker::{
     share_connections, Finished, Standby, WorkerMessage, WorkerRemote, Workers,
 };
@@ -61,7 +60,6 @@ use nix::sys::signal::Signal;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io::{self, PipeReader, PipeWriter};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -407,20 +405,8 @@ impl Loop {
                     self.walks.start(self.roots[root.0].clone(), scan);
                 }
                 Action::RemoveWatch(root, wd) => self.roots[root.0].inotify.remove(wd.0),
-                Action::Look(root, path) => {
-                    let seen = look(&self.roots[root.0], &path);
-                    let seen = seen.unwrap_or_else(|error| {
-                        self.reporter.trouble(root, &path, "look at it", &error);
-                        Seen::Unknown
-                    });
-                    self.handle(Input::Seen(root, path, seen));
-                }
-                Action::FindNames(root, wanted) => {
-                    let (walked, tell) = (self.roots[root.0].clone(), self.walks.tell());
-                    if names::start(walked, wanted, tell).is_err() {
-                        self.handle(Input::Names(root, Vec::new(), 0));
-                    }
-                }
+                Action::Look(root, path) => self.look(root, path),
+                Action::FindNames(root, wanted) => self.find_names(root, wanted),
                 Action::CheckRoot(root) => self.lookout.look(root),
                 Action::Run(job) => self.start(job),
                 Action::Report(Report::TooLong(root, directory)) => self.too_long(root, directory),
@@ -587,24 +573,4 @@ fn alerts(setup: &Setup, stop: &PipeReader) -> io::Result<Option<Alerts>> {
     let remotes = setup.remotes.iter().map(|remote| remote.route.name()).collect();
     let roots = setup.config.roots.iter().map(|root| root.watch.clone()).collect();
     Alerts::new(alert, remotes, roots, stop.try_clone()?).map(Some)
-}
-
-/// What a created file is now.
-fn look(root: &WalkedRoot, path: &RelPath) -> io::Result<Seen> {
-    let found = match below(&root.path, path).symlink_metadata() {
-        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) => {
-            return Ok(Seen::Missing);
-        }
-        found => found?,
-    };
-    if found.is_dir() {
-        return Ok(Seen::Directory);
-    }
-    if !found.is_file() {
-        return Ok(Seen::Other);
-    }
-    let modified_ns = i128::from(found.mtime()) * 1_000_000_000 + i128::from(found.mtime_nsec());
-    let stamp = Stamp { size: found.len(), modified_ns };
-    let times_set = (found.mtime(), found.mtime_nsec()) != (found.ctime(), found.ctime_nsec());
-    Ok(Seen::Regular { links: found.nlink(), stamp, times_set })
 }
