@@ -36,6 +36,8 @@ const SHELL: &str =
     "with ssh off it still forces a remote shell, and the rsync daemon is not used; \
                      turn ssh on or leave it out";
 const EXCLUDED: &str = "real-time runs leave it out, only full syncs delete what is excluded";
+const DELETES: &str = "what is deleted is for delete, -r and crontab to say; where these allow nothing, and for single \
+                       changes, it is left out";
 const DRY_RUN: &str = "with it rsync only tells what it would do, and nothing is synced";
 
 const REMARKS: &[(&str, Remark)] = &[
@@ -86,6 +88,10 @@ impl Judgement {
                     self.warnings.push(format!("{}: {why}", named(option)));
                 }
             }
+        }
+        let is_judged = REMARKS.iter().any(|(long, _)| option.is(long));
+        if !is_judged && (options::deletes(option) || option.is("force")) {
+            self.warnings.push(format!("{}: {DELETES}", named(option)));
         }
         if reads_standard_input(option) {
             let why = "cannot be used: with - it reads standard input, where the paths come from";
@@ -177,6 +183,8 @@ mod tests {
             ("-a -e ssh", false, "-e: with ssh off"),
             ("-ae 'ssh -p 22'", false, "-e: with ssh off"),
             ("--rsh=ssh", false, "--rsh: with ssh off"),
+            ("-a --del", false, "--del: what is deleted"),
+            ("-a --force", false, "--force: what is deleted"),
             ("-an", false, "-n: with it rsync only tells"),
         ];
         for (params, ssh, expected) in cases {

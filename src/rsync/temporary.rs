@@ -1,24 +1,30 @@
 //! Names of files that will soon be deleted or renamed, and are not sent. The engine leaves them out, and so does
 //! an rsync that reads a directory by itself.
 
-/// Patterns of rsync for all names that [`is_temporary`], and for those under which rsync receives.
-pub const PATTERNS: [&str; 7] =
-    [".*.??????", "4913", "*~", ".*.sw?", ".#*", ".goutputstream-*", ".nfs*"];
+/// Patterns of rsync for all names that [`is_temporary`]. They match directories as well, which are never left out.
+pub const PATTERNS: [&str; 5] = ["*~", ".*.sw?", ".#*", ".goutputstream-*", ".nfs*"];
 
-/// Whether one of the [`PATTERNS`] matches a name.
+/// A pattern for the names under which rsync receives, and some others.
+pub const RECEIVERS: &str = ".*.??????";
+
+/// Whether one of the [`PATTERNS`] or that of [`RECEIVERS`] matches a name.
 pub fn matches_pattern(name: &[u8]) -> bool {
     is_temporary(name) || matches!(name, [b'.', .., b'.', _, _, _, _, _, _])
 }
 
-/// Names that editors and NFS use for files that will soon be deleted: vim's write test `4913`,
-/// backups `x~`, vim's `.x.swp`, Emacs' locks `.#x`, GLib's `.goutputstream-*`, NFS' `.nfs*`.
+/// Names that editors and NFS use for files that will soon be deleted: backups `x~`, vim's `.x.swp`, Emacs' locks `.#x`, GLib's `.goutputstream-*`, NFS' `.nfs*`.
 ///
 /// COMPAT: sersync drops every dotfile; here only these.
 pub fn is_temporary(name: &[u8]) -> bool {
-    name == b"4913"
-        || name.ends_with(b"~")
+    name.ends_with(b"~")
         || [&b".#"[..], b".goutputstream-", b".nfs"].iter().any(|start| name.starts_with(start))
         || matches!(name, [b'.', .., b'.', b's', b'w', _])
+}
+
+/// Whether a file of this name is a change only when it has kept the name for a moment: rsync receives under such a name,
+/// and vim tries by the file `4913` whether it may write, and deletes it at once.
+pub fn may_be_brief(name: &[u8]) -> bool {
+    is_receivers(name) || name == b"4913"
 }
 
 /// Whether a name looks like those under which rsync receives: `.NAME.XXXXXX`, with six letters or
@@ -56,7 +62,7 @@ mod tests {
     #[test]
     fn the_patterns_match_all_names_that_are_not_sent_and_few_others() {
         for (name, temporary, matched) in [
-            ("4913", true, true),
+            ("4913", false, false),
             ("x~", true, true),
             (".x.swp", true, true),
             ("..swo", true, true),

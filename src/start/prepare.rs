@@ -18,6 +18,7 @@ use crate::keep::state::store::{Error as StateError, Store};
 use crate::keep::state::{beside, Kept, State};
 use crate::rsync::asked::capability::Capability;
 use crate::rsync::asked::licence::Way;
+use crate::rsync::asked::only;
 use crate::rsync::asked::pattern;
 use crate::rsync::asked::route::RemoteRoute;
 use crate::run::ground::{is_empty, Ground};
@@ -586,10 +587,8 @@ fn excludes(config: &Config, filter: &Arc<Filter>) -> Excludes {
         config.filter.excludes.iter().map(|expression| pattern::translate(expression)).collect();
     let one_by_one = translated.iter().any(Option::is_none).then(|| filter.clone());
     let scheduled = config.crontab.as_ref().map(|crontab| crontab.excludes.clone());
-    let own = filter.own().map(|file| pattern::literal(file, b""));
-    Excludes {
-        patterns: translated.into_iter().flatten().flatten().chain(own).collect(),
-        scheduled: scheduled.unwrap_or_default(),
-        one_by_one,
-    }
+    let scheduled = scheduled.iter().flatten().map(|pattern| only::as_excluded(pattern)).collect();
+    let own = filter.own().map(|file| only::conceals(&pattern::literal(file, b"")));
+    let hidden = translated.iter().flatten().flatten().map(|pattern| only::hides(pattern));
+    Excludes { rules: hidden.chain(own).collect(), scheduled, one_by_one }
 }

@@ -164,8 +164,7 @@ fn the_hidden_attribute_leaves_out_files_with_a_dot_but_not_directories() {
 
 #[test]
 fn temporary_files_of_editors_are_not_sent() {
-    const TEMPORARY: [&str; 9] = [
-        "4913",
+    const TEMPORARY: [&str; 8] = [
         "text~",
         ".text.swp",
         ".text.swo",

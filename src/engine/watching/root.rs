@@ -17,7 +17,7 @@ use crate::engine::rel_path::{above, join, RelPath};
 use crate::engine::sending::change::Change;
 use crate::engine::time::Time;
 use crate::rsync::asked::plan::Gone;
-use crate::rsync::temporary::is_receivers;
+use crate::rsync::temporary::may_be_brief;
 use std::sync::Arc;
 
 /// What became of the root as a whole.
@@ -247,7 +247,7 @@ impl Root {
             };
             let path = RelPath::from(join(&listing.path, &entry.name));
             if let (Change::SendNew { created, .. }, false, true) =
-                (change, entry.is_dir, is_receivers(&entry.name))
+                (change, entry.is_dir, may_be_brief(&entry.name))
             {
                 if self.creations.find(&path, created, now) {
                     continue;
@@ -405,7 +405,7 @@ impl Root {
     }
 
     fn handle_file(&mut self, path: RelPath, event: &RawEvent, now: Time) {
-        if is_receivers(&event.name) && self.handle_received(&path, event, now) {
+        if may_be_brief(&event.name) && self.handle_received(&path, event, now) {
             return;
         }
         if event.has(mask::CREATE) {
@@ -448,7 +448,7 @@ impl Root {
     }
 
     /// What another rsync receives here has a temporary name until it is complete, and is no change
-    /// before; `false` if the event is to be handled as that of any other file. A file that only looks
+    /// before; nor is what an editor makes for a moment. `false` if the event is to be handled as that of any other file. A file that only looks
     /// like one, and keeps its name, is a change a little later.
     fn handle_received(&mut self, path: &RelPath, event: &RawEvent, now: Time) -> bool {
         if event.has(mask::CREATE) {

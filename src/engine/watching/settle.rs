@@ -130,7 +130,7 @@ impl Creations {
         self.wait(path, Look::First, false, since, now)
     }
 
-    /// A file was created that [has a receiver's name](crate::rsync::temporary::is_receivers), and perhaps closed at once;
+    /// A file was created that [may soon have another name or none](crate::rsync::temporary::may_be_brief), and perhaps closed at once;
     /// `false` if no more can wait.
     pub fn receive(&mut self, path: &RelPath, closed: bool, now: Time) -> bool {
         self.wait(path, if closed { Look::Later } else { Look::Receiving }, closed, now, now)

@@ -50,7 +50,7 @@ mod tests {
         let rsync = lab.rsync(&["-ltz"]);
         let route = route_to(&lab.address, &rsync, NEW);
         let level =
-            Level { route: &route, depth: Depth::All, licence: Licence::Unseen, excludes: &[] };
+            Level { route: &route, depth: Depth::All, licence: Licence::Unseen, rules: &[] };
         let all: [Arc<[u8]>; 1] = [b""[..].into()];
         let full = vec![full_sync(&route, Licence::Unseen, &[], None)];
         for runs in [full, runs(level, None, &all)] {

@@ -37,6 +37,14 @@ pub fn whatever_is_in_the_way(licence: Licence) -> &'static [&'static str] {
 /// list, that would be everything else.
 pub const HIDDEN: &str = "delete-excluded";
 
+/// The user's parameters as far as a run may have them that makes whole directories equal.
+pub fn licensed(params: &[Vec<u8>], licence: Licence) -> Vec<Vec<u8>> {
+    match licence.covers_unseen() {
+        true => params.to_vec(),
+        false => options::without(params, is_one),
+    }
+}
+
 /// Whether an option of the user's is one of these words, in whatever form.
 pub fn is_one(option: &FoundOption) -> bool {
     options::deletes(option) || option.is("force")

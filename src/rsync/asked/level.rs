@@ -4,19 +4,22 @@
 //! meanwhile; and, with all below it, one that the kernel has no watch left for. Called by `worker`,
 //! which has looked just before that each directory is still a real one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::deleting;
+use super::hiding;
 use super::licence::Licence;
-use super::pattern;
-use super::plan::{full_sync, words};
+use super::only::{self, Front, Top};
+use super::pattern::{self, ancestors};
+use super::plan::{full_sync, whole_root, words};
 use super::route::RemoteRoute;
 use super::run::{Purpose, Run};
 use crate::config::options;
 
-/// How many bytes of exclude words stand in one command at most. Kernels before 2.6.23 take 128 KiB for all
+/// How many bytes of rules as words stand in one command at most. Kernels before 2.6.23 take 128 KiB for all
 /// words and the environment together, and the user's own words have to fit as well.
-const EXCLUDE_WORDS_BYTES_MAX: usize = 32 * 1024;
+const RULES_BYTES_MAX: usize = 32 * 1024;
 
 /// How much of a directory is made equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,8 +39,8 @@ pub struct Level<'a> {
     pub depth: Depth,
     /// What may be deleted.
     pub licence: Licence,
-    /// rsync patterns that are left out.
-    pub excludes: &'a [Vec<u8>],
+    /// Rules of a filter that say what is left out.
+    pub rules: &'a [Vec<u8>],
 }
 
 /// The runs that make directories equal; in any order.
@@ -45,7 +48,7 @@ pub struct Level<'a> {
 /// Paths are relative to the root, without a slash at either end; empty for the root itself. Each
 /// must be a real directory: rsync would follow a symbolic link that is listed here, and send what
 /// it leads to. `left_out` are the paths of the whole root that are left out literally, with all that is
-/// below them. What is left out is neither sent nor deleted, as long as no pattern of `excludes` stands for a
+/// below them. What is left out is neither sent nor deleted, as long as none of the `rules` is about a
 /// directory above a listed one.
 ///
 /// Usually it is one run. Its standard input has the list of directories, so what is left out stands in the
@@ -53,14 +56,13 @@ pub struct Level<'a> {
 /// in which too much is left out has a run of its own, which is named in the command and gets the excludes on
 /// standard input.
 ///
-/// Where the user's own parameters have filter rules it is a full sync instead: rsync asks the filter
-/// about what is listed and what is in it, but not about the directories above, so `--exclude=/a`
-/// would not keep a level sync of `a/b` from deleting there.
+/// Where the user's own parameters have filter rules, it is a full sync that sees nothing but these directories: rsync
+/// asks the filter about what is listed and what is in it, but not about the directories above, so
+/// `--exclude=/a` would not keep a level sync of `a/b` from deleting there. All below them is made equal then.
 pub fn runs(level: Level, left_out: Option<&[Vec<u8>]>, directories: &[Arc<[u8]>]) -> Vec<Run> {
-    let Level { route, licence, excludes, .. } = level;
-    let filtered = options::read(&route.rsync.params).iter().any(options::is_filter);
+    let filtered = options::read(&level.route.rsync.params).iter().any(options::is_filter);
     if filtered && !directories.is_empty() {
-        return vec![full_sync(route, licence, excludes, left_out)];
+        return level.within(left_out, directories);
     }
     let mut left_out: Vec<&[u8]> = left_out.unwrap_or_default().iter().map(Vec::as_slice).collect();
     left_out.sort_unstable();
@@ -72,12 +74,12 @@ pub fn runs(level: Level, left_out: Option<&[Vec<u8>]>, directories: &[Arc<[u8]>
     let mut group = Group::default();
     for path in directories.into_iter().filter(|path| !lies_in_any(path, &left_out)) {
         let inside = level.left_out_inside(path, &left_out);
-        let bytes: usize = inside.iter().map(|pattern| EXCLUDE.len() + pattern.len() + 1).sum();
-        if bytes > EXCLUDE_WORDS_BYTES_MAX {
+        let bytes: usize = inside.iter().map(|pattern| HIDE.len() + pattern.len() + 1).sum();
+        if bytes > RULES_BYTES_MAX {
             runs.push(level.alone(path, &inside));
             continue;
         }
-        if group.bytes + bytes > EXCLUDE_WORDS_BYTES_MAX {
+        if group.bytes + bytes > RULES_BYTES_MAX {
             runs.push(level.together(&group));
             group = Group::default();
         }
@@ -91,7 +93,7 @@ pub fn runs(level: Level, left_out: Option<&[Vec<u8>]>, directories: &[Arc<[u8]>
     runs
 }
 
-const EXCLUDE: &[u8] = b"--exclude=";
+const HIDE: &[u8] = b"--filter=-sr ";
 
 /// Directories that share a run.
 #[derive(Default)]
@@ -121,8 +123,8 @@ impl Level<'_> {
     }
 
     fn together(&self, group: &Group) -> Run {
+        let front = group.left_out.iter().map(|pattern| [HIDE, pattern].concat()).collect();
         let mut flags = self.flags();
-        flags.extend(group.left_out.iter().map(|pattern| [EXCLUDE, pattern].concat()));
         if self.route.local.ignore_missing_args() {
             // What vanishes between the look and the run has its own event on the way.
             flags.push(b"--ignore-missing-args".to_vec());
@@ -134,16 +136,30 @@ impl Level<'_> {
             input.extend_from_slice(&listed(path));
             input.push(0);
         }
-        Run { args: self.route.arguments(self.params(), flags), input, purpose: Purpose::Level }
+        let args = self.route.arguments(self.params(front), flags);
+        Run { args, input, purpose: Purpose::Level }
     }
 
     fn alone(&self, directory: &[u8], left_out: &[Vec<u8>]) -> Run {
-        let mut flags = self.flags();
-        flags.extend(words(&["-0", "--exclude-from=-"]));
-        let mut input = left_out.join(&0);
-        input.push(0);
-        let args = self.route.arguments_from(&listed(directory), self.params(), flags);
-        Run { args, input, purpose: Purpose::Level }
+        let front = Front::of(left_out.iter().map(|pattern| only::hides(pattern)).collect());
+        let params = self.params(front.words);
+        let args = self.route.arguments_from(&listed(directory), params, self.flags());
+        Run { args, input: front.lines, purpose: Purpose::Level }
+    }
+
+    /// Full syncs that see these directories and nothing else.
+    fn within(&self, left_out: Option<&[Vec<u8>]>, directories: &[Arc<[u8]>]) -> Vec<Run> {
+        let all: BTreeSet<&[u8]> = directories.iter().map(|path| &**path).collect();
+        if all.contains(&b""[..]) {
+            return vec![full_sync(self.route, self.licence, self.rules, left_out)];
+        }
+        let is_topmost = |path: &&&[u8]| !ancestors(path).any(|above| all.contains(above));
+        let tops: Vec<Top> = all.iter().filter(is_topmost).map(|path| (*path, true)).collect();
+        let left_out = left_out.unwrap_or_default().iter();
+        let hidden = left_out.map(|path| only::hides(&pattern::literal(path, b"")));
+        let fronts = only::in_front(&hidden.collect::<Vec<_>>(), &tops);
+        let run = |front| whole_root(self.route, self.licence, self.rules, front);
+        fronts.into_iter().map(run).collect()
     }
 
     /// Everything but the list. No `-c`: a file that was written is a changed path of its own and
@@ -155,18 +171,20 @@ impl Level<'_> {
         };
         flags.push(b"-R".to_vec());
         flags.extend(words(deleting::whatever_is_in_the_way(self.licence)));
-        flags.extend(self.excludes.iter().map(|pattern| [EXCLUDE, pattern].concat()));
+        flags.extend(hiding::temporary_files());
         flags
     }
 
-    /// The user's parameters, without those that would delete more than is meant.
-    fn params(&self) -> Vec<Vec<u8>> {
-        options::without(&self.route.rsync.params, |option| {
+    /// The rules, `front`, and the user's parameters without those that would delete more than is meant.
+    fn params(&self, front: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+        let params = deleting::licensed(&self.route.rsync.params, self.licence);
+        let params = options::without(&params, |option| {
             // It would delete what the filter hides.
             option.is(deleting::HIDDEN)
                 // One level deep every directory looks empty, and would be deleted with its content.
                 || (self.depth == Depth::One && option.is("prune-empty-dirs"))
-        })
+        });
+        self.rules.iter().map(|rule| only::word(rule)).chain(front).chain(params).collect()
     }
 }
 

@@ -8,11 +8,12 @@ pub mod capability;
 pub(crate) mod deleting;
 mod expression;
 mod guards;
+mod hiding;
 mod letter_case;
 pub mod level;
 pub mod licence;
 pub mod links;
-mod only;
+pub mod only;
 #[cfg(test)]
 mod oracle;
 pub mod pattern;

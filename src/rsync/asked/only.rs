@@ -32,6 +32,29 @@ pub struct Front {
     pub lines: Vec<u8>,
 }
 
+impl Front {
+    /// Of rules that all hide something, so that their order does not count.
+    ///
+    /// They end with the line, and not with a NUL: `-0` would have rsync read the user's own files in that way.
+    /// Names with a line's end in them stand in words.
+    pub fn of(rules: Vec<Vec<u8>>) -> Front {
+        let (odd, plain): (Vec<_>, Vec<_>) = rules.into_iter().partition(|rule| ends_line(rule));
+        let mut words: Vec<_> = odd.iter().map(|rule| word(rule)).collect();
+        words.extend((!plain.is_empty()).then(|| READ.into()));
+        let lines = plain.into_iter().flat_map(|rule| [rule, b"\n".to_vec()].concat()).collect();
+        Front { words, lines }
+    }
+}
+
+/// The word that gives a run a rule.
+pub fn word(rule: &[u8]) -> Vec<u8> {
+    [b"--filter=", rule].concat()
+}
+
+fn ends_line(bytes: &[u8]) -> bool {
+    bytes.iter().any(|byte| matches!(byte, b'\n' | b'\r'))
+}
+
 /// Rules that show these paths and nothing else.
 pub fn alone(tops: &[Top]) -> Vec<Vec<u8>> {
     let ways: BTreeSet<&[u8]> = tops.iter().flat_map(|(top, _)| ancestors(top)).collect();
@@ -46,39 +69,24 @@ pub fn alone(tops: &[Top]) -> Vec<Vec<u8>> {
 }
 
 /// Rules that hide everything but these paths, and say nothing of them, for as many runs as it takes; `first` are rules
-/// that stand before them. None of the
-/// paths lies in another one that is seen with what is in it. One that is too long is seen by none.
-///
-/// They end with the line, and not with a NUL: `-0` would have rsync read the user's own files in that way. Names with
-/// a line's end in them stand in words.
+/// that stand before them. None of the paths lies in another one that is seen with what is in it. One that is too
+/// long is seen by none.
 pub fn in_front(first: &[Vec<u8>], tops: &[Top]) -> Vec<Front> {
     let sayable = tops.iter().filter(|(top, _)| top.len() <= PATH_BYTES_MAX);
-    let ends_line = |(top, _): &&Top| top.iter().any(|byte| matches!(byte, b'\n' | b'\r'));
-    let (odd, plain): (Vec<Top>, Vec<Top>) = sayable.partition(ends_line);
-    let mut fronts = Vec::new();
-    if !plain.is_empty() {
-        let rules = [first, &hiding_others(&plain)].concat();
-        let lines = rules.into_iter().flat_map(|rule| [rule, b"\n".to_vec()].concat());
-        fronts.push(Front { words: vec![READ.into()], lines: lines.collect() });
-    }
-    let (mut together, mut bytes) = (Vec::new(), 0);
+    let (odd, plain): (Vec<Top>, Vec<Top>) = sayable.partition(|(top, _)| ends_line(top));
+    let mut groups = vec![plain];
+    let mut bytes = usize::MAX;
     for top in odd {
-        let more: usize = hiding_others(&[top]).iter().map(Vec::len).sum();
-        if !together.is_empty() && bytes + more > WORDS_BYTES_MAX {
-            fronts.push(in_words(first, &std::mem::take(&mut together)));
-            bytes = 0;
+        let more = hiding_others(&[top]).iter().map(Vec::len).sum();
+        bytes = bytes.saturating_add(more);
+        if bytes > WORDS_BYTES_MAX {
+            groups.push(Vec::new());
+            bytes = more;
         }
-        together.push(top);
-        bytes += more;
+        groups.last_mut().expect("there is one").push(top);
     }
-    fronts.extend((!together.is_empty()).then(|| in_words(first, &together)));
-    fronts
-}
-
-fn in_words(first: &[Vec<u8>], tops: &[Top]) -> Front {
-    let word = |rule: Vec<u8>| [b"--filter=", &rule[..]].concat();
-    let rules = [first, &hiding_others(tops)].concat();
-    Front { words: rules.into_iter().map(word).collect(), lines: Vec::new() }
+    let groups = groups.iter().filter(|group| !group.is_empty());
+    groups.map(|group| Front::of([first, &hiding_others(group)].concat())).collect()
 }
 
 fn hiding_others(tops: &[Top]) -> Vec<Vec<u8>> {
@@ -102,12 +110,26 @@ fn hiding_others(tops: &[Top]) -> Vec<Vec<u8>> {
     rules
 }
 
+/// A rule that hides it on this side alone: it is not sent, and a mirror deletes what is over there.
+pub fn conceals(pattern: &[u8]) -> Vec<u8> {
+    rule(b"H ", pattern)
+}
+
+/// The rule of a pattern that rsync would read behind `--exclude`.
+pub fn as_excluded(pattern: &[u8]) -> Vec<u8> {
+    match pattern {
+        [b'+', b' ', ..] => pattern.to_vec(),
+        [b'-', b' ', pattern @ ..] | pattern => hides(pattern),
+    }
+}
+
 fn rule(kind: &[u8], pattern: &[u8]) -> Vec<u8> {
     [kind, pattern].concat()
 }
 
-/// On both sides, with `--delete-excluded` as well.
-fn hides(pattern: &[u8]) -> Vec<u8> {
+/// A rule that hides what a pattern matches, on both sides, and with `--delete-excluded` as well: it is neither sent nor
+/// deleted.
+pub fn hides(pattern: &[u8]) -> Vec<u8> {
     rule(b"-sr ", pattern)
 }
 
@@ -153,7 +175,7 @@ mod tests {
         assert!(fronts.len() > 10, "{}", fronts.len());
         for front in &fronts[1..] {
             let bytes: usize = front.words.iter().map(Vec::len).sum();
-            assert!(bytes < 2 * WORDS_BYTES_MAX && front.lines.is_empty());
+            assert!(bytes < 2 * WORDS_BYTES_MAX && !front.words.is_empty());
         }
     }
 

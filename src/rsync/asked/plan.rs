@@ -15,9 +15,10 @@ use std::sync::Arc;
 use super::anew;
 use super::deleting;
 use super::guards;
+use super::hiding;
 use super::letter_case;
 use super::licence::{Licence, Way};
-use super::only::{self, Top};
+use super::only::{self, Front, Top};
 use super::pattern::{self, ancestors};
 use super::route::RemoteRoute;
 use super::run::{Purpose, Run};
@@ -156,33 +157,37 @@ pub fn batch(
     runs
 }
 
-/// A full sync. `excludes` are rsync patterns; `left_out` are paths relative to the root, which are
-/// left out literally, with all that is below them. What is left out is never deleted.
+/// A full sync. `rules` of a filter say what is left out; `left_out` are paths relative to the root, which are
+/// left out literally, with all that is below them, and never deleted. Both stand before the user's own rules,
+/// which can take nothing of it in.
 pub fn full_sync(
     route: &RemoteRoute,
     licence: Licence,
-    excludes: &[Vec<u8>],
+    rules: &[Vec<u8>],
     left_out: Option<&[Vec<u8>]>,
+) -> Run {
+    let left_out = left_out.unwrap_or_default().iter();
+    let front = Front::of(left_out.map(|path| only::hides(&pattern::literal(path, b""))).collect());
+    whole_root(route, licence, rules, front)
+}
+
+/// A full sync behind further rules.
+pub(super) fn whole_root(
+    route: &RemoteRoute,
+    licence: Licence,
+    rules: &[Vec<u8>],
+    front: Front,
 ) -> Run {
     let mut flags = vec![b"-R".to_vec()];
     if !options::recursive(&options::read(&route.rsync.params)) {
         flags.push(b"-r".to_vec());
     }
     flags.extend(deleting::whatever_is_only_there(licence).map(Vec::from));
-    flags.extend(excludes.iter().map(|pattern| [b"--exclude=", pattern.as_slice()].concat()));
-    let mut input = Vec::new();
-    for path in left_out.unwrap_or_default() {
-        input.extend_from_slice(&pattern::literal(path, b""));
-        input.push(0);
-    }
-    if !input.is_empty() {
-        flags.extend(words(&["-0", "--exclude-from=-"]));
-    }
-    Run {
-        args: route.arguments(route.rsync.params.clone(), flags),
-        input,
-        purpose: Purpose::FullSync,
-    }
+    flags.extend(hiding::temporary_files());
+    let params = deleting::licensed(&route.rsync.params, licence);
+    let words = rules.iter().map(|rule| only::word(rule)).chain(front.words).chain(params);
+    let args = route.arguments(words.collect(), flags);
+    Run { args, input: front.lines, purpose: Purpose::FullSync }
 }
 
 /// What a flat run lists.
@@ -433,8 +438,8 @@ fn flat(route: &RemoteRoute, licence: Licence, list: &List, all_fresh: bool) -> 
         flags.extend(deleting::full_directories(licence).map(Vec::from));
     }
     if !list.whole.is_empty() {
-        flags
-            .extend(temporary::PATTERNS.map(|pattern| format!("--exclude={pattern}").into_bytes()));
+        let patterns = temporary::PATTERNS.iter().chain([&temporary::RECEIVERS]);
+        flags.extend(patterns.map(|pattern| format!("--exclude={pattern}").into_bytes()));
     }
     if !list.silent_work && route.far_side_timeout_costs() {
         flags.push(b"-M--timeout=0".to_vec());

@@ -94,9 +94,9 @@ pub fn passes_by_rules(route: &RemoteRoute) -> bool {
     guards::may_open(&route.rsync.params)
 }
 
-/// All arguments of a full sync. `excludes` are rsync patterns.
-pub fn full_sync(route: &RemoteRoute, licence: Licence, excludes: &[Vec<u8>]) -> Vec<OsString> {
-    plan::full_sync(route, licence, excludes, None).args
+/// All arguments of a full sync. `rules` of a filter say what is left out.
+pub fn full_sync(route: &RemoteRoute, licence: Licence, rules: &[Vec<u8>]) -> Vec<OsString> {
+    plan::full_sync(route, licence, rules, None).args
 }
 
 /// Whether the word makes a run delete what only the far side has: `--del`, `--delete-after`.
@@ -268,7 +268,7 @@ mod tests {
         let both = vec![(Vec::new(), Gone::No), (b"a".to_vec(), Gone::No)];
         assert_eq!(read(&before).unwrap().paths, Some(both));
         let full = with_route(&["-a", "--include=*/", "--existing"], |route| {
-            full_sync(route, Licence::Unseen, &[b"/x*".to_vec()])
+            full_sync(route, Licence::Unseen, &[b"-sr /x*".to_vec()])
         });
         assert_eq!(read(&bytes(full)).unwrap().paths, None);
     }

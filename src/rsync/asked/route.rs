@@ -310,10 +310,20 @@ pub(crate) mod tests {
         }
     }
 
+    /// The command without what it hides.
+    fn bare(shown: &[u8]) -> String {
+        let words = super::super::hiding::temporary_files();
+        let words: Vec<_> = words.map(|word| shell::quoted(&word).into_owned()).collect();
+        let hidden = String::from_utf8(words.join(&b' ')).unwrap() + " ";
+        let shown = String::from_utf8(shown.to_vec()).unwrap();
+        assert!(shown.contains(&hidden), "{shown}");
+        shown.replace(&hidden, "")
+    }
+
     fn line(address: &Address, rsync: &Rsync, local: Capability) -> String {
         let run = full_sync(&route_to(address, rsync, local), Licence::Unseen, &[], None);
         assert_eq!(run.purpose, Purpose::FullSync);
-        let shown = String::from_utf8(run.shown(Path::new("/w"))).unwrap();
+        let shown = bare(&run.shown(Path::new("/w")));
         shown["cd /w && rsync ".len()..shown.len() - " >/dev/null 2>&1".len()].to_string()
     }
 
@@ -331,7 +341,7 @@ pub(crate) mod tests {
         let route = route_to(&address, &rsync, NEW);
         let run = full_sync(&route, Licence::Unseen, &[], None);
         assert_eq!(
-            String::from_utf8(run.shown(Path::new("/my backup"))).unwrap(),
+            bare(&run.shown(Path::new("/my backup"))),
             "cd \"/my backup\" && rsync -artuz --sockopts= --contimeout 5 -R --delete ./ --port=874 \
              --timeout=100 rsync_backup@192.168.6.22::backup --password-file=/etc/rsync.password \
              >/dev/null 2>&1"

@@ -71,7 +71,7 @@ mod tests {
             ("d/x~", false),
             ("x~/f", false),
             ("d/.a.swp/f", false),
-            ("d/4913", false),
+            ("d/4913", true),
         ] {
             assert_eq!(possible(&["-a"], &[new(b"d/f"), new(path.as_bytes())]), expected, "{path}");
         }

@@ -13,6 +13,7 @@ use crate::keep::state::Kept;
 use crate::rsync::asked::anew;
 use crate::rsync::asked::level::{self, Depth, Level};
 use crate::rsync::asked::licence::{Licence, Way};
+use crate::rsync::asked::only;
 use crate::rsync::asked::pattern;
 use crate::rsync::asked::plan::{self, Now};
 use crate::rsync::asked::remote_shell;
@@ -55,8 +56,8 @@ pub struct WorkerRemote {
 /// What a full sync leaves out.
 #[derive(Debug, Clone, Default)]
 pub struct Excludes {
-    /// Patterns for rsync that mean just what the user's expressions mean.
-    pub patterns: Vec<Vec<u8>>,
+    /// Rules for rsync that mean just what the user's expressions mean, and hide the files that each sync changes.
+    pub rules: Vec<Vec<u8>>,
     /// Those of `crontabfilter`, for scheduled full syncs alone.
     pub scheduled: Vec<Vec<u8>>,
     /// Set if some expression has no such pattern: then what it leaves out is looked up in the root, entry by
@@ -68,7 +69,7 @@ impl Excludes {
     /// The same, with this directory of the root.
     pub fn with(&self, directory: &[u8]) -> Excludes {
         let mut more = self.clone();
-        more.patterns.push(pattern::literal(directory, b""));
+        more.rules.push(only::hides(&pattern::literal(directory, b"")));
         more
     }
 }
@@ -90,8 +91,8 @@ impl WorkerRemote {
         let one_by_one =
             self.excludes.one_by_one.as_ref().map(|filter| left_out(&self.route.root, filter));
         let own = if scheduled { self.excludes.scheduled.as_slice() } else { &[] };
-        let patterns = [self.excludes.patterns.as_slice(), own].concat();
-        plan::full_sync(&self.route, licence, &patterns, one_by_one.as_deref())
+        let rules = [self.excludes.rules.as_slice(), own].concat();
+        plan::full_sync(&self.route, licence, &rules, one_by_one.as_deref())
     }
 
     /// Whether the root is the directory that it should be. An emptied or unmounted one would delete
@@ -134,12 +135,12 @@ impl WorkerRemote {
 
     /// The remote as the fail log needs it.
     pub fn creditor(&self, grants: Grants) -> Creditor<'_> {
-        let Excludes { patterns, one_by_one, .. } = &self.excludes;
+        let Excludes { rules, one_by_one, .. } = &self.excludes;
         Creditor {
             route: &self.route,
             inode: self.inode(),
             grants,
-            excludes: one_by_one.is_none().then_some(patterns),
+            excludes: one_by_one.is_none().then_some(rules),
         }
     }
 
@@ -189,8 +190,8 @@ impl WorkerRemote {
         let left_out =
             self.excludes.one_by_one.as_ref().map(|filter| left_out(&self.route.root, filter));
         let runs = |depth, directories: &[RelPath]| {
-            let (route, excludes) = (&self.route, self.excludes.patterns.as_slice());
-            let level = Level { route, depth, licence, excludes };
+            let (route, rules) = (&self.route, self.excludes.rules.as_slice());
+            let level = Level { route, depth, licence, rules };
             level::runs(level, left_out.as_deref(), directories)
         };
         let [one, all] = real;

@@ -19,6 +19,7 @@ mod read_only_directories;
 mod refused_delete;
 mod said_yes;
 mod shown;
+mod temporary;
 
 use crate::harness::{
     eventually, free_port, run_to_end, until, Exit, Mirror, Plan, Sshd, Tree, DEADLINE,

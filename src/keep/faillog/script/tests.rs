@@ -65,6 +65,9 @@ pub(super) fn owed(full_sync: bool, paths: &[(&[u8], Gone)]) -> Owed {
 }
 
 const NET: &str = "--sockopts=TCP_NODELAY --timeout=9 u@h::m";
+const HIDDEN: &str =
+    "\"--filter=S */\" \"--filter=H *~\" \"--filter=H .*.sw?\" \"--filter=H .#*\" \
+                      \"--filter=H .goutputstream-*\" \"--filter=H .nfs*\"";
 const DELETE: &str = "$(ls -di . | grep -q \"^ *7 \" && echo --delete)";
 
 #[test]
@@ -82,7 +85,7 @@ fn records_look_like_this() {
     let f = "--include=\"/d/\" --include=\"/d/f\" ";
     let g = "--include=\"/d/g\" ";
     let all = "--include=\"/d/f/***\" ";
-    let full = format!("#errno 2560\ncd /w && rsync -artz -R ./ {NET}\n\n");
+    let full = format!("#errno 2560\ncd /w && rsync -artz -R {HIDDEN} ./ {NET}\n\n");
     let cases: [(Grants, Owed, String); 9] = [
         (PUSH, owed(false, &[]), String::new()),
         (PUSH, owed(false, &[(b"d/f", no), (b"d/g", no)]), sent(&format!("{f}{g}"))),
@@ -96,7 +99,7 @@ fn records_look_like_this() {
         (PUSH, owed(false, &[(b"", no)]), sent("--include=\"/./\" ")),
         (PUSH, owed(true, &[]), full.clone()),
         (KEEP, owed(true, &[]), full.clone()),
-        (MIRROR, owed(true, &[]), full.replace("-R ./", &format!("-R {DELETE} ./"))),
+        (MIRROR, owed(true, &[]), full.replace("-R ", &format!("-R {DELETE} "))),
     ];
     for (grants, owed, expected) in cases {
         assert_eq!(Setting::new(grants).text(&owed), expected, "{grants:?} {owed:?}");
@@ -109,10 +112,13 @@ fn records_look_like_this() {
 
 #[test]
 fn user_given_deletes_have_the_guard_too() {
-    let mut setting = Setting::new(PUSH);
+    let mut setting = Setting::new(MIRROR);
     setting.routes.iter_mut().for_each(|it| it.rsync.params.push(b"--delete-after".to_vec()));
     let text = setting.text(&owed(true, &[]));
-    assert!(text.contains(" && echo --delete-after) -R ./ "), "{text}");
+    assert!(text.contains(" && echo --delete-after) -R $(ls "), "{text}");
+    setting.grants = PUSH;
+    let text = setting.text(&owed(true, &[]));
+    assert!(!text.contains("--delete"), "{text}");
     assert_eq!(setting.parse(text.as_bytes()), (owed(true, &[]), vec![]));
 }
 

@@ -21,11 +21,10 @@ fn planned(depth: Depth, left_out: &[&str], directories: &[&str]) -> Vec<String>
     let rsync = rsync(&["-am", "--delete-excluded"]);
     let route = route_to(&address, &rsync, NEW);
     let (left_out, directories) = (bytes(left_out), paths(directories));
-    let excludes = bytes(&["*.o"]);
-    let level = Level { route: &route, depth, licence: Licence::Unseen, excludes: &excludes };
+    let rules = bytes(&["-sr *.o"]);
+    let level = Level { route: &route, depth, licence: Licence::Unseen, rules: &rules };
     let runs = runs(level, Some(&left_out), &directories);
     let line = |run: &Run| {
-        assert_eq!(run.input.last(), Some(&0));
         let args = run.args.join(OsStr::new(" ")).into_string().unwrap();
         format!("{args} < {}", String::from_utf8_lossy(&run.input).replace('\0', " ").trim_end())
     };
@@ -34,27 +33,32 @@ fn planned(depth: Depth, left_out: &[&str], directories: &[&str]) -> Vec<String>
 
 #[test]
 fn directories_share_a_run() {
-    const ONE: &str = "-a --no-r -d -R --delete --force --exclude=*.o";
-    const ALL: &str = "-am -r -R --delete --force --exclude=*.o";
-    const END: &str = "--ignore-missing-args -0 --files-from=- ./ /d <";
+    const ONE: &str = "-a --no-r -d -R --delete --force";
+    const ALL: &str = "-am -r -R --delete --force";
+    const END: &str = "--filter=S */ --filter=H *~ --filter=H .*.sw? --filter=H .#* \
+                       --filter=H .goutputstream-* --filter=H .nfs* --ignore-missing-args -0 \
+                       --files-from=- ./ /d <";
+    let line = |rules: &str, words: &str, list: &str| {
+        Some(format!("--filter=-sr *.o {rules}{words} {END} {list}"))
+    };
     type Case<'a> = (Depth, &'a [&'a str], &'a [&'a str], Option<String>);
     let cases: [Case; 7] = [
         (Depth::One, &[], &[], None),
-        (Depth::One, &[], &["b", "", "a/b", "b"], Some(format!("{ONE} {END} ./ ./a/b/ ./b/"))),
-        (Depth::All, &[], &["a/b"], Some(format!("{ALL} {END} ./a/b/"))),
+        (Depth::One, &[], &["b", "", "a/b", "b"], line("", ONE, "./ ./a/b/ ./b/")),
+        (Depth::All, &[], &["a/b"], line("", ALL, "./a/b/")),
         // Only what can be seen in a listed directory needs a word.
         (
             Depth::One,
             &["a", "b/x", "b/x*", "b/c/y", "b.z", "c"],
             &["a", "a/c", "b", "d"],
-            Some(format!("{ONE} --exclude=/b/x --exclude=/b/x\\* {END} ./b/ ./d/")),
+            line("--filter=-sr /b/x --filter=-sr /b/x\\* ", ONE, "./b/ ./d/"),
         ),
-        (Depth::One, &["x", "a/y"], &[""], Some(format!("{ONE} --exclude=/x {END} ./"))),
+        (Depth::One, &["x", "a/y"], &[""], line("--filter=-sr /x ", ONE, "./")),
         (
             Depth::All,
             &["a", "b/x", "b/c/y", "b.z"],
             &["a/c", "b"],
-            Some(format!("{ALL} --exclude=/b/c/y --exclude=/b/x {END} ./b/")),
+            line("--filter=-sr /b/c/y --filter=-sr /b/x ", ALL, "./b/"),
         ),
         (Depth::One, &["a"], &["a", "a/b/c"], None),
     ];
@@ -71,20 +75,13 @@ fn no_command_grows_past_its_limit() {
         .collect();
     let left_out: Vec<&str> = names.iter().map(String::as_str).collect();
     let runs = planned(Depth::One, &left_out, &["few", "many", "none", "some"]);
-    let shapes: Vec<(usize, &str)> = runs
+    let shapes: Vec<(usize, bool)> = runs
         .iter()
-        .map(|run| (run.matches("--exclude=/").count(), &run[run.find("-0 ").unwrap()..][..24]))
+        .map(|run| (run.matches("--filter=-sr /").count(), run.contains("--files-from=-")))
         .collect();
-    assert_eq!(
-        shapes,
-        [
-            (64, "-0 --files-from=- ./ /d "),
-            (0, "-0 --exclude-from=- ./so"),
-            (65, "-0 --files-from=- ./ /d "),
-        ]
-    );
+    assert_eq!(shapes, [(64, true), (0, false), (65, true),]);
     assert!(runs[0].ends_with("< ./few/") && runs[2].ends_with("< ./many/ ./none/"), "{runs:?}");
-    assert!(runs[1].contains("./some/ /d < /some/"), "{}", runs[1]);
+    assert!(runs[1].contains("./some/ /d < -sr /some/"), "{}", runs[1]);
 }
 
 const NEAR: &[&str] =
@@ -105,8 +102,8 @@ const FAR: &[&str] = &[
 fn run_all(lab: &Lab, depth: Depth, params: &[&str], left_out: &[Vec<u8>], directories: &[&str]) {
     let rsync = lab.rsync(params);
     let route = route_to(&lab.address, &rsync, NEW);
-    let excludes = bytes(&["*.o"]);
-    let level = Level { route: &route, depth, licence: Licence::Unseen, excludes: &excludes };
+    let rules = bytes(&["-sr *.o"]);
+    let level = Level { route: &route, depth, licence: Licence::Unseen, rules: &rules };
     for run in runs(level, Some(left_out), &paths(directories)) {
         lab.run(&run);
     }
@@ -196,6 +193,7 @@ fn what_the_user_hides_above_the_level_is_not_touched() {
             run_all(&lab, depth, params, &[], &["a/b", "deep/d"]);
             let far = tree(&lab.far());
             assert!(kept.iter().all(|path| far.contains(path)), "{params:?} {far:?}");
+            assert!(far.contains(&"top=".into()), "{depth:?} {params:?}: nobody asked for it");
             assert!(far.contains(&"deep/d/e=1".into()) && !far.contains(&"deep/d/gone=".into()));
             assert!(!far.contains(&"a/b/new=".into()), "{params:?} {far:?}");
         }

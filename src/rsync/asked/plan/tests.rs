@@ -277,6 +277,21 @@ fn no_run_of_a_batch_deletes_what_the_users_filter_hides() {
 }
 
 #[test]
+fn a_word_of_the_users_that_deletes_needs_the_licence_as_well() {
+    let rsync = rsync(&["-a", "--delete-after", "--force", "--delete-excluded", "--exclude=x"]);
+    let route = route_to(&Address::Local { path: "/d".into() }, &rsync, NEW);
+    for (licence, expected) in [
+        (Licence::Nothing, &["-a", "--exclude=x"][..]),
+        (Licence::Seen, &["-a", "--exclude=x"]),
+        (Licence::Unseen, &["-a", "--delete-after", "--force", "--delete-excluded", "--exclude=x"]),
+    ] {
+        let args = full_sync(&route, licence, &[], None).args;
+        assert_eq!(args[..expected.len()], *expected, "{licence:?}");
+        assert_eq!(args[expected.len()], "-R", "{licence:?}");
+    }
+}
+
+#[test]
 fn lists_end_every_entry_with_a_nul() {
     let (address, rsync) = (Address::Local { path: "/d".into() }, rsync(&["-a"]));
     let route = route_to(&address, &rsync, NEW);
