@@ -157,7 +157,9 @@ impl Level<'_> {
         let tops: Vec<Top> = all.iter().filter(is_topmost).map(|path| (*path, true)).collect();
         let left_out = left_out.unwrap_or_default().iter();
         let hidden = left_out.map(|path| only::hides(&pattern::literal(path, b"")));
-        let fronts = only::in_front(&hidden.collect::<Vec<_>>(), &tops);
+        // With -m they may look empty, and would be deleted themselves.
+        let kept = tops.iter().map(|(top, _)| only::protects(&pattern::literal(top, b"")));
+        let fronts = only::in_front(&hidden.chain(kept).collect::<Vec<_>>(), &tops);
         let run = |front| whole_root(self.route, self.licence, self.rules, front);
         fronts.into_iter().map(run).collect()
     }

@@ -102,12 +102,17 @@ fn hiding_others(tops: &[Top]) -> Vec<Vec<u8>> {
     }
     for (directory, names) in names {
         if !directory.is_empty() {
-            rules.push(rule(b"P ", &pattern::literal(directory, b"/")));
+            rules.push(protects(&pattern::literal(directory, b"")));
         }
         let mut others = Others { directory, rules: &mut rules };
         others.than(&names.into_iter().collect::<Vec<_>>(), 0);
     }
     rules
+}
+
+/// A rule that keeps it over there.
+pub fn protects(pattern: &[u8]) -> Vec<u8> {
+    rule(b"P ", pattern)
 }
 
 /// A rule that hides it on this side alone: it is not sent, and a mirror deletes what is over there.
@@ -189,7 +194,7 @@ mod tests {
         assert_eq!(shown(alone(&tops)), "S /a/ | + /a/b\\* | + /a/b\\*/*** | + /c | - *");
         assert_eq!(
             shown(hiding_others(&tops)),
-            "-sr /c/* | -sr /[^ac]* | -sr /a?* | -sr /c?* | P /a/ | -sr /a/[^b]* | -sr /a/b | \
+            "-sr /c/* | -sr /[^ac]* | -sr /a?* | -sr /c?* | P /a | -sr /a/[^b]* | -sr /a/b | \
              -sr /a/b[^\\*]* | -sr /a/b\\*?*"
         );
     }

@@ -11,6 +11,7 @@ mod receiver;
 mod sender;
 mod words;
 
+mod property;
 mod real_runs;
 mod single_runs;
 mod trees;

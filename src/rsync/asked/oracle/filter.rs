@@ -20,12 +20,20 @@ pub enum Side {
     Receiver,
 }
 
+/// For which sides a rule was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sides {
+    /// None is named: for both.
+    Unnamed,
+    One(Side),
+    Both,
+}
+
 #[derive(Debug)]
 struct Rule {
     pattern: Vec<u8>,
     include: bool,
-    /// The only side that it is for.
-    side: Option<Side>,
+    sides: Sides,
     only_directories: bool,
 }
 
@@ -38,13 +46,13 @@ pub struct Filter {
 }
 
 /// The kinds of rules, by letter and by name: whether they include, and on which side.
-const KINDS: [(u8, &str, bool, Option<Side>); 6] = [
-    (b'-', "exclude", false, None),
-    (b'+', "include", true, None),
-    (b'H', "hide", false, Some(Side::Sender)),
-    (b'S', "show", true, Some(Side::Sender)),
-    (b'P', "protect", false, Some(Side::Receiver)),
-    (b'R', "risk", true, Some(Side::Receiver)),
+const KINDS: [(u8, &str, bool, Sides); 6] = [
+    (b'-', "exclude", false, Sides::Unnamed),
+    (b'+', "include", true, Sides::Unnamed),
+    (b'H', "hide", false, Sides::One(Side::Sender)),
+    (b'S', "show", true, Sides::One(Side::Sender)),
+    (b'P', "protect", false, Sides::One(Side::Receiver)),
+    (b'R', "risk", true, Sides::One(Side::Receiver)),
 ];
 
 impl Filter {
@@ -53,21 +61,24 @@ impl Filter {
         let (kind, pattern) = match (prefixes, written) {
             (_, b"!") => return self.rules.clear(),
             (Prefixes::Rules, written) => split_rule(written),
-            (_, [sign @ (b'-' | b'+'), b' ', pattern @ ..]) => ((*sign == b'+', None), pattern),
-            (Prefixes::Excludes, pattern) => ((false, None), pattern),
-            (Prefixes::Includes, pattern) => ((true, None), pattern),
+            (_, [sign @ (b'-' | b'+'), b' ', pattern @ ..]) => {
+                ((*sign == b'+', Sides::Unnamed), pattern)
+            }
+            (Prefixes::Excludes, pattern) => ((false, Sides::Unnamed), pattern),
+            (Prefixes::Includes, pattern) => ((true, Sides::Unnamed), pattern),
         };
-        let (include, side) = kind;
+        let (include, sides) = kind;
         let only_directories = pattern.len() > 1 && pattern.ends_with(b"/");
         let pattern = pattern[..pattern.len() - usize::from(only_directories)].to_vec();
-        self.rules.push(Rule { pattern, include, side, only_directories });
+        self.rules.push(Rule { pattern, include, sides, only_directories });
     }
 
     /// Whether a name is hidden on a side.
     pub fn hides(&self, side: Side, path: &[u8], is_directory: bool) -> bool {
-        let counts = |rule: &&Rule| match rule.side {
-            None => side == Side::Sender || !self.plain_rules_hide_only,
-            only => only == Some(side),
+        let counts = |rule: &&Rule| match rule.sides {
+            Sides::Unnamed => side == Side::Sender || !self.plain_rules_hide_only,
+            Sides::One(only) => only == side,
+            Sides::Both => true,
         };
         let mut rules = self.rules.iter().filter(counts);
         rules.find(|rule| rule.matches(path, is_directory)).is_some_and(|rule| !rule.include)
@@ -75,7 +86,7 @@ impl Filter {
 }
 
 /// A rule of `--filter`: its kind, perhaps with modifiers, a blank or an underscore, and the pattern.
-fn split_rule(written: &[u8]) -> ((bool, Option<Side>), &[u8]) {
+fn split_rule(written: &[u8]) -> ((bool, Sides), &[u8]) {
     let end = written.iter().position(|byte| matches!(byte, b' ' | b'_')).expect("a blank");
     let (word, pattern) = (&written[..end], &written[end + 1..]);
     let long = KINDS.iter().find(|kind| word.starts_with(kind.1.as_bytes()));
@@ -86,16 +97,25 @@ fn split_rule(written: &[u8]) -> ((bool, Option<Side>), &[u8]) {
             (kind.unwrap_or_else(|| panic!("the interpreter does not know {word:?}")), &word[1..])
         }
     };
-    let mut side = kind.3;
+    let mut sides = kind.3;
     for modifier in modifiers {
         match modifier {
             b',' => {}
-            b's' => side = Some(Side::Sender),
-            b'r' => side = Some(Side::Receiver),
+            b's' => sides = with(sides, Side::Sender),
+            b'r' => sides = with(sides, Side::Receiver),
             other => panic!("the interpreter does not know the modifier {other}"),
         }
     }
-    ((kind.2, side), pattern)
+    ((kind.2, sides), pattern)
+}
+
+/// The same with one side more.
+fn with(sides: Sides, side: Side) -> Sides {
+    match sides {
+        Sides::Unnamed => Sides::One(side),
+        Sides::One(other) if other == side => sides,
+        Sides::One(_) | Sides::Both => Sides::Both,
+    }
 }
 
 impl Rule {

@@ -1,6 +1,9 @@
 //! The interpreter against the real rsync, on random small trees: with the words that the program asks
 //! with, and the user's parameters before them.
 
+use super::super::hiding;
+use super::super::only::{self, Front, Top};
+use super::super::pattern::ancestors;
 use super::super::plan::real_runs::Lab;
 use super::trees::{make, read, shown, without_times, Random};
 use super::{parent, Done, Entry, Path, Tree};
@@ -43,6 +46,8 @@ const MORE: [&[&str]; 20] = [
 
 /// The words of a run behind the parameters and before the operands, its list, and what is sent.
 struct Asked {
+    /// What stands before the parameters.
+    front: Vec<Vec<u8>>,
     words: Vec<Vec<u8>>,
     input: Vec<u8>,
     source: Path,
@@ -59,6 +64,7 @@ struct Quirks {
 fn asked(random: &mut Random, near: &Tree, far: &Tree, quirks: Quirks) -> Asked {
     let words = |words: &str| words.split(' ').map(|word| word.into()).collect();
     let plain = |text: &str, input| Asked {
+        front: Vec::new(),
         words: words(text),
         input,
         source: b"./".into(),
@@ -89,12 +95,23 @@ fn asked(random: &mut Random, near: &Tree, far: &Tree, quirks: Quirks) -> Asked 
             listed_directories(random, near, quirks.prunes),
         ),
         5 => {
-            let input = patterns(random, far);
-            plain("-r --delete --force --existing -0 --include-from=- --exclude=*", input)
+            let tops = tops(random, far);
+            let tops: Vec<Top> = tops.iter().map(|(path, whole)| (&path[..], *whole)).collect();
+            const WORDS: &str = "-r --delete --force --existing";
+            if random.chance(50) {
+                let front = only::in_front(&[], &tops).remove(0);
+                return Asked { front: front.words, ..plain(WORDS, front.lines) };
+            }
+            let asked =
+                plain(&format!("{WORDS} -0"), [only::alone(&tops).join(&0), vec![0]].concat());
+            Asked { words: [asked.words, vec![only::READ.into()]].concat(), ..asked }
         }
         6 => {
             let delete = if random.chance(70) { " --delete" } else { "" };
-            plain(&format!("-R -r{delete} -0 --exclude-from=-"), excluded(random))
+            let front = Front::of(excluded(random));
+            let asked = plain(&format!("-R -r{delete}"), front.lines);
+            let words = asked.words.into_iter().chain(hiding::temporary_files());
+            Asked { front: front.words, words: words.collect(), ..asked }
         }
         _ => {
             // A daemon would read a pattern in it.
@@ -105,7 +122,7 @@ fn asked(random: &mut Random, near: &Tree, far: &Tree, quirks: Quirks) -> Asked 
             }
             let of = (*random.pick(&directories)).clone();
             let source = [b"./", &of[..], b"/"].concat();
-            Asked { words: words("-r --link-dest=../b"), input: Vec::new(), source, below: of }
+            Asked { source, below: of, ..plain("-r --link-dest=../b", Vec::new()) }
         }
     }
 }
@@ -175,33 +192,24 @@ fn listed_directories(random: &mut Random, near: &Tree, prunes: bool) -> Vec<u8>
     input
 }
 
-/// The patterns of a run that only deletes: the way to each path, and what is in it.
-fn patterns(random: &mut Random, far: &Tree) -> Vec<u8> {
+/// Paths of the far side, none in another one, and whether what is in them may be seen.
+fn tops(random: &mut Random, far: &Tree) -> Vec<(Path, bool)> {
     let paths: Vec<&Path> = far.keys().collect();
-    let mut input = Vec::new();
+    let mut tops: Vec<(Path, bool)> = Vec::new();
     for _ in 0..1 + random.below(3) {
         let path = if paths.is_empty() { random.path() } else { random.pick(&paths).to_vec() };
-        let mut above = parent(&path);
-        while !above.is_empty() {
-            input.extend(super::super::pattern::literal(above, b"/"));
-            input.push(0);
-            above = parent(above);
-        }
-        for end in [&b""[..], b"/***"] {
-            input.extend(super::super::pattern::literal(&path, end));
-            input.push(0);
+        let lies_in =
+            |one: &[u8], other: &[u8]| one == other || ancestors(one).any(|above| above == other);
+        if !tops.iter().any(|(top, _)| lies_in(top, &path) || lies_in(&path, top)) {
+            tops.push((path, random.chance(70)));
         }
     }
-    input
+    tops
 }
 
-fn excluded(random: &mut Random) -> Vec<u8> {
-    let mut input = Vec::new();
-    for _ in 0..random.below(3) {
-        input.extend(super::super::pattern::literal(&random.path(), b""));
-        input.push(0);
-    }
-    input
+fn excluded(random: &mut Random) -> Vec<Vec<u8>> {
+    let mut rule = || only::hides(&super::super::pattern::literal(&random.path(), b""));
+    (0..2).map(|_| rule()).collect()
 }
 
 /// A run: the words with their operands but for the destination, the list, and both trees.
@@ -231,6 +239,7 @@ fn case(seed: u64) -> Case {
     let has = |word: &[u8]| args.iter().any(|arg| arg == word);
     let quirks = Quirks { prunes: has(b"-am"), existing: has(b"--existing") };
     let asked = asked(&mut random, &near, &far, quirks);
+    args.splice(0..0, asked.front);
     args.extend(asked.words);
     args.push(asked.source);
     Case { args, input: asked.input, below: asked.below, near, far }

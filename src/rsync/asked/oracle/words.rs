@@ -138,6 +138,9 @@ impl Words {
             b"suffix" => written.suffix = Some(value.to_vec()),
             b"from0" => written.from0 = true,
             b"files-from" => written.files = Some(value.to_vec()),
+            b"filter" if value == b". -" => {
+                self.add_list(b"-", input, written.from0, Prefixes::Rules);
+            }
             b"filter" => self.filter.add(value, Prefixes::Rules),
             b"exclude" => self.filter.add(value, Prefixes::Excludes),
             b"include" => self.filter.add(value, Prefixes::Includes),

@@ -219,7 +219,7 @@ fn what_the_users_parameters_keep_they_keep_in_a_batch() {
         (
             &["-aFF", "--include=y", "--del", "-m"],
             format!(
-                "--filter=. - -aFF --include=y --del {end} ./ /d < P .rsync-filter\n-sr /[^a]*\n-sr /a?*\nP /a/\n\
+                "--filter=. - -aFF --include=y --del {end} ./ /d < P .rsync-filter\n-sr /[^a]*\n-sr /a?*\nP /a\n\
                  -sr /a/[^b]*\n-sr /a/b?*"
             ),
         ),
