@@ -21,6 +21,11 @@ pub fn way(params: &[Vec<u8>], possible: Way) -> Way {
     }
 }
 
+/// Whether names are other bytes over there.
+pub fn names_differ(params: &[Vec<u8>]) -> bool {
+    options::last(&options::read(params), "iconv").is_some()
+}
+
 /// Whether rules of the user may take something in, or are read from files, or come last of all. Then what a run
 /// may see cannot be said behind them.
 pub fn may_open(params: &[Vec<u8>]) -> bool {

@@ -173,7 +173,7 @@ impl Level<'_> {
         };
         flags.push(b"-R".to_vec());
         flags.extend(words(deleting::whatever_is_in_the_way(self.licence)));
-        flags.extend(hiding::temporary_files());
+        flags.extend(hiding::temporary_files(&self.route.rsync.params));
         flags
     }
 

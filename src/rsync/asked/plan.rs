@@ -136,10 +136,19 @@ pub fn batch(
 ) -> Vec<Run> {
     let settings = settings.on(route);
     let mut lists = Lists::of(settings, paths, whole, anew::is_kept(route));
+    if settings.way == Way::Combined && guards::names_differ(&route.rsync.params) {
+        let is_here = |looked: &&Looked| looked.now == Now::Directory;
+        let here: BTreeSet<&[u8]> = paths.iter().filter(is_here).map(|it| &*it.path).collect();
+        let (again, prune): (Vec<Top>, Vec<Top>) =
+            lists.prune.into_iter().partition(|(top, _)| here.contains(top));
+        lists.prune = prune;
+        lists.made_again = again.into_iter().map(|(directory, _)| directory).collect();
+    }
     // The run gets --delete-missing-args even if nothing is missing, so that a waiting standby, which has it,
     // can be used.
     lists.flat.deletes |= settings.standby && !lists.all_fresh && settings.deletes_combined();
     let mut runs = prunes(route, settings.licence, &lists.prune);
+    runs.extend(emptying(route, settings.licence, &lists.made_again));
     for list in [&lists.emptied, &lists.flat] {
         if !list.is_empty() {
             runs.push(flat(route, settings.licence, list, lists.all_fresh));
@@ -183,7 +192,7 @@ pub(super) fn whole_root(
         flags.push(b"-r".to_vec());
     }
     flags.extend(deleting::whatever_is_only_there(licence).map(Vec::from));
-    flags.extend(hiding::temporary_files());
+    flags.extend(hiding::temporary_files(&route.rsync.params));
     let params = deleting::licensed(&route.rsync.params, licence);
     let words = rules.iter().map(|rule| only::word(rule)).chain(front.words).chain(params);
     let args = route.arguments(words.collect(), flags);
@@ -219,6 +228,8 @@ impl List<'_> {
 struct Lists<'a> {
     /// Sorted, since the paths are gone through in order. With each, whether what is in it goes as well.
     prune: Vec<Top<'a>>,
+    /// Directories that were made again, where no filter can name them.
+    made_again: Vec<&'a [u8]>,
     /// Those that were directories when they were seen to go.
     emptied: List<'a>,
     flat: List<'a>,
@@ -514,6 +525,23 @@ fn prunes(route: &RemoteRoute, licence: Licence, tops: &[Top]) -> Vec<Run> {
             Run { args, input: front.lines, purpose: Purpose::Prune }
         })
         .collect()
+}
+
+/// The same for directories that are here, and by a list: with `--iconv` the far side's names are other bytes, which rsync
+/// translates in lists and not in a filter. What is in them is sent along.
+fn emptying(route: &RemoteRoute, licence: Licence, directories: &[&[u8]]) -> Option<Run> {
+    let mut flags = words(&["-r", "-R"]);
+    flags.extend(deleting::what_the_filter_shows(licence).map(Vec::from));
+    flags.extend(deleting::full_directories(licence).map(Vec::from));
+    flags.extend(hiding::temporary_files(&route.rsync.params));
+    if route.local.ignore_missing_args() {
+        flags.push(b"--ignore-missing-args".to_vec());
+    }
+    flags.extend(words(&["-0", "--files-from=-"]));
+    let input = directories.iter().flat_map(|path| [b"./", *path, b"/\0"].concat()).collect();
+    let params = options::without(&route.rsync.params, hides_from_prune);
+    let run = Run { args: route.arguments(params, flags), input, purpose: Purpose::Prune };
+    (!directories.is_empty()).then_some(run)
 }
 
 /// Whether an option has no place in a prune run: it would make that delete more than its list, or hide it.

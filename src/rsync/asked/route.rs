@@ -312,8 +312,8 @@ pub(crate) mod tests {
 
     /// The command without what it hides.
     fn bare(shown: &[u8]) -> String {
-        let words = super::super::hiding::temporary_files();
-        let words: Vec<_> = words.map(|word| shell::quoted(&word).into_owned()).collect();
+        let words = super::super::hiding::temporary_files(&[]);
+        let words: Vec<_> = words.iter().map(|word| shell::quoted(word).into_owned()).collect();
         let hidden = String::from_utf8(words.join(&b' ')).unwrap() + " ";
         let shown = String::from_utf8(shown.to_vec()).unwrap();
         assert!(shown.contains(&hidden), "{shown}");

@@ -162,8 +162,8 @@ impl WorkerRemote {
         if !rename::is_possible(&self.route) && !anew::is_kept_inside(&self.route) {
             return Vec::new();
         }
-        let (route, excludes) = (&anew::route(&self.route, true), &self.excludes.patterns[..]);
-        let level = Level { route, depth: Depth::All, licence: Licence::Nothing, excludes };
+        let (route, rules) = (&anew::route(&self.route, true), &self.excludes.rules[..]);
+        let level = Level { route, depth: Depth::All, licence: Licence::Nothing, rules };
         let left_out =
             self.excludes.one_by_one.as_ref().map(|filter| left_out(&self.route.root, filter));
         level::runs(level, left_out.as_deref(), directories)

@@ -155,7 +155,7 @@ fn batch_stays_within(seed: u64) -> Result<(), String> {
         let path = world.any_path(random);
         let gone = *random.pick(&[Gone::No, Gone::Entry, Gone::Directory]);
         let (now, fresh) = (world.look(&path), random.chance(10));
-        looked.push(Looked { path: path.into(), gone, now, bytes: 0, fresh });
+        looked.push(Looked { path: path.into(), gone, now, bytes: 0, fresh, joined: false });
     }
     let licence = *random.pick(&[Licence::Nothing, Licence::Seen, Licence::Seen]);
     let way = *random.pick(&[Way::Combined, Way::Portable]);

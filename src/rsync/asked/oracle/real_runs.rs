@@ -110,7 +110,7 @@ fn asked(random: &mut Random, near: &Tree, far: &Tree, quirks: Quirks) -> Asked 
             let delete = if random.chance(70) { " --delete" } else { "" };
             let front = Front::of(excluded(random));
             let asked = plain(&format!("-R -r{delete}"), front.lines);
-            let words = asked.words.into_iter().chain(hiding::temporary_files());
+            let words = asked.words.into_iter().chain(hiding::temporary_files(&[]));
             Asked { front: front.words, words: words.collect(), ..asked }
         }
         _ => {

@@ -277,6 +277,16 @@ fn no_run_of_a_batch_deletes_what_the_users_filter_hides() {
 }
 
 #[test]
+fn where_names_are_other_bytes_over_there_no_filter_names_a_directory() {
+    let again = [looked(b"d", Gone::Directory, Now::Directory)];
+    let runs = planned(&["-a", "--iconv=UTF-8,GBK"], NEW, COMBINED, &again);
+    assert_eq!(runs.len(), 2, "{runs:?}");
+    assert!(runs[0].starts_with("-a --iconv=UTF-8,GBK -r -R --delete --force --filter=S "));
+    assert!(runs[0].ends_with(" --ignore-missing-args -0 --files-from=- ./ /d < ./d/"), "{runs:?}");
+    assert!(planned(&["-a", "--iconv=."], NEW, NEVER, &again)[0].contains(" --no-r "));
+}
+
+#[test]
 fn a_word_of_the_users_that_deletes_needs_the_licence_as_well() {
     let rsync = rsync(&["-a", "--delete-after", "--force", "--delete-excluded", "--exclude=x"]);
     let route = route_to(&Address::Local { path: "/d".into() }, &rsync, NEW);
