@@ -340,7 +340,9 @@ show_fail_logs() {
     for config in "$at"/conf/*.xml; do
         sed -n 's/.*<failLog[^>]* path="\([^"]*\)".*/\1/p' "$config"
     done | sort -u | while read -r file; do
-        [ -f "$file" ] && [ ! -L "$file" ] && [ -s "$file" ] || continue
+        if [ ! -f "$file" ] || [ -L "$file" ] || [ ! -s "$file" ]; then
+            continue
+        fi
         case $(ls -ldn "$file") in
             ?????w* | ????????w*) ;;
             *) continue ;;
