@@ -231,8 +231,8 @@ fn a_backup_is_another_file_than_the_one_that_is_live() {
         let mut plan = Plan::local();
         plan.conf.params = params.into();
         fill(&plan.root);
+        // It has done its full sync. With backups rsync leaves the times of directories alone.
         let mirror = plan.start();
-        mirror.equal();
         rename(&mirror.root, "a", "new");
         eventually("it has arrived", || mirror.remotes[0].join("new/below/further/three").exists());
         mirror.fence();

@@ -101,8 +101,8 @@ fn one_whose_daemon_was_started_again_is_replaced() {
 fn one_whose_far_side_dies_at_its_work_is_made_up_for() {
     let mirror = Plan::new().start();
     let waiting = one_stands_by(&mirror);
-    // The full sync, the first change, and the one that waits.
-    let connections = 3 + tries_before_it_is_known();
+    // A rehearsal of the first full sync, that, the first change, and the one that waits.
+    let connections = 4 + tries_before_it_is_known();
     eventually("it has connected", || mirror.daemon.connections() == connections);
     let log = mirror.daemon.log();
     let last = log.lines().rfind(|line| line.contains(" rsync to ")).unwrap();

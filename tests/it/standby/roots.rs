@@ -33,9 +33,12 @@ fn an_unmounted_root_halts_though_one_is_in_it() {
     gone(waiting);
     let root = mirror.root.clone();
     mirror.disks.push(crate::harness::Disk::mount(&root, 1024));
-    fs::write(root.join("only"), "content").unwrap();
-    mirror.equal();
-    change(&mirror, "later");
+    // Another disk: what is on it is sent, and what the first one had is not deleted before somebody says yes.
+    for name in ["only", "later"] {
+        fs::write(root.join(name), "content").unwrap();
+        eventually("it arrives", || mirror.remotes[0].join(name).exists());
+    }
+    assert!(mirror.remotes[0].join("first").exists());
 }
 
 #[test]
