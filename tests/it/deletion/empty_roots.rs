@@ -55,6 +55,7 @@ fn where_the_user_wants_it_so_the_far_side_is_emptied() {
 fn what_comes_back_by_itself_is_asked_about_no_more() {
     let mirror = emptied(Mode::Mirror, COPY).start();
     eventually("it is said", || mirror.log().contains("would delete"));
+    eventually("it is over", || mirror.log().contains(": full sync, "));
     put(&mirror.root, COPY);
     all_of_ours_arrives(&mirror);
     full_sync(&mirror);
