@@ -167,6 +167,8 @@ compile() {
     case $target in
         # A function that may use memory below its stack pointer cannot be cut into parts.
         x86_64*) flags="$flags -C no-redzone=yes" ;;
+        # Atomic operations in place: a call that first looks which of two ways the processor has is longer.
+        aarch64*) flags="$flags -C target-feature=-outline-atomics" ;;
         # Instructions of two bytes.
         arm*) flags="$flags -C target-feature=+thumb-mode" ;;
     esac

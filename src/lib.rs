@@ -24,6 +24,7 @@ pub mod engine;
 pub mod keep;
 pub mod rsync;
 pub mod run;
+pub mod sorted;
 pub mod start;
 pub mod sys;
 pub mod tell;

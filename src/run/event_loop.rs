@@ -45,6 +45,7 @@ use crate::run::walk::{Trouble, WalkMessage, WalkedRoot, Walks};
 use crate::run::worker::{
     share_connections, Finished, Standby, WorkerMessage, WorkerRemote, Workers,
 };
+use crate::sorted::SortedSet;
 use crate::sys::channel::{channel, Receiver};
 use crate::sys::clock;
 use crate::sys::epoll::Epoll;
@@ -58,7 +59,6 @@ use crate::tell::report::Reporter;
 use crate::tell::status::StatusPage;
 use nix::sys::signal::Signal;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::io::{self, PipeReader, PipeWriter};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -104,7 +104,7 @@ struct Loop {
     /// For each root, where disks are mounted below it.
     mounted: Vec<Vec<RelPath>>,
     /// For each root, directories that are left out because something in them has too long a path.
-    too_long: Vec<BTreeSet<RelPath>>,
+    too_long: Vec<SortedSet<RelPath>>,
     lookout: Lookout,
     from_lookout: Receiver<Sighting>,
     walks: Walks,
@@ -311,7 +311,7 @@ impl Loop {
                 setup.remotes.iter().map(|remote| remote.route.name()).collect(),
             ),
             mounted: vec![Vec::new(); walked.len()],
-            too_long: vec![BTreeSet::new(); walked.len()],
+            too_long: vec![SortedSet::new(); walked.len()],
             roots: walked,
             remotes: setup.remotes,
             sockets: sockets.into_iter().collect(),

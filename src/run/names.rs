@@ -5,9 +5,9 @@
 use crate::engine::rel_path::{join, RelPath};
 use crate::engine::watching::linked::{Inode, Name, Wanted, NAMES_MAX};
 use crate::run::walk::{below, is_directory, WalkMessage, WalkedRoot};
+use crate::sorted::SortedSet;
 use crate::sys::channel::Sender;
 use crate::sys::directory::{Buffer, Directory, Kind};
-use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::thread;
@@ -30,7 +30,7 @@ pub fn start(root: Arc<WalkedRoot>, wanted: Wanted, tell: Sender<WalkMessage>) -
 
 /// The names of these inodes, but for those that are never synced; somewhat more than [`NAMES_MAX`] at most.
 fn find(root: &WalkedRoot, mut wanted: Wanted) -> Vec<Name> {
-    let numbers: BTreeSet<u64> = wanted.keys().map(|inode| inode.number).collect();
+    let numbers: SortedSet<u64> = wanted.keys().map(|inode| inode.number).collect();
     let mut names = Vec::new();
     let mut buffer = Buffer::default();
     let mut ahead: Vec<Vec<u8>> = vec![Vec::new()];

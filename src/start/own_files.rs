@@ -7,11 +7,11 @@
 use crate::config::{options, Config, PluginKind, Root};
 use crate::engine::rel_path::RelPath;
 use crate::keep::state::{beside, place};
+use crate::sorted::SortedSet;
 use crate::start::cli::Options;
 use crate::start::destinations::resolved;
 use crate::sys::own_file::{directory_of, first_new};
 use crate::tell::plugin::error_log_beside;
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -24,7 +24,7 @@ pub fn in_root(
     config: &Config,
     config_path: &Path,
     here: &Path,
-) -> BTreeSet<RelPath> {
+) -> SortedSet<RelPath> {
     let fail_log = &config.fail_log.path;
     let mut files = vec![fail_log.clone()];
     let cdn = config.plugin_block(PluginKind::RefreshCdn);
@@ -56,8 +56,8 @@ pub fn warn(config: &mut Config) {
 }
 
 /// The logs that the rsyncs of this root write into it.
-fn logs_of_rsync(root: &Root) -> BTreeSet<RelPath> {
-    let mut files = BTreeSet::new();
+fn logs_of_rsync(root: &Root) -> SortedSet<RelPath> {
+    let mut files = SortedSet::new();
     for to in &root.remotes {
         let found = options::read(&to.rsync.params);
         let Some(file) = options::last(&found, "log-file").and_then(|option| option.value) else {

@@ -10,9 +10,9 @@ use crate::engine::watching::unwatched::POLL_MS;
 use crate::engine::{Engine, Halt, RemoteId, Report, RootId, Shift};
 use crate::rsync::told::exit::ExitStatus;
 use crate::rsync::told::outcome::Failure;
+use crate::sorted::SortedSet;
 use crate::sys::sysctl;
 use crate::tell::amounts::{count, size};
-use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -33,21 +33,21 @@ pub struct Reporter {
     remotes: Vec<String>,
     /// For each remote, the paths of which it was said that they do not get through; or the reason,
     /// where no path was named.
-    said: Vec<BTreeSet<Vec<u8>>>,
+    said: Vec<SortedSet<Vec<u8>>>,
     /// The remotes of which it was said that the user's limit was reached.
-    limited: BTreeSet<RemoteId>,
+    limited: SortedSet<RemoteId>,
 }
 
 impl Reporter {
     /// For the roots and remotes of this configuration.
     pub fn new(config: PathBuf, roots: Vec<PathBuf>, remotes: Vec<String>) -> Reporter {
-        let said = vec![BTreeSet::new(); remotes.len()];
-        Reporter { config, roots, remotes, said, limited: BTreeSet::new() }
+        let said = vec![SortedSet::new(); remotes.len()];
+        Reporter { config, roots, remotes, said, limited: SortedSet::new() }
     }
 
     /// The remotes have become others.
     pub fn change_remotes(&mut self, succession: &Succession, remotes: Vec<String>) {
-        self.said = succession.carry(std::mem::take(&mut self.said), BTreeSet::new);
+        self.said = succession.carry(std::mem::take(&mut self.said), SortedSet::new);
         self.limited = self.limited.iter().filter_map(|remote| succession.after(*remote)).collect();
         self.remotes = remotes;
     }

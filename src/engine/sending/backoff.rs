@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn remotes_that_fail_together_are_tried_apart() {
-        let pauses: std::collections::BTreeSet<_> = (0..8)
+        let pauses: crate::sorted::SortedSet<_> = (0..8)
             .map(|seed| {
                 let mut backoff = Backoff::new(seed);
                 backoff.fail(Time(0));

@@ -9,7 +9,7 @@ use super::pending::{Pending, Remembered};
 use crate::engine::rel_path::{lies_in, RelPath};
 use crate::engine::time::Time;
 use crate::engine::watching::settle::Stamp;
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 /// Files from this size on travel by themselves. Smaller ones are through a local network in less
 /// than a second, and each run of its own costs a connection.
@@ -23,12 +23,12 @@ const SENT_MAX: usize = 1_000;
 pub struct Bulk {
     waiting: Pending,
     /// Since when each of them waits, and the one on its way.
-    since: BTreeMap<RelPath, Time>,
+    since: SortedMap<RelPath, Time>,
     /// The one that left last. They take turns, so that one that changes all the time holds up no
     /// other.
     last: Option<RelPath>,
     /// What the far side got last.
-    sent: BTreeMap<RelPath, Stamp>,
+    sent: SortedMap<RelPath, Stamp>,
     /// Directories that disappeared over the head of the file on its way.
     crossed: Vec<RelPath>,
     /// Another job ended while the large file was on its way, so the directories above it are sent once more.

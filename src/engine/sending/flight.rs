@@ -12,7 +12,7 @@ use crate::rsync::asked::level::Depth;
 use crate::rsync::asked::licence::Way;
 use crate::rsync::asked::plan::Gone;
 use crate::rsync::temporary::is_receivers;
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 /// What a job carries.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub enum Cargo {
     /// One large file.
     File(File),
     /// Whole directories.
-    Levels(BTreeMap<RelPath, Depth>),
+    Levels(SortedMap<RelPath, Depth>),
     /// The whole root; `scheduled` if the schedule wants it and nothing else.
     Everything {
         /// It is nothing that is owed.

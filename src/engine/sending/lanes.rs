@@ -174,7 +174,7 @@ mod tests {
     use crate::engine::sending::pending::Remembered;
     use crate::engine::time::Time;
     use crate::rsync::asked::licence::Way;
-    use std::collections::BTreeMap;
+    use crate::sorted::SortedMap;
 
     fn flight(job: u64, cargo: Cargo) -> Flight {
         Flight::new(JobId(job), Time(0), cargo, Attempt::First(Way::Combined))
@@ -196,7 +196,7 @@ mod tests {
         let cargoes: [fn() -> Cargo; 4] = [
             || batch("a"),
             || file("b"),
-            || Cargo::Levels(BTreeMap::new()),
+            || Cargo::Levels(SortedMap::new()),
             || Cargo::Everything { scheduled: false },
         ];
         for (kind, beside) in [
@@ -218,7 +218,7 @@ mod tests {
         for (sweep, is_beside_sweep) in [(false, false), (true, true)] {
             let mut lanes = Lanes::default();
             if sweep {
-                lanes.start(flight(1, Cargo::Levels(BTreeMap::new())));
+                lanes.start(flight(1, Cargo::Levels(SortedMap::new())));
             }
             lanes.start(flight(2, batch("a")));
             assert_eq!(lanes.get(JobId(2)).unwrap().is_beside_sweep, is_beside_sweep);

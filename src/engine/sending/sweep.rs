@@ -17,7 +17,7 @@
 use super::flight::Cargo;
 use crate::engine::rel_path::RelPath;
 use crate::rsync::asked::level::Depth;
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 /// Directories that may wait to be made equal one by one; more become a full sync.
 const LEVELS_MAX: usize = 10_000;
@@ -28,9 +28,9 @@ pub enum Sweep {
     /// Nothing.
     Nothing,
     /// These directories.
-    Levels(BTreeMap<RelPath, Depth>),
+    Levels(SortedMap<RelPath, Depth>),
     /// The root, because the schedule wants it, and then these directories.
-    Scheduled(BTreeMap<RelPath, Depth>),
+    Scheduled(SortedMap<RelPath, Depth>),
     /// The root.
     Full,
 }
@@ -50,7 +50,7 @@ impl Sweep {
             return Ok(());
         }
         if self.is_nothing() {
-            *self = Sweep::Levels(BTreeMap::new());
+            *self = Sweep::Levels(SortedMap::new());
         }
         let (Sweep::Levels(levels) | Sweep::Scheduled(levels)) = self else { return Ok(()) };
         if levels.len() >= LEVELS_MAX {
@@ -70,7 +70,7 @@ impl Sweep {
     /// The schedule wants a full sync.
     pub fn schedule(&mut self) {
         *self = match std::mem::replace(self, Sweep::Nothing) {
-            Sweep::Nothing => Sweep::Scheduled(BTreeMap::new()),
+            Sweep::Nothing => Sweep::Scheduled(SortedMap::new()),
             Sweep::Levels(levels) | Sweep::Scheduled(levels) => Sweep::Scheduled(levels),
             Sweep::Full => Sweep::Full,
         };
@@ -131,7 +131,7 @@ impl Sweep {
 mod tests {
     use super::*;
 
-    fn levels(paths: &[&str]) -> BTreeMap<RelPath, Depth> {
+    fn levels(paths: &[&str]) -> SortedMap<RelPath, Depth> {
         paths.iter().map(|path| (RelPath::from(path.as_bytes()), Depth::One)).collect()
     }
 

@@ -5,19 +5,20 @@
 
 use crate::engine::rel_path::RelPath;
 use crate::engine::time::Time;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::sorted::SortedMap;
+use std::collections::BTreeSet;
 
 /// The paths, and what is remembered of each.
 #[derive(Debug)]
 pub struct Appointments<T> {
     /// When each path is to be looked at; not of those that are being looked at.
     at: BTreeSet<(Time, RelPath)>,
-    of: BTreeMap<RelPath, (Time, T)>,
+    of: SortedMap<RelPath, (Time, T)>,
 }
 
 impl<T> Default for Appointments<T> {
     fn default() -> Self {
-        Appointments { at: BTreeSet::new(), of: BTreeMap::new() }
+        Appointments { at: BTreeSet::new(), of: SortedMap::new() }
     }
 }
 

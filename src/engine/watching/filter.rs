@@ -6,9 +6,9 @@
 use crate::config;
 use crate::engine::rel_path::RelPath;
 use crate::rsync::temporary::is_temporary;
+use crate::sorted::SortedSet;
 use regex_lite::Regex;
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 /// Where an rsync that sends to this root with `--delay-updates` keeps files until it is done.
 const DELAYED_UPDATES: &[u8] = b".~tmp~";
@@ -22,7 +22,7 @@ pub struct Filter {
     excludes: Vec<Regex>,
     hidden: bool,
     /// Files that each sync changes, so that none can be part of one.
-    own: BTreeSet<RelPath>,
+    own: SortedSet<RelPath>,
     /// How long a path below the root can be, in bytes; `None` if that is not known.
     path_bytes_max: Option<usize>,
 }
@@ -44,7 +44,7 @@ impl Filter {
 
     /// The same for a root whose own path has so many bytes, and in which these files lie that each sync changes:
     /// the program's own and rsync's.
-    pub fn of_root(&self, root_bytes: usize, own: BTreeSet<RelPath>) -> Filter {
+    pub fn of_root(&self, root_bytes: usize, own: SortedSet<RelPath>) -> Filter {
         let path_bytes_max = Some(PATH_BYTES_MAX.saturating_sub(root_bytes + 1));
         Filter { own, path_bytes_max, ..self.clone() }
     }
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn what_no_call_can_name_is_left_out() {
-        let of_root = filter(&[]).of_root("/data".len(), BTreeSet::new());
+        let of_root = filter(&[]).of_root("/data".len(), SortedSet::new());
         for (bytes, too_long) in [(4_089, false), (4_090, true)] {
             assert_eq!(of_root.is_too_long(&vec![b'x'; bytes]), too_long, "{bytes}");
             assert_eq!(of_root.excludes(&vec![b'x'; bytes], true), too_long, "{bytes}");

@@ -9,7 +9,8 @@ use super::appointments::Appointments;
 use super::settle::{Seen, Stamp};
 use crate::engine::rel_path::RelPath;
 use crate::engine::time::Time;
-use std::collections::{BTreeMap, HashMap};
+use crate::sorted::SortedMap;
+use std::collections::HashMap;
 
 /// A file is looked at again after this; each time that it has not changed, after twice as long as before.
 const PAUSE_MS_MIN: u64 = 1_000;
@@ -55,7 +56,7 @@ pub struct LinkedFile {
 }
 
 /// What is to be looked for: for each inode the number of its names.
-pub type Wanted = BTreeMap<Inode, u64>;
+pub type Wanted = SortedMap<Inode, u64>;
 
 /// What was found: a name of an inode.
 pub type Name = (Inode, RelPath);
@@ -67,9 +68,9 @@ pub struct Linked {
     /// For which change the names of an inode have been looked for.
     done: HashMap<Inode, i128>,
     /// Whose names are to be looked for next.
-    wanted: BTreeMap<Inode, Sought>,
+    wanted: SortedMap<Inode, Sought>,
     /// Whose names are being looked for.
-    sought: Option<BTreeMap<Inode, Sought>>,
+    sought: Option<SortedMap<Inode, Sought>>,
     /// When they may be looked for again.
     search_at: Time,
 }

@@ -6,7 +6,7 @@
 
 use super::scan::Place;
 use crate::engine::time::Time;
-use std::collections::BTreeSet;
+use crate::sorted::SortedSet;
 
 /// The first pause, and the longest.
 const PAUSE_MS: (u64, u64) = (1_000, 60_000);
@@ -16,7 +16,7 @@ const UNREAD_MAX: usize = 10_000;
 /// The directories that are to be read again.
 #[derive(Debug, Default)]
 pub struct Unread {
-    places: BTreeSet<Place>,
+    places: SortedSet<Place>,
     again_at: Option<Time>,
     /// How long the last pause was; 0 before the first.
     pause_ms: u64,
@@ -48,9 +48,9 @@ impl Unread {
 
     /// The places to be tried now, if it is time. They are not remembered any longer: those that fail
     /// again come back with [`Unread::insert`].
-    pub fn take(&mut self, now: Time) -> BTreeSet<Place> {
+    pub fn take(&mut self, now: Time) -> SortedSet<Place> {
         if self.again_at.is_none_or(|at| at > now) {
-            return BTreeSet::new();
+            return SortedSet::new();
         }
         self.again_at = None;
         std::mem::take(&mut self.places)

@@ -5,7 +5,7 @@
 
 use super::scan::Place;
 use crate::engine::time::Time;
-use std::collections::BTreeSet;
+use crate::sorted::SortedSet;
 
 /// The time between two attempts.
 pub const POLL_MS: u64 = 60_000;
@@ -16,7 +16,7 @@ const UNWATCHED_MAX: usize = 10_000;
 /// The topmost directories that are not watched.
 #[derive(Debug, Default)]
 pub struct Unwatched {
-    places: BTreeSet<Place>,
+    places: SortedSet<Place>,
     /// There were more than are remembered.
     more: bool,
     poll_at: Option<Time>,
@@ -55,9 +55,9 @@ impl Unwatched {
 
     /// The places to be tried now, if it is time. They are not remembered any longer: those that fail
     /// again come back with [`Unwatched::insert`].
-    pub fn take(&mut self, now: Time) -> BTreeSet<Place> {
+    pub fn take(&mut self, now: Time) -> SortedSet<Place> {
         if self.poll_at.is_none_or(|at| at > now) {
-            return BTreeSet::new();
+            return SortedSet::new();
         }
         self.poll_at = self.more.then_some(now + POLL_MS);
         std::mem::take(&mut self.places)

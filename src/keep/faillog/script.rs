@@ -16,7 +16,7 @@
 //! Pure. The event loop calls [`render`] with what the remotes are owed, and [`parse`] at start with
 //! what [`store`](super::store) has found.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::sorted::{SortedMap, SortedSet};
 use std::os::unix::ffi::OsStrExt;
 
 use super::original;
@@ -60,7 +60,7 @@ pub struct Owed {
     /// The whole root. Whether that deletes anything is for the [`Grants`](crate::engine::sending::licence::Grants) to say, never for a file.
     pub full_sync: bool,
     /// Relative to the root, and what disappeared there. Empty for the root's own attributes.
-    pub paths: BTreeMap<RelPath, Gone>,
+    pub paths: SortedMap<RelPath, Gone>,
 }
 
 impl Owed {
@@ -255,7 +255,7 @@ impl<'a> Lines<'a> {
 #[derive(Default)]
 struct List {
     words: Vec<Vec<u8>>,
-    known: BTreeSet<Vec<u8>>,
+    known: SortedSet<Vec<u8>>,
     bytes: usize,
     paths: usize,
 }

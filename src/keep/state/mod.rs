@@ -18,8 +18,8 @@ use self::clock::Moment;
 use self::ground::KeptGround;
 use crate::engine::sending::trust::Trust;
 use crate::rsync::asked::plan::Gone;
+use crate::sorted::SortedMap;
 use crate::sys::own_file;
-use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -86,7 +86,7 @@ pub struct Kept {
 /// Paths by name, bounded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Paths {
-    paths: BTreeMap<Arc<[u8]>, Gone>,
+    paths: SortedMap<Arc<[u8]>, Gone>,
     /// All bytes of the paths.
     bytes: usize,
     incomplete: bool,

@@ -6,7 +6,7 @@
 
 use super::licence::Way;
 use crate::config::options::{self, FoundOption, Spelling};
-use std::collections::BTreeSet;
+use crate::sorted::SortedSet;
 
 /// What ends the name of a backup if the user does not say otherwise.
 const USUAL_SUFFIX: &[u8] = b"~";
@@ -48,7 +48,7 @@ pub fn of_backups(params: &[Vec<u8>]) -> Option<Vec<u8>> {
 /// Rules that keep the files over there from which rsync reads further rules in each directory. What they keep is
 /// kept only as long as they are there, and they may be seen to go a moment before their directory does.
 pub fn of_rule_files(params: &[Vec<u8>]) -> Vec<Vec<u8>> {
-    let names: BTreeSet<&[u8]> = options::read(params).into_iter().filter_map(rule_file).collect();
+    let names: SortedSet<&[u8]> = options::read(params).into_iter().filter_map(rule_file).collect();
     names.into_iter().map(|name| [b"P ", name].concat()).collect()
 }
 

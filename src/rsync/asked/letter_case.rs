@@ -5,18 +5,18 @@
 //! sends leaves the old name. So the deletion goes before. Whether the far side is such a one need not be known: on any
 //! other, the result is the same. Called by `plan`.
 
+use crate::sorted::{SortedMap, SortedSet};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Those of the names that `went` of which one that is `here` differs in the case of its letters alone.
 pub fn renamed<'a>(
     went: impl Iterator<Item = &'a [u8]>,
     here: impl Iterator<Item = &'a [u8]>,
-) -> BTreeSet<&'a [u8]> {
-    let mut folded: BTreeMap<Vec<u8>, Vec<&[u8]>> = BTreeMap::new();
+) -> SortedSet<&'a [u8]> {
+    let mut folded: SortedMap<Vec<u8>, Vec<&[u8]>> = SortedMap::new();
     went.for_each(|path| folded.entry(fold(path)).or_default().push(path));
     if folded.is_empty() {
-        return BTreeSet::new();
+        return SortedSet::new();
     }
     here.filter_map(|path| folded.get(&fold(path))).flatten().copied().collect()
 }

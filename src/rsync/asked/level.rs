@@ -4,7 +4,7 @@
 //! meanwhile; and, with all below it, one that the kernel has no watch left for. Called by `worker`,
 //! which has looked just before that each directory is still a real one.
 
-use std::collections::BTreeSet;
+use crate::sorted::SortedSet;
 use std::sync::Arc;
 
 use super::deleting;
@@ -149,7 +149,7 @@ impl Level<'_> {
 
     /// Full syncs that see these directories and nothing else.
     fn within(&self, left_out: Option<&[Vec<u8>]>, directories: &[Arc<[u8]>]) -> Vec<Run> {
-        let all: BTreeSet<&[u8]> = directories.iter().map(|path| &**path).collect();
+        let all: SortedSet<&[u8]> = directories.iter().map(|path| &**path).collect();
         if all.contains(&b""[..]) {
             return vec![full_sync(self.route, self.licence, self.rules, left_out)];
         }

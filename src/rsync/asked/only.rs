@@ -7,7 +7,7 @@
 //! which it differs: beside `abc` these are `[^a]*`, `a`, `a[^b]*`, `ab`, `ab[^c]*` and `abc?*`.
 
 use super::pattern::{self, ancestors};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::sorted::{SortedMap, SortedSet};
 
 /// rsync leaves out a rule of more than 4,095 bytes, and so would show what it hides. In a rule each byte of a path can
 /// take two, and a set of bytes stands at its end.
@@ -57,7 +57,7 @@ fn ends_line(bytes: &[u8]) -> bool {
 
 /// Rules that show these paths and nothing else.
 pub fn alone(tops: &[Top]) -> Vec<Vec<u8>> {
-    let ways: BTreeSet<&[u8]> = tops.iter().flat_map(|(top, _)| ancestors(top)).collect();
+    let ways: SortedSet<&[u8]> = tops.iter().flat_map(|(top, _)| ancestors(top)).collect();
     let shown = |way: &&[u8]| rule(b"S ", &pattern::literal(way, b"/"));
     let mut rules: Vec<_> = ways.iter().map(shown).collect();
     for (top, whole) in tops {
@@ -90,7 +90,7 @@ pub fn in_front(first: &[Vec<u8>], tops: &[Top]) -> Vec<Front> {
 }
 
 fn hiding_others(tops: &[Top]) -> Vec<Vec<u8>> {
-    let mut names: BTreeMap<&[u8], BTreeSet<&[u8]>> = BTreeMap::new();
+    let mut names: SortedMap<&[u8], SortedSet<&[u8]>> = SortedMap::new();
     let mut rules = Vec::new();
     for (top, whole) in tops {
         let mut path = *top;

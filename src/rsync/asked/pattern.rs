@@ -169,8 +169,8 @@ fn push_member(pattern: &mut Vec<u8>, byte: u8) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sorted::SortedSet;
     use regex_lite::Regex;
-    use std::collections::BTreeSet;
     use std::fs;
     use std::os::unix::ffi::OsStrExt;
     use std::path::Path;
@@ -394,7 +394,7 @@ mod tests {
         assert_eq!(untranslated, 3, "the table is there to be translated");
     }
 
-    type Entries = BTreeSet<(String, bool)>;
+    type Entries = SortedSet<(String, bool)>;
 
     fn make(root: &Path, file: &str) {
         let path = root.join(file);

@@ -8,7 +8,7 @@
 //! that. A *prune* run only deletes. A *full sync* is rsync on the whole root.
 
 use crate::rsync::temporary;
-use std::collections::BTreeSet;
+use crate::sorted::SortedSet;
 use std::ffi::OsString;
 use std::sync::Arc;
 
@@ -138,7 +138,7 @@ pub fn batch(
     let mut lists = Lists::of(settings, paths, whole, anew::is_kept(route));
     if settings.way == Way::Combined && guards::names_differ(&route.rsync.params) {
         let is_here = |looked: &&Looked| looked.now == Now::Directory;
-        let here: BTreeSet<&[u8]> = paths.iter().filter(is_here).map(|it| &*it.path).collect();
+        let here: SortedSet<&[u8]> = paths.iter().filter(is_here).map(|it| &*it.path).collect();
         let (again, prune): (Vec<Top>, Vec<Top>) =
             lists.prune.into_iter().partition(|(top, _)| here.contains(top));
         lists.prune = prune;
@@ -238,7 +238,7 @@ struct Lists<'a> {
     /// Nothing in the lists can be on the far side already.
     all_fresh: bool,
     /// What went and is here in another case of its letters: that goes before anything is sent.
-    other_case: BTreeSet<&'a [u8]>,
+    other_case: SortedSet<&'a [u8]>,
 }
 
 impl<'a> Lists<'a> {
@@ -257,7 +257,7 @@ impl<'a> Lists<'a> {
         let flat = List { whole, may_replace: !whole.is_empty(), silent_work, ..List::default() };
         let anew = List { silent_work, ..List::default() };
         let mut lists = Lists { flat, anew, all_fresh, ..Lists::default() };
-        let joined: BTreeSet<&[u8]> =
+        let joined: SortedSet<&[u8]> =
             paths.iter().filter(|looked| looked.joined).map(|looked| &*looked.path).collect();
         let is_missing = |now: Now| matches!(now, Now::Missing | Now::Orphaned);
         let paths_that = |missing: bool| {

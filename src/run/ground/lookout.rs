@@ -11,11 +11,12 @@ use super::{is_empty, Ground};
 use crate::engine::rel_path::RelPath;
 use crate::engine::watching::event::{self, mask, RawEvent, Wd};
 use crate::engine::RootId;
+use crate::sorted::SortedMap;
 use crate::sys::channel::{channel, Receiver, Sender};
 use crate::sys::epoll::Epoll;
 use crate::sys::inotify::{Inotify, MISSING, WAY};
 use crate::sys::mounts::{self, Mounts};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -201,7 +202,7 @@ impl Thread {
     /// may not be read cannot be watched.
     fn watch(&mut self, ways: &[Way]) {
         let Some(inotify) = &self.inotify else { return };
-        let (mut watched, mut missing) = (HashMap::new(), BTreeMap::<&Path, Vec<OsString>>::new());
+        let (mut watched, mut missing) = (HashMap::new(), SortedMap::<&Path, Vec<OsString>>::new());
         for step in ways.iter().flat_map(|way| &way.steps) {
             match inotify.add(&step.directory.join(&step.name), WAY) {
                 Ok(wd) => drop(watched.insert(Wd(wd), Vec::new())),

@@ -12,7 +12,7 @@ use crate::engine::watching::renames::{far_names, has_two_heirs, Rename};
 use crate::rsync::asked::plan::{self, Gone, Looked, Now, PlanSettings};
 use crate::rsync::asked::rename;
 use crate::rsync::asked::run::Run;
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 /// What is to be run before a batch, so that what was renamed need not be sent again.
 #[derive(Debug, Default)]
@@ -38,8 +38,8 @@ pub(super) fn plan(
     known.sort_by_key(|looked| &*looked.path);
     let can_name = |path: &[u8]| rename::can_name(route, path);
     let mut looker = Looker::new(&remote.route.root);
-    let mut directories: BTreeMap<RelPath, Looked> = BTreeMap::new();
-    let mut ends: BTreeMap<Vec<u8>, Gone> = BTreeMap::new();
+    let mut directories: SortedMap<RelPath, Looked> = SortedMap::new();
+    let mut ends: SortedMap<Vec<u8>, Gone> = SortedMap::new();
     let mut used: Vec<(Vec<u8>, RelPath)> = Vec::new();
     let mut links = Vec::new();
     let mut files: Vec<(_, &[u8])> = Vec::new();
@@ -69,7 +69,7 @@ pub(super) fn plan(
             let looked = find(&known, path).cloned();
             directories
                 .entry(RelPath::from(path))
-                .or_insert_with(|| looked.unwrap_or_else(|| directory(path)));
+                .or_insert(looked.unwrap_or_else(|| directory(path)));
         }
         if *is_dir {
             let inside = |other: &&[u8]| lies_in(other, to) && **other != **to;

@@ -8,7 +8,7 @@
 use crate::engine::succession::Succession;
 use crate::engine::time::Time;
 use crate::engine::RemoteId;
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 use std::collections::VecDeque;
 
 /// So many alerts of one subject in [`WINDOW_MS`]; after that the next one waits, and is not sent if
@@ -91,13 +91,13 @@ impl SubjectState {
 pub struct States {
     /// How long a remote has to be down before the user is told.
     after_ms: u64,
-    subjects: BTreeMap<Subject, SubjectState>,
+    subjects: SortedMap<Subject, SubjectState>,
 }
 
 impl States {
     /// Everything is well.
     pub fn new(after_ms: u64) -> States {
-        States { after_ms, subjects: BTreeMap::new() }
+        States { after_ms, subjects: SortedMap::new() }
     }
 
     /// The remotes have become others; of those that have been taken out there is nothing to tell.
@@ -115,7 +115,7 @@ impl States {
 
     /// Something is not well; said again, only the first time counts.
     pub fn fails(&mut self, subject: Subject, now: Time, message: impl FnOnce() -> String) {
-        let state = self.subjects.entry(subject).or_insert_with(SubjectState::new);
+        let state = self.subjects.entry(subject).or_insert(SubjectState::new());
         if state.is_well {
             (state.is_well, state.since, state.message) = (false, now, message());
         }

@@ -212,7 +212,10 @@ fn ask(mirror: &Mirror, option: &str) -> Exit {
     let asking = mirror.dir().join("asking");
     fs::create_dir_all(&asking).unwrap();
     let file = mirror.dir().join("confxml.xml").into_os_string();
-    run_to_end(&asking, &[option.into(), "-o".into(), file], &[])
+    // The output goes to a directory of its own, but the state is that of the program which runs.
+    let states = mirror.dir().join("states");
+    let variables = [("STATE_DIRECTORY", states.to_str().unwrap())];
+    run_to_end(&asking, &[option.into(), "-o".into(), file], &variables)
 }
 
 /// How many deletions wait for a yes, as `--status` has it: the first number of the line about them.

@@ -7,7 +7,7 @@ use super::super::event::Wd;
 use super::super::numbers::NumberMap;
 use super::super::scan::{Origin, Place};
 use crate::engine::time::Time;
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 /// A place is scanned again after this, so that the events about it can come first.
 const AGAIN_MS: u64 = 10;
@@ -21,7 +21,7 @@ const CONTRADICTIONS_MAX: u32 = 64;
 /// What is to be scanned again.
 #[derive(Debug, Default)]
 pub(super) struct Again {
-    places: BTreeMap<Place, (Time, Origin)>,
+    places: SortedMap<Place, (Time, Origin)>,
     contradictions: NumberMap<Wd, u32>,
 }
 
