@@ -4,6 +4,7 @@ use super::super::flight::{Flight, Rehearsal};
 use super::super::next::Next;
 use super::super::trust::{Deletions, Doubt, Trust};
 use super::Remote;
+use crate::config::MaxDelete;
 use crate::engine::JobId;
 
 impl Remote {
@@ -32,7 +33,9 @@ impl Remote {
             flight.unseen &= may;
             return;
         }
-        flight.unseen = may && self.trust.permits();
+        // Where any number may go, there is nothing to be counted first.
+        let any = flight.is_full() && self.settings.max_delete == MaxDelete::Any;
+        flight.unseen = may && (self.trust.permits() || any);
         flight.rehearsal = match may && !flight.unseen && flight.is_full() {
             true => Rehearsal::Flying(None),
             false => Rehearsal::None,
