@@ -1,11 +1,15 @@
 //! A disk is mounted on a directory inside the root while the program runs, and unmounted again.
 
 use super::{await_content, fill, in_mode, lines_with, MIRROR, PUSH};
-use crate::harness::{eventually, Image, Mirror, Plan};
+use crate::harness::{eventually, rest_for, Image, Mirror, Plan};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Whoever does nothing for so long has nothing to do.
+const AT_REST: Duration = Duration::from_millis(300);
 
 /// A disk with a tree, and the directory in the root on which it is to be mounted.
 fn disk(plan: &mut Plan) -> (Image, PathBuf) {
@@ -30,7 +34,7 @@ fn there(mirror: &Mirror, name: &str) -> PathBuf {
     mirror.remotes[0].join("var/disk").join(name)
 }
 
-/// What is on the disk arrives, and what is written on it.
+/// What is on the disk arrives, and what is written on it; then nothing is on its way.
 fn is_synced(mirror: &Mirror, at: &Path, name: &str) {
     for file in ["file", "dir/file", "dir/deep/file"] {
         await_content(&there(mirror, file), &format!("{file} of disk"));
@@ -40,6 +44,8 @@ fn is_synced(mirror: &Mirror, at: &Path, name: &str) {
     fs::write(at.join("new").join(name).join("file"), "content").unwrap();
     await_content(&there(mirror, "dir/deep").join(name), "content");
     await_content(&there(mirror, "new").join(name).join("file"), "content");
+    // A disk that goes in the middle of a sweep is not known to be away.
+    rest_for(&[mirror.pid()], AT_REST);
 }
 
 #[test]
