@@ -241,6 +241,11 @@ fn a_program_whose_output_nobody_reads_ends_when_it_is_asked_to() {
     let mut program = command.spawn().unwrap();
     drop(command);
     let running = InBackground::by_file(&dir.join("s.pid"));
+    // The process number is there before anything is watched.
+    eventually("it watches", || {
+        fs::write(plan.root.join("watched"), "").unwrap();
+        plan.remotes[0].join("watched").exists()
+    });
     (0..500).for_each(|number| fs::write(plan.root.join(format!("{number:0200}")), "").unwrap());
     fs::write(plan.root.join("last"), "").unwrap();
     eventually("it arrives", || plan.remotes[0].join("last").exists());
