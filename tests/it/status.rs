@@ -311,7 +311,9 @@ fn status(dir: &Path, options: &[&str]) -> (Option<i32>, String) {
     let mut args: Vec<OsString> = vec!["--status".into(), "-o".into()];
     args.push(dir.join("confxml.xml").into_os_string());
     args.extend(options.iter().map(OsString::from));
-    let ended = run_to_end(&asking, &args, &[]);
+    // The output goes to a directory of its own, but the state is that of the program which runs.
+    let states = dir.join("states");
+    let ended = run_to_end(&asking, &args, &[("STATE_DIRECTORY", states.to_str().unwrap())]);
     (ended.code, ended.stdout + &ended.stderr)
 }
 
