@@ -409,12 +409,11 @@ impl<'a> Runner<'a> {
         }
         if outcome.failure().is_some_and(|failure| failure.connections_used_up) {
             self.used_up = true;
-            if let Some(standby) = self.standby.take() {
-                // The standby holds one of these connections.
-                drop(standby);
-                thread::sleep(CONNECTION_ENDS);
-                return self.by_itself(run);
-            }
+            // The standby holds one of these connections; and that of the run before, or of the job before, may not
+            // have been given back yet.
+            drop(self.standby.take());
+            thread::sleep(CONNECTION_ENDS);
+            return self.by_itself(run);
         }
         outcome
     }
