@@ -36,9 +36,8 @@ impl World {
             let was_seen = itself_and_above(&path).any(|path| self.was_seen(remote, path));
             let is_away = self.root_disk.is_some() || self.is_away(&path);
             let may_be_unseen = self.mirror && licence.covers_unseen() && !is_away;
-            let is_replaced = self.remotes[remote].get(&path).is_some();
             assert!(
-                was_seen && licence.covers_seen() || may_be_unseen || is_replaced,
+                was_seen && licence.covers_seen() || may_be_unseen,
                 "seed {}: {} was deleted by {licence:?}, and nobody saw it go",
                 self.seed,
                 path.escape_ascii(),
