@@ -75,7 +75,10 @@ impl Watches {
         match node {
             Some(_) if node == there => return true,
             Some(node) if self.tree.is_within(parent, node) => {
-                self.contradicted(wd, [place.clone()], origin, now);
+                // What the tree has it for is another one, or it would not lie inside itself: found out by a scan of
+                // that place, since whatever is found below it is said to be elsewhere until then.
+                let places = [self.place_of(node), Some(place.clone())].into_iter().flatten();
+                self.contradicted(wd, places, origin, now);
                 return false;
             }
             Some(node) => {

@@ -150,7 +150,7 @@ fn rule_2_a_listing_that_contradicts_the_tree_wins() {
         ("a", 3, [None, Some("a")], &["a", "b"]),
         ("c", 2, [Some("c"), Some("b")], &["a", "c"]),
         ("b", 4, [Some("a"), None], &["b"]),
-        ("a/c", 2, [Some("a"), Some("b")], &["a/c"]),
+        ("a/c", 2, [Some("a"), Some("b")], &["a", "a/c"]),
     ];
     for (found, wd, expected, again) in cases {
         let mut watches = watches(&[("a", 2), ("b", 3)]);
@@ -187,6 +187,31 @@ fn rule_2_a_directory_with_two_places_stays_at_the_last_one() {
     }
     assert!(rounds > 10, "it may be on its way for a while");
     assert!(path(&watches, 4).is_some_and(|path| path.ends_with("/x")));
+}
+
+/// `a` has been moved away, another one has come in its place, and the first one into that.
+#[test]
+fn rule_2_a_directory_that_is_found_inside_itself_comes_to_lie_there() {
+    let mut watches = watches(&[("a", 2)]);
+    let mut scans = vec![Scan { path: b"a/c".into(), ..create(&mut watches, "a/c") }];
+    for _ in 0..100 {
+        for scan in scans.drain(..) {
+            // A walk tells the directory that it is asked for, and what is below.
+            let below = Place::In { parent: Wd(3), name: b"c"[..].into() };
+            let told = match &*scan.path {
+                b"a" => vec![(scan.place, 3, "a"), (below, 2, "a/c")],
+                _ => vec![(scan.place, 2, "a/c")],
+            };
+            for (place, wd, path) in told {
+                watches.listed(&listing(scan.id, place, Wd(wd), path), LATER);
+            }
+            watches.scan_ended(scan.id);
+        }
+        let Some(now) = watches.next_deadline() else { break };
+        watches.expire(now);
+        scans.extend(std::iter::from_fn(|| next_scan(&mut watches)));
+    }
+    assert_eq!([3, 2].map(|wd| path(&watches, wd)), ["a", "a/c"].map(|path| Some(path.to_owned())));
 }
 
 #[test]
