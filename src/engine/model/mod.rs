@@ -11,6 +11,7 @@ mod file_system;
 mod jobs;
 mod mounts;
 mod oracles;
+mod rest;
 mod walk;
 
 use self::deeds::{Habits, NAMES};
@@ -36,11 +37,6 @@ use std::sync::Arc;
 
 /// What others call what they put on the far side. Nothing here has this name.
 const OTHERS: &[u8] = b"others";
-
-/// Where nothing changes for so long, nothing will.
-const IN_VAIN_MS: u64 = 3_600_000;
-
-const STEPS_TO_REST_MAX: usize = 200_000;
 
 /// Where full syncs are scheduled, the last begins so many steps before nothing happens any more.
 const STEPS_BESIDE_THE_LAST: usize = 600;
@@ -226,37 +222,6 @@ impl World {
             far.put_by_others(&dir_path, dir);
         }
         far.put_by_others(&join(&dir_path, OTHERS), file);
-    }
-
-    /// Lets everything come to rest that is under way. What nobody may make way for over there is tried again for
-    /// ever.
-    fn rest(&mut self) {
-        let images = |world: &World| world.remotes.iter().map(FarSide::image).collect::<Vec<_>>();
-        let mut changed = (Vec::new(), self.now);
-        for _ in 0..STEPS_TO_REST_MAX {
-            let busy = [!self.fs.queue.is_empty(), !self.walk.is_idle(), !self.jobs.is_empty()];
-            match self.random.below(4) {
-                0 => self.deliver_event(),
-                1 => self.deliver_listing(),
-                2 => self.walk_step(),
-                _ => self.job_step(),
-            }
-            if busy == [false; 3] {
-                let images = images(self);
-                if images != changed.0 {
-                    changed = (images, self.now);
-                }
-                match self.engine.poll_timeout() {
-                    Some(due) if self.now.since(changed.1) < IN_VAIN_MS => {
-                        self.pass_time(due.since(self.now));
-                    }
-                    Some(_) | None => return,
-                }
-            }
-        }
-        let stuck = self.engine.remotes.iter().flat_map(|served| served.remote.stuck());
-        let stuck: Vec<_> = stuck.map(|path| path.escape_ascii().to_string()).collect();
-        panic!("seed {}: no rest after {STEPS_TO_REST_MAX} steps; stuck: {stuck:?}", self.seed);
     }
 }
 
