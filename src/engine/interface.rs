@@ -240,6 +240,8 @@ pub enum Report {
     TooLong(RootId, RelPath),
     /// The kernel's queue overflowed: everything is read again.
     Overflowed(RootId),
+    /// So much has gone from directories that are still to be read that it is not known what.
+    Forgot(RootId),
     /// The kernel has no watch left for some directories of a root; it knows so many.
     Unwatched(RootId, usize),
     /// It has again, for all of them.

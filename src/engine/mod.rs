@@ -449,6 +449,7 @@ impl Engine {
                 self.start_over(id);
                 self.report(Report::Overflowed(id));
             }
+            Fate::Forgot => self.report(Report::Forgot(id)),
             Fate::LostCount => self.start_over(id),
             Fate::Lost => self.halt(id, now),
         }

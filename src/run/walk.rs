@@ -22,10 +22,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// How many directories and entries are in one message. With fewer the loop would be woken more often; with
 /// more, what waits in the channel would take more memory.
 const MESSAGE_ITEMS_MAX: usize = 256;
+/// What has been read waits no longer for more while the disk is slow: what happens there is no change before it is handed
+/// over.
+const MESSAGE_DELAY_MAX: Duration = Duration::from_millis(2);
 /// How many scans are handed to the walk at the same time. They must all fit into its channel: otherwise the
 /// loop could wait for the walk while the walk waits for the loop.
 const SCANS_MAX: usize = 1_024;
@@ -148,6 +152,8 @@ struct Outbox<'a> {
     tell: &'a Sender<WalkMessage>,
     listings: Vec<Listing>,
     items: usize,
+    /// When a message left last; the first one leaves at once.
+    left_at: Option<Instant>,
     /// Entries of all directories that were read.
     entries: u64,
 }
@@ -156,8 +162,10 @@ impl Outbox<'_> {
     fn add(&mut self, listing: Listing) {
         self.items += 1 + listing.entries.len();
         self.listings.push(listing);
-        if self.items >= MESSAGE_ITEMS_MAX {
+        let has_waited = self.left_at.is_none_or(|at| at.elapsed() >= MESSAGE_DELAY_MAX);
+        if self.items >= MESSAGE_ITEMS_MAX || has_waited {
             self.flush();
+            self.left_at = Some(Instant::now());
         }
     }
 
@@ -185,7 +193,8 @@ impl Outbox<'_> {
 
 /// Walks a directory and everything below it.
 fn walk(root: &WalkedRoot, scan: Scan, tell: &Sender<WalkMessage>) {
-    let mut outbox = Outbox { root, tell, listings: Vec::new(), items: 0, entries: 0 };
+    let mut outbox =
+        Outbox { root, tell, listings: Vec::new(), items: 0, left_at: None, entries: 0 };
     let mut buffer = Buffer::default();
     let is_whole = scan.place == Place::Root;
     let first = scan.place.clone();

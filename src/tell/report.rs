@@ -114,6 +114,11 @@ impl Reporter {
                  synced in full; raise fs.inotify.max_queued_events",
                 self.root(*root)
             ),
+            Report::Forgot(root) => log::warn!(
+                "{}: more disappears from directories that are still to be read than is remembered; on \
+                 remotes that are no mirrors it stays",
+                self.root(*root)
+            ),
             Report::Unwatched(root, directories) => self.unwatched(*root, *directories),
             Report::AllWatched(root) => {
                 log::info!("{}: every directory is watched again", self.root(*root));

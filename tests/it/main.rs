@@ -39,6 +39,7 @@ mod keepalive;
 mod lanes;
 mod local_trouble;
 mod logs;
+mod long_walk;
 mod memory;
 mod names;
 mod next_to_nothing;

@@ -27,6 +27,8 @@ pub enum Fate {
     Fine,
     /// Events were lost: everything has to be looked at again.
     Overflowed,
+    /// What went from directories that are still to be read is not known.
+    Forgot,
     /// Directories were without a watch, and it is not known any more which.
     LostCount,
     /// The root itself was deleted, moved or unmounted.
@@ -184,7 +186,7 @@ impl Root {
         let node = match self.watches.whose(event) {
             Whose::Node(node) => node,
             Whose::Nobody => return Fate::Fine,
-            Whose::TooMany => return Fate::Overflowed,
+            Whose::TooMany => return Fate::Forgot,
         };
         if event.name.is_empty() {
             // Any other directory's own events come from the directory above as well, with its name.
@@ -259,7 +261,9 @@ impl Root {
         for event in held {
             match self.handle_event(&event, now) {
                 Fate::Fine => {}
-                fate @ (Fate::Overflowed | Fate::LostCount | Fate::Lost) => return fate,
+                fate @ (Fate::Overflowed | Fate::Forgot | Fate::LostCount | Fate::Lost) => {
+                    return fate
+                }
             }
         }
         Fate::Fine

@@ -15,8 +15,10 @@
 //!    are scanned again ([`again`]). The last scan of a place comes after everything that happened
 //!    there, so this comes to an end as soon as nothing moves.
 //! 3. *Events wait for their directory* ([`loose`]). Those of an unknown descriptor are held while a
-//!    listing may come, and replayed when its directory is handed over. When none can come, an unknown
-//!    descriptor is a stray: its directory has left the tree, and is not watched any longer.
+//!    listing may come, and replayed when its directory is handed over. Where they are too many, only
+//!    what was seen to go is remembered, and the directory is read once more when it is handed over: so
+//!    the walk gets on, however long it takes. When no listing can come, an unknown descriptor is a
+//!    stray: its directory has left the tree, and is not watched any longer.
 //! 4. *What was taken back is dead* ([`loose`]). A listing of a watch that has been taken back, or
 //!    ended by the kernel, was made before that, and is not believed.
 //!
@@ -63,7 +65,7 @@ pub enum Whose {
     Node(NodeId),
     /// Nobody's yet: it is held. Or nobody's any more: it is dropped.
     Nobody,
-    /// More had to be held than fits: events are lost.
+    /// The same, and more had to be held than fits: what went from directories that are still to be read is forgotten.
     TooMany,
 }
 
@@ -321,7 +323,12 @@ impl Watches {
         }
         match &listing.reached {
             Reached::Watched { place, wd } => {
-                self.put(place, *wd, listing, now).then(|| self.loose.release(*wd))
+                let held = self.put(place, *wd, listing, now).then(|| self.loose.release(*wd))?;
+                if held.is_thinned {
+                    let (place, path) = (place.clone(), listing.path.clone());
+                    self.ask_for_scan(place, path, true, Origin::Start, Purpose::Retry);
+                }
+                Some(held.events)
             }
             Reached::Read => {
                 // Not there any more: whatever moved it has had it scanned again.

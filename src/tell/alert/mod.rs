@@ -104,7 +104,8 @@ impl Alerts {
             | Report::OneConnection(_)
             | Report::TooMany(_)
             | Report::TooLong(..)
-            | Report::Overflowed(_) => {}
+            | Report::Overflowed(_)
+            | Report::Forgot(_) => {}
         }
     }
 

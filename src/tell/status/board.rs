@@ -115,6 +115,7 @@ impl Board {
             | Report::TooMany(_)
             | Report::TooLong(..)
             | Report::Overflowed(_)
+            | Report::Forgot(_)
             | Report::Unwatched(..)
             | Report::AllWatched(_)
             | Report::Halted(..)

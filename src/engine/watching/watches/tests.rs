@@ -232,6 +232,52 @@ fn rule_3_events_wait_for_their_directory() {
 }
 
 #[test]
+fn rule_3_of_too_many_events_those_are_kept_that_tell_what_went_and_the_rest_is_read_once_more() {
+    let mut watches = watches(&[]);
+    let scan = create(&mut watches, "a");
+    let went = |name, bits| RawEvent { mask: bits, ..event(2, name) };
+    watches.whose(&went("twice", mask::DELETE | mask::ISDIR));
+    for number in 0..20 {
+        watches.whose(&event(2, &number.to_string()));
+    }
+    watches.whose(&went("moved", mask::MOVED_FROM));
+    for _ in 0..20 {
+        watches.whose(&went("twice", mask::DELETE));
+    }
+    let (listing, place) = (listing(scan.id, scan.place.clone(), Wd(2), "a"), scan.place);
+    let mut held = watches.listed(&listing, Time(0)).unwrap();
+    held.sort_by(|one, other| (&one.name, one.mask).cmp(&(&other.name, other.mask)));
+    let is_dir = |event: &RawEvent| event.name.starts_with(b"twice") && event.is_dir();
+    assert!(held.iter().any(is_dir) && held.len() < 10, "{held:?}");
+    assert_eq!(held[0], went("moved", mask::MOVED_FROM));
+    let once_more = next_scan(&mut watches).unwrap();
+    assert!(once_more.watch && once_more.place == place && once_more.path == b"a");
+    assert!(watches.is_retry(once_more.id), "it is made equal as a whole");
+    // Now it is in the tree, and its events are nothing that could become too many.
+    watches.scan_ended(scan.id);
+    assert_eq!(watches.whose(&event(2, "later")), Whose::Node(node(&watches, "a")));
+    let again = Listing { scan: once_more.id, ..listing };
+    assert_eq!(watches.listed(&again, Time(0)), Some(Vec::new()));
+    assert_eq!(next_scan(&mut watches), None);
+}
+
+#[test]
+fn rule_3_what_went_is_forgotten_only_where_it_is_too_much_and_the_scan_goes_on() {
+    let mut watches = watches(&[]);
+    let scan = create(&mut watches, "a");
+    let mut forgot = 0;
+    for number in 0..loose::NAMES_MAX + 100 {
+        let went = RawEvent { mask: mask::DELETE, ..event(2, &number.to_string()) };
+        forgot += usize::from(watches.whose(&went) == Whose::TooMany);
+    }
+    assert_eq!(forgot, 1);
+    let held = watches.listed(&listing(scan.id, scan.place, Wd(2), "a"), Time(0)).unwrap();
+    assert!(held.len() < loose::NAMES_MAX, "they are bounded");
+    let once_more = next_scan(&mut watches).unwrap();
+    assert!(watches.is_retry(once_more.id));
+}
+
+#[test]
 fn rule_4_what_was_taken_back_is_dead() {
     let mut watches = watches(&[("a", 2)]);
     let scan = create(&mut watches, "b");
