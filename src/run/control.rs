@@ -1,4 +1,4 @@
-//! What commands ask the running instance: `--reload`, `--confirm-deletions`.
+//! What commands ask the running instance: `--reload`, `--confirm-deletions`, `--status`.
 //!
 //! A thread listens and speaks, the loop answers: one line there, an answer back, one command at a time.
 //! Nobody who is slow at the other end holds up anything but the next command. What a request means is for
@@ -27,17 +27,23 @@ pub enum Request {
     Reload,
     /// To do the deletions that wait for a yes.
     ConfirmDeletions,
+    /// Why the fail log does not have what is owed; nothing if it has.
+    FailLog,
 }
 
 impl Request {
-    const WORDS: [(&'static str, Request); 2] =
-        [("reload", Request::Reload), ("confirm-deletions", Request::ConfirmDeletions)];
+    const WORDS: [(&'static str, Request); 3] = [
+        ("reload", Request::Reload),
+        ("confirm-deletions", Request::ConfirmDeletions),
+        ("fail-log", Request::FailLog),
+    ];
 
     /// The word that stands for it on the line.
     pub fn word(self) -> &'static str {
         match self {
             Request::Reload => Request::WORDS[0].0,
             Request::ConfirmDeletions => Request::WORDS[1].0,
+            Request::FailLog => Request::WORDS[2].0,
         }
     }
 
@@ -135,6 +141,10 @@ fn answer(request: Request, ask: &Sender<Asked>) -> io::Result<Answer> {
 /// Nobody listens there, or the instance went away before it answered.
 pub fn ask(path: &Path, request: Request) -> io::Result<Answer> {
     let mut stream = connect(path)?;
+    if request == Request::FailLog {
+        // Whoever wants to see how the instance is has to see it as well if it hangs.
+        stream.set_read_timeout(Some(PATIENCE))?;
+    }
     stream.write_all(format!("{}\n", request.word()).as_bytes())?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;

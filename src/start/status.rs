@@ -12,6 +12,7 @@ use crate::keep::faillog::script::count_commands;
 use crate::keep::faillog::store;
 use crate::keep::state::store::Store;
 use crate::keep::state::{beside, number, State};
+use crate::run::control::{self, Request};
 use crate::start::cli::StatusView;
 use crate::start::prepare;
 use crate::sys::clock;
@@ -111,10 +112,22 @@ impl Files {
         let fail_log = if aside.exists() { aside } else { configured.clone() };
         let commands = store::look(&fail_log);
         let commands = commands.map(|script| count_commands(&script));
-        let commands = commands.map_err(|refused| format!("not used: {refused}"));
+        let mut commands = commands.map_err(|refused| format!("not used: {refused}"));
+        let holder = lock::holder(resolved, &beside("lock"));
+        if holder.is_some() {
+            // The file says nothing of what could not be written. An instance that does not know the question has
+            // nothing to say either.
+            let asked = prepare::control(config).ok();
+            let told = asked.and_then(|socket| control::ask(&socket, Request::FailLog).ok());
+            if let Some(Ok(trouble)) =
+                told.filter(|told| told.as_ref().is_ok_and(|it| !it.is_empty()))
+            {
+                commands = Err(trouble);
+            }
+        }
         Files {
             config: resolved.into(),
-            holder: lock::holder(resolved, &beside("lock")),
+            holder,
             commands,
             // One that cannot be read says nothing, and is no fault of the instance.
             state: Store::of(resolved, &fail_log).load().unwrap_or_default(),

@@ -1,7 +1,7 @@
 //! Full disks: the remote's, and the one with the fail log. What fits arrives, the rest is owed, and
 //! nobody has to start anything again.
 
-use crate::harness::{eventually, until, Mirror, Plan, DEADLINE};
+use crate::harness::{eventually, run_to_end, until, Mirror, Plan, DEADLINE};
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -114,6 +114,11 @@ fn a_fail_log_on_a_full_disk_is_said_once_and_written_when_there_is_room() {
         eventually("the remote fails", || mirror.log().contains("everything is kept"));
     }
     eventually("it is said", || mirror.log().contains("fail log cannot be written"));
+    let file = mirror.dir().join("confxml.xml").into_os_string();
+    let elsewhere = mirror.dir().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let shown = run_to_end(&elsewhere, &["--status".into(), "-o".into(), file], &[]).stdout;
+    assert!(shown.contains("fail log  cannot be written: No space left on device"), "{shown}");
     eventually("of the state too", || mirror.log().contains("the state cannot be saved"));
     fs::write(mirror.root.join("later"), "content").unwrap();
     eventually("the other remote gets that, too", || copy.join("later").exists());

@@ -84,6 +84,7 @@ impl Loop {
         match asked.request {
             Request::Reload => asked.answer(self.reload()),
             Request::ConfirmDeletions => asked.answer(self.confirm_deletions()),
+            Request::FailLog => asked.answer(Ok(self.ledger.trouble().unwrap_or_default().into())),
         }
     }
 
