@@ -23,6 +23,7 @@ mod crash;
 mod deletion;
 mod disk_full;
 mod dry_run;
+mod ending;
 mod exit_codes;
 mod fail_log;
 mod failures;

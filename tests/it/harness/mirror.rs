@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::fs::chown;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -221,6 +222,11 @@ impl Mirror {
     /// Kills the program, and nothing that it has started.
     pub fn kill_program(&mut self) {
         self.sersync.kill();
+    }
+
+    /// How the program ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.sersync.ended()
     }
 
     /// Waits until the program has been ended by a signal, and gives its number.
