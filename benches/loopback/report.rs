@@ -45,7 +45,7 @@ pub fn measure(run: &Run) -> Result<Report, Unmeasurable> {
     let large = changes::in_a_large_tree(run);
     let advised = changes::to_the_advised_daemon(run);
     let over_ssh = changes::over_ssh(run);
-    let lanes = lanes::table(run);
+    let lanes = [lanes::beside_a_big_file(run), lanes::beside_a_full_sync(run)];
     let clients = clients::table(run);
     let bare = bare::cpu_for(run.scale.files.last().copied().unwrap_or_default());
     let fan_out = fanout::measure(run);
@@ -166,7 +166,7 @@ fn own_chapters(
     run: &Run,
     advised: Table,
     over_ssh: Table,
-    lanes: Result<Table, Unmeasurable>,
+    [big_file, full_sync]: [Result<Table, Unmeasurable>; 2],
     clients: Result<Table, Unmeasurable>,
     fan_out: &FanOut,
 ) {
@@ -180,7 +180,14 @@ fn own_chapters(
          meanwhile, as long as it is on its way.",
         run.scale.big_mib, run.scale.big_mib_s
     ));
-    table_if_measured(report, lanes);
+    table_if_measured(report, big_file);
+    report.heading(2, "A change beside a full sync");
+    report.paragraph(&format!(
+        "A full sync that is asked for brings {} MiB that the far side has lost, with `--bwlimit` at {} MiB/s; a small \
+         file changes meanwhile, as long as it is on its way.",
+        run.scale.big_mib, run.scale.big_mib_s
+    ));
+    table_if_measured(report, full_sync);
     report.heading(2, "A change while many look at the status");
     report.paragraph(&format!(
         "{CLIENTS} clients ask for the page, `/status.json` and `/metrics`, each again as soon as it is answered."

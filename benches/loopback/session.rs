@@ -11,6 +11,8 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
+
 use super::figures::NEVER;
 use super::look::{self, Difference};
 use super::stage::{Stage, Traffic, Way};
@@ -150,6 +152,14 @@ impl Session {
         });
         let traffic = self.stage.traffic()?.since(traffic);
         Ok(Measurement { time: seen.time, difference: seen.difference, traffic, cpu })
+    }
+
+    /// Has sersync begin a full sync now.
+    pub fn sync_fully(&self) -> Result<(), Unmeasurable> {
+        let running = self.running.as_ref().filter(|_| self.tool == Tool::Sersync);
+        let running = running.ok_or_else(|| Unmeasurable("nobody to sync fully".to_string()))?;
+        running.send(Signal::SIGUSR1);
+        Ok(())
     }
 
     /// Writes one file after a quiet time, and gives the time from closing it until its content is at the far

@@ -41,7 +41,8 @@ impl Running {
         Running { child, group: false }
     }
 
-    fn send(&self, signal: Signal) {
+    /// Sends it a signal.
+    pub fn send(&self, signal: Signal) {
         let Ok(pid) = i32::try_from(self.child.id()) else { return };
         let pid = Pid::from_raw(pid);
         // A failure means that it has ended.

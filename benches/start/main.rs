@@ -15,6 +15,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -25,10 +26,16 @@ const QUICK_DIRECTORIES: usize = 20_000;
 const ROUNDS: usize = 3;
 const TIME_RATIO_MAX: f64 = 1.3;
 const DIRECTORY_BYTES_MAX: f64 = 120.0;
+/// The goal for a change in a directory that has been read already, to the same when the walk is over.
+const CHANGE_RATIO_MAX: f64 = 1.5;
+/// So many changes are made when the walk is over.
+const CHANGES: usize = 30;
+/// The pause before each change, so that the one before it is forgotten.
+const QUIET: Duration = Duration::from_millis(100);
 /// A walk that has not ended after this time, or a change that has not arrived, is taken for broken.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// The pause between two looks at what is waited for.
-const LOOK_EVERY: Duration = Duration::from_millis(1);
+const LOOK_EVERY: Duration = Duration::from_micros(200);
 /// The line by which either walk says that everything is watched.
 const READY: &str = "watch path is:";
 /// The word that makes this program the bare walk.
@@ -124,8 +131,24 @@ fn measure(wanted: usize) -> io::Result<()> {
         verdict(bytes <= DIRECTORY_BYTES_MAX)
     );
     println!(
-        "| a change during the walk, at the far side after | {} | | |",
+        "| a change during the walk, in what is read last, at the far side after | {} | | |",
         seconds(middle.change)
+    );
+    let (during, after) = (median(&middle.during), median(&middle.after));
+    let ratio = during.as_secs_f64() / after.as_secs_f64();
+    println!(
+        "| a change during the walk, in what has been read, the median of {} | {} | | |",
+        middle.during.len(),
+        milliseconds(during)
+    );
+    println!(
+        "| a change when the walk is over, the median of {} | {} | | |",
+        middle.after.len(),
+        milliseconds(after)
+    );
+    println!(
+        "| the first of these against the second | {ratio:.2} | {CHANGE_RATIO_MAX} | {} |",
+        verdict(ratio <= CHANGE_RATIO_MAX)
     );
     Ok(())
 }
@@ -148,12 +171,27 @@ fn seconds(time: Duration) -> String {
     format!("{:.2} s", time.as_secs_f64())
 }
 
+fn milliseconds(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1e3)
+}
+
+/// Of none, a time that no goal allows.
+fn median(times: &[Duration]) -> Duration {
+    let mut times = times.to_vec();
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or(PATIENCE)
+}
+
 /// The results of one round.
 struct Round {
     bare: Duration,
     took: Duration,
-    /// How long a change took to arrive that was made while sersync was walking.
+    /// How long a change took to arrive that was made while sersync was walking, in the directory that it read last.
     change: Duration,
+    /// How long others took, in the root itself, one after the other until the walk was over.
+    during: Vec<Duration>,
+    /// How long such changes took then.
+    after: Vec<Duration>,
     rss_kib: u64,
 }
 
@@ -231,25 +269,56 @@ impl Stage {
         started(command)
     }
 
-    /// Starts sersync, and makes a change while it walks, in the directory that it reaches last.
+    /// Starts sersync, and makes changes while it walks: one in the directory that it reaches last, and others in the root.
     fn round(&self, bare: Duration, last: &Path, round: usize) -> io::Result<Round> {
         let starting = self.start(&round.to_string())?;
         thread::sleep(bare / 4);
         let name = format!("changed-{round}");
         let changed = Instant::now();
         File::create(last.join(&name))?.write_all(b"during the walk")?;
-        let walked = starting.ready()?;
+        let is_over = AtomicBool::new(false);
+        let (walked, during) = thread::scope(|scope| {
+            let changes = scope.spawn(|| {
+                self.changes(&format!("during-{round}"), || is_over.load(Ordering::Relaxed))
+            });
+            let walked = starting.ready();
+            is_over.store(true, Ordering::Relaxed);
+            (walked, changes.join())
+        });
+        let walked = walked?;
+        let during = during.map_err(|_| io::Error::other("the changes ended with a panic"))??;
         let below = last.strip_prefix(&self.root).map_err(io::Error::other)?;
-        let there = self.far.join(below).join(&name);
-        while !there.exists() {
-            if changed.elapsed() > PATIENCE {
-                return Err(io::Error::other("a change during the walk has not arrived"));
-            }
-            thread::sleep(LOOK_EVERY);
-        }
+        await_file(&self.far.join(below).join(&name), changed)?;
         let change = changed.elapsed();
-        Ok(Round { bare, took: walked.took, change, rss_kib: walked.rss_kib()? })
+        let left = AtomicUsize::new(CHANGES);
+        let after =
+            self.changes(&format!("after-{round}"), || left.fetch_sub(1, Ordering::Relaxed) == 0)?;
+        Ok(Round { bare, took: walked.took, change, during, after, rss_kib: walked.rss_kib()? })
     }
+
+    /// Makes a file in the root again and again, and measures how long each takes to arrive.
+    fn changes(&self, name: &str, is_over: impl Fn() -> bool) -> io::Result<Vec<Duration>> {
+        let mut latencies = Vec::new();
+        while !is_over() {
+            thread::sleep(QUIET);
+            let name = format!("{name}-{}", latencies.len());
+            fs::write(self.root.join(&name), "during the walk, or after it")?;
+            let closed = Instant::now();
+            await_file(&self.far.join(&name), closed)?;
+            latencies.push(closed.elapsed());
+        }
+        Ok(latencies)
+    }
+}
+
+fn await_file(there: &Path, since: Instant) -> io::Result<()> {
+    while !there.exists() {
+        if since.elapsed() > PATIENCE {
+            return Err(io::Error::other(format!("{} has not arrived", there.display())));
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+    Ok(())
 }
 
 /// A walk that is under way.
