@@ -6,7 +6,7 @@ use super::super::lanes::Kind;
 use super::super::next::Next;
 use super::super::pending::Remembered;
 use super::Remote;
-use crate::engine::rel_path::{above, RelPath};
+use crate::engine::rel_path::{above, lies_in, RelPath};
 use crate::engine::time::Time;
 use crate::engine::watching::settle::Stamp;
 use crate::engine::{JobId, Work};
@@ -50,8 +50,8 @@ impl Remote {
         let since = self.tally.flying_since().unwrap_or(flight.started);
         self.bulk.retries |= flight.retries && !apart.is_empty();
         for (path, remembered) in apart {
-            match self.pending.contains(&path) {
-                // It has changed since, and need not be large any more.
+            match self.pending.contains(&path) || self.pending.empties_above(&path) {
+                // It has changed since, or went with a directory, and need not be large any more.
                 true => self.pending.put(path, remembered),
                 false => self.bulk.put(path, remembered, since),
             }
@@ -99,13 +99,16 @@ impl Remote {
             }
             self.departure.added(now);
         }
+        let crossed = self.bulk.take_crossed();
         let is_kept = matches!(next, Next::Failed { .. });
-        let meanwhile = self.bulk.take_changed_meanwhile(file, is_kept);
+        // With the directory that went, whatever has its name now is to come back in one batch.
+        let again = is_kept && !crossed.iter().any(|above| lies_in(file, above));
+        let meanwhile = self.bulk.take_changed_meanwhile(file, again);
         if !meanwhile.is_empty() {
             self.pending.restore(meanwhile);
             self.departure.added(now);
         }
-        for directory in self.bulk.take_crossed() {
+        for directory in crossed {
             if self.deletes_seen() {
                 self.change(&directory, Change::DeleteAgain, now);
             }

@@ -186,6 +186,42 @@ fn a_directory_read_while_its_predecessor_is_deleted_is_deleted_again_whoever_th
     }
 }
 
+/// What disappeared under each path of a batch.
+fn gone(work: &Work) -> String {
+    let Work::Batch { paths, .. } = work else { panic!("{work:?}") };
+    paths.iter().map(|(path, gone)| format!(" {} {gone:?}", path.escape_ascii())).collect()
+}
+
+const DELETE_DIR: Change = Change::Delete { gone: Gone::Directory, unsent: false };
+
+#[test]
+fn a_file_that_is_found_to_be_large_when_its_directory_has_gone_comes_back_with_that() {
+    let mut world = World::new(false);
+    world.batch(&[("d/file", Change::Send)]);
+    world.change("d", DELETE_DIR);
+    world.change("d", Change::SendDirectory);
+    let stamp = Stamp { size: 1 << 30, modified_ns: 0 };
+    world.remote.set_apart(JobId(world.jobs), &[(path("d/file"), stamp)]);
+    world.change("d/file", Change::SendNew { created: world.now, by_name: false });
+    world.finish(&Outcome::Nothing);
+    assert_eq!(world.waiting(), "pending d d/file");
+    assert_eq!(gone(&world.start()), " d Directory d/file Entry");
+}
+
+#[test]
+fn a_large_file_that_fails_comes_back_with_the_directory_that_went_meanwhile() {
+    for (code, pause) in [(12, ", pause"), (0, "")] {
+        let mut world = World::new(false);
+        world.file("d/file", Change::Send);
+        world.change("d", DELETE_DIR);
+        world.change("d", Change::SendDirectory);
+        world.change("d/file", Change::Send);
+        world.finish_for_good(&outcome(code, "", &[]));
+        assert_eq!(world.waiting(), format!("pending d d/file{pause}"));
+        assert_eq!(gone(&world.start()), " d Directory d/file Entry", "{code}");
+    }
+}
+
 /// A batch with these paths has arrived beside a sweep; gives the job of the sweep.
 fn beside_a_sweep(world: &mut World, paths: &[(&str, Change)]) -> JobId {
     world.remote.need_full_sync();
