@@ -21,6 +21,8 @@ pub(super) enum Fault {
     NoSecondLook,
     /// What lies below the disk of the root, which is not mounted, is taken for the root.
     AnyDiskIsTrusted,
+    /// A disk that is mounted in the place of the root's while the program runs is taken for the root's.
+    AnyDiskIsTheRoot,
 }
 
 impl World {

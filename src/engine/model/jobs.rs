@@ -83,6 +83,30 @@ pub(super) struct Sending {
     refused: Vec<Vec<u8>>,
     /// Steps until it ends, and with which exit code.
     fails: Option<(usize, i32)>,
+    /// The root is another one than it is meant for, and nothing is run.
+    root_changed: bool,
+}
+
+impl Sending {
+    /// One that ends before it has begun, since the path of the root leads to something else.
+    fn nowhere(id: JobId, remote: usize) -> Sending {
+        Sending {
+            id,
+            remote,
+            steps: VecDeque::new(),
+            reads: VecDeque::new(),
+            is_full: false,
+            licence: Licence::Nothing,
+            nothing: false,
+            large: Vec::new(),
+            bulk: false,
+            opened: None,
+            above: Vec::new(),
+            refused: Vec::new(),
+            fails: None,
+            root_changed: true,
+        }
+    }
 }
 
 /// Whether a path lies in a directory, and as deep.
@@ -97,6 +121,9 @@ fn is_inside(directory: &[u8], depth: Depth, path: &[u8]) -> bool {
 impl World {
     pub(super) fn start(&mut self, job: Job) {
         let remote = job.remote.0;
+        if !self.ground.is_known() {
+            return self.jobs.push(Sending::nowhere(job.id, remote));
+        }
         let bulk = matches!(job.work, Work::Bulk { .. });
         let listed = bulk || matches!(job.work, Work::Batch { .. });
         let mut large = Vec::new();
@@ -163,6 +190,7 @@ impl World {
             above,
             refused,
             fails,
+            root_changed: false,
         });
         self.judge_deletions(remote, licence);
     }
@@ -354,7 +382,8 @@ impl World {
     }
 
     fn end(&mut self, number: usize, code: i32) {
-        let Sending { id, remote, steps, nothing, refused, .. } = self.jobs.swap_remove(number);
+        let Sending { id, remote, steps, nothing, refused, root_changed, .. } =
+            self.jobs.swap_remove(number);
         let (code, named) = match (code, steps.front()) {
             (0, _) if !refused.is_empty() => (23, refused),
             // The far side had no room for the path that it had come to.
@@ -366,7 +395,9 @@ impl World {
             self.deliver_event();
         }
         self.read_up_to();
-        let outcome = if nothing {
+        let outcome = if root_changed {
+            Outcome::RootChanged
+        } else if nothing {
             Outcome::Nothing
         } else {
             Outcome::of(&Exit::with_code(code, stderr), None).naming(|| named)

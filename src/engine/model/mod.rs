@@ -8,6 +8,7 @@ mod deeds;
 mod far_side;
 mod faults;
 mod file_system;
+mod ground;
 mod jobs;
 mod mounts;
 mod oracles;
@@ -18,6 +19,7 @@ use self::deeds::{Habits, NAMES};
 use self::far_side::FarSide;
 use self::faults::Fault;
 use self::file_system::{trace, FileSystem, Is, Kind, Random};
+use self::ground::Ground;
 use self::jobs::Sending;
 use self::mounts::Disk;
 use self::walk::Walk;
@@ -47,6 +49,7 @@ struct World {
     disk: Option<Disk>,
     /// That of the root, while it is away.
     root_disk: Option<Disk>,
+    ground: Ground,
     walk: Walk,
     engine: Engine,
     jobs: Vec<Sending>,
@@ -103,7 +106,7 @@ impl World {
                     self.engine.handle(Input::Seen(root, path, seen), self.now);
                 }
                 Action::FindNames(..) => panic!("nothing is linked in the model"),
-                Action::CheckRoot(_) => panic!("the root of the model never goes"),
+                Action::CheckRoot(_) => self.ground.ask(),
                 Action::Run(job) => self.start(job),
                 Action::Report(_) | Action::Arrived(..) => {}
             }
@@ -237,6 +240,8 @@ struct Plan {
     disks: bool,
     /// With `crashes`, the disk of the root goes and comes then. What the program would delete for that waits for a yes.
     root_disk: bool,
+    /// The disk of the root goes and comes while the program runs, and others come in its place.
+    ground_moves: bool,
     /// With `-u`: what is newer over there is kept.
     update: bool,
     /// A full sync is wanted in one of so many steps.
@@ -285,7 +290,7 @@ impl World {
             },
             sending: SendingSettings {
                 // Nothing, where the disk of the root may be missing.
-                max_delete: match plan.root_disk {
+                max_delete: match plan.root_disk || plan.ground_moves {
                     true => MaxDelete::Number(0),
                     false => MaxDelete::default(),
                 },
@@ -307,6 +312,7 @@ impl World {
             fs,
             disk: None,
             root_disk: None,
+            ground: Ground::new(),
             walk: Walk::default(),
             engine: Engine::new(settings.clone()),
             jobs: Vec::new(),
@@ -335,7 +341,7 @@ impl World {
     /// One step of whatever is under way.
     fn step(&mut self, plan: &Plan, calm: usize) {
         match self.random.below(8) {
-            0 | 1 if self.random.one_in(calm) && self.root_disk.is_none() => {
+            0 | 1 if self.random.one_in(calm) && self.root_is_there() => {
                 for _ in 0..=self.random.below(4) {
                     self.fs.disturb(&mut self.random, self.habits);
                 }
@@ -366,6 +372,12 @@ impl World {
         }
         if plan.scheduled.is_some_and(|steps| self.random.one_in(steps)) {
             self.want_full_syncs();
+        }
+        if plan.ground_moves && self.random.one_in(150) {
+            self.move_ground();
+        }
+        if self.ground.is_asked() && self.random.one_in(8) {
+            self.look_at_ground();
         }
         if plan.overflows && self.random.one_in(400) {
             self.fs.overflow();
@@ -398,6 +410,9 @@ fn live(seed: u64, plan: &Plan) {
     if plan.root_disk {
         world.crash(World::bring_root_back);
     }
+    if plan.ground_moves {
+        world.bring_ground_back();
+    }
     while !world.fs.open.is_empty() {
         world.fs.close(0);
     }
@@ -427,6 +442,7 @@ const PLAN: Plan = Plan {
     mirror: false,
     disks: false,
     root_disk: false,
+    ground_moves: false,
     update: false,
     scheduled: None,
     watches_max: usize::MAX,
@@ -494,6 +510,11 @@ fn mirrors_keep_what_is_on_the_disk_of_the_root_while_it_is_away() {
 }
 
 #[test]
+fn mirrors_keep_what_is_on_the_disk_of_the_root_while_another_one_is_in_its_place() {
+    lives(&Plan { failures: true, mirror: true, ground_moves: true, ..PLAN });
+}
+
+#[test]
 fn what_comes_back_older_arrives_although_newer_files_are_kept() {
     lives(&Plan { update: true, failures: true, ..PLAN });
 }
@@ -555,4 +576,10 @@ fn it_is_found_if_what_arrived_beside_a_sweep_is_not_looked_at_again() {
 fn it_is_found_if_what_lies_below_the_disk_of_the_root_is_taken_for_the_root() {
     let plan = Plan { crashes: true, mirror: true, root_disk: true, ..PLAN };
     finds(&plan, Fault::AnyDiskIsTrusted, NOBODY_SAW);
+}
+
+#[test]
+fn it_is_found_if_another_disk_in_the_place_of_the_root_is_taken_for_it() {
+    let plan = Plan { mirror: true, ground_moves: true, ..PLAN };
+    finds(&plan, Fault::AnyDiskIsTheRoot, NOBODY_SAW);
 }

@@ -27,7 +27,7 @@ impl FileSystem {
     }
 
     /// The disk of the root is not there, and the directory below it is empty.
-    fn unmount_root(&mut self) -> Disk {
+    pub(super) fn unmount_root(&mut self) -> Disk {
         Disk { mount_point: ROOT, entries: std::mem::take(self.entries_mut(ROOT)) }
     }
 
@@ -97,6 +97,11 @@ impl World {
 
     pub(super) fn root_has_moved_since(&self, saved: &Saved) -> bool {
         saved.root_was_away != self.root_disk.is_some()
+    }
+
+    /// Whether there is anything in whose place things happen.
+    pub(super) fn root_is_there(&self) -> bool {
+        self.root_disk.is_none() || self.ground.is_other()
     }
 
     /// Whether a path lies below the mount point of a disk that is away.

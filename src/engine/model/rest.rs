@@ -25,6 +25,9 @@ impl World {
             if without_jobs > STEPS_TO_REST_MAX {
                 break;
             }
+            if self.ground.is_asked() && self.random.one_in(4) {
+                self.look_at_ground();
+            }
             let busy = [!self.fs.queue.is_empty(), !self.walk.is_idle(), !self.jobs.is_empty()];
             match self.random.below(4) {
                 0 => self.deliver_event(),

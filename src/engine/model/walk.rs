@@ -34,6 +34,11 @@ impl Walk {
         self.scans.iter().any(|walking| lies_in(path, &walking.scan.path))
     }
 
+    /// Nothing more is read; what has been is still told.
+    pub(super) fn stop(&mut self) {
+        self.scans.clear();
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         self.scans.is_empty() && self.told.is_empty()
     }
