@@ -146,7 +146,11 @@ impl FileSystem {
     }
 
     pub(super) fn tell(&mut self, dir: usize, name: &[u8], mut bits: u32, cookie: u32, ino: usize) {
-        trace(|| format!("        [{dir}]/{} {bits:x} of [{ino}]", name.escape_ascii()));
+        trace(|| {
+            let path =
+                self.path_of(dir).map_or("outside".into(), |path| path.escape_ascii().to_string());
+            format!("        [{dir}] {path}/{} {bits:x} of [{ino}]", name.escape_ascii())
+        });
         let goes = bits & (mask::DELETE | mask::MOVED_FROM) != 0;
         let path = self.path_of(dir).filter(|_| goes).map(|dir| join(&dir, name));
         let went = path.map(|path| Went { path, from: (dir, name.into()) });
