@@ -91,6 +91,11 @@ package_of() {
         apk:prlimit | apk:unshare) printf 'util-linux-misc' ;;
         *:prlimit | *:unshare) printf 'util-linux' ;;
         *:mkfs.ext4) printf 'e2fsprogs' ;;
+        *:mkfs.exfat) printf 'exfatprogs' ;;
+        *:mount.exfat-fuse) printf 'exfat-fuse' ;;
+        apk:losetup) printf 'losetup' ;;
+        apt-get:losetup) printf 'mount' ;;
+        *:losetup) printf 'util-linux' ;;
         *:readelf) printf 'binutils' ;;
         *:llvm-objcopy) printf 'llvm' ;;
         apt-get:qemu-*-static) printf 'qemu-user-static' ;;

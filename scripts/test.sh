@@ -29,5 +29,11 @@ if ! have_browser && ! (need chromium); then
     SERSYNC_IT_WITHOUT_BROWSER=1
     export SERSYNC_IT_WITHOUT_BROWSER
 fi
+# A file system that does not tell names apart by the case of their letters.
+if ! (need mkfs.exfat mount.exfat-fuse losetup); then
+    say 'SKIPPED: names on exFAT, since none could be installed' >&2
+    SERSYNC_IT_WITHOUT_EXFAT=1
+    export SERSYNC_IT_WITHOUT_EXFAT
+fi
 
 exec cargo test "$@"

@@ -4,6 +4,7 @@
 //! after the other. Threads are started as they are needed, at most as many as rsync may have
 //! processes.
 
+mod beside;
 mod followed;
 mod job_paths;
 mod listener;
@@ -267,7 +268,9 @@ impl<'a> Runner<'a> {
                 if !renamed.gets_through() {
                     return renamed;
                 }
-                renamed.and(self.run_all(found.runs(remote, settings))).and(found.seen())
+                let outcome = self.run_all(found.runs(remote, settings));
+                self.tell_followed(&found);
+                renamed.and(outcome).and(found.seen())
             }
             Work::Batch { licence, way, fresh, split: true, paths, joined, renames } => {
                 let settings = remote.plan_settings(*licence, *way);
@@ -282,9 +285,10 @@ impl<'a> Runner<'a> {
                 if !renamed.gets_through() {
                     return renamed;
                 }
-                let seen = first.seen().and(second.seen());
-                let (first, second) = (first.runs(remote, settings), second.runs(remote, settings));
-                renamed.and(self.run_both(first, second)).and(seen)
+                let [runs, others] = [&first, &second].map(|found| found.runs(remote, settings));
+                let outcome = self.run_both(runs, others);
+                [&first, &second].into_iter().for_each(|found| self.tell_followed(found));
+                renamed.and(outcome).and(first.seen()).and(second.seen())
             }
             Work::Bulk { licence, way, fresh, sent, path, joined } => {
                 let settings = remote.plan_settings(*licence, *way);
@@ -292,7 +296,9 @@ impl<'a> Runner<'a> {
                 self.tell_large(found.large.clone());
                 self.tell_links(&found);
                 self.tell_withheld(*licence, found.withheld(std::slice::from_ref(path)));
-                self.run_all(found.runs(remote, settings)).and(found.seen())
+                let outcome = self.run_all(found.runs(remote, settings));
+                self.tell_followed(&found);
+                outcome.and(found.seen())
             }
         }
     }
@@ -337,6 +343,9 @@ impl<'a> Runner<'a> {
         if !found.linked.is_empty() {
             let _ = self.shared.tell.send(WorkerMessage::Linked(self.job, found.linked.clone()));
         }
+    }
+
+    fn tell_followed(&self, found: &JobPaths) {
         if !found.followed.is_empty() {
             let followed = WorkerMessage::Followed(self.job, found.followed.clone());
             let _ = self.shared.tell.send(followed);

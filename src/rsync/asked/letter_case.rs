@@ -21,6 +21,11 @@ pub fn renamed<'a>(
     here.filter_map(|path| folded.get(&fold(path))).flatten().copied().collect()
 }
 
+/// Whether two names are one for whoever does not look at case.
+pub fn is_same(one: &[u8], other: &[u8]) -> bool {
+    one.eq_ignore_ascii_case(other) || !one.is_ascii() && fold(one) == fold(other)
+}
+
 /// The name as it is for whoever does not look at case.
 fn fold(path: &[u8]) -> Vec<u8> {
     match String::from_utf8_lossy(path) {

@@ -9,7 +9,7 @@ pub(crate) mod deleting;
 mod expression;
 mod guards;
 mod hiding;
-mod letter_case;
+pub mod letter_case;
 pub mod level;
 pub mod licence;
 pub mod links;

@@ -41,7 +41,8 @@ pub(super) struct JobPaths {
     pub(super) large: Vec<(RelPath, Stamp)>,
     /// The files among them that have other names as well.
     pub(super) linked: Vec<LinkedFile>,
-    /// The symlinks among them that are sent as the directories to which they lead.
+    /// What has to be made equal with all that is below it, when the batch has been done: the symlinks among them that are
+    /// sent as the directories to which they lead, and directories that may have been deleted by another name.
     pub(super) followed: Vec<RelPath>,
     /// The directories, sorted, that are listed in place of what is in them.
     pub(super) whole: Vec<RelPath>,
@@ -96,26 +97,38 @@ impl JobPaths {
         let (mut large, mut linked, mut followed) = (Vec::new(), Vec::new(), Vec::new());
         let together = keeps_hard_links(&remote.route);
         let may_follow = links::may_be_followed(&remote.route);
-        let look = |(path, gone): &Listed| {
-            let (now, bytes) = looker.look(path);
+        // Behind the paths of the job, those that are here in another case of their letters.
+        let mut listed = paths.to_vec();
+        let mut looked = Vec::with_capacity(paths.len());
+        while let Some((path, gone)) = listed.get(looked.len()).cloned() {
+            let (now, bytes) = looker.look(&path);
+            let is_other = looked.len() >= paths.len();
+            if now == Now::Missing && !is_other {
+                for other in looker.in_other_case(&path, gone != Gone::No) {
+                    if paths.binary_search_by(|(it, _)| it.cmp(&other)).is_err() {
+                        listed.push((other, Gone::No));
+                    }
+                }
+            }
             // What was a symlink here may be a directory over there.
-            let is_directory_there = may_follow && *gone == Gone::Entry;
-            let gone = if is_directory_there { Gone::Directory } else { *gone };
-            if may_follow && looker.is_link() && is_followed(&remote.route, path) {
+            let is_directory_there = may_follow && gone == Gone::Entry;
+            let gone = if is_directory_there { Gone::Directory } else { gone };
+            let leads_on = may_follow && looker.is_link() && is_followed(&remote.route, &path);
+            if leads_on || is_other && now == Now::Directory {
                 followed.push(path.clone());
             }
             let file = looker.file().filter(|file| file.st_nlink > 1);
-            linked.extend(file.map(|file| linked_file(path, file, together, fresh)));
+            linked.extend(file.map(|file| linked_file(&path, file, together, fresh)));
             // To become a link over there it has to go with its other names.
             let goes_along = together && file.is_some();
             if bytes >= LARGE_BYTES_MIN && !goes_along {
-                large.extend(stamp(&remote.route.root, path).map(|stamp| (path.clone(), stamp)));
+                large.extend(stamp(&remote.route.root, &path).map(|stamp| (path.clone(), stamp)));
             }
-            let joined = joined.binary_search(path).is_ok();
-            Looked { path: path.clone(), gone, now, bytes, fresh, joined }
-        };
-        let paths = paths.iter().map(look).collect();
-        JobPaths { paths, large, linked, followed, whole: Vec::new(), trouble: looker.trouble() }
+            let joined = joined.binary_search(&path).is_ok();
+            looked.push(Looked { path, gone, now, bytes, fresh: fresh && !is_other, joined });
+        }
+        let trouble = looker.trouble();
+        JobPaths { paths: looked, large, linked, followed, whole: Vec::new(), trouble }
     }
 
     /// What it means for the job that some paths could not be looked at, if some could not.

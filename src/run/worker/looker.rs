@@ -1,5 +1,7 @@
 //! What a path of a job is at this moment.
 
+use super::beside::Beside;
+use crate::engine::rel_path::RelPath;
 use crate::rsync::asked::plan::Now;
 use crate::run::walk::below;
 use nix::errno::Errno;
@@ -20,6 +22,8 @@ pub(super) struct Looker<'a> {
     parent_is: Now,
     /// The parent, opened with the second path in it: from then on a look needs no way down from the root.
     parent_opened: Option<OwnedFd>,
+    /// The names in the parent.
+    beside: Beside,
     /// The last path, if it is there.
     last: Option<FileStat>,
     /// Why the last path that is unknown is.
@@ -35,6 +39,7 @@ impl<'a> Looker<'a> {
             parent: Vec::new(),
             parent_is: Now::Directory,
             parent_opened: None,
+            beside: Beside::default(),
             last: None,
             trouble: Cell::new(None),
         }
@@ -56,6 +61,7 @@ impl<'a> Looker<'a> {
             self.parent.clear();
             self.parent.extend_from_slice(parent);
             self.parent_opened = None;
+            self.beside = Beside::default();
         } else if self.parent_is == Now::Directory && self.parent_opened.is_none() {
             self.parent_opened = self.open(parent);
         }
@@ -71,9 +77,19 @@ impl<'a> Looker<'a> {
             }
             _ => self.stat(path),
         };
+        let found = match found {
+            Ok(_) if !self.beside.has(self.root, path) => Err(Errno::ENOENT),
+            found => found,
+        };
         self.last = found.ok();
         let bytes = self.file().map_or(0, |file| u64::try_from(file.st_size).unwrap_or(0));
         (self.now(found), bytes)
+    }
+
+    /// The paths beside the last one, which is not there, that differ from it in the case of their letters alone, if
+    /// something `went` or it was found by such a name.
+    pub(super) fn in_other_case(&mut self, path: &[u8], went: bool) -> Vec<RelPath> {
+        self.beside.others(self.root, path, went)
     }
 
     /// The attributes of the last path, if it is a regular file.
@@ -109,7 +125,15 @@ impl<'a> Looker<'a> {
     fn way(&self, directory: &[u8]) -> Now {
         let itself = Some(directory).filter(|directory| !directory.is_empty());
         let way = directories_above(directory).chain(itself);
-        let mut parts = way.map(|path| self.now(self.stat(path)));
+        let mut parts = way.map(|path| {
+            let now = self.now(self.stat(path));
+            let is_named = now != Now::Directory || Beside::default().has(self.root, path);
+            if is_named {
+                now
+            } else {
+                Now::Missing
+            }
+        });
         parts.find(|now| *now != Now::Directory).unwrap_or(Now::Directory)
     }
 

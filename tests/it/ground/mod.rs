@@ -15,6 +15,7 @@ mod followed_links;
 mod hard_links;
 mod instances;
 mod late_disks;
+mod letter_case;
 mod links;
 mod long_paths;
 mod missing_roots;

@@ -8,11 +8,17 @@ use super::{until, DEADLINE};
 use nix::mount::{mount, umount2, MntFlags, MsFlags};
 use nix::sched::{unshare, CloneFlags};
 use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Large enough for an ext4 of today, and a file of which nothing is written but what is used.
 const DISK_BYTES: u64 = 16 * 1024 * 1024;
+/// The kernel does not remember by which of its names a directory was found: it may be gone by another one.
+const EXFAT: &str = "nonempty,entry_timeout=0";
+/// Set by `scripts/test.sh` where exFAT cannot be installed: then what needs it is not tested, and that is said. Without
+/// it, a missing exFAT is a failure.
+const WITHOUT_EXFAT: &str = "SERSYNC_IT_WITHOUT_EXFAT";
 
 /// What is mounted now, in the order in which that happened.
 #[derive(Debug, Default)]
@@ -63,6 +69,26 @@ impl Mounts {
         self.mounted(at, Ok(()));
     }
 
+    /// Mounts an empty exFAT, to which two names that differ in the case of their letters alone are one; false, having
+    /// said so, if there is none and there need not be. It runs as a program, so that any kernel with FUSE will do.
+    pub fn exfat(&mut self, image: &Path, at: &Path) -> bool {
+        if std::env::var_os(WITHOUT_EXFAT).is_some() {
+            // Not eprintln!, which is shown only if the test fails.
+            let said = format!("SKIPPED: names on exFAT, since {WITHOUT_EXFAT} is set\n");
+            std::io::stderr().write_all(said.as_bytes()).unwrap();
+            return false;
+        }
+        File::create_new(image).unwrap().set_len(DISK_BYTES).unwrap();
+        run(Command::new("mkfs.exfat").arg(image));
+        let device = run(Command::new("losetup").args(["--show", "-f"]).arg(image));
+        let device = device.trim_end();
+        run(Command::new("mount.exfat-fuse").args(["-o", EXFAT, device]).arg(at));
+        // From now on the device goes away with the mount.
+        run(Command::new("losetup").args(["-d", device]));
+        self.mounted(at, Ok(()));
+        true
+    }
+
     /// Unmounts what was mounted last at `at`, as soon as nobody is in it any more.
     pub fn unmount(&mut self, at: &Path) {
         until(&format!("{} is unmounted", at.display()), DEADLINE, || {
@@ -96,8 +122,10 @@ impl Drop for Mounts {
     }
 }
 
-fn run(command: &mut Command) {
+/// Runs a command that must end well, and gives what it printed.
+fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|e| panic!("cannot run {command:?}: {e}"));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?} ended with {}: {said}", output.status);
+    String::from_utf8(output.stdout).unwrap()
 }
