@@ -186,6 +186,19 @@ impl FileSystem {
         self.untold.extend(went.map(|went| went.path));
     }
 
+    /// The paths of all directories below the root.
+    pub(super) fn paths_of_dirs(&self) -> BTreeMap<usize, Vec<u8>> {
+        let mut paths = BTreeMap::new();
+        let mut ahead = vec![(ROOT, Vec::new())];
+        while let Some((dir, path)) = ahead.pop() {
+            for (name, &ino) in self.entries(dir).iter().filter(|(_, &ino)| self.is_dir(ino)) {
+                ahead.push((ino, join(&path, name)));
+            }
+            paths.insert(dir, path);
+        }
+        paths
+    }
+
     /// The path of a directory, if it lies below the root.
     pub(super) fn path_of(&self, dir: usize) -> Option<Vec<u8>> {
         self.path_below(ROOT, b"", dir)

@@ -75,6 +75,7 @@ impl World {
     }
 
     fn unmount_ground(&mut self) {
+        self.name_what_was_seen();
         while !self.fs.open.is_empty() {
             self.fs.close(0);
         }

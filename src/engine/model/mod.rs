@@ -125,7 +125,14 @@ impl World {
         }
     }
 
+    /// Somebody does something.
+    fn disturb(&mut self) {
+        self.name_what_was_seen();
+        self.fs.disturb(&mut self.random, self.habits);
+    }
+
     fn save(&mut self) {
+        self.name_what_was_seen();
         let saved = |(remote, seen): (usize, &oracles::Seen)| Saved {
             standing: self.engine.standing(RemoteId(remote)),
             trust: self.engine.trust(RemoteId(remote)),
@@ -151,9 +158,10 @@ impl World {
             self.now = self.now + self.random.below(3) as u64;
             self.fs.now_ns = stamp_ns(self.now);
             if self.root_disk.is_none() {
-                self.fs.disturb(&mut self.random, self.habits);
+                self.disturb();
             }
         }
+        self.name_what_was_seen();
         self.fs.lose_queue();
         let moved = disks_move(self) && self.root_disk.is_none();
         self.doubt_root();
@@ -343,7 +351,7 @@ impl World {
         match self.random.below(8) {
             0 | 1 if self.random.one_in(calm) && self.root_is_there() => {
                 for _ in 0..=self.random.below(4) {
-                    self.fs.disturb(&mut self.random, self.habits);
+                    self.disturb();
                 }
             }
             2 | 3 => self.deliver_event(),

@@ -2,7 +2,7 @@
 
 use super::file_system::{trace, Is, Name, Went, ROOT};
 use super::World;
-use crate::engine::rel_path::{above, lies_in};
+use crate::engine::rel_path::{above, join, lies_in};
 use crate::engine::RemoteId;
 use crate::rsync::asked::licence::Licence;
 use std::collections::BTreeSet;
@@ -25,6 +25,20 @@ impl World {
         for seen in &mut self.seen {
             seen.paths.insert(went.path.clone());
             seen.entries.insert(went.from.clone());
+        }
+    }
+
+    /// Something is about to happen. The program knows what was seen to go by the paths that its directory has had, and
+    /// need not have been told yet that the directory itself goes, or is another one after a crash.
+    pub(super) fn name_what_was_seen(&mut self) {
+        if self.seen.iter().all(|seen| seen.entries.is_empty()) {
+            return;
+        }
+        let dirs = self.fs.paths_of_dirs();
+        for seen in &mut self.seen {
+            let path_of = |(dir, name): &(usize, Name)| dirs.get(dir).map(|dir| join(dir, name));
+            let paths: Vec<_> = seen.entries.iter().filter_map(path_of).collect();
+            seen.paths.extend(paths);
         }
     }
 

@@ -302,11 +302,16 @@ impl Flight {
         above(directory).chain(itself).find(replaced).map(RelPath::from)
     }
 
-    /// Whether its list has something that lies in the directory.
-    pub fn lists_in(&self, directory: &[u8]) -> bool {
-        self.paths()
-            .iter()
-            .any(|(path, _)| lies_in(path, directory) && path.len() > directory.len())
+    /// Whether it may send something that lies in the directory: its list has that, or it is where a renamed directory
+    /// is made anew with whatever is in there by then.
+    pub fn sends_into(&self, directory: &[u8]) -> bool {
+        let listed = |path: &[u8]| lies_in(path, directory) && path.len() > directory.len();
+        let renamed = |to: &[u8]| lies_in(to, directory) || lies_in(directory, to);
+        let renames = match &self.cargo {
+            Cargo::Batch(batch) => batch.renames.iter().any(|it| it.is_dir && renamed(&it.to)),
+            Cargo::File(_) | Cargo::Levels(_) | Cargo::Everything { .. } => false,
+        };
+        renames || self.paths().iter().any(|(path, _)| listed(path))
     }
 }
 

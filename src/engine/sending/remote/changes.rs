@@ -222,7 +222,7 @@ impl Remote {
         let flights = || self.lanes.iter().filter(&jobs);
         let replaced = flights().filter_map(|flight| flight.replaced(directory));
         let deleted = replaced.map(Left::Deleted).reduce(|one, other| one.and(Some(other)));
-        let reaches = |flight: &Flight| flight.sweeps() || flight.lists_in(directory);
+        let reaches = |flight: &Flight| flight.sweeps() || flight.sends_into(directory);
         let unseen = self.deletes_unseen() && flights().any(reaches);
         deleted.or(unseen.then_some(Left::Unseen))
     }

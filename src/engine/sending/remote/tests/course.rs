@@ -2,6 +2,7 @@
 
 use super::super::super::next::Retry;
 use super::*;
+use crate::engine::watching::renames::Rename;
 
 /// What follows from the exit of a batch with this path, if combined deletes and a standby are used.
 fn end(change: Change, code: i32, stderr: &str) -> Next {
@@ -165,6 +166,24 @@ fn a_directory_read_while_a_job_sends_into_it_is_made_equal_in_a_mirror_and_left
         world.remote.is_read(&path(name), world.now);
     }
     assert_eq!(world.waiting(), "levels d", "the job may have sent into it, and not into e");
+}
+
+#[test]
+fn a_directory_read_while_one_in_it_or_above_it_is_made_anew_under_its_new_name_is_made_equal() {
+    for (read, expected) in [
+        ("d", "levels d"),
+        ("d/new", "levels d/new"),
+        ("d/new/below", "levels d/new/below"),
+        ("e", ""),
+    ] {
+        let mut world = World::new(true);
+        world.change("old", DELETE_DIR);
+        let rename = Rename { from: path("old"), to: path("d/new"), is_dir: true };
+        world.remote.renamed(&rename);
+        world.start();
+        world.remote.is_read(&path(read), world.now);
+        assert_eq!(world.waiting(), expected, "{read}");
+    }
 }
 
 #[test]
