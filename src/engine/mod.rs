@@ -503,7 +503,7 @@ impl Engine {
             served.remote.is_half_read(job, path);
         }
         root.may_be_sent(|path| served.remote.reaches(job, path));
-        root.may_be_kept(|path| served.remote.empties_above(job, path));
+        root.may_be_kept(|path| served.remote.may_keep(job, path));
         let Some(next) = served.remote.finish(job, &outcome, now) else { return };
         match next {
             Next::Arrived { sent, took_ms, back, learned, limited } => {

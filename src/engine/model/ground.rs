@@ -6,6 +6,7 @@ use super::file_system::{Kind, Queued, ROOT};
 use super::{Fault, Input, RootId, World};
 use crate::engine::watching::event::{mask, RawEvent};
 use crate::engine::Shift;
+use std::collections::BTreeMap;
 
 /// What the path of the root leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +72,10 @@ impl World {
         }
         if self.ground.mounted == Mounted::Nothing {
             self.mount_own_ground();
+        }
+        // An empty one is taken for one that is still missing.
+        if self.fs.entries(ROOT).is_empty() {
+            self.fs.add(ROOT, NAMES[0], Kind::Dir(BTreeMap::new()));
         }
     }
 

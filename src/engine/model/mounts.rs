@@ -99,6 +99,19 @@ impl World {
         saved.root_was_away != self.root_disk.is_some()
     }
 
+    /// Whether a path is on the disk of the root, and that is not there. Where another one is in its place, the mirror is
+    /// one of that as soon as this costs nothing.
+    pub(super) fn is_missed(&self, path: &[u8]) -> bool {
+        let Some(disk) = &self.root_disk else { return false };
+        let mut names = path.split(|&byte| byte == b'/');
+        let first = names.next().and_then(|name| disk.entries.get(name).copied());
+        let found = names.try_fold(first, |dir, name| {
+            let dir = dir.filter(|&dir| self.fs.is_dir(dir))?;
+            Some(self.fs.entries(dir).get(name).copied())
+        });
+        !self.ground.is_other() || found.flatten().is_some()
+    }
+
     /// Whether there is anything in whose place things happen.
     pub(super) fn root_is_there(&self) -> bool {
         self.root_disk.is_none() || self.ground.is_other()

@@ -48,7 +48,7 @@ impl World {
         for path in self.remotes[remote].take_deleted() {
             trace(|| format!("        deleted at {remote}: {}", path.escape_ascii()));
             let was_seen = itself_and_above(&path).any(|path| self.was_seen(remote, path));
-            let is_away = self.root_disk.is_some() || self.is_away(&path);
+            let is_away = self.is_missed(&path) || self.is_away(&path);
             let may_be_unseen = self.mirror && licence.covers_unseen() && !is_away;
             assert!(
                 was_seen && licence.covers_seen() || may_be_unseen,

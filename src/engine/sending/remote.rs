@@ -300,9 +300,10 @@ impl Remote {
         self.lanes.iter().any(|flight| flight.job == job && flight.reaches(path))
     }
 
-    /// Whether `job` empties a directory above a path over there, and may keep what has this name.
-    pub fn empties_above(&self, job: JobId, path: &[u8]) -> bool {
-        self.lanes.get(job).is_some_and(|flight| flight.empties_above(path))
+    /// Whether `job` empties a directory above a path over there, and may keep what has this name: what it has in its
+    /// own list, it sends or deletes.
+    pub fn may_keep(&self, job: JobId, path: &[u8]) -> bool {
+        self.lanes.get(job).is_some_and(|it| it.empties_above(path) && !it.carries(path))
     }
 
     /// rsync processes that the jobs on their way may run at the same time.

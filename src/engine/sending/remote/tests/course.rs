@@ -228,6 +228,16 @@ fn a_file_that_is_found_to_be_large_when_its_directory_has_gone_comes_back_with_
 }
 
 #[test]
+fn what_a_job_has_in_its_list_it_does_not_keep_in_a_directory_that_it_empties() {
+    let mut world = World::new(false);
+    world.batch(&[("d", DELETE_DIR), ("d/listed", Change::Send)]);
+    let job = JobId(world.jobs);
+    for (name, expected) in [("d/other", true), ("d/listed", false), ("d", false), ("e", false)] {
+        assert_eq!(world.remote.may_keep(job, name.as_bytes()), expected, "{name}");
+    }
+}
+
+#[test]
 fn a_large_file_that_fails_comes_back_with_the_directory_that_went_meanwhile() {
     for (code, pause) in [(12, ", pause"), (0, "")] {
         let mut world = World::new(false);
