@@ -243,6 +243,7 @@ impl<'a> Runner<'a> {
         let remote = self.remote;
         match work {
             Work::FullSync { scheduled, licence, away } => {
+                let _held = remote.hold(*licence);
                 let away = remote.with_what_has_just_gone(away);
                 self.run_all(vec![spared(remote.full_sync(*scheduled, *licence), &away)])
             }
@@ -252,6 +253,7 @@ impl<'a> Runner<'a> {
                 self.run_all(vec![counted(&run)])
             }
             Work::Level { directories, licence, away } => {
+                let _held = remote.hold(*licence);
                 let (runs, seen) = remote.levels(directories, *licence);
                 let away = remote.with_what_has_just_gone(away);
                 let runs = runs.into_iter().map(|run| spared(run, &away));

@@ -5,9 +5,12 @@
 pub mod table;
 
 use self::table::Table;
+use super::own_file;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 /// The mounts of this process's own namespace, so that those of others do not count.
 const MOUNTS: &str = "/proc/self/mounts";
@@ -34,6 +37,18 @@ impl AsFd for Mounts {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+/// Keeps what is mounted on a directory busy as long as the value lives. `umount -l` works all the same.
+///
+/// # Errors
+/// Nothing is there, or no descriptor left.
+pub fn hold(directory: &Path) -> io::Result<File> {
+    // With O_PATH no device is waited for. Kernels before 2.6.39 overlook it.
+    let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW;
+    let held = File::options().read(true).custom_flags(flags).open(directory)?;
+    own_file::close_on_exec(&held)?;
+    Ok(held)
 }
 
 /// What is mounted now.

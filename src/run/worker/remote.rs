@@ -24,11 +24,15 @@ use crate::rsync::told::outcome::Outcome;
 use crate::run::ground::below::Below;
 use crate::run::ground::Ground;
 use crate::run::ssh::{Connection, Sockets};
-use crate::run::walk::left_out;
+use crate::run::walk::{below, left_out};
 use crate::sys::mounts;
 use std::ffi::OsString;
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
+
+/// So many disks are held at most, so that no descriptor is lacking elsewhere.
+const HELD_MAX: usize = 64;
 
 /// All that a worker needs to know of a remote.
 #[derive(Debug, Clone)]
@@ -99,6 +103,17 @@ impl WorkerRemote {
     /// whatever is listed, with exit code 0.
     pub fn is_on_its_ground(&self) -> bool {
         self.ground.as_ref().is_some_and(|ground| ground.is_still_at(&self.route.root))
+    }
+
+    /// As long as the values live, no disk is unmounted below the root whose copy a run would delete then, taking it for
+    /// empty. To be called before it is looked which are there.
+    pub(super) fn hold(&self, licence: Licence) -> Vec<File> {
+        let mut held = Vec::new();
+        if licence.covers_unseen() {
+            let mounted = self.mounted.iter().take(HELD_MAX);
+            held.extend(mounted.filter_map(|at| mounts::hold(&below(&self.route.root, at)).ok()));
+        }
+        held
     }
 
     /// These places, and those from which a disk has gone of which nobody has told yet: the kernel's table is looked at

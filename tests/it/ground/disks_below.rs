@@ -1,7 +1,9 @@
 //! A disk is mounted on a directory inside the root while the program runs, and unmounted again.
 
 use super::{await_content, fill, in_mode, lines_with, MIRROR, PUSH};
-use crate::harness::{eventually, rest_for, Image, Mirror, Plan};
+use crate::harness::{eventually, rest_for, Gate, Image, Mirror, Plan, Rsync};
+use nix::errno::Errno;
+use nix::mount::{umount2, MntFlags};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 use std::fs;
@@ -79,6 +81,30 @@ fn a_disk_that_comes_below_the_root_is_synced_and_stays_there_while_it_is_away()
             mirror.equal();
         }
     }
+}
+
+/// rsync would take the empty directory for what is here, and delete the copy.
+#[test]
+fn a_disk_cannot_be_unmounted_in_the_middle_of_a_sweep_that_deletes() {
+    let mut plan = Plan::new().apart();
+    let (image, at) = disk(&mut plan);
+    let gate = Gate::before(&mut plan, Rsync::AsInstalled);
+    let mut mirror = plan.start();
+    mirror.mounts.disk(&image, &at);
+    is_synced(&mirror, &at, "first");
+    mirror.equal();
+    gate.hold();
+    kill(Pid::from_raw(mirror.pid() as i32), Signal::SIGUSR1).unwrap();
+    gate.await_run();
+    let unmounted = umount2(&at, MntFlags::empty());
+    gate.release();
+    if unmounted.is_err() {
+        mirror.mounts.unmount(&at);
+    }
+    full_sync(&mirror);
+    mirror.fence();
+    assert!(there(&mirror, "dir/deep/file").exists(), "it went with its disk");
+    assert_eq!(unmounted, Err(Errno::EBUSY));
 }
 
 /// Neither the program nor rsync can see that a directory was a mount point: the state knows.
