@@ -352,6 +352,7 @@ impl Remote {
     pub fn spare(&mut self, away: Vec<RelPath>) {
         self.away = away;
         self.standing.names_changed();
+        self.owed.changed();
     }
 
     /// Everything has to be made equal.

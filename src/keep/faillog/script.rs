@@ -11,7 +11,8 @@
 //! work. The directory below an unmounted disk mostly has another number. But a disk that is mounted in the
 //! place of another one may not: the top directory of every ext4 has number 2, so this does not tell two
 //! disks from each other. The number stays the same over a reboot, and the program writes the commands anew
-//! when it starts.
+//! when it starts. Of what may lie below a disk that is mounted in the root, or is away, no full sync by hand deletes
+//! anything: the event loop gives no grant for it then.
 //!
 //! Pure. The event loop calls [`render`] with what the remotes are owed, and [`parse`] at start with
 //! what [`store`](super::store) has found.

@@ -8,6 +8,7 @@ use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 /// Whoever does nothing for so long has nothing to do.
@@ -141,6 +142,37 @@ fn a_disk_that_is_unmounted_while_the_program_does_not_run_stays_there_until_it_
     fs::remove_dir(&at).unwrap();
     mirror.start_again(&["-r"]);
     mirror.equal();
+}
+
+/// The disk goes while the remote is down, or after what is owed has been written.
+#[test]
+fn the_fail_log_run_by_hand_spares_what_is_on_a_disk_that_is_away() {
+    for is_away_before in [true, false] {
+        let mut plan = Plan::new().apart();
+        let (image, at) = disk(&mut plan);
+        let mut mirror = plan.start();
+        mirror.mounts.disk(&image, &at);
+        is_synced(&mirror, &at, "first");
+        mirror.daemon.stop();
+        if is_away_before {
+            mirror.mounts.unmount(&at);
+            eventually("it is away", || !lines_with(&mirror, "its disk is away").is_empty());
+        }
+        kill(Pid::from_raw(mirror.pid() as i32), Signal::SIGUSR1).unwrap();
+        let fail_log = mirror.dir().join("rsync_fail_log.sh");
+        let text = || fs::read_to_string(&fail_log).unwrap_or_default();
+        eventually("a full sync is owed", || text().contains(" ./ "));
+        mirror.halt_program();
+        if !is_away_before {
+            mirror.mounts.unmount(&at);
+        }
+        fs::write(mirror.root.join("var/beside"), "content").unwrap();
+        mirror.daemon.start();
+        let run = Command::new("sh").arg(&fail_log).output().unwrap();
+        assert!(run.status.success(), "{run:?}\n{}", text());
+        assert!(mirror.remotes[0].join("var/beside").exists(), "{}", text());
+        assert!(there(&mirror, "dir/deep/file").exists(), "it went with its disk: {}", text());
+    }
 }
 
 #[test]
