@@ -8,6 +8,7 @@ use super::edit::Edit;
 use super::hint::Hint;
 use crate::config::language::Language;
 use std::fmt;
+use std::ops::Deref;
 use std::path::Path;
 
 /// A place in the file. All positions are equal, so that two configurations are equal that say the same in
@@ -49,8 +50,14 @@ impl Position {
 }
 
 /// Something that the user should know about one place of the configuration.
+///
+/// It is one word wide, because nearly everything that reads the configuration may give one and hands those of others on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct Problem(Box<Details>);
+
+/// What there is to know of a problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Details {
     /// Where it is.
     pub position: Position,
     /// What was found and what was expected.
@@ -58,12 +65,20 @@ pub struct Problem {
     /// What to do, if `text` does not say it.
     pub hint: Option<Hint>,
     /// What would mend it, where that is known.
-    pub(in crate::config) edit: Option<Box<Edit>>,
+    pub(in crate::config) edit: Option<Edit>,
+}
+
+impl Deref for Problem {
+    type Target = Details;
+
+    fn deref(&self) -> &Details {
+        &self.0
+    }
 }
 
 impl Problem {
     pub(in crate::config) fn new(position: Position, text: impl Into<String>) -> Problem {
-        Problem { position, text: text.into(), hint: None, edit: None }
+        Problem(Box::new(Details { position, text: text.into(), hint: None, edit: None }))
     }
 
     /// A problem with what stands at a byte offset of the file's text.
@@ -78,13 +93,13 @@ impl Problem {
 
     /// Adds what to do.
     pub(in crate::config) fn hint(mut self, hint: Hint) -> Problem {
-        self.hint = Some(hint);
+        self.0.hint = Some(hint);
         self
     }
 
     /// Adds what would mend it.
     pub(in crate::config) fn edit(mut self, edit: Edit) -> Problem {
-        self.edit = Some(Box::new(edit));
+        self.0.edit = Some(edit);
         self
     }
 

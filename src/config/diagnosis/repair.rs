@@ -20,7 +20,7 @@ pub fn mended_line(
     let mut mended = Source { text: source.text.clone(), encoding: source.encoding };
     let mut problem = problem.clone();
     for _ in 0..EDITS_MAX {
-        mended.text = problem.edit?.apply(&mended.text);
+        mended.text = problem.edit.as_ref()?.apply(&mended.text);
         problem = match first_problem(&mended) {
             Some(next) if next.position.line == line => next,
             Some(_) | None => return mended.line(line).map(str::to_owned),

@@ -26,7 +26,10 @@ impl Warnings {
 
     /// Sorted by place, since people read them beside the file; what has no place comes last.
     pub fn in_file_order(mut self) -> Vec<Problem> {
-        self.0.sort_by_key(|Problem { position: at, .. }| (at.line == 0, at.line, at.column));
+        self.0.sort_by_key(|problem| {
+            let at = problem.position;
+            (at.line == 0, at.line, at.column)
+        });
         self.0
     }
 }
