@@ -9,11 +9,11 @@ use super::state::State;
 use crate::engine::time::Time;
 use crate::sys::channel::{channel, Receiver, Sender};
 use crate::sys::own_file;
+use crate::sys::thread;
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
-use std::thread;
 
 /// What is to be written.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Disk {
     pub fn start(mut state: Store, mut fail_log: Option<Place>) -> io::Result<Disk> {
         let (writes, given) = channel::<Write>()?;
         let (tell, written) = channel()?;
-        thread::Builder::new().name("disk".into()).spawn(move || {
+        thread::start("disk", move || {
             while let Some(write) = given.receive() {
                 let result = match write {
                     Write::State(it) => Written::State(state.save(&it)),

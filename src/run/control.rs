@@ -6,11 +6,11 @@
 
 use crate::sys::channel::{channel, Receiver, Sender};
 use crate::sys::control::{connect, ControlSocket, SocketName};
+use crate::sys::thread;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::thread;
 use std::time::Duration;
 
 /// What a command may take for its line, and to read its answer.
@@ -85,7 +85,7 @@ impl Control {
     pub fn start(path: &Path) -> io::Result<Control> {
         let (socket, _name) = ControlSocket::listen(path)?;
         let (ask, asked) = channel()?;
-        thread::Builder::new().name("control".into()).spawn(move || serve(&socket, &ask))?;
+        thread::start("control", move || serve(&socket, &ask))?;
         Ok(Control { asked, _name })
     }
 
@@ -106,7 +106,7 @@ fn serve(socket: &ControlSocket, ask: &Sender<Asked>) {
         match socket.accept() {
             // What goes wrong with one command is that command's own affair.
             Ok(stream) => drop(converse(&stream, ask)),
-            Err(_) => thread::sleep(PAUSE),
+            Err(_) => std::thread::sleep(PAUSE),
         }
     }
 }
@@ -175,7 +175,7 @@ mod tests {
         let control = Control::start(&path).unwrap();
         let command = |request| {
             let path = path.clone();
-            thread::spawn(move || ask(&path, request).unwrap())
+            std::thread::spawn(move || ask(&path, request).unwrap())
         };
         let asking = command(Request::Reload);
         let asked = control.take().unwrap();

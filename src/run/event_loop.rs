@@ -52,6 +52,7 @@ use crate::sys::epoll::Epoll;
 use crate::sys::inotify::{self, Inotify};
 use crate::sys::lock::Lock;
 use crate::sys::signal::Signals;
+use crate::sys::thread;
 use crate::tell::alert::Alerts;
 use crate::tell::logging;
 use crate::tell::plugin::Plugins;
@@ -63,7 +64,6 @@ use std::io::{self, PipeReader, PipeWriter};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// Running jobs get this long when the program is asked to end; then they are ended.
@@ -320,7 +320,7 @@ impl Loop {
             workers: Workers::new(setup.workers, workers_tell, stop.try_clone()?)?,
             from_workers,
             standbys: Standbys::new(setup.config.standby),
-            processors: thread::available_parallelism().map_or(1, usize::from),
+            processors: thread::processors(),
             grounds,
             last_grounds: setup.resumes.iter().map(|resume| resume.ground.clone()).collect(),
             lookout: Lookout::start(paths, seen, lookout_tells)?,

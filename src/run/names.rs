@@ -8,9 +8,9 @@ use crate::run::walk::{below, is_directory, WalkMessage, WalkedRoot};
 use crate::sorted::SortedSet;
 use crate::sys::channel::Sender;
 use crate::sys::directory::{Buffer, Directory, Kind};
+use crate::sys::thread;
 use std::io;
 use std::sync::Arc;
-use std::thread;
 use std::time::Instant;
 
 /// Has the names of inodes looked for; they come as a [`WalkMessage::Names`].
@@ -25,7 +25,7 @@ pub fn start(root: Arc<WalkedRoot>, wanted: Wanted, tell: Sender<WalkMessage>) -
         // Only while the loop ends is there nobody to receive it.
         let _ = tell.send(WalkMessage::Names(root.id, names, took_ms));
     };
-    thread::Builder::new().name("names".into()).spawn(search).map(|_| ())
+    thread::start("names", search)
 }
 
 /// The names of these inodes, but for those that are never synced; somewhat more than [`NAMES_MAX`] at most.

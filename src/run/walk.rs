@@ -13,6 +13,7 @@ use crate::engine::RootId;
 use crate::sys::channel::{channel, Sender};
 use crate::sys::directory::{Buffer, Directory, Kind};
 use crate::sys::inotify::{self, Inotify};
+use crate::sys::thread;
 use nix::sys::stat::{stat, FileStat, SFlag};
 use std::collections::VecDeque;
 use std::ffi::OsStr;
@@ -21,7 +22,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// How many directories and entries are in one message. With fewer the loop would be woken more often; with
@@ -93,7 +93,7 @@ impl Walks {
     pub fn new(tell: Sender<WalkMessage>) -> io::Result<Walks> {
         let (thread, scans) = channel::<(Arc<WalkedRoot>, Scan)>()?;
         let to_loop = tell.clone();
-        thread::Builder::new().name("walk".into()).spawn(move || {
+        thread::start("walk", move || {
             while let Some((root, scan)) = scans.receive() {
                 walk(&root, scan, &to_loop);
             }
@@ -106,8 +106,7 @@ impl Walks {
     pub fn start(&mut self, root: Arc<WalkedRoot>, scan: Scan) {
         if scan.place == Place::Root {
             let (tell, root, scan) = (self.tell.clone(), root.clone(), scan.clone());
-            let own = thread::Builder::new().name("walk".into());
-            if own.spawn(move || walk(&root, scan, &tell)).is_ok() {
+            if thread::start("walk", move || walk(&root, scan, &tell)).is_ok() {
                 self.under_way += 1;
                 return;
             }

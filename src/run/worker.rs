@@ -39,12 +39,12 @@ use crate::rsync::told::progress::Sample;
 use crate::sys::channel::{channel, Receiver, Sender};
 use crate::sys::orphans;
 use crate::sys::process::{self, Started};
+use crate::sys::thread;
 use std::ffi::OsString;
 use std::io::{self, PipeReader};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 /// The program that is run. It is looked up in `PATH` each time, so that an upgrade is used at once.
@@ -179,7 +179,7 @@ impl Workers {
     fn hand_over(&mut self, task: Task) -> io::Result<()> {
         if self.under_way >= self.threads && self.threads < self.threads_max {
             let shared = self.shared.clone();
-            let thread = thread::Builder::new().name("worker".into()).spawn(move || work(&shared));
+            let thread = thread::start("worker", move || work(&shared));
             match thread {
                 Ok(_) => self.threads += 1,
                 Err(error) if self.threads == 0 => return Err(error),
@@ -371,14 +371,19 @@ impl<'a> Runner<'a> {
     fn run_both(&mut self, first: Vec<Run>, second: Vec<Run>) -> Outcome {
         let (shared, remote, job) = (self.shared.clone(), self.remote.clone(), self.job);
         let runs = second.clone();
-        let other = thread::Builder::new().spawn(move || {
+        let Ok((tell, told)) = channel() else {
+            return self.run_all(first).and(self.run_all(second));
+        };
+        let other = thread::start("worker", move || {
             let mut runner = Runner::new(&shared, &remote, job, None);
-            (runner.run_all(runs), runner.literal)
+            let outcome = runner.run_all(runs);
+            // It is waited for below.
+            let _ = tell.send((outcome, runner.literal));
         });
         let outcome = self.run_all(first);
         match other {
-            Ok(thread) => {
-                let (other, literal) = thread.join().unwrap_or((Outcome::Nothing, None));
+            Ok(()) => {
+                let (other, literal) = told.receive().unwrap_or((Outcome::Nothing, None));
                 self.sent(literal);
                 outcome.and(other)
             }
@@ -423,7 +428,7 @@ impl<'a> Runner<'a> {
             // The standby holds one of these connections; and that of the run before, or of the job before, may not
             // have been given back yet.
             drop(self.standby.take());
-            thread::sleep(CONNECTION_ENDS);
+            std::thread::sleep(CONNECTION_ENDS);
             return self.by_itself(run);
         }
         outcome

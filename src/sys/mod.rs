@@ -26,6 +26,7 @@ pub mod process;
 mod quick_ack;
 pub mod signal;
 pub mod sysctl;
+pub mod thread;
 pub mod user;
 pub mod zombies;
 

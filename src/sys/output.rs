@@ -7,7 +7,7 @@
 //! program prints each event. `logging` calls it and says when.
 #![allow(unsafe_code)]
 
-use super::crash;
+use super::{crash, thread};
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use nix::unistd::{dup2_stderr, dup2_stdout, getpgrp, tcgetpgrp, write};
 use std::fs::{File, OpenOptions};
@@ -16,12 +16,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::thread;
 
 /// A write of so many bytes goes into a pipe in one piece, and at once if there is room (PIPE_BUF).
 pub const LINE_BYTES_MAX: usize = 4096;
-/// The thread has a buffer of one line on its stack, and little else.
-const STACK_BYTES: usize = 64 * 1024;
 /// How long the end of the program waits for a reader who does not read its last lines.
 const FLUSH_MS: u16 = 1_000;
 /// Others may not read which files there are.
@@ -170,8 +167,7 @@ fn pump(
 ) -> io::Result<(PipeWriter, PipeReader)> {
     let (reader, writer) = io::pipe()?;
     let (done, writing) = io::pipe()?;
-    let thread = thread::Builder::new().name(name.into()).stack_size(STACK_BYTES);
-    thread.spawn(move || {
+    thread::start(name, move || {
         let target = |place| Target { place, lost: 0, is_cut: false, missing };
         pass_on(reader, targets.into_iter().map(target).collect());
         drop(writing);

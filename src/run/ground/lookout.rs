@@ -16,12 +16,12 @@ use crate::sys::channel::{channel, Receiver, Sender};
 use crate::sys::epoll::Epoll;
 use crate::sys::inotify::{Inotify, MISSING, WAY};
 use crate::sys::mounts::{self, Mounts};
+use crate::sys::thread::start;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::thread;
 
 /// What epoll gives back for each descriptor that is waited for.
 const ASKED: u64 = 0;
@@ -96,7 +96,7 @@ impl Lookout {
             watched,
             records,
         };
-        thread::Builder::new().name("lookout".into()).spawn(move || thread.run())?;
+        start("lookout", move || thread.run())?;
         Ok(Lookout(ask))
     }
 

@@ -22,13 +22,13 @@ use crate::run::worker::{command, exit};
 use crate::start::prepare;
 use crate::sys::channel::{channel, Receiver};
 use crate::sys::process;
+use crate::sys::thread;
 use crate::tell::report;
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long a remote may take to answer.
@@ -162,7 +162,7 @@ fn ask(questions: &[Question]) -> io::Result<Vec<Answer>> {
         let (stop, sender) = (stop.clone(), sender.clone());
         let (run, command) =
             (question.run.clone(), command(&question.run.args, &question.directory));
-        thread::Builder::new().spawn(move || {
+        thread::start("ask", move || {
             let ran = process::run(command, &run.input, &stop);
             // If nobody receives it, the time for answers is over.
             let _ = sender.send((number, exit(ran)));

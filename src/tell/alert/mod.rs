@@ -15,13 +15,13 @@ use crate::engine::time::Time;
 use crate::engine::{RemoteId, Report};
 use crate::rsync::told::outcome;
 use crate::sys::channel::{channel, Receiver, Sender};
+use crate::sys::thread;
 use crate::tell::report;
 use crate::tell::user_command::{self, Failure, Output, LIMIT};
 use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::thread;
 
 /// What the configured command is told, and whether it is running.
 #[derive(Debug)]
@@ -59,9 +59,7 @@ impl Alerts {
         let (tasks, to_thread) = channel()?;
         let (from_thread, ends) = channel()?;
         let command = alert.command.clone();
-        thread::Builder::new()
-            .name("alert".into())
-            .spawn(move || work(&command, &to_thread, &from_thread, &stop))?;
+        thread::start("alert", move || work(&command, &to_thread, &from_thread, &stop))?;
         let states = States::new(alert.after_s * 1000);
         Ok(Alerts { states, remotes, roots, tasks, ends, is_running: false, is_stopping: false })
     }

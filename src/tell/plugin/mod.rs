@@ -37,12 +37,12 @@ use crate::engine::rel_path::{lies_in, RelPath};
 use crate::engine::time::Time;
 use crate::rsync::asked::plan::Gone;
 use crate::sys::channel::{channel, Receiver, Sender};
+use crate::sys::thread;
 use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
 
 /// The plugin that is turned on, and what it has yet to be told.
 #[derive(Debug)]
@@ -189,7 +189,7 @@ impl Plugins {
     /// Starts one more thread; `false` if there is none at all.
     fn start_thread(&mut self) -> bool {
         let shared = self.shared.clone();
-        let thread = thread::Builder::new().name("plugin".into()).spawn(move || work(&shared));
+        let thread = thread::start("plugin", move || work(&shared));
         self.threads += usize::from(thread.is_ok());
         self.threads > 0
     }

@@ -11,11 +11,11 @@ use crate::config::StatusAddress;
 use crate::engine::time::Time;
 use crate::sys::channel::{channel, Receiver};
 use crate::sys::epoll::{Epoll, Interest};
+use crate::sys::thread;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::thread;
 use std::time::Duration;
 
 /// Connections at the same time: a few people, Prometheus, and a health check. One more takes the
@@ -479,7 +479,7 @@ fn bind(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
 
 fn look_up(host: String, port: u16) -> io::Result<Receiver<Addresses>> {
     let (tell, lookup) = channel()?;
-    thread::Builder::new().name("status".into()).spawn(move || {
+    thread::start("status", move || {
         let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
         // After the configuration has been read again, the server that asked may be gone.
         let _ = tell.send(found);
