@@ -158,17 +158,28 @@ zigbuild_version=0.24.1
 compile() {
     sysroot=$(case $1 in debian) /usr/bin/rustc --print sysroot ;; *) rustc --print sysroot ;; esac)
     # No tables for unwinding, since a panic ends the process; no texts for panics, but addresses: see src/sys/crash.rs.
-    # Sequences of instructions that are repeated become functions.
+    # Sequences of instructions that are repeated become functions, and functions that differ in constants alone become one.
     flags="-C force-unwind-tables=no -C relocation-model=static
         -Z unstable-options -C panic=immediate-abort -Z location-detail=none -Z fmt-debug=none
-        -C llvm-args=-enable-machine-outliner=always
+        -C llvm-args=-enable-machine-outliner=always -C llvm-args=-machine-outliner-reruns=4
+        -C llvm-args=-enable-global-merge-func
         --remap-path-prefix=$PWD=. --remap-path-prefix=$sysroot=rust
         --remap-path-prefix=${CARGO_HOME:-${HOME:-/root}/.cargo}=cargo"
     case $target in
         # A function that may use memory below its stack pointer cannot be cut into parts.
         x86_64*) flags="$flags -C no-redzone=yes" ;;
-        # Atomic operations in place: a call that first looks which of two ways the processor has is longer.
-        aarch64*) flags="$flags -C target-feature=-outline-atomics" ;;
+        # Atomic operations in place: a call that first looks which of two ways the processor has is longer. Addresses in
+        # one instruction, which reach 1 MiB, as far as this program does. Registers are saved and restored by shared code.
+        aarch64*)
+            flags="$flags -C target-feature=-outline-atomics -C code-model=tiny
+                -C llvm-args=-homogeneous-prolog-epilog"
+            ;;
+        # The instruction that runs while a jump is on its way: it is looked for behind the jump as well, as it is not by
+        # itself. A call at the end of a function becomes a jump.
+        mips*)
+            flags="$flags -C llvm-args=-disable-mips-df-forward-search=false
+                -C llvm-args=-disable-mips-df-succbb-search=false -C llvm-args=-mips-tail-calls=true"
+            ;;
         # Instructions of two bytes.
         arm*) flags="$flags -C target-feature=+thumb-mode" ;;
     esac
