@@ -73,8 +73,10 @@ pub(super) fn config(file: &Path, source: &Source) -> Result<Config, Problem> {
     ignored::check(head, &mut warnings);
     let sersync = head.required_child("sersync", "<sersync>...</sersync>")?;
     let roots = roots(sersync, &mut warnings)?;
-    let plugins: Vec<_> =
-        head.children_named("plugin").map(plugins::plugin).collect::<Result<_, _>>()?;
+    let mut plugins = Vec::new();
+    for block in head.children_named("plugin") {
+        plugins.push(plugins::plugin(block)?);
+    }
     let plugin = chosen_plugin(sersync, &plugins, &roots)?;
     let config = Config {
         file: file.to_owned(),
@@ -213,12 +215,12 @@ fn crontab(sersync: Element<'_>) -> Result<Option<CrontabSettings>, Problem> {
         }
         (None, None) => Timetable::Every(CRONTAB_EVERY.as_secs()),
     };
-    let pattern =
-        |exclude: Element<'_>| Ok(exclude.required("expression", "an rsync pattern")?.bytes());
-    let excludes = match crontab.started("crontabfilter")? {
-        Some(filter) => filter.children_named("exclude").map(pattern).collect::<Result<_, _>>()?,
-        None => Vec::new(),
-    };
+    let mut excludes = Vec::new();
+    if let Some(filter) = crontab.started("crontabfilter")? {
+        for exclude in filter.children_named("exclude") {
+            excludes.push(exclude.required("expression", "an rsync pattern")?.bytes());
+        }
+    }
     Ok(Some(CrontabSettings { timetable, excludes }))
 }
 

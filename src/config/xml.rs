@@ -60,24 +60,27 @@ impl<'a> Element<'a> {
         Problem::at(self.node.document().input_text(), offset, text)
     }
 
-    pub(super) fn children(self) -> impl Iterator<Item = Element<'a>> {
+    pub(super) fn children(self) -> Vec<Element<'a>> {
         let encoding = self.encoding;
-        self.node.children().filter(Node::is_element).map(move |node| Element { node, encoding })
+        let elements = self.node.children().filter(Node::is_element);
+        elements.map(|node| Element { node, encoding }).collect()
     }
 
-    pub(super) fn children_named(self, name: &'static str) -> impl Iterator<Item = Element<'a>> {
-        self.children().filter(move |child| child.name() == name)
+    pub(super) fn children_named(self, name: &str) -> Vec<Element<'a>> {
+        let mut named = self.children();
+        named.retain(|child| child.name() == name);
+        named
     }
 
     /// The first child of that name. Where there should be one, `ignored` warns of the others.
     pub(super) fn child(self, name: &str) -> Option<Element<'a>> {
-        self.children().find(|child| child.name() == name)
+        self.children().into_iter().find(|child| child.name() == name)
     }
 
     /// A child that must be there. `example` is how it is written.
     pub(super) fn required_child(self, name: &str, example: &str) -> Result<Element<'a>, Problem> {
         self.child(name).ok_or_else(|| {
-            let others: Vec<_> = self.children().collect();
+            let others = self.children();
             let names: Vec<_> = others.iter().map(|child| child.name()).collect();
             let parent = self.name();
             match nearest_index(name, &names) {
@@ -150,8 +153,9 @@ impl<'a> Element<'a> {
     }
 
     /// The expressions of all children of one name, each of which compiles.
-    pub(super) fn expressions(self, name: &'static str) -> Result<Vec<String>, Problem> {
+    pub(super) fn expressions(self, name: &str) -> Result<Vec<String>, Problem> {
         self.children_named(name)
+            .into_iter()
             .map(|child| child.required("expression", "a regular expression")?.expression())
             .collect()
     }

@@ -20,7 +20,7 @@ pub fn render(snapshot: &Snapshot) -> String {
 fn program(page: &mut Page, snapshot: &Snapshot) {
     let facts = &snapshot.facts;
     page.family("build_info", "gauge", "Always 1; the label has the version.");
-    page.sample("build_info", &format!("version=\"{}\"", escaped(snapshot.version)), 1);
+    page.sample("build_info", &format!("version=\"{}\"", escaped(snapshot.version)), &1);
     let started_ms = facts.unix_ms.saturating_sub(facts.up_ms);
     let up = snapshot.remotes.iter().filter(|remote| remote.word.is_up()).count();
     for (name, help, value) in [
@@ -33,107 +33,104 @@ fn program(page: &mut Page, snapshot: &Snapshot) {
         ("fail_log_records", "Commands in the fail log.", facts.fail_log.records.to_string()),
     ] {
         page.family(name, "gauge", help);
-        page.sample(name, "", value);
+        page.sample(name, "", &value);
     }
     if let Some(limit) = facts.watches_max {
         page.family("watches_limit", "gauge", "fs.inotify.max_user_watches.");
-        page.sample("watches_limit", "", limit);
+        page.sample("watches_limit", "", &limit);
     }
 }
 
 fn roots(page: &mut Page, snapshot: &Snapshot) {
-    type Of = fn(&RootView) -> String;
+    type Of = fn(&RootView) -> u64;
     let families: [(&str, &str, &str, Of); 6] = [
-        ("root_events_total", "counter", "Events of the kernel.", |it| it.state.events.to_string()),
+        ("root_events_total", "counter", "Events of the kernel.", |it| it.state.events),
         ("root_changes_total", "counter", "Changes of paths that they meant.", |it| {
-            it.state.changes.to_string()
+            it.state.changes
         }),
         ("root_overflows_total", "counter", "Times that the kernel lost events.", |it| {
-            it.state.overflows.to_string()
+            it.state.overflows
         }),
-        ("root_directories", "gauge", "Directories known.", |it| it.state.directories.to_string()),
+        ("root_directories", "gauge", "Directories known.", |it| it.state.directories as u64),
         ("root_halted", "gauge", "1 while nothing of the root is synced.", |it| {
-            number(it.state.halt.is_some())
+            u64::from(it.state.halt.is_some())
         }),
         ("root_walking", "gauge", "1 while the whole root is being read.", |it| {
-            number(!it.state.is_complete)
+            u64::from(!it.state.is_complete)
         }),
     ];
     for (name, kind, help, value) in families {
         page.family(name, kind, help);
         for root in &snapshot.roots {
-            page.sample(name, &format!("root=\"{}\"", escaped(&root.path)), value(root));
+            page.sample(name, &format!("root=\"{}\"", escaped(&root.path)), &value(root));
         }
     }
 }
 
 fn remotes(page: &mut Page, snapshot: &Snapshot) {
-    type Of = fn(&RemoteView) -> String;
-    let families: [(&str, &str, &str, Of); 15] = [
+    type Of = fn(&RemoteView) -> u64;
+    let families: [(&str, &str, &str, Of); 14] = [
         ("remote_up", "gauge", "1 unless its last job failed or its root is halted.", |it| {
-            number(it.word.is_up())
+            u64::from(it.word.is_up())
         }),
         ("pending_paths", "gauge", "Paths that have changed and have not arrived.", |it| {
-            it.pending.to_string()
+            it.pending as u64
         }),
         ("stuck_paths", "gauge", "Of these, the ones that do not get through.", |it| {
-            it.stuck.to_string()
+            it.stuck as u64
         }),
         ("deletions_waiting", "gauge", "Deletions that wait for a yes.", |it| {
-            it.waits.map_or(0, |waits| waits.count).to_string()
-        }),
-        ("lag_seconds", "gauge", "Age of the oldest change that has not arrived.", |it| {
-            seconds(it.lag_ms)
+            it.waits.map_or(0, |waits| waits.count)
         }),
         ("changes_total", "counter", "Changes of paths for this remote.", |it| {
-            it.tally.counts.changes.to_string()
+            it.tally.counts.changes
         }),
         (
             "coalesced_changes_total",
             "counter",
             "Of these, the ones that cost nothing, since the path was pending or gone again.",
-            |it| it.tally.counts.coalesced.to_string(),
+            |it| it.tally.counts.coalesced,
         ),
-        ("batches_total", "counter", "Batches that arrived.", |it| {
-            it.tally.counts.batches.to_string()
-        }),
-        ("paths_total", "counter", "Paths in batches that arrived.", |it| {
-            it.tally.counts.paths.to_string()
-        }),
+        ("batches_total", "counter", "Batches that arrived.", |it| it.tally.counts.batches),
+        ("paths_total", "counter", "Paths in batches that arrived.", |it| it.tally.counts.paths),
         ("full_syncs_total", "counter", "Full syncs that arrived.", |it| {
-            it.tally.counts.full_syncs.to_string()
+            it.tally.counts.full_syncs
         }),
         ("level_syncs_total", "counter", "Syncs of whole directories that arrived.", |it| {
-            it.tally.counts.level_syncs.to_string()
+            it.tally.counts.level_syncs
         }),
         ("retries_total", "counter", "Jobs that were another attempt.", |it| {
-            it.tally.counts.retries.to_string()
+            it.tally.counts.retries
         }),
         ("failures_total", "counter", "Jobs that failed as a whole.", |it| {
-            it.tally.counts.failures.to_string()
+            it.tally.counts.failures
         }),
         ("partial_total", "counter", "Jobs that left single paths out.", |it| {
-            it.tally.counts.partial.to_string()
+            it.tally.counts.partial
         }),
         (
             "literal_bytes_total",
             "counter",
             "Bytes of files that were sent because the remote did not have them.",
-            |it| it.tally.counts.literal_bytes.to_string(),
+            |it| it.tally.counts.literal_bytes,
         ),
     ];
     for (name, kind, help, value) in families {
         page.family(name, kind, help);
         for remote in &snapshot.remotes {
-            page.sample(name, &labels(snapshot, remote), value(remote));
+            page.sample(name, &labels(snapshot, remote), &value(remote));
         }
+    }
+    page.family("lag_seconds", "gauge", "Age of the oldest change that has not arrived.");
+    for remote in &snapshot.remotes {
+        page.sample("lag_seconds", &labels(snapshot, remote), &seconds(remote.lag_ms));
     }
     let name = "last_success_timestamp_seconds";
     page.family(name, "gauge", "When something arrived last, since 1970; absent before.");
     for remote in &snapshot.remotes {
         if let Some(ago_ms) = remote.last_success_ms {
             let at_ms = snapshot.facts.unix_ms.saturating_sub(ago_ms);
-            page.sample(name, &labels(snapshot, remote), seconds(at_ms));
+            page.sample(name, &labels(snapshot, remote), &seconds(at_ms));
         }
     }
     let help = "How long batches were on their way.";
@@ -156,7 +153,7 @@ impl Page {
         let _ = write!(self.0, "# HELP sersync_{name} {help}\n# TYPE sersync_{name} {kind}\n");
     }
 
-    fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
+    fn sample(&mut self, name: &str, labels: &str, value: &dyn Display) {
         let _ = match labels {
             "" => writeln!(self.0, "sersync_{name} {value}"),
             labels => writeln!(self.0, "sersync_{name}{{{labels}}} {value}"),
@@ -168,7 +165,7 @@ impl Page {
         name: &str,
         help: &str,
         snapshot: &Snapshot,
-        of: impl Fn(&RemoteView) -> &Histogram,
+        of: fn(&RemoteView) -> &Histogram,
     ) {
         self.family(name, "histogram", help);
         for remote in &snapshot.remotes {
@@ -177,10 +174,10 @@ impl Page {
             let mut count = 0;
             for (bucket, bound) in histogram.buckets.iter().zip(bounds.chain(["+Inf".into()])) {
                 count += bucket;
-                self.sample(&format!("{name}_bucket"), &format!("{labels},le=\"{bound}\""), count);
+                self.sample(&format!("{name}_bucket"), &format!("{labels},le=\"{bound}\""), &count);
             }
-            self.sample(&format!("{name}_sum"), &labels, seconds(histogram.sum_ms));
-            self.sample(&format!("{name}_count"), &labels, count);
+            self.sample(&format!("{name}_sum"), &labels, &seconds(histogram.sum_ms));
+            self.sample(&format!("{name}_count"), &labels, &count);
         }
     }
 }
