@@ -1,50 +1,59 @@
 //! What is not the same in another configuration, so that only this is replaced when it is read again.
 
-use super::settings::{Config, CrontabSettings, Root, Timetable};
+use super::settings::Config;
 
-/// Which parts differ. Remotes are compared by those who have them.
+/// Which parts differ. Roots and remotes are compared by those who have them, and what is one value is replaced anyway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Difference {
-    /// Something on which all roots or all remotes depend: everything begins anew.
+    /// Something on which everything depends: everything begins anew.
     pub everything: bool,
+    /// What is left out of all roots.
+    pub filter: bool,
     /// When the scheduled full syncs are.
     pub timetable: bool,
     /// Which plugin is told, or how.
     pub plugin: bool,
     /// What tells the user that something is wrong.
     pub alert: bool,
+    /// Where the status page is.
+    pub status: bool,
 }
 
 impl Difference {
     /// Compares the one that runs with the next one.
     pub fn between(before: &Config, after: &Config) -> Difference {
-        let timetable = |config: &Config| config.crontab.as_ref().map(|it| it.timetable.clone());
         let plugin =
             |config: &Config| config.plugin.map(|kind| (kind, config.plugin_block(kind).cloned()));
+        let timetable = |config: &Config| config.crontab.as_ref().map(|it| it.timetable.clone());
+        // What is new in a configuration is to be thought of here.
+        let Config {
+            file,
+            status,
+            debug: _,
+            filter,
+            events: _,
+            roots: _,
+            fail_log,
+            crontab,
+            plugin: _,
+            plugins: _,
+            batch: _,
+            standby: _,
+            safety: _,
+            alert,
+            warnings: _,
+        } = before;
         Difference {
-            everything: base(before) != base(after),
+            everything: *file != after.file
+                || fail_log.path != after.fail_log.path
+                // Whether there is a schedule decides what may be deleted.
+                || crontab.is_some() != after.crontab.is_some(),
+            filter: *filter != after.filter,
             timetable: timetable(before) != timetable(after),
             plugin: plugin(before) != plugin(after),
-            alert: before.alert != after.alert,
+            alert: *alert != after.alert,
+            status: *status != after.status,
         }
-    }
-}
-
-/// What cannot be replaced by itself: all but the parts that are taken out here.
-fn base(config: &Config) -> Config {
-    let root = |root: &Root| Root { remotes: Vec::new(), ..root.clone() };
-    // Whether there is a schedule decides what may be deleted.
-    let timetable = Timetable::Every(0);
-    let crontab = CrontabSettings { timetable, excludes: Vec::new() };
-    Config {
-        debug: false,
-        roots: config.roots.iter().map(root).collect(),
-        crontab: config.crontab.as_ref().map(|_| crontab),
-        plugin: None,
-        plugins: Vec::new(),
-        alert: None,
-        warnings: Vec::new(),
-        ..config.clone()
     }
 }
 
@@ -89,13 +98,14 @@ mod tests {
                 Difference { plugin: true, ..none },
             ),
             (full(crontab, "<alert command='mail'/>"), plugin, Difference { alert: true, ..none }),
-            (
-                full(crontab, "<batch quietMs='7'/>"),
-                plugin,
-                Difference { everything: true, ..none },
-            ),
+            (full(crontab, "<batch quietMs='7'/>"), plugin, none),
             (
                 full(crontab, "<localpath watch='/other'><remote ip='h' name='o'/></localpath>"),
+                plugin,
+                none,
+            ),
+            (
+                full(crontab, "<failLog path='/other'/>"),
                 plugin,
                 Difference { everything: true, ..none },
             ),

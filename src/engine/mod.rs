@@ -13,6 +13,7 @@ mod model;
 mod next_job;
 pub mod rel_path;
 mod remotes;
+mod roots;
 pub mod sending;
 pub mod snapshot;
 pub mod succession;
@@ -125,20 +126,11 @@ impl Engine {
             if let Some(halt) = halt {
                 engine.report(Report::Halted(RootId(number), halt));
             }
+            let was_complete = !is_there;
             engine.roots.push(WatchedRoot {
-                root,
                 remotes,
-                was_complete: !is_there,
-                was_unwatched: false,
-                halt,
-                halt_is_said: halt.is_some(),
-                check_at: Time(0),
-                last_job_before: JobId(0),
-                mounts: Mounts::default(),
-                arrivals: None,
-                events: 0,
-                changes: 0,
-                overflows: 0,
+                was_complete,
+                ..WatchedRoot::new(root, halt)
             });
         }
         engine

@@ -9,6 +9,7 @@ mod keeping;
 mod looking;
 mod moving;
 mod reading;
+mod roots;
 mod showing;
 mod standing_by;
 mod too_long;
@@ -17,11 +18,9 @@ use self::reading::Reading;
 use crate::config::{self, Config};
 use crate::engine::rel_path::RelPath;
 use crate::engine::sending::licence::Grants;
-use crate::engine::sending::settings::SendingSettings;
 use crate::engine::sending::standing::Standing;
 use crate::engine::sending::trust::Trust;
 use crate::engine::time::Time;
-use crate::engine::watching::event;
 use crate::engine::watching::filter::Filter;
 use crate::engine::{Action, Engine, Halt, Input, Job, JobId, Report, RootId};
 use crate::engine::{RemoteId, RootSettings, Settings, Work};
@@ -49,7 +48,7 @@ use crate::sorted::SortedSet;
 use crate::sys::channel::{channel, Receiver};
 use crate::sys::clock;
 use crate::sys::epoll::Epoll;
-use crate::sys::inotify::{self, Inotify};
+use crate::sys::inotify::Inotify;
 use crate::sys::lock::Lock;
 use crate::sys::signal::Signals;
 use crate::sys::thread;
@@ -125,8 +124,7 @@ struct Loop {
     started: Instant,
     clock: Instant,
     reading: Reading,
-    /// Roots that are there and have yet to be watched before `ready` is called.
-    unwatched: usize,
+    /// Called when every root that is there is watched.
     ready: Option<Box<dyn FnOnce()>>,
     debug: bool,
     /// When the running jobs are ended, once the program has been asked to end.
@@ -209,9 +207,6 @@ impl Loop {
         let (stop, running) = io::pipe()?;
         let sockets = share_connections(&mut setup.remotes);
 
-        // Times that are set without that of access are told of as a modification.
-        let wanted = setup.events.modify || setup.events.attrib;
-        let modify = if wanted { event::mask::MODIFY } else { 0 };
         let mut walked = Vec::new();
         for (number, root) in setup.config.roots.iter().enumerate() {
             // The next loop keeps the inotify instance of a root, so that no event is missed between two
@@ -222,15 +217,7 @@ impl Loop {
                 None => Arc::new(Inotify::new()?),
             };
             epoll.add(&*inotify, FIRST_ROOT + number as u64)?;
-            walked.push(Arc::new(WalkedRoot {
-                id: RootId(number),
-                path: root.watch.clone(),
-                inotify,
-                mask: inotify::DIRECTORY | modify,
-                filter: setup.filters[number].clone(),
-                second_names: Vec::new(),
-                one_file_system: moving::stays_on_one_file_system(root),
-            }));
+            walked.push(Arc::new(roots::walked(&setup, number, RootId(number), inotify)));
         }
         let mut standings = setup.resumes.iter().map(|resume| (resume.standing, resume.trust));
         let root =
@@ -248,14 +235,7 @@ impl Loop {
         let mut engine = Engine::new(Settings {
             workers: setup.workers,
             events: setup.events,
-            sending: SendingSettings {
-                timing: setup.config.batch,
-                grants: setup.grants,
-                max_delete: setup.config.safety.max_delete,
-                way: setup.way,
-                standby: setup.config.standby != config::StandbyMode::Off,
-                put_aside_ms: setup.config.fail_log.every_s.saturating_mul(1000),
-            },
+            sending: roots::sending(&setup),
             roots,
         });
         for (number, resume) in setup.resumes.iter().enumerate() {
@@ -268,9 +248,10 @@ impl Loop {
                 setup.remotes.iter().map(|it| it.creditor(setup.grants)).collect();
             Ledger::open(&setup.fail_log, &creditors)
         };
-        let plugins = plugins(&setup, &stop)?;
-        let mut alerts = alerts(&setup, &stop)?;
-        let status = showing::status(&setup, &setup.remotes)?;
+        let paths: Vec<_> = walked.iter().map(|root| root.path.clone()).collect();
+        let plugins = plugins(&setup, paths.clone(), &stop)?;
+        let mut alerts = alerts(&setup, paths.clone(), &stop)?;
+        let status = showing::status(&setup, &walked, &setup.remotes)?;
         if let Some(server) = &status.server {
             epoll.add(server, STATUS)?;
         }
@@ -287,7 +268,6 @@ impl Loop {
         for (number, owed) in owed.into_iter().enumerate() {
             engine.owe(RemoteId(number), owed.full_sync, owed.paths, true);
         }
-        let paths: Vec<_> = walked.iter().map(|root| root.path.clone()).collect();
         let grounds: Vec<_> =
             paths.iter().map(|path| moving::known_ground(path, &setup.remotes)).collect();
         let belows: Vec<Vec<Below>> = grounds.iter().map(moving::below_ground).collect();
@@ -304,7 +284,6 @@ impl Loop {
             started,
             engine,
             signals,
-            unwatched: setup.halts.iter().filter(|halt| **halt != Some(Halt::Missing)).count(),
             reporter: Reporter::new(
                 setup.config.file.clone(),
                 paths.clone(),
@@ -465,12 +444,7 @@ impl Loop {
             self.standbys.let_go(|remote| remotes[remote.0].route.root == *path);
         }
         if let Report::Watching(..) = report {
-            self.unwatched = self.unwatched.saturating_sub(1);
-            if self.unwatched == 0 {
-                if let Some(ready) = self.ready.take() {
-                    ready();
-                }
-            }
+            self.say_ready();
         }
     }
 
@@ -562,15 +536,13 @@ impl Loop {
     }
 }
 
-fn plugins(setup: &Setup, stop: &PipeReader) -> io::Result<Option<Plugins>> {
+fn plugins(setup: &Setup, roots: Vec<PathBuf>, stop: &PipeReader) -> io::Result<Option<Plugins>> {
     let Some(kind) = setup.plugin else { return Ok(None) };
-    let roots = setup.config.roots.iter().map(|root| root.watch.clone()).collect();
     Plugins::new(kind, &setup.config, roots, setup.workers, stop.try_clone()?).map(Some)
 }
 
-fn alerts(setup: &Setup, stop: &PipeReader) -> io::Result<Option<Alerts>> {
+fn alerts(setup: &Setup, roots: Vec<PathBuf>, stop: &PipeReader) -> io::Result<Option<Alerts>> {
     let Some(alert) = &setup.config.alert else { return Ok(None) };
     let remotes = setup.remotes.iter().map(|remote| remote.route.name()).collect();
-    let roots = setup.config.roots.iter().map(|root| root.watch.clone()).collect();
     Alerts::new(alert, remotes, roots, stop.try_clone()?).map(Some)
 }

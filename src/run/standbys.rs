@@ -34,6 +34,14 @@ impl<Standby> Standbys<Standby> {
         Standbys { kept, waiting: Vec::new(), wanted: Vec::new() }
     }
 
+    /// They wait for so long from now on.
+    pub fn change_kept(&mut self, kept: StandbyMode) {
+        self.kept = kept;
+        if kept == StandbyMode::Off {
+            self.let_go(|_| true);
+        }
+    }
+
     /// A remote is to have one, unless it has.
     pub fn want(&mut self, remote: RemoteId, settings: PlanSettings, now: Time) {
         if self.kept == StandbyMode::Off || self.waiting.iter().any(|(of, _, _)| *of == remote) {

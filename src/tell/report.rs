@@ -45,6 +45,11 @@ impl Reporter {
         Reporter { config, roots, remotes, said, limited: SortedSet::new() }
     }
 
+    /// Another root, behind the others.
+    pub fn add_root(&mut self, path: PathBuf) {
+        self.roots.push(path);
+    }
+
     /// The remotes have become others.
     pub fn change_remotes(&mut self, succession: &Succession, remotes: Vec<String>) {
         self.said = succession.carry(std::mem::take(&mut self.said), SortedSet::new);

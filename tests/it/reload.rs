@@ -1,9 +1,13 @@
 //! Signals to a running program: full syncs, another try, another configuration.
 
-use crate::harness::{eventually, run_to_end, Gate, Mirror, Plan, Rsync, Tree, DEADLINE};
+use crate::harness::{
+    eventually, free_port, run_to_end, Gate, Mirror, Plan, Rsync, Tree, DEADLINE,
+};
+use crate::status::get;
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 use std::fs;
+use std::net::TcpStream;
 
 fn send(mirror: &Mirror, signal: Signal) {
     kill(Pid::from_raw(mirror.pid() as i32), signal).unwrap();
@@ -175,6 +179,8 @@ fn a_new_filter_counts_and_what_it_no_longer_leaves_out_arrives() {
     assert!(!mirror.remotes[0].join("a.tmp").exists());
     reload(&mirror, &open.to_string());
     mirror.equal();
+    // What runs goes on with the filter that it has.
+    eventually("the full sync is over", || mirror.log().matches(": full sync, ").count() == 2);
     reload(&mirror, &closed.to_string());
     fs::write(mirror.root.join("b.tmp"), "").unwrap();
     mirror.fence();
@@ -412,4 +418,128 @@ fn parts_are_replaced_and_nothing_else_is_disturbed() {
     mirror.fence();
     assert!(!has(&told, "plugin"));
     assert_eq!(mirror.log().matches(": watching ").count(), 1, "{}", mirror.log());
+}
+
+/// A mirror with a run at the gate, and something behind it: both go on whatever is read again.
+fn sending(plan: Plan, gate: &Gate) -> Mirror {
+    let mirror = plan.start();
+    mirror.equal();
+    gate.hold();
+    fs::write(mirror.root.join("on its way"), "content").unwrap();
+    gate.await_run();
+    fs::write(mirror.root.join("behind it"), "content").unwrap();
+    mirror
+}
+
+/// How often a root has been read, by the log; no transfer was ended.
+fn walks(mirror: &Mirror) -> usize {
+    let log = mirror.log();
+    assert!(!log.contains("everything is kept"), "a transfer was ended: {log}");
+    log.matches(": watching ").count()
+}
+
+#[test]
+fn a_root_that_comes_or_goes_disturbs_no_other() {
+    let mut plan = Plan::new();
+    plan.conf.status_port = free_port();
+    let port = plan.conf.status_port;
+    let gate = Gate::before(&mut plan, Rsync::AsInstalled);
+    let one = plan.conf.clone();
+    let (new, copy) = (plan.directory("new"), plan.directory("copy"));
+    fs::create_dir(new.join("directory")).unwrap();
+    fs::write(new.join("directory/file"), "content").unwrap();
+    // It stands before the one that stays.
+    let mut both = one.clone();
+    both.root(&new, &[("local".into(), copy.display().to_string())]);
+    both.roots.rotate_right(1);
+    let mirror = sending(plan, &gate);
+    reload(&mirror, &both.to_string());
+    eventually("the new one is read", || walks(&mirror) == 2);
+    gate.release();
+    mirror.equal();
+    eventually("the new one is synced", || Tree::compare(&new, &copy).is_ok());
+    fs::write(new.join("directory/later"), "content").unwrap();
+    fs::write(mirror.root.join("later"), "content").unwrap();
+    mirror.equal();
+    eventually("what changes in it as well", || Tree::compare(&new, &copy).is_ok());
+    let shown = || get(port, "/status.txt").1;
+    assert!(shown().contains(&new.display().to_string()), "{}", shown());
+
+    // It goes, and what is sent of the other one goes on.
+    gate.hold();
+    fs::write(mirror.root.join("once more"), "content").unwrap();
+    gate.await_run();
+    reload(&mirror, &one.to_string());
+    gate.release();
+    fs::write(new.join("for nobody"), "content").unwrap();
+    mirror.equal();
+    mirror.fence();
+    assert!(!has(&copy, "for nobody") && mirror.log().contains("/new: is no root any more"));
+    assert!(!shown().contains(&new.display().to_string()), "{}", shown());
+    assert_eq!(walks(&mirror), 2, "the one that stays is read once");
+
+    // It comes back, and has what it missed.
+    reload(&mirror, &both.to_string());
+    eventually("it is synced again", || Tree::compare(&new, &copy).is_ok());
+    mirror.equal();
+    assert_eq!(walks(&mirror), 3);
+}
+
+#[test]
+fn what_is_one_value_is_replaced_in_its_place() {
+    let mut plan = Plan::new();
+    plan.conf.status_port = free_port();
+    let ports = [plan.conf.status_port, free_port()];
+    let gate = Gate::before(&mut plan, Rsync::AsInstalled);
+    let mut other = plan.conf.clone();
+    other.status_port = ports[1];
+    other.batch = r#"<batch quietMs="60000" maxDelayMs="60000"/>"#.into();
+    other.standby = r#"<standby start="false"/>"#.into();
+    other.safety = r#"<safety maxDelete="no"/>"#.into();
+    let mirror = sending(plan, &gate);
+    reload(&mirror, &other.to_string());
+    assert!(TcpStream::connect(("127.0.0.1", ports[0])).is_err(), "nobody listens any more");
+    assert!(get(ports[1], "/status.txt").1.contains("sersync"));
+    gate.release();
+    eventually("what was on its way arrives", || has(&mirror.remotes[0], "on its way"));
+    assert!(!has(&mirror.remotes[0], "behind it"), "a batch waits for a minute now");
+    other.batch.clear();
+    other.status_port = 0;
+    reload(&mirror, &other.to_string());
+    mirror.equal();
+    assert!(TcpStream::connect(("127.0.0.1", ports[1])).is_err(), "there is no page any more");
+    assert_eq!(walks(&mirror), 1, "the root was read again");
+}
+
+#[test]
+fn another_filter_or_other_events_end_no_transfer() {
+    let mut plan = Plan::new();
+    // What was left out before is sent when it changes, and not for the filter's sake.
+    plan.args.clear();
+    let gate = Gate::before(&mut plan, Rsync::AsInstalled);
+    let mut other = plan.conf.clone();
+    plan.conf.excludes = vec!["old/(.*)".into()];
+    other.excludes = vec!["new/(.*)".into()];
+    other.event("attrib", true);
+    for name in ["old", "new"] {
+        fs::create_dir(plan.root.join(name)).unwrap();
+    }
+    let mirror = plan.start();
+    let remote = mirror.remotes[0].clone();
+    fs::write(mirror.root.join("new/before"), "content").unwrap();
+    fs::write(mirror.root.join("old/before"), "content").unwrap();
+    eventually("what is not left out is sent", || has(&remote, "new/before"));
+    gate.hold();
+    fs::write(mirror.root.join("on its way"), "content").unwrap();
+    gate.await_run();
+    reload(&mirror, &other.to_string());
+    eventually("the root is read with the new one", || walks(&mirror) == 2);
+    for name in ["old", "new"] {
+        fs::write(mirror.root.join(name).join("after"), "content").unwrap();
+    }
+    gate.release();
+    mirror.fence();
+    assert!(has(&remote, "on its way") && has(&remote, "old/after"));
+    assert!(!has(&remote, "new/after"), "it is left out now");
+    assert_eq!(walks(&mirror), 2);
 }

@@ -28,6 +28,13 @@ impl Departure {
         Departure { timing, pace: Pace::new(timing.interval_ms), first: None, last: Time(0) }
     }
 
+    /// Batches leave by other times from now on.
+    pub fn change_timing(&mut self, timing: config::Batch) {
+        if timing != self.timing {
+            (self.timing, self.pace) = (timing, Pace::new(timing.interval_ms));
+        }
+    }
+
     /// A path has changed.
     pub fn changed(&mut self, now: Time) {
         // The time of a directory may be waiting until later.

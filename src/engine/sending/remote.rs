@@ -138,6 +138,18 @@ impl Remote {
         }
     }
 
+    /// From now on it is treated like this.
+    pub fn change_settings(&mut self, settings: SendingSettings) {
+        self.settings = settings;
+        self.departure.change_timing(settings.timing);
+        self.stuck.put_aside_ms = settings.put_aside_ms;
+    }
+
+    /// Its root is read again, to find what has changed since it had everything.
+    pub fn look_back(&mut self) -> Standing {
+        self.standing.look_back()
+    }
+
     /// What an earlier run of the program was owed; `logged` if that stands in the fail log.
     pub fn owe(
         &mut self,

@@ -74,6 +74,16 @@ impl Watermark {
         matches!(self.reached, Reached::Start(Standing::Until(_)))
     }
 
+    /// What has changed since it had everything is looked for once more. From then on it is as at a start of the program.
+    pub fn look_back(&mut self) -> Standing {
+        let standing = match self.reached {
+            Reached::Start(standing) => standing,
+            Reached::Time(complete_ns) => Standing::Until(complete_ns),
+        };
+        self.reached = Reached::Start(standing);
+        standing
+    }
+
     /// Every event before this time has been handed in. Gives whether this is the first time that this can be said.
     pub fn read_up_to(&mut self, stamp_ns: u64) -> bool {
         self.read_ns.replace(stamp_ns).is_none()

@@ -30,8 +30,8 @@ pub struct Stuck {
     /// And so often in a row.
     partial_full_syncs: u32,
     backoff: Backoff,
-    /// `timeToExecute`.
-    put_aside_ms: u64,
+    /// `timeToExecute`: what does not get through, however often it is tried, is tried again after this.
+    pub put_aside_ms: u64,
     /// Runs in a row that the far side cut short. Until one gets through, what is stuck waits:
     /// otherwise the first that does not fit would keep those behind it from ever being tried.
     cuts: u32,

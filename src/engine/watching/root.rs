@@ -79,6 +79,16 @@ impl Root {
     /// Reads the tree; also after an overflow, when what was known of it is void.
     pub fn start(&mut self, origin: Origin) {
         self.creations.clear();
+        self.read_again(origin);
+    }
+
+    /// Other events count, and something else is left out, from now on.
+    pub fn change_rules(&mut self, switches: Events, filter: Arc<Filter>) {
+        (self.switches, self.filter) = (switches, filter);
+    }
+
+    /// Reads the tree once more, although nothing that is known of its files is void.
+    pub fn read_again(&mut self, origin: Origin) {
         self.postponed.clear();
         self.watches.start(origin);
     }

@@ -1,10 +1,11 @@
-//! What the loop does when another configuration has the same roots: only what has changed is replaced.
+//! What the loop does with another configuration: only what has changed is replaced.
 //!
-//! Remotes come and go, and what is kept for each moves to its new place. What depends on more than that begins anew,
-//! by another loop (`ending`).
+//! Remotes come and go, and what is kept for each moves to its new place; roots do, too (`roots`). Where the fail log is and
+//! what may be deleted depends on more than that: then everything begins anew, by another loop (`ending`).
 
-use super::{alerts, plugins, showing, Loop, ALERTS, PLUGINS};
-use crate::config::Difference;
+use super::{alerts, plugins, roots, showing, Loop, ALERTS, PLUGINS};
+use crate::config::{Difference, StandbyMode};
+use crate::engine::rel_path::RelPath;
 use crate::engine::sending::standing::Standing;
 use crate::engine::sending::trust::Trust;
 use crate::engine::succession::Succession;
@@ -28,9 +29,6 @@ impl Loop {
     /// Which parts of this configuration are to be replaced.
     pub(super) fn difference(&self, setup: &Setup) -> Difference {
         let difference = Difference::between(&self.config, &setup.config);
-        let walks_alike = setup.config.roots.iter().zip(&self.roots).all(|(root, walked)| {
-            super::moving::stays_on_one_file_system(root) == walked.one_file_system
-        });
         // What runs for a remote that was taken out may still send and delete there when it is back.
         let is_back = |remote: &Arc<WorkerRemote>| self.away.iter().any(|kept| remote.is_of(kept));
         let meets_itself = self.left_jobs > 0 && setup.remotes.iter().any(is_back);
@@ -38,7 +36,7 @@ impl Loop {
             || meets_itself
             || setup.remotes.is_empty()
             || setup.grants != self.grants
-            || !walks_alike
+            || self.roots_cannot_stay(setup)
             || self.sockets.len() >= SOCKETS_MAX;
         Difference { everything, ..difference }
     }
@@ -46,29 +44,38 @@ impl Loop {
     /// Goes on with another configuration.
     ///
     /// # Errors
-    /// The system has no pipes or threads left for what is new. Everything is as it was then.
+    /// The system has no pipes, threads or inotify instances left for what is new.
     pub(super) fn change(&mut self, setup: Setup, what: Difference) -> io::Result<()> {
         // What the engine has said so far names the remotes as they were.
         self.carry_out()?;
-        let new_plugins = if what.plugin { Some(plugins(&setup, &self.stop)?) } else { None };
-        let new_alerts = if what.alert { Some(alerts(&setup, &self.stop)?) } else { None };
-        if let Some(plugins) = new_plugins {
-            self.change_plugin(plugins)?;
+        let new = self.change_roots(&setup, what.filter)?;
+        if what.plugin {
+            self.change_plugin(plugins(&setup, self.root_paths(), &self.stop)?)?;
         }
         let now = self.now();
         let timetable = setup.config.crontab.as_ref();
         if what.timetable {
             self.crontab = Crontab::new(timetable, self.remotes.len(), now);
         }
-        self.change_remotes(&setup);
-        if let Some(new) = new_alerts {
-            if let Some(old) = &self.alerts {
-                self.epoll.remove(old)?;
+        self.engine.change_sending(roots::sending(&setup));
+        self.standbys.change_kept(setup.config.standby);
+        let next = self.change_remotes(&setup);
+        self.begin_roots(&new, &next);
+        self.leave_roots(&setup)?;
+        if what.filter && setup.full_sync {
+            self.engine.full_sync_now();
+        }
+        if what.alert {
+            let new = alerts(&setup, self.root_paths(), &self.stop)?;
+            if let Some(old) = std::mem::replace(&mut self.alerts, new) {
+                self.epoll.remove(&old)?;
             }
-            self.alerts = new;
             if let Some(new) = &self.alerts {
                 self.epoll.add(new, ALERTS)?;
             }
+        }
+        if what.status {
+            self.change_status(&setup)?;
         }
         self.debug = setup.config.debug;
         self.config = setup.config;
@@ -87,7 +94,7 @@ impl Loop {
         Ok(())
     }
 
-    fn change_remotes(&mut self, setup: &Setup) {
+    fn change_remotes(&mut self, setup: &Setup) -> Vec<NextRemote> {
         let name = |remote: &Arc<WorkerRemote>| (remote.route.root.clone(), remote.route.kept_as());
         let names: Vec<_> = self.remotes.iter().map(name).collect();
         let next_names: Vec<_> = setup.remotes.iter().map(name).collect();
@@ -112,7 +119,9 @@ impl Loop {
         if let Some(alerts) = &mut self.alerts {
             alerts.change_remotes(&succession, shown);
         }
-        self.status.change_remotes(&succession, showing::names(setup, &self.remotes));
+        let names = showing::names(setup, &self.roots, &self.remotes);
+        self.status.change_remotes(&succession, names);
+        next
     }
 
     /// What is known of those that are taken out is kept.
@@ -146,8 +155,7 @@ impl Loop {
         let now_ns = clock::file_stamp_ns();
         let (mut resumes, mut next) = (Vec::new(), Vec::new());
         for (remote, before) in setup.remotes.iter().zip(succession.iter()) {
-            let root = self.roots.iter().position(|root| root.path == remote.route.root);
-            let root = root.unwrap_or(0);
+            let root = self.root_at(&remote.route.root).map_or(0, |id| id.0);
             let resume = before.is_none().then(|| {
                 let kept = self.take_back(remote);
                 let everything = setup.full_sync || kept.is_some();
@@ -177,6 +185,7 @@ impl Loop {
     /// Puts the new ones in place; gives those that are called by other words now.
     fn replace(&mut self, next: &[Arc<WorkerRemote>], succession: &Succession) -> Vec<RemoteId> {
         let mut new: Vec<_> = next.to_vec();
+        let stood_by = self.config.standby != StandbyMode::Off;
         let is_new = succession.iter().map(|before| before.is_none());
         let mut fresh: Vec<_> = next
             .iter()
@@ -200,16 +209,28 @@ impl Loop {
             *remote = Arc::new(WorkerRemote {
                 ground: before.ground.clone(),
                 connection: before.connection.clone().filter(|_| same_client),
-                standby: before.standby,
+                // A host may have refused them.
+                standby: remote.standby && (before.standby || !stood_by),
                 ..WorkerRemote::clone(remote)
             });
         }
         self.remotes = new;
+        for (walked, (mounted, too_long)) in
+            self.roots.iter().zip(self.mounted.iter().zip(&self.too_long))
+        {
+            let mounted: Arc<[RelPath]> = mounted.iter().cloned().collect();
+            for remote in self.remotes.iter_mut().filter(|it| it.route.root == walked.path) {
+                let remote = Arc::make_mut(remote);
+                remote.mounted = mounted.clone();
+                for directory in too_long.iter() {
+                    remote.excludes = remote.excludes.with(directory);
+                }
+            }
+        }
         replaced
     }
 
     fn ground_at(&self, root: &Path) -> Option<Ground> {
-        let number = self.roots.iter().position(|walked| walked.path == root)?;
-        self.grounds[number].clone()
+        self.grounds[self.root_at(root)?.0].clone()
     }
 }

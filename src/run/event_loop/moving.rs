@@ -23,6 +23,9 @@ impl Loop {
     pub(super) fn ground_seen(&mut self) {
         let Some(sighting) = self.from_lookout.receive() else { return };
         let Sighting { root, ground, is_empty, below, came, went } = sighting;
+        if self.roots[root.0].path.as_os_str().is_empty() {
+            return;
+        }
         let Ok(ground) = ground else { return self.leads_nowhere(root) };
         let shift = match &self.grounds[root.0] {
             Some(before) => before.shift(&ground),

@@ -65,6 +65,9 @@ impl Loop {
 
     /// Reads once; `false` if nothing was there.
     pub(super) fn events_came(&mut self, root: RootId) -> io::Result<bool> {
+        if self.roots[root.0].path.as_os_str().is_empty() {
+            return Ok(false);
+        }
         let stamp_ns = clock::file_stamp_ns();
         let count = self.roots[root.0].inotify.read(&mut self.reading.records)?;
         let now = self.now();

@@ -7,6 +7,7 @@ use crate::keep::faillog::ledger::Ledger;
 use crate::rsync::asked::route::RemoteRoute;
 use crate::rsync::told::progress::Sample;
 use crate::run::setup::Setup;
+use crate::run::walk::WalkedRoot;
 use crate::run::worker::WorkerRemote;
 use crate::sys::{clock, memory, sysctl};
 use crate::tell::logging;
@@ -16,20 +17,28 @@ use std::io;
 use std::sync::Arc;
 
 /// What is shown.
-pub(super) fn status(setup: &Setup, remotes: &[Arc<WorkerRemote>]) -> io::Result<StatusPage> {
-    StatusPage::new(names(setup, remotes), &setup.config.status)
+pub(super) fn status(
+    setup: &Setup,
+    roots: &[Arc<WalkedRoot>],
+    remotes: &[Arc<WorkerRemote>],
+) -> io::Result<StatusPage> {
+    StatusPage::new(names(setup, roots, remotes), &setup.config.status)
 }
 
 /// Names what is shown.
-pub(super) fn names(setup: &Setup, remotes: &[Arc<WorkerRemote>]) -> Names {
+pub(super) fn names(
+    setup: &Setup,
+    roots: &[Arc<WalkedRoot>],
+    remotes: &[Arc<WorkerRemote>],
+) -> Names {
     let config = &setup.config;
     let resolved = config.file.canonicalize().unwrap_or_else(|_| config.file.clone());
     Names {
         instance: crate::keep::state::number(&resolved),
         config: resolved.display().to_string(),
         pid: std::process::id(),
-        roots: config.roots.iter().map(|root| root.watch.display().to_string()).collect(),
-        remotes: remotes.iter().map(|remote| named(setup, remotes, &remote.route)).collect(),
+        roots: roots.iter().map(|root| root.path.display().to_string()).collect(),
+        remotes: remotes.iter().map(|remote| named(roots, remotes, &remote.route)).collect(),
     }
 }
 
@@ -42,18 +51,30 @@ fn fail_log(ledger: &Ledger) -> FailLog {
 }
 
 /// Two modules of the same name on one host are told from each other by the daemons' ports.
-fn named(setup: &Setup, remotes: &[Arc<WorkerRemote>], route: &RemoteRoute) -> Named {
+fn named(roots: &[Arc<WalkedRoot>], remotes: &[Arc<WorkerRemote>], route: &RemoteRoute) -> Named {
     let name = route.name();
     let same = remotes.iter().filter(|it| it.route.root == route.root && it.route.name() == name);
     let name = match route.rsync.port {
         Some(port) if same.count() > 1 => format!("{name} port {port}"),
         Some(_) | None => name,
     };
-    let root = setup.config.roots.iter().position(|root| root.watch == route.root);
+    let root = roots.iter().position(|root| root.path == route.root);
     Named { root: root.unwrap_or(0), name }
 }
 
 impl Loop {
+    /// The status page is somewhere else now, or nowhere.
+    pub(super) fn change_status(&mut self, setup: &Setup) -> io::Result<()> {
+        let resting = std::mem::take(&mut self.status_rests);
+        if let Some(old) = self.status.change_address(&setup.config.status)?.filter(|_| !resting) {
+            self.epoll.remove(&old)?;
+        }
+        if let Some(new) = &self.status.server {
+            self.epoll.add(new, STATUS)?;
+        }
+        Ok(())
+    }
+
     /// After each round: what is remembered for those who look, and what the log says of long work.
     pub(super) fn keep_status(&mut self) {
         let now = self.now();

@@ -52,7 +52,21 @@ pub struct Sighting {
 
 /// The loop's side of the lookout. The thread ends when this is dropped.
 #[derive(Debug)]
-pub struct Lookout(Sender<RootId>);
+pub struct Lookout(Sender<Asked>);
+
+/// What the loop asks.
+#[derive(Debug)]
+enum Asked {
+    /// To look at a root.
+    Look(RootId),
+    /// To look out for another root from now on, behind the others; what it led to was seen before.
+    Add(PathBuf, Seen),
+    /// To look out for a root no more.
+    Leave(RootId),
+}
+
+/// What a root led to, and what was mounted below it, before the walk began.
+pub type Seen = Option<(Ground, Vec<Below>)>;
 
 impl Lookout {
     /// Looks at the roots at these paths, tells what each leads to, and from then on what has changed. `seen` is what
@@ -62,7 +76,7 @@ impl Lookout {
     /// No thread could be started, or no descriptor is left.
     pub fn start(
         roots: Vec<PathBuf>,
-        seen: Vec<Option<(Ground, Vec<Below>)>>,
+        seen: Vec<Seen>,
         tell: Sender<Sighting>,
     ) -> io::Result<Lookout> {
         let (ask, asked) = channel()?;
@@ -102,8 +116,22 @@ impl Lookout {
 
     /// Has a root looked at, and what is seen told, even if it is the same as before.
     pub fn look(&self, root: RootId) {
+        self.ask(Asked::Look(root));
+    }
+
+    /// Another root, behind the others.
+    pub fn add(&self, root: PathBuf, seen: Seen) {
+        self.ask(Asked::Add(root, seen));
+    }
+
+    /// A root is none any more.
+    pub fn leave(&self, root: RootId) {
+        self.ask(Asked::Leave(root));
+    }
+
+    fn ask(&self, asked: Asked) {
         // The thread ends only when this sender is dropped.
-        let _ = self.0.send(root);
+        let _ = self.0.send(asked);
     }
 }
 
@@ -115,7 +143,7 @@ struct Thread {
     told: Vec<Option<Looked>>,
     tell: Sender<Sighting>,
     epoll: Epoll,
-    asked: Receiver<RootId>,
+    asked: Receiver<Asked>,
     inotify: Option<Inotify>,
     _mounts: Option<Mounts>,
     /// What is watched, and which names that are missing in it have to come.
@@ -131,7 +159,14 @@ impl Thread {
             for token in tokens {
                 match token {
                     ASKED => match self.asked.receive() {
-                        Some(root) => self.look_at_all(Some(root)),
+                        Some(Asked::Look(root)) => self.look_at_all(Some(root)),
+                        Some(Asked::Add(root, seen)) => {
+                            self.roots.push(root);
+                            self.told.push(seen.map(Ok));
+                            may_have_moved = true;
+                        }
+                        // An empty path stands for no root.
+                        Some(Asked::Leave(root)) => self.roots[root.0] = PathBuf::new(),
                         None => return,
                     },
                     WAYS => may_have_moved |= self.a_way_may_have_changed(),
@@ -150,6 +185,9 @@ impl Thread {
         let table = mounts::table().ok();
         for (number, way) in ways.into_iter().enumerate() {
             let (root, path) = (RootId(number), &self.roots[number]);
+            if path.as_os_str().is_empty() {
+                continue;
+            }
             let ground = Ground::at_the_end(path, way, table.as_ref());
             let below = match (&ground, &table) {
                 (Ok(ground), Some(table)) => Below::all(table, &ground.resolved),

@@ -12,7 +12,7 @@ use crate::config::terminal::harmless;
 use crate::engine::sending::trust::{Deletions, Trust};
 use crate::engine::succession::Succession;
 use crate::engine::time::Time;
-use crate::engine::{RemoteId, Report};
+use crate::engine::{RemoteId, Report, RootId};
 use crate::rsync::told::outcome;
 use crate::sys::channel::{channel, Receiver, Sender};
 use crate::sys::thread;
@@ -62,6 +62,16 @@ impl Alerts {
         thread::start("alert", move || work(&command, &to_thread, &from_thread, &stop))?;
         let states = States::new(alert.after_s * 1000);
         Ok(Alerts { states, remotes, roots, tasks, ends, is_running: false, is_stopping: false })
+    }
+
+    /// Another root, behind the others.
+    pub fn add_root(&mut self, path: PathBuf) {
+        self.roots.push(path);
+    }
+
+    /// A root is none any more: there is nothing to tell of it.
+    pub fn leave_root(&mut self, id: RootId) {
+        self.states.forget(Subject::Root(id.0));
     }
 
     /// The remotes have become others.

@@ -113,6 +113,11 @@ impl States {
             subjects.filter_map(|(subject, state)| Some((follow(subject)?, state))).collect();
     }
 
+    /// Something is not looked at any more.
+    pub fn forget(&mut self, subject: Subject) {
+        self.subjects.remove(&subject);
+    }
+
     /// Something is not well; said again, only the first time counts.
     pub fn fails(&mut self, subject: Subject, now: Time, message: impl FnOnce() -> String) {
         let state = self.subjects.entry(subject).or_insert(SubjectState::new());

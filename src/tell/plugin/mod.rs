@@ -38,20 +38,23 @@ use crate::engine::time::Time;
 use crate::rsync::asked::plan::Gone;
 use crate::sys::channel::{channel, Receiver, Sender};
 use crate::sys::thread;
+use std::ffi::OsStr;
 use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The plugin that is turned on, and what it has yet to be told.
 #[derive(Debug)]
 pub struct Plugins {
     name: &'static str,
-    /// Of each root, in the order of the configuration: the directory, and what of it is told.
+    /// Its own `watch`, if it has one.
+    watch: Option<Vec<u8>>,
+    /// Of each root, by its number: the directory, and what of it is told.
     trees: Vec<Tree>,
     queue: Queue,
-    entries: Sender<Entry>,
+    entries: Sender<(PathBuf, Entry)>,
     ends: Receiver<End>,
     shared: Arc<Shared>,
     threads: usize,
@@ -86,22 +89,16 @@ impl Plugins {
     ) -> io::Result<Plugins> {
         let block = config.plugin_block(kind).ok_or(io::ErrorKind::NotFound)?;
         let target = target(block, config)?;
-        let tree = |root: &PathBuf| {
-            let root = root.as_os_str().as_bytes();
-            let watch = block.watch().map(|watch| watch.as_os_str().as_bytes());
-            let top = watch.filter(|watch| is_within(watch, root)).unwrap_or(root);
-            Tree { root: root.to_vec(), top: top.to_vec() }
-        };
-        let trees: Vec<_> = roots.iter().map(tree).collect();
         let (entries, to_thread) = channel()?;
         let (from_thread, ends) = channel()?;
-        Ok(Plugins {
+        let mut plugins = Plugins {
             name: kind.name(),
-            queue: Queue::new(trees.iter().map(|tree| tree.top.clone()).collect()),
-            trees,
+            queue: Queue::default(),
+            watch: block.watch().map(|watch| watch.as_os_str().as_bytes().to_vec()),
+            trees: Vec::new(),
             entries,
             ends,
-            shared: Arc::new(Shared { roots, target, entries: to_thread, ends: from_thread, stop }),
+            shared: Arc::new(Shared { target, entries: to_thread, ends: from_thread, stop }),
             threads: 0,
             // Connections one after the other: so they come in the order of the paths.
             threads_max: if kind == PluginKind::Command { workers.max(1) } else { 1 },
@@ -109,7 +106,18 @@ impl Plugins {
             trouble: Trouble::default(),
             said_folded: false,
             is_stopping: false,
-        })
+        };
+        roots.iter().for_each(|root| plugins.add_root(root));
+        Ok(plugins)
+    }
+
+    /// Another root, behind the others.
+    pub fn add_root(&mut self, root: &Path) {
+        let root = root.as_os_str().as_bytes();
+        let watch = self.watch.as_deref().filter(|watch| is_within(watch, root));
+        let top = watch.unwrap_or(root).to_vec();
+        self.queue.add_tree(top.clone());
+        self.trees.push(Tree { root: root.to_vec(), top });
     }
 
     /// Paths of a root have arrived; in order, relative to the root, with what disappeared there.
@@ -181,8 +189,9 @@ impl Plugins {
                 continue;
             }
             self.under_way += 1;
+            let root = Path::new(OsStr::from_bytes(&self.trees[entry.tree].root)).to_path_buf();
             // The threads hold the receiver, so there is one.
-            let _ = self.entries.send(entry);
+            let _ = self.entries.send((root, entry));
         }
     }
 

@@ -49,9 +49,9 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// For trees with these topmost directories.
-    pub fn new(tops: Vec<Vec<u8>>) -> Queue {
-        Queue { tops, ..Queue::default() }
+    /// Another tree, with this topmost directory.
+    pub fn add_tree(&mut self, top: Vec<u8>) {
+        self.tops.push(top);
     }
 
     /// Number of paths that wait.
@@ -148,9 +148,15 @@ mod tests {
         entries.map(|entry| String::from_utf8_lossy(&entry.path).into_owned()).collect()
     }
 
+    fn queue(tops: &[&str]) -> Queue {
+        let mut queue = Queue::default();
+        tops.iter().for_each(|top| queue.add_tree(top.as_bytes().to_vec()));
+        queue
+    }
+
     #[test]
     fn a_path_waits_once_and_in_its_first_place() {
-        let mut queue = Queue::new(vec![b"/r".to_vec(), b"/s".to_vec()]);
+        let mut queue = queue(&["/r", "/s"]);
         for (tree, text, gone) in [
             (0, "/r/b", Gone::No),
             (0, "/r/a", Gone::No),
@@ -167,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_path_on_its_way_waits_for_its_return_and_lets_others_pass() {
-        let mut queue = Queue::new(vec![b"/r".to_vec()]);
+        let mut queue = queue(&["/r"]);
         queue.push(0, path("/r/a"), Gone::No);
         let first = queue.take().unwrap();
         queue.push(0, path("/r/a"), Gone::Entry);
@@ -179,7 +185,7 @@ mod tests {
 
     #[test]
     fn the_oldest_fold_into_their_directories() {
-        let mut queue = Queue::new(vec![b"/r".to_vec()]);
+        let mut queue = queue(&["/r"]);
         for number in 0..QUEUE_PATHS_MAX {
             assert!(!queue.push(0, path(&format!("/r/d{}/f{number}", number % 10)), Gone::No));
         }
@@ -198,7 +204,7 @@ mod tests {
 
     #[test]
     fn paths_of_which_none_share_a_directory_fold_to_the_top_and_no_further() {
-        let mut queue = Queue::new(vec![b"/r/top".to_vec()]);
+        let mut queue = queue(&["/r/top"]);
         for number in 0..3 * QUEUE_PATHS_MAX {
             queue.push(0, path(&format!("/r/top/a{number}/b/c/d")), Gone::No);
             assert!(queue.len() <= QUEUE_PATHS_MAX && queue.waiting.len() == queue.len());

@@ -14,7 +14,7 @@ use super::socket::Socket;
 use crate::sys::channel::{Receiver, Sender};
 use crate::sys::process::is_stopped_within;
 use std::io::PipeReader;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Attempts for each path, as in the original.
@@ -42,12 +42,10 @@ pub type End = (Entry, Result<(), String>);
 /// What the threads share.
 #[derive(Debug)]
 pub struct Shared {
-    /// The watched directory of each tree.
-    pub roots: Vec<PathBuf>,
     /// How the plugin is told.
     pub target: Target,
-    /// The next paths.
-    pub entries: Receiver<Entry>,
+    /// The next paths, and the watched directory of each.
+    pub entries: Receiver<(PathBuf, Entry)>,
     /// What became of them.
     pub ends: Sender<End>,
     /// Closed when the program ends.
@@ -56,15 +54,15 @@ pub struct Shared {
 
 /// One thread, until nobody hands it anything any more.
 pub fn work(shared: &Shared) {
-    while let Some(entry) = shared.entries.receive() {
-        let end = tell(shared, &entry);
+    while let Some((root, entry)) = shared.entries.receive() {
+        let end = tell(shared, &root, &entry);
         // The loop listens for as long as there is a process.
         let _ = shared.ends.send((entry, end));
     }
 }
 
-fn tell(shared: &Shared, entry: &Entry) -> Result<(), String> {
-    let look = || Notice::look(&shared.roots[entry.tree], entry);
+fn tell(shared: &Shared, root: &Path, entry: &Entry) -> Result<(), String> {
+    let look = || Notice::look(root, entry);
     match &shared.target {
         Target::Command(command) => {
             command.tell(&look(), &shared.stop).map_err(|failure| failure.to_string())

@@ -19,7 +19,7 @@ pub struct Names {
     pub instance: u64,
     /// The process.
     pub pid: u32,
-    /// The roots.
+    /// The roots; empty is what is none any more.
     pub roots: Vec<String>,
     /// The remotes, counted over all roots.
     pub remotes: Vec<Named>,
@@ -72,7 +72,8 @@ impl Board {
     /// The remotes have become others.
     pub fn change_remotes(&mut self, succession: &Succession, names: Names) {
         let errors = succession.carry(std::mem::take(&mut self.errors), || None);
-        let leads_to = std::mem::take(&mut self.leads_to);
+        let mut leads_to = std::mem::take(&mut self.leads_to);
+        leads_to.resize(names.roots.len(), None);
         *self = Board { errors, leads_to, ..Board::new(names) };
     }
 

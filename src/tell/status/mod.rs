@@ -62,13 +62,21 @@ impl StatusPage {
     /// No descriptor left.
     pub fn new(names: Names, address: &StatusAddress) -> io::Result<StatusPage> {
         let remotes = names.remotes.len();
-        let server =
-            if address.port == 0 { None } else { Some(Server::new(address, names.instance)?) };
+        let server = server(&names, address)?;
         let (board, progress) = (Board::new(names), Progress::default());
         Ok(StatusPage { board, history: History::new(remotes), progress, server })
     }
 
-    /// The remotes have become others.
+    /// It is asked for at another address from now on. Gives the server that was there.
+    ///
+    /// # Errors
+    /// No descriptor left.
+    pub fn change_address(&mut self, address: &StatusAddress) -> io::Result<Option<Server>> {
+        let server = server(&self.board.names, address)?;
+        Ok(std::mem::replace(&mut self.server, server))
+    }
+
+    /// The remotes have become others, or the roots.
     pub fn change_remotes(&mut self, succession: &Succession, names: Names) {
         self.board.change_remotes(succession, names);
         self.history.change_remotes(succession);
@@ -78,6 +86,11 @@ impl StatusPage {
     /// Hears what the user is told in the log.
     pub fn report(&mut self, report: &Report) {
         self.board.report(report);
+    }
+
+    /// A root is none any more, and is not shown.
+    pub fn leave_root(&mut self, root: RootId) {
+        self.board.names.roots[root.0].clear();
     }
 
     /// The path of a root leads there now, or nowhere.
@@ -195,6 +208,13 @@ impl StatusPage {
     fn course(&self, remote: usize, now: Time) -> Option<String> {
         let root = self.board.names.remotes.get(remote)?.root;
         Some(self.progress.course(remote, root, now)?.to_string())
+    }
+}
+
+fn server(names: &Names, address: &StatusAddress) -> io::Result<Option<Server>> {
+    match address.port {
+        0 => Ok(None),
+        _ => Server::new(address, names.instance).map(Some),
     }
 }
 

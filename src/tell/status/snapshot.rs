@@ -193,20 +193,24 @@ impl Snapshot {
             directories_per_s: progress.directories_per_s(number, state.directories, now),
             state,
         };
-        let roots: Vec<_> = state.roots.into_iter().enumerate().map(root).collect();
+        let is_root = |number: &usize| names.roots.get(*number).is_none_or(|path| !path.is_empty());
+        let roots = state.roots.into_iter().enumerate().filter(|(number, _)| is_root(number));
+        let roots: Vec<_> = roots.map(root).collect();
         let remotes = state.remotes.into_iter().enumerate().map(|(number, state)| {
             let is_halted = halted.get(state.root.0) == Some(&true);
             let course = progress.course(number, state.root.0, now);
             let last_minute = history.last_minute(number, now);
             let view = remote(number, state, is_halted, board, now);
-            RemoteView { course, last_minute, ..view }
+            // Those that are none any more are not counted.
+            let root = (0..view.root).filter(is_root).count();
+            RemoteView { course, last_minute, root, ..view }
         });
         let remotes: Vec<_> = remotes.collect();
         Snapshot {
             version: env!("CARGO_PKG_VERSION"),
             pid: names.pid,
             config: names.config.clone(),
-            problems: problems(&facts, &roots, &remotes, &halted),
+            problems: problems(&facts, &roots, &remotes),
             facts,
             roots,
             remotes,
@@ -268,12 +272,7 @@ fn remote(
 }
 
 /// What is not healthy. A walk and a full sync may take hours, and that is how it should be.
-fn problems(
-    facts: &Facts,
-    roots: &[RootView],
-    remotes: &[RemoteView],
-    halted: &[bool],
-) -> Vec<String> {
+fn problems(facts: &Facts, roots: &[RootView], remotes: &[RemoteView]) -> Vec<String> {
     let of_root = |root: &RootView| {
         let what = match root.state.halt {
             Some(Halt::Lost) => "halted: the directory is not the one that it was",
@@ -295,7 +294,6 @@ fn problems(
             Word::Up | Word::Sending | Word::Waiting if remote.lag_ms >= BEHIND_MS && !sweeps => {
                 Some(format!("{name}: {} s behind", remote.lag_ms / 1000))
             }
-            // That the root is halted has been said already.
             Word::Up | Word::Sending | Word::Waiting | Word::Halted => None,
         }
     };
@@ -303,7 +301,8 @@ fn problems(
         let Deletions { count, of } = remote.waits?;
         Some(format!("{count} deletions wait for a yes, of {of} entries on {}", remote.name))
     });
-    let of_remotes = remotes.iter().filter(|remote| halted.get(remote.root) != Some(&true));
+    // That the root is halted has been said already.
+    let of_remotes = remotes.iter().filter(|remote| remote.word != Word::Halted);
     let of_fail_log = facts.fail_log.trouble.iter().map(|what| format!("fail log: {what}"));
     let of_roots = roots.iter().filter_map(of_root);
     of_roots
