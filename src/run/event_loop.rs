@@ -239,7 +239,7 @@ impl Loop {
             roots,
         });
         for (number, resume) in setup.resumes.iter().enumerate() {
-            engine.owe(RemoteId(number), false, resume.paths.clone(), false);
+            engine.owe(RemoteId(number), resume.full, resume.paths.clone(), false);
         }
         let (ledger, fail_log, owed) = if setup.remotes.is_empty() {
             (Ledger::absent(), None, Vec::new())

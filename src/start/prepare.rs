@@ -412,11 +412,11 @@ fn say_clock(clock: Clock) {
 
 fn say(remote: &str, resume: &Resume, setup: &Setup, now_ns: u64) {
     let looked_for = match (resume.standing, resume.why) {
-        (Standing::Until(complete_ns), _) => {
+        (Standing::Until(complete_ns), None) => {
             let ago = units::spoken((now_ns - complete_ns) / 1_000_000_000);
             format!("what has changed since the last run, {ago} ago, is looked for")
         }
-        (Standing::Nothing, Some(why)) => format!("{why}: a full sync"),
+        (Standing::Nothing | Standing::Until(_), Some(why)) => format!("{why}: a full sync"),
         (Standing::Nothing | Standing::From(_), _) => return,
     };
     let unknown = if setup.grants.of_sweeps().covers_unseen() || !setup.events.delete {

@@ -166,7 +166,7 @@ impl World {
         let moved = disks_move(self) && self.root_disk.is_none();
         self.doubt_root();
         let standing = |saved: &Saved| match saved.standing {
-            (Some(complete_ns), false, _) if !moved && !self.root_has_moved_since(saved) => {
+            (Some(complete_ns), _, _) if !moved && !self.root_has_moved_since(saved) => {
                 (Standing::Until(complete_ns), saved.trust)
             }
             _ => (Standing::Nothing, saved.trust),
@@ -174,7 +174,7 @@ impl World {
         self.settings.roots[0].remotes = self.saved.iter().map(standing).collect();
         self.engine = Engine::new(self.settings.clone());
         for (remote, saved) in self.saved.iter().enumerate() {
-            self.engine.owe(RemoteId(remote), false, saved.standing.2.clone(), false);
+            self.engine.owe(RemoteId(remote), saved.standing.1, saved.standing.2.clone(), false);
         }
         self.carry_out();
     }

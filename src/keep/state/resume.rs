@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub struct Resume {
     /// What the engine starts from.
     pub standing: Standing,
+    /// A full sync is owed although it is known up to when the remote has everything.
+    pub full: bool,
     /// Whether the far side may lose what is not here.
     pub trust: Trust,
     /// The ground of the last run.
@@ -32,7 +34,8 @@ impl Resume {
     /// A remote that gets a full sync, of which nothing is known.
     pub fn with_full_sync(why: Option<&'static str>) -> Resume {
         let (standing, trust) = (Standing::Nothing, Trust::default());
-        Resume { standing, trust, ground: None, mounted: Vec::new(), paths: Vec::new(), why }
+        let (ground, mounted, paths) = (None, Vec::new(), Vec::new());
+        Resume { standing, full: false, trust, ground, mounted, paths, why }
     }
 
     /// The same for a mirror whose root is empty: its disk may not be mounted. A full sync finds out what would go.
@@ -79,6 +82,11 @@ impl Resume {
         }
         let (standing, why) = match kept.complete_ns {
             _ if everything => (Standing::Nothing, None),
+            // It takes a file for unchanged that was written twice in a second and has the same length, as it may have
+            // been when the last run was killed. So what has changed is looked for as well.
+            Some(complete_ns) if kept.full_sync && complete_ns <= now_ns => {
+                (Standing::Until(complete_ns), Some("a full sync was owed"))
+            }
             _ if kept.full_sync => (Standing::Nothing, Some("a full sync was owed")),
             _ if kept.paths.is_incomplete() => {
                 (Standing::Nothing, Some("more was owed than could be kept"))
@@ -89,7 +97,8 @@ impl Resume {
         };
         let paths = kept.paths.iter().map(|(path, gone)| (path.clone(), gone)).collect();
         let (ground, mounted) = (kept.ground.clone(), kept.mounted.clone());
-        Resume { standing, trust, ground, mounted, paths, why }
+        let full = kept.full_sync && standing != Standing::Nothing;
+        Resume { standing, full, trust, ground, mounted, paths, why }
     }
 }
 
@@ -143,8 +152,9 @@ mod tests {
             ..Kept::default()
         };
         let new = |standing| Resume { standing, ..Resume::with_full_sync(None) };
-        let resume = |standing, paths: &[_], why| Resume {
+        let resume = |standing, paths: &[_], why: Option<&'static str>| Resume {
             standing,
+            full: standing != Standing::Nothing && why.is_some(),
             trust: TRUST,
             ground: None,
             mounted: Vec::new(),
@@ -177,6 +187,12 @@ mod tests {
             ),
             (
                 Some(kept(Some(90), true, paths())),
+                Shift::None,
+                resume(Standing::Until(90), all, Some("a full sync was owed")),
+                resume(Standing::Nothing, all, None),
+            ),
+            (
+                Some(kept(None, true, paths())),
                 Shift::None,
                 resume(Standing::Nothing, all, Some("a full sync was owed")),
                 resume(Standing::Nothing, all, None),

@@ -105,7 +105,7 @@ impl Loop {
         self.last_grounds = succession.carry(std::mem::take(&mut self.last_grounds), || None);
         for (number, resume) in resumes.into_iter().enumerate() {
             if let Some(resume) = resume {
-                self.engine.owe(RemoteId(number), false, resume.paths, false);
+                self.engine.owe(RemoteId(number), resume.full, resume.paths, false);
                 self.last_grounds[number] = resume.ground;
             }
         }

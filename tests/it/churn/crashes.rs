@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use std::env;
 use std::fs;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often it is killed in each run of the tests.
 const KILLS: usize = 10;
@@ -22,6 +22,8 @@ const RELOADS: usize = 10;
 const ROUND_MS: u64 = 400;
 /// And what is changed while it does not run.
 const DOWN_MS: u64 = 60;
+/// How often somebody asks for a full sync, where somebody does.
+const ASK_EVERY: Duration = Duration::from_millis(20);
 /// A schedule that never comes makes a mirror: deletions that nobody saw are passed on.
 const MIRROR: &str = "<crontab start=\"true\" schedule=\"8000h\"/>";
 
@@ -30,17 +32,35 @@ fn kills() -> usize {
     kills.map_or(KILLS, |text| text.parse().expect("SERSYNC_KILLS is a number"))
 }
 
+/// What somebody asks for until the program is killed.
+#[derive(Clone, Copy, PartialEq)]
+enum Asked {
+    Nothing,
+    /// One full sync after the other.
+    FullSyncs,
+}
+
 /// One round: the load, the kill in the middle of it, some more load, the start.
 fn round(mirror: &mut Mirror, load: &mut Load, random: &mut Random) {
+    load_and_kill(mirror, load, random, Asked::Nothing);
+    mirror.start_again(&[]);
+}
+
+/// The round without the start.
+fn load_and_kill(mirror: &mut Mirror, load: &mut Load, random: &mut Random, asked: Asked) {
     let kill_after = Duration::from_millis(random.below(ROUND_MS as usize) as u64);
     let pace = if random.below(2) == 0 { Pace::None } else { Pace::Gentle };
     thread::scope(|scope| {
         scope.spawn(|| load.run(Duration::from_millis(ROUND_MS), pace));
-        thread::sleep(kill_after);
+        let begun = Instant::now();
+        while asked == Asked::FullSyncs && begun.elapsed() < kill_after {
+            kill(Pid::from_raw(mirror.pid() as i32), Signal::SIGUSR1).unwrap();
+            thread::sleep(ASK_EVERY);
+        }
+        thread::sleep(kill_after.saturating_sub(begun.elapsed()));
         mirror.kill_program();
     });
     load.run(Duration::from_millis(DOWN_MS), Pace::None);
-    mirror.start_again(&[]);
 }
 
 #[test]
@@ -69,6 +89,33 @@ fn killed_at_any_moment_of_a_load_it_makes_the_remote_equal_again() {
             }
         }
         assert!(looked_back >= kills() / 3, "{looked_back} starts looked back");
+        load.end();
+        mirror.equal_within(CATCH_UP, &format!("after the last kill of seed {seed}"));
+    }
+}
+
+#[test]
+fn killed_at_any_moment_of_full_syncs_beside_a_load_it_makes_the_remote_equal_again() {
+    for seed in seeds(34..=34) {
+        let mut plan = Plan::new();
+        plan.conf.crontab = MIRROR.into();
+        plan.conf.event("attrib", true);
+        // What a first full sync would delete of half a tree is no question here.
+        plan.conf.safety = "<safety maxDelete=\"no\"/>".into();
+        let mut mirror = plan.start();
+        let mut load = Load::new(&mirror.root, seed, true);
+        let mut random = Random::new(seed);
+        let mut beside = 0;
+        for number in 0..kills() {
+            load_and_kill(&mut mirror, &mut load, &mut random, Asked::FullSyncs);
+            let state = fs::read_to_string(mirror.state_file()).unwrap();
+            beside += usize::from(state.contains("full-sync"));
+            mirror.start_again(&[]);
+            if number % 2 == 0 {
+                mirror.equal_within(CATCH_UP, &format!("after kill {number} of seed {seed}"));
+            }
+        }
+        assert!(beside >= kills() / 3, "{beside} kills were beside a full sync");
         load.end();
         mirror.equal_within(CATCH_UP, &format!("after the last kill of seed {seed}"));
     }
