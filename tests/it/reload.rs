@@ -542,4 +542,5 @@ fn another_filter_or_other_events_end_no_transfer() {
     assert!(has(&remote, "on its way") && has(&remote, "old/after"));
     assert!(!has(&remote, "new/after"), "it is left out now");
     assert_eq!(walks(&mirror), 2);
+    assert!(mirror.log().contains(COUNTS), "everything began anew: {}", mirror.log());
 }
