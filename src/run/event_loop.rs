@@ -166,11 +166,9 @@ struct Heirloom {
 /// # Errors
 /// What the program needs to start with is not to be had: descriptors, an inotify instance, threads.
 pub fn run(mut setup: Setup) -> io::Result<()> {
-    let mut signals =
-        vec![Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2];
+    let asks = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2];
+    let (signals, roots) = (Signals::catch(&[&asks[..], &[Signal::SIGCHLD]].concat())?, Vec::new());
     let reaper = Reaper::new();
-    signals.extend(reaper.as_ref().map(|_| Signal::SIGCHLD));
-    let (signals, roots) = (Signals::catch(&signals)?, Vec::new());
     let control = control(&setup.control);
     let mut heirloom = Heirloom { signals, control, reaper, roots, started: Instant::now() };
     loop {

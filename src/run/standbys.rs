@@ -93,6 +93,11 @@ impl<Standby> Standbys<Standby> {
         self.waiting.retain(|(remote, _, _)| !of(*remote));
     }
 
+    /// Lets those go that have ended.
+    pub fn let_go_ended(&mut self, mut has_ended: impl FnMut(&mut Standby) -> bool) {
+        self.waiting.retain_mut(|(_, _, standby)| !has_ended(standby));
+    }
+
     /// When [`Standbys::to_start`] or [`Standbys::expire`] has something to do.
     pub fn due(&self) -> Option<Time> {
         let start = oldest(&self.wanted).map(|at| self.wanted[at].1 + PUT_OFF_MS);
@@ -163,6 +168,14 @@ mod tests {
         standbys.keep(RemoteId(1), 2, Time(2));
         assert_eq!(standbys.take(RemoteId(1)), Some(2));
         assert_eq!((standbys.take(RemoteId(1)), standbys.due()), (None, None));
+    }
+
+    #[test]
+    fn one_that_has_ended_goes() {
+        let mut standbys = Standbys::new(StandbyMode::Always);
+        (1..=2).for_each(|it| standbys.keep(RemoteId(it), it, Time(1)));
+        standbys.let_go_ended(|number| *number == 1);
+        assert_eq!(numbers(&standbys), [2]);
     }
 
     #[test]

@@ -62,6 +62,7 @@ impl Loop {
             if signal == Signal::SIGCHLD {
                 let now = self.now();
                 self.reaper.iter_mut().for_each(|reaper| reaper.child_ended(now));
+                self.standbys.let_go_ended(|standby| !standby.is_waiting());
             } else if signal == Signal::SIGHUP {
                 // Whoever sends a signal hears nothing: the log says what came of it.
                 let _ = self.reload();

@@ -19,8 +19,12 @@ impl Loop {
         }
     }
 
-    pub(super) fn keep_standby(&mut self, remote: RemoteId, standby: Standby) {
+    pub(super) fn keep_standby(&mut self, remote: RemoteId, mut standby: Standby) {
         let now = self.now();
+        // One that ends later is told of by the kernel.
+        if !standby.is_waiting() {
+            return;
+        }
         let fits = |its: &Arc<WorkerRemote>| its.standby && standby.is_in(its);
         let wanted = self.remotes.get(remote.0).is_some_and(fits);
         if wanted && self.stop_at.is_none() && !self.engine.is_halted(remote) {

@@ -51,7 +51,7 @@ impl Standby {
     }
 
     /// Whether it has not ended.
-    pub(super) fn is_waiting(&mut self) -> bool {
+    pub fn is_waiting(&mut self) -> bool {
         !self.started.has_ended()
     }
 

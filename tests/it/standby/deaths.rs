@@ -26,6 +26,18 @@ fn one_that_is_killed_while_it_waits_is_replaced() {
     no_failure(&mirror);
 }
 
+/// As long as nobody asks for its end it is a zombie: until the next change, or the end of its time.
+#[test]
+fn one_that_is_killed_while_nothing_happens_is_reaped_at_once() {
+    let mut plan = Plan::new();
+    plan.conf.standby = r#"<standby start="true" seconds="always"/>"#.into();
+    let mirror = plan.start();
+    let waiting = one_stands_by(&mirror);
+    send(waiting, Signal::SIGKILL);
+    gone(waiting);
+    no_failure(&mirror);
+}
+
 #[test]
 fn one_that_is_killed_with_half_of_its_list_is_made_up_for() {
     let mut plan = Plan::new();
