@@ -172,7 +172,7 @@ compile() {
         # one instruction, which reach 1 MiB, as far as this program does. Registers are saved and restored by shared code.
         aarch64*)
             flags="$flags -C target-feature=-outline-atomics -C code-model=tiny
-                -C llvm-args=-homogeneous-prolog-epilog"
+                -C llvm-args=-homogeneous-prolog-epilog -C llvm-args=-split-spill-mode=size"
             ;;
         # The instruction that runs while a jump is on its way: it is looked for behind the jump as well, as it is not by
         # itself. A call at the end of a function becomes a jump.

@@ -30,7 +30,7 @@ use crate::start::password_file::{self, Fault};
 use crate::start::{destinations, own_files};
 use crate::sys::clock;
 use crate::sys::lock::{Error as LockError, Lock, Told};
-use crate::sys::orphans;
+use crate::sys::{orphans, process};
 use crate::tell::logging;
 use std::cell::RefCell;
 use std::ffi::OsString;
@@ -38,7 +38,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
@@ -532,8 +532,9 @@ pub fn check_password_file(config: &Config, to: &RemoteSettings) -> Result<(), P
 /// # Errors
 /// There is none, or it cannot be run.
 pub fn local_rsync() -> Result<Capability, Error> {
-    let output = Command::new(RSYNC).arg("--version").stdin(Stdio::null()).output();
-    let output = match output {
+    let mut command = Command::new(RSYNC);
+    command.arg("--version");
+    let output = match process::answer(command) {
         Ok(output) => output,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if !Path::new("/dev/null").exists() {

@@ -17,7 +17,6 @@ use crate::sys::epoll::Epoll;
 use crate::sys::inotify::{Inotify, MISSING, WAY};
 use crate::sys::mounts::{self, Mounts};
 use crate::sys::thread::start;
-use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -98,7 +97,7 @@ impl Lookout {
             }
         }
         let told = seen.into_iter().map(|seen| seen.map(Ok)).collect();
-        let (watched, records) = (HashMap::new(), vec![0; EVENT_BYTES_MAX].into());
+        let (watched, records) = (SortedMap::new(), vec![0; EVENT_BYTES_MAX].into());
         let thread = Thread {
             roots,
             told,
@@ -147,7 +146,7 @@ struct Thread {
     inotify: Option<Inotify>,
     _mounts: Option<Mounts>,
     /// What is watched, and which names that are missing in it have to come.
-    watched: HashMap<Wd, Vec<OsString>>,
+    watched: SortedMap<Wd, Vec<OsString>>,
     records: Box<[u8]>,
 }
 
@@ -240,10 +239,11 @@ impl Thread {
     /// may not be read cannot be watched.
     fn watch(&mut self, ways: &[Way]) {
         let Some(inotify) = &self.inotify else { return };
-        let (mut watched, mut missing) = (HashMap::new(), SortedMap::<&Path, Vec<OsString>>::new());
+        let (mut watched, mut missing) =
+            (SortedMap::new(), SortedMap::<&Path, Vec<OsString>>::new());
         for step in ways.iter().flat_map(|way| &way.steps) {
             match inotify.add(&step.directory.join(&step.name), WAY) {
-                Ok(wd) => drop(watched.insert(Wd(wd), Vec::new())),
+                Ok(wd) => watched.insert(Wd(wd), Vec::new()),
                 Err(_) => missing.entry(&step.directory).or_default().push(step.name.clone()),
             }
         }
@@ -254,7 +254,7 @@ impl Thread {
             }
         }
         let before = std::mem::replace(&mut self.watched, watched);
-        let no_more = before.keys().filter(|wd| !self.watched.contains_key(wd));
+        let no_more = before.keys().filter(|wd| self.watched.get(wd).is_none());
         no_more.for_each(|wd| inotify.remove(wd.0));
     }
 

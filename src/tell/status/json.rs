@@ -7,7 +7,7 @@ use super::progress::Course;
 use super::snapshot::{RemoteView, RootView, Snapshot};
 use crate::engine::sending::extent::Extent;
 use crate::engine::Halt;
-use std::fmt::Display;
+use std::fmt::{Display, Write};
 
 /// The version of the format.
 pub const FORMAT: u32 = 1;
@@ -147,10 +147,15 @@ impl Object {
 
     /// A field whose value is JSON as it stands.
     pub fn plain(&mut self, name: &str, value: impl Display) {
+        self.field(name, &value);
+    }
+
+    fn field(&mut self, name: &str, value: &dyn Display) {
         if self.0.len() > 1 {
             self.0.push(',');
         }
-        self.0.push_str(&format!("\"{name}\":{value}"));
+        // Writing to a string cannot fail.
+        let _ = write!(self.0, "\"{name}\":{value}");
     }
 
     /// A text.
@@ -174,8 +179,17 @@ impl Object {
 }
 
 fn list(values: impl Iterator<Item = impl Display>) -> String {
-    let values: Vec<String> = values.map(|value| value.to_string()).collect();
-    format!("[{}]", values.join(","))
+    let mut list = String::from("[");
+    for value in values {
+        add(&mut list, &value);
+    }
+    list + "]"
+}
+
+fn add(list: &mut String, value: &dyn Display) {
+    let comma = if list.len() > 1 { "," } else { "" };
+    // Writing to a string cannot fail.
+    let _ = write!(list, "{comma}{value}");
 }
 
 /// A text in quotation marks. What could end a script in HTML is escaped as well, in case somebody
