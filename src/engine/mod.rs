@@ -333,7 +333,7 @@ impl Engine {
     pub fn standing(&self, id: RemoteId) -> (Option<u64>, bool, Vec<(RelPath, Gone)>) {
         let served = &self.remotes[id.0];
         let (complete_ns, full, paths) = served.remote.standing();
-        let created = self.roots[served.root].root.created();
+        let created = self.roots[served.root].root.created(id.0);
         let paths = paths.chain(created).map(|(path, gone)| (path.clone(), gone));
         (complete_ns, full, paths.collect())
     }
@@ -495,7 +495,7 @@ impl Engine {
             served.remote.is_half_read(job, path);
         }
         root.may_be_sent(|path| served.remote.reaches(job, path));
-        root.may_be_kept(|path| served.remote.may_keep(job, path));
+        root.may_be_kept(number, |path| served.remote.may_keep(job, path));
         let Some(next) = served.remote.finish(job, &outcome, now) else { return };
         match next {
             Next::Arrived { sent, took_ms, back, learned, limited } => {

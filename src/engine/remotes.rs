@@ -47,6 +47,7 @@ impl Engine {
             }
         }
         for (number, watched) in self.roots.iter_mut().enumerate() {
+            watched.root.renumber(|remote| succession.after(RemoteId(remote)).map(|id| id.0));
             let its = |(at, next): (usize, &NextRemote)| (next.root == number).then_some(at);
             let first = next.iter().enumerate().find_map(its).unwrap_or(0);
             let count = next.iter().filter(|next| next.root == number).count();

@@ -123,6 +123,16 @@ fn a_halt_is_said_only_when_the_path_is_known_to_lead_nowhere() {
 }
 
 #[test]
+fn a_root_that_is_unmounted_before_it_is_known_to_be_watched_is_looked_for() {
+    let mut engine = engine(None);
+    let scan = scans(&actions(&mut engine, Time(0))).remove(0);
+    engine.handle(event(1, mask::UNMOUNT, ""), Time(0));
+    engine.handle(event(1, mask::IGNORED, ""), Time(0));
+    read(&mut engine, &scan, 1, &[], Time(0));
+    assert!(actions(&mut engine, Time(0)).contains(&Action::CheckRoot(ROOT)));
+}
+
+#[test]
 fn another_ground_is_read_and_synced_and_the_same_one_is_not() {
     let mut engine = at_rest();
     engine.handle(Input::GroundFound(ROOT, Shift::None), LATER);

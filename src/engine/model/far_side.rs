@@ -20,8 +20,8 @@ pub(super) struct InTheWay;
 pub(super) struct FarSide {
     names: BTreeMap<Vec<u8>, usize>,
     inodes: Vec<FarInode>,
-    /// The names that have been deleted since somebody asked last.
-    deleted: Vec<Vec<u8>>,
+    /// What has been deleted since somebody asked last.
+    deleted: Vec<(Vec<u8>, Is)>,
 }
 
 impl FarSide {
@@ -75,8 +75,8 @@ impl FarSide {
         pairs
     }
 
-    /// The names that have been deleted since the last call.
-    pub(super) fn take_deleted(&mut self) -> Vec<Vec<u8>> {
+    /// What has been deleted since the last call.
+    pub(super) fn take_deleted(&mut self) -> Vec<(Vec<u8>, Is)> {
         std::mem::take(&mut self.deleted)
     }
 
@@ -84,9 +84,10 @@ impl FarSide {
     pub(super) fn delete(&mut self, wanted: impl Fn(&[u8], Is) -> bool) {
         let (inodes, deleted) = (&self.inodes, &mut self.deleted);
         self.names.retain(|path, ino| {
-            let stays = !wanted(path, inodes[*ino].is);
+            let is = inodes[*ino].is;
+            let stays = !wanted(path, is);
             if !stays {
-                deleted.push(path.clone());
+                deleted.push((path.clone(), is));
             }
             stays
         });

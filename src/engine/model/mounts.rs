@@ -1,7 +1,7 @@
 //! Disks below the root that are not there for a while. They go and come while the program is not running: how it
 //! hears of it otherwise is not modelled.
 
-use super::file_system::{FileSystem, Name, Random, ROOT};
+use super::file_system::{FileSystem, Is, Name, Random, ROOT};
 use super::{Fault, Saved, World};
 use crate::engine::rel_path::lies_in;
 use crate::engine::Shift;
@@ -99,9 +99,10 @@ impl World {
         saved.root_was_away != self.root_disk.is_some()
     }
 
-    /// Whether a path is on the disk of the root, and that is not there. Where another one is in its place, the mirror is
-    /// one of that as soon as this costs nothing.
-    pub(super) fn is_missed(&self, path: &[u8]) -> bool {
+    /// Whether something that is gone over there is the copy of what is on the disk of the root, and that is not there.
+    /// Where another disk is in its place, the far side becomes a copy of that as far as this costs nothing; and what is
+    /// empty makes way for what has its name there, or goes when that does, of which nobody need have been told yet.
+    pub(super) fn is_missed(&self, path: &[u8], is: Is) -> bool {
         let Some(disk) = &self.root_disk else { return false };
         let mut names = path.split(|&byte| byte == b'/');
         let first = names.next().and_then(|name| disk.entries.get(name).copied());
@@ -109,7 +110,10 @@ impl World {
             let dir = dir.filter(|&dir| self.fs.is_dir(dir))?;
             Some(self.fs.entries(dir).get(name).copied())
         });
-        !self.ground.is_other() || found.flatten().is_some()
+        let is_copy = found.flatten().is_some_and(|ino| self.fs.describe(ino) == is);
+        let mut going = self.fs.queue.iter().filter_map(|queued| queued.went.as_ref());
+        let is_free = self.fs.find(path).is_none() && !going.any(|went| went.path == path);
+        !self.ground.is_other() || is_copy && is_free
     }
 
     /// Whether there is anything in whose place things happen.

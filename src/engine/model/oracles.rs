@@ -5,6 +5,7 @@ use super::World;
 use crate::engine::rel_path::{above, join, lies_in};
 use crate::engine::RemoteId;
 use crate::rsync::asked::licence::Licence;
+use crate::rsync::asked::plan::Gone;
 use std::collections::BTreeSet;
 
 /// What was seen to go here and need not have gone over there yet.
@@ -45,10 +46,10 @@ impl World {
     /// What has been deleted over there was seen to go here, or the job may delete what nobody saw. What is there again
     /// at once has only made way for what is here.
     pub(super) fn judge_deletions(&mut self, remote: usize, licence: Licence) {
-        for path in self.remotes[remote].take_deleted() {
+        for (path, is) in self.remotes[remote].take_deleted() {
             trace(|| format!("        deleted at {remote}: {}", path.escape_ascii()));
             let was_seen = itself_and_above(&path).any(|path| self.was_seen(remote, path));
-            let is_away = self.is_missed(&path) || self.is_away(&path);
+            let is_away = self.is_missed(&path, is) || self.is_away(&path);
             let may_be_unseen = self.mirror && licence.covers_unseen() && !is_away;
             assert!(
                 was_seen && licence.covers_seen() || may_be_unseen,
@@ -67,14 +68,17 @@ impl World {
         seen.paths.contains(path) || entry.is_some_and(|entry| seen.entries.contains(&entry))
     }
 
-    /// Once a remote has everything, whatever goes there has to be seen to go from then on.
+    /// Once a remote has everything, whatever goes there has to be seen to go from then on. It has not while something
+    /// waits to be closed under a name whose old file the far side may have kept.
     pub(super) fn expire_licences(&mut self) {
         let walks = !self.walk.is_idle();
         if walks || !self.fs.queue.is_empty() || !self.engine.sees_everything() {
             return;
         }
-        for (served, seen) in self.engine.remotes.iter().zip(&mut self.seen) {
-            if served.remote.is_in_step() {
+        for (remote, seen) in self.seen.iter_mut().enumerate() {
+            let id = RemoteId(remote);
+            let may_be_kept = self.engine.standing(id).2.iter().any(|(_, gone)| *gone != Gone::No);
+            if self.engine.remotes[remote].remote.is_in_step() && !may_be_kept {
                 *seen = Seen::default();
             }
         }

@@ -312,10 +312,14 @@ impl Remote {
         self.lanes.iter().any(|flight| flight.job == job && flight.reaches(path))
     }
 
-    /// Whether `job` empties a directory above a path over there, and may keep what has this name: what it has in its
-    /// own list, it sends or deletes.
-    pub fn may_keep(&self, job: JobId, path: &[u8]) -> bool {
-        self.lanes.get(job).is_some_and(|it| it.empties_above(path) && !it.carries(path))
+    /// Whether `job`, which is to delete what had this name over there, may keep it: with a directory above it may, and by
+    /// its own name it does not. `None` if it is not to.
+    pub fn may_keep(&self, job: JobId, path: &[u8]) -> Option<bool> {
+        let flight = self.lanes.get(job)?;
+        match flight.deletes(path) {
+            Gone::No => flight.empties_above(path).then_some(true),
+            Gone::Entry | Gone::Directory => Some(false),
+        }
     }
 
     /// rsync processes that the jobs on their way may run at the same time.

@@ -125,9 +125,9 @@ impl Root {
         self.watches.has_unwatched()
     }
 
-    /// Files that were created and are no changes yet, and what disappeared there before.
-    pub fn created(&self) -> impl Iterator<Item = (&RelPath, Gone)> {
-        self.creations.paths()
+    /// Files that were created and are no changes yet, and what disappeared there before and may still be at a remote.
+    pub fn created(&self, remote: usize) -> impl Iterator<Item = (&RelPath, Gone)> {
+        self.creations.paths(remote)
     }
 
     /// Number of directories known.
@@ -195,6 +195,10 @@ impl Root {
         }
         let node = match self.watches.whose(event) {
             Whose::Node(node) => node,
+            // The root may be unmounted before it is known to be watched, and its watch ends with that.
+            Whose::Nobody if event.has(mask::UNMOUNT) && self.watches.is_empty() => {
+                return Fate::Lost
+            }
             Whose::Nobody => return Fate::Fine,
             Whose::TooMany => return Fate::Forgot,
         };
@@ -346,9 +350,15 @@ impl Root {
         self.creations.may_be_sent(reaches);
     }
 
-    /// A job has ended that emptied directories, and may have kept what had the names of files that are here now.
-    pub fn may_be_kept(&mut self, is_kept: impl Fn(&[u8]) -> bool) {
-        self.creations.may_be_kept(is_kept);
+    /// A job to a remote has ended that emptied directories, and may have kept what had the names of files that are here
+    /// now; `None` if it had nothing to do with that.
+    pub fn may_be_kept(&mut self, remote: usize, is_kept: impl Fn(&[u8]) -> Option<bool>) {
+        self.creations.may_be_kept(remote, is_kept);
+    }
+
+    /// The remotes have other numbers: `after` gives that of one that stays.
+    pub fn renumber(&mut self, after: impl Fn(usize) -> Option<usize>) {
+        self.creations.renumber(after);
     }
 
     /// The path of an entry, if its directory has one.

@@ -86,8 +86,8 @@ struct Creation {
     closed: bool,
     /// A job that has ended may have sent it.
     sent: bool,
-    /// A job that has ended was to delete what had its name, with a directory above, and may have kept that.
-    kept: bool,
+    /// Remotes whose jobs that have ended were to delete what had its name, with a directory above, and may have kept that.
+    kept: Vec<usize>,
 }
 
 /// A file that need not wait any more.
@@ -148,7 +148,7 @@ impl Creations {
         if self.waiting.len() >= CREATIONS_MAX {
             return false;
         }
-        let (sent, kept) = (false, false);
+        let (sent, kept) = (false, Vec::new());
         let creation = Creation { since, look_at: now, look, stamp: None, closed, sent, kept };
         self.waiting.insert(path.clone(), creation);
         self.look(path, look, now);
@@ -159,7 +159,7 @@ impl Creations {
     pub fn remove(&mut self, path: &[u8]) -> Option<Created> {
         let Creation { since, kept, .. } = self.waiting.remove(path)?;
         self.tidy();
-        Some(Created { since, kept })
+        Some(Created { since, kept: !kept.is_empty() })
     }
 
     /// The file has disappeared. Whether it waited, and no job that has ended can have sent it.
@@ -180,17 +180,30 @@ impl Creations {
         }
     }
 
-    /// A job has ended that was to delete what had the names of files which it `keeps`.
-    pub fn may_be_kept(&mut self, keeps: impl Fn(&[u8]) -> bool) {
+    /// A job has ended that was to delete what had the names of files which it `keeps`, at this remote; `None` if it was not.
+    pub fn may_be_kept(&mut self, remote: usize, keeps: impl Fn(&[u8]) -> Option<bool>) {
         for (path, creation) in &mut self.waiting {
-            creation.kept |= keeps(path);
+            if let Some(keeps) = keeps(path) {
+                creation.kept.retain(|other| *other != remote);
+                creation.kept.extend(keeps.then_some(remote));
+            }
         }
     }
 
-    /// The files that wait, and what disappeared under their names before.
-    pub fn paths(&self) -> impl Iterator<Item = (&RelPath, Gone)> {
-        let gone = |kept| if kept { Gone::Entry } else { Gone::No };
-        self.waiting.iter().map(move |(path, creation)| (path, gone(creation.kept)))
+    /// The remotes have other numbers: `after` gives that of one that stays.
+    pub fn renumber(&mut self, after: impl Fn(usize) -> Option<usize>) {
+        for creation in self.waiting.values_mut() {
+            creation.kept = creation.kept.iter().filter_map(|remote| after(*remote)).collect();
+        }
+    }
+
+    /// The files that wait, and what disappeared under their names before and may still be at this remote.
+    pub fn paths(&self, remote: usize) -> impl Iterator<Item = (&RelPath, Gone)> {
+        let gone = move |creation: &Creation| match creation.kept.contains(&remote) {
+            true => Gone::Entry,
+            false => Gone::No,
+        };
+        self.waiting.iter().map(move |(path, creation)| (path, gone(creation)))
     }
 
     /// When the next look is due.
