@@ -18,6 +18,7 @@ use crate::rsync::asked::level::Depth;
 use crate::rsync::asked::licence::{Licence, Way};
 use crate::rsync::asked::plan::Gone;
 use crate::rsync::told::outcome::{Failure, Outcome};
+use crate::rsync::told::refusal::Why;
 use std::sync::Arc;
 
 /// A root, by its place in the configuration.
@@ -229,8 +230,8 @@ pub enum Report {
     OneConnection(RemoteId),
     /// A remote refuses every deletion. They wait until it is asked again.
     DeletionsRefused(RemoteId, Failure),
-    /// The user's own limit kept deletions from being done; they are done with.
-    DeletionsLimited(RemoteId),
+    /// Something stays over there as it is, and is done with: why, and the line that told it.
+    Unwanted(RemoteId, Why, String),
     /// It is not certain that the root is what it was, and a full sync would delete so much on a remote that somebody
     /// has to say yes first.
     DeletionsWait(RemoteId, Doubt, Deletions),

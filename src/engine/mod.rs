@@ -498,12 +498,12 @@ impl Engine {
         root.may_be_kept(number, |path| served.remote.may_keep(job, path));
         let Some(next) = served.remote.finish(job, &outcome, now) else { return };
         match next {
-            Next::Arrived { sent, took_ms, back, learned, limited } => {
+            Next::Arrived { sent, took_ms, back, learned, unwanted } => {
                 if learned {
                     self.report(Report::PortableDeletes(id));
                 }
-                if limited {
-                    self.report(Report::DeletionsLimited(id));
+                for (why, line) in unwanted {
+                    self.report(Report::Unwanted(id, why, line));
                 }
                 if back {
                     self.report(Report::Back(id));

@@ -222,7 +222,7 @@ mod tests {
         took_ms: 10,
         back: false,
         learned: false,
-        limited: false,
+        unwanted: Vec::new(),
     };
 
     #[test]

@@ -9,6 +9,7 @@ mod followed;
 mod job_paths;
 mod listener;
 mod looker;
+mod named;
 mod remote;
 mod renames;
 mod standby;
@@ -33,7 +34,6 @@ use crate::rsync::asked::progress;
 use crate::rsync::asked::rehearsal::counted;
 use crate::rsync::asked::run::{Purpose, Run};
 use crate::rsync::told::exit::{Exit, ExitStatus};
-use crate::rsync::told::failed::failed_paths;
 use crate::rsync::told::outcome::Outcome;
 use crate::rsync::told::progress::Sample;
 use crate::sys::channel::{channel, Receiver, Sender};
@@ -524,7 +524,7 @@ pub fn exit(ran: io::Result<Output>) -> Exit {
 fn outcome(remote: &WorkerRemote, ran: io::Result<Output>) -> Outcome {
     let exit = exit(ran);
     let outcome = Outcome::of(&exit, remote.route.login().as_ref());
-    outcome.naming(|| failed_paths(&exit, &remote.route.root, &remote.route.address))
+    named::naming(outcome, &exit, remote)
 }
 
 /// Whether the way to the remote is broken, and the run was not ended by somebody.

@@ -27,7 +27,7 @@ const BUFFER_BYTES: usize = 4096;
 /// before its end.
 const PIPE_BYTES_MAX: usize = 64 * 1024;
 /// So much of what a process says on standard error is kept.
-pub const STDERR_BYTES_MAX: usize = 64 * 1024;
+pub const STDERR_BYTES_MAX: usize = 1024 * 1024;
 /// While no pipe has been closed, the child is looked at so often: it may have ended, and a process
 /// that it left behind may hold the pipes open.
 const LOOK: Duration = Duration::from_secs(1);
@@ -317,9 +317,10 @@ fn keep(bytes: &[u8], kept: &mut Vec<u8>) {
     kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
 }
 
-/// Whether the process has said that it ends because of an error.
+/// Whether the process has said that it ends because of an error. Only what it said just now is looked through.
 fn has_last_line(said: &[u8]) -> bool {
-    said.split(|&byte| byte == b'\n').any(|line| line.starts_with(LAST_LINE))
+    let new = &said[said.len().saturating_sub(2 * BUFFER_BYTES)..];
+    new.split(|&byte| byte == b'\n').any(|line| line.starts_with(LAST_LINE))
 }
 
 /// The exit code, or the signal that ended it, of a process that ran.
@@ -343,7 +344,8 @@ mod tests {
     fn input_arrives_whole_while_errors_flow() {
         let (stop, _running) = io::pipe().unwrap();
         let input: Vec<u8> = (0..60_000).flat_map(|n: u32| format!("{n}\0").into_bytes()).collect();
-        let script = "tr '\\0' '\\n' | while read -r n; do echo e$n; done >&2; exit 7";
+        let script = "tr '\\0' '\\n' | while read -r n; do echo e$n; done >&2; \
+            head -c 1000000 /dev/zero >&2; exit 7";
         let exit = run(shell(script), &input, &stop).unwrap();
         assert_eq!(code_or_signal(exit.status), Ok(7));
         assert_eq!(exit.stderr.len(), STDERR_BYTES_MAX);

@@ -10,6 +10,7 @@ use crate::engine::watching::unwatched::POLL_MS;
 use crate::engine::{Engine, Halt, RemoteId, Report, RootId, Shift};
 use crate::rsync::told::exit::ExitStatus;
 use crate::rsync::told::outcome::Failure;
+use crate::rsync::told::refusal::Why;
 use crate::sorted::SortedSet;
 use crate::sys::sysctl;
 use crate::tell::amounts::{count, size};
@@ -34,15 +35,13 @@ pub struct Reporter {
     /// For each remote, the paths of which it was said that they do not get through; or the reason,
     /// where no path was named.
     said: Vec<SortedSet<Vec<u8>>>,
-    /// The remotes of which it was said that the user's limit was reached.
-    limited: SortedSet<RemoteId>,
 }
 
 impl Reporter {
     /// For the roots and remotes of this configuration.
     pub fn new(config: PathBuf, roots: Vec<PathBuf>, remotes: Vec<String>) -> Reporter {
         let said = vec![SortedSet::new(); remotes.len()];
-        Reporter { config, roots, remotes, said, limited: SortedSet::new() }
+        Reporter { config, roots, remotes, said }
     }
 
     /// Another root, behind the others.
@@ -53,7 +52,6 @@ impl Reporter {
     /// The remotes have become others.
     pub fn change_remotes(&mut self, succession: &Succession, remotes: Vec<String>) {
         self.said = succession.carry(std::mem::take(&mut self.said), SortedSet::new);
-        self.limited = self.limited.iter().filter_map(|remote| succession.after(*remote)).collect();
         self.remotes = remotes;
     }
 
@@ -96,7 +94,7 @@ impl Reporter {
                 self.remote(*remote),
                 advised(failure)
             ),
-            Report::DeletionsLimited(remote) => self.limited(*remote),
+            Report::Unwanted(remote, why, line) => self.unwanted(*remote, *why, line),
             Report::DeletionsWait(remote, doubt, Deletions { count, of }) => log::warn!(
                 "{}: {}, and a full sync would delete {count} of {of} entries over there: everything is sent, nothing \
                  of that is deleted; if it is right that they go, run: sersync --confirm-deletions -o {}",
@@ -143,15 +141,23 @@ impl Reporter {
         }
     }
 
-    /// Says of each remote once that the user's limit was reached.
-    fn limited(&mut self, remote: RemoteId) {
-        if self.limited.insert(remote) {
-            log::warn!(
-                "{}: the limit of --max-delete was reached; what it left over there is not tried again before a full \
-                 sync, which has the same limit; this is said once",
-                self.remote(remote)
-            );
-        }
+    /// Says why something stays over there as it is.
+    fn unwanted(&self, remote: RemoteId, why: Why, line: &str) {
+        let about = match why {
+            Why::Limit => {
+                "the limit of --max-delete was reached; what it left over there is not tried again before a full sync, \
+                 which has the same limit"
+            }
+            Why::Excluded => {
+                ": `exclude` or another rule of the module, in the far side's rsyncd.conf, keeps it out; it is not owed"
+            }
+            Why::Attributes => {
+                ": everything has arrived, but not all times, modes and owners; put -O and --no-p into commonParams, \
+                 or let the far side's rsync be who owns its directory (`uid` in rsyncd.conf)"
+            }
+        };
+        let line = if why == Why::Limit { "" } else { line };
+        log::warn!("{}: {line}{about}; this is said once a day", self.remote(remote));
     }
 
     /// Says of each path once that it did not get through, until the remote has everything again.

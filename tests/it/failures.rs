@@ -1,8 +1,11 @@
 //! What fails is owed until it has arrived: the fail log, and a second instance that is refused.
 
-use crate::harness::{eventually, run_to_end, scratch, Mirror, Plan, DEADLINE};
+use crate::deletion::{at_once, nothing_is_owed};
+use crate::harness::{eventually, run_to_end, scratch, until, Mirror, Plan, DEADLINE};
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::Pid;
 use std::fs;
-use std::os::unix::fs::{symlink, FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{chown, symlink, FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -114,7 +117,7 @@ fn a_fail_log_that_is_not_safe_is_left_alone_and_said() {
     };
     let foreign = |path: &Path, _: &Path| {
         fs::write(path, "touch pwned\n").unwrap();
-        std::os::unix::fs::chown(path, Some(65534), None).unwrap();
+        chown(path, Some(65534), None).unwrap();
     };
     type Make = fn(&Path, &Path);
     let cases: [(&str, Make); 3] = [
@@ -218,4 +221,47 @@ fn the_scheduled_full_sync_mends_what_nobody_told_of_but_for_its_filter() {
     fs::remove_file(far.join("anchor")).unwrap();
     eventually("it is mended", || far.join("anchor").exists() && !far.join("extra").exists());
     assert!(far.join("extra.php").exists(), "crontabfilter leaves it alone");
+}
+
+/// rsync tells the name under which it could not even begin to receive, which is cut where it is too long, and may be
+/// nothing but a suffix.
+#[test]
+fn what_is_named_by_its_temporary_name_alone_is_owed_among_others() {
+    let names = [
+        "plain".to_owned(),
+        ".htaccess".into(),
+        ".env".into(),
+        "dot at its end.".into(),
+        "a".repeat(255),
+        "\u{4e2d}".repeat(85),
+        format!("begins.{}", "\u{4e2d}".repeat(82)),
+    ];
+    let mut plan = Plan::new();
+    plan.daemon.every_module("uid = nobody");
+    plan.daemon.every_module("gid = nogroup");
+    let far = plan.remotes[0].clone();
+    plan.args.clear();
+    plan.conf.params.push_str(" -O");
+    chown(&far, Some(65534), None).unwrap();
+    fs::create_dir(plan.root.join("closed")).unwrap();
+    fs::create_dir(far.join("closed")).unwrap();
+    let mirror = plan.start();
+    at_once(&mirror, |root| {
+        for name in &names {
+            fs::write(root.join("closed").join(name), "content").unwrap();
+        }
+        fs::write(root.join("closed-not"), "content").unwrap();
+    });
+    eventually("what can arrive does", || far.join("closed-not").exists());
+    until("what cannot is owed", DEADLINE, || {
+        let owed = text(&fail_log(&mirror));
+        let all = names.iter().all(|name| owed.contains(&format!("closed/{name}")));
+        (all && !owed.contains("-not")).then_some(()).ok_or(owed)
+    });
+    chown(far.join("closed"), Some(65534), None).unwrap();
+    eventually("all are there", || {
+        kill(Pid::from_raw(mirror.pid() as i32), Signal::SIGUSR2).unwrap();
+        names.iter().all(|name| far.join("closed").join(name).exists())
+    });
+    nothing_is_owed(&mirror);
 }

@@ -1,9 +1,11 @@
 //! Full syncs that take long: what changes meanwhile does not wait for them, and is right when they have ended.
 
+use crate::deletion::nothing_is_owed;
 use crate::harness::{eventually, slow, write_large, Held, Mirror, Plan};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// What a full sync is busy with while a test changes other things.
@@ -151,4 +153,39 @@ fn one_process_is_enough_for_both() {
     full_sync(&mirror);
     fs::write(mirror.root.join("small"), "content").unwrap();
     mirror.equal();
+}
+
+/// It names the directory that it cannot make, and not what is in there; and the deletion that it cannot do.
+#[test]
+fn a_full_sync_into_what_cannot_be_written_is_owed_until_it_has_arrived() {
+    for mirror in [true, false] {
+        let mut plan = Plan::new();
+        plan.daemon.every_module("uid = nobody");
+        plan.daemon.every_module("gid = nogroup");
+        plan.await_full_sync = false;
+        fs::create_dir_all(plan.root.join("new/below")).unwrap();
+        fs::write(plan.root.join("new/below/file"), "content").unwrap();
+        let far = plan.remotes[0].clone();
+        fs::write(far.join("extra"), "only there").unwrap();
+        fs::set_permissions(&far, fs::Permissions::from_mode(0o555)).unwrap();
+        if !mirror {
+            plan.args.clear();
+        }
+        let started = plan.start();
+        if !mirror {
+            full_sync(&started);
+        }
+        // More often than anything else is tried before it is left to time.
+        eventually("it is tried many times", || {
+            kill(Pid::from_raw(started.pid() as i32), Signal::SIGUSR2).unwrap();
+            started.daemon.connections() > 10
+        });
+        assert!(!far.join("new").exists());
+        fs::set_permissions(&far, fs::Permissions::from_mode(0o777)).unwrap();
+        eventually("everything is there", || {
+            kill(Pid::from_raw(started.pid() as i32), Signal::SIGUSR2).unwrap();
+            far.join("new/below/file").exists() && far.join("extra").exists() != mirror
+        });
+        nothing_is_owed(&started);
+    }
 }

@@ -69,4 +69,5 @@ mod standby;
 mod status;
 mod status_page;
 mod switches;
+mod unwanted;
 mod watch_limit;

@@ -19,6 +19,8 @@ pub(super) enum Fault {
     AwayIsDeleted,
     /// What has arrived beside a sweep is taken for certain.
     NoSecondLook,
+    /// A full sync leaves nothing out but what it names.
+    NamedIsAll,
     /// What lies below the disk of the root, which is not mounted, is taken for the root.
     AnyDiskIsTrusted,
     /// A disk that is mounted in the place of the root's while the program runs is taken for the root's.

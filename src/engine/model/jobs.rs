@@ -299,6 +299,11 @@ impl World {
         if !parent.is_none_or(|parent| self.remotes[remote].is_dir(parent)) {
             return;
         }
+        let is_new_directory = is.is_dir() && !self.remotes[remote].is_dir(path);
+        if is_new_directory && self.failures && self.sweeps_make_no_directory {
+            // It is the only one that is named: nothing that is in it is even tried.
+            return self.jobs[number].refused.push(path.to_vec());
+        }
         self.make_way(number, path, Gone::No, is);
         let has_vanished = is.is_file() && self.fs.find(path).is_none() && self.random.one_in(2);
         if !has_vanished {
@@ -395,12 +400,15 @@ impl World {
             self.deliver_event();
         }
         self.read_up_to();
+        let old_rule = self.fault == Some(Fault::NamedIsAll);
+        let is_file = |path: &Vec<u8>| self.fs.find(path).is_some_and(|ino| !self.fs.is_dir(ino));
+        let are_files = old_rule || named.iter().all(is_file);
         let outcome = if root_changed {
             Outcome::RootChanged
         } else if nothing {
             Outcome::Nothing
         } else {
-            Outcome::of(&Exit::with_code(code, stderr), None).naming(|| named)
+            Outcome::of(&Exit::with_code(code, stderr), None).naming(|| (named, are_files))
         };
         if self.fault == Some(Fault::NoSecondLook) {
             self.engine.remotes[remote].remote.forget_second_look();

@@ -65,6 +65,7 @@ struct World {
     /// What is renamed is linked.
     links: bool,
     failures: bool,
+    sweeps_make_no_directory: bool,
     syncs_slowly: bool,
     fault: Option<Fault>,
     habits: Habits,
@@ -315,7 +316,7 @@ impl World {
             }],
         };
         fs.untold.clear();
-        let links = random.one_in(2);
+        let (links, sweeps_make_no_directory) = (random.one_in(2), random.one_in(3));
         World {
             fs,
             disk: None,
@@ -333,6 +334,7 @@ impl World {
             update: plan.update,
             links,
             failures: plan.failures,
+            sweeps_make_no_directory,
             syncs_slowly: plan.scheduled.is_some(),
             fault: plan.fault,
             habits,
@@ -578,6 +580,11 @@ fn it_is_found_if_what_arrived_beside_a_sweep_is_not_looked_at_again() {
         let plan = Plan { scheduled: Some(200), mirror, ..PLAN };
         finds(&plan, Fault::NoSecondLook, "only ");
     }
+}
+
+#[test]
+fn it_is_found_if_a_full_sync_counts_for_what_lies_below_a_directory_that_it_could_not_make() {
+    finds(&Plan { full_sync: true, failures: true, ..PLAN }, Fault::NamedIsAll, "only here [(");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::flight::{Attempt, Flight};
 use crate::engine::time::Time;
 use crate::rsync::asked::licence::Way;
+use crate::rsync::told::refusal::Why;
 
 /// What a far side does not do is tried again after a day: it may have been upgraded or configured anew.
 const REMEMBERED_MS: u64 = 24 * 60 * 60 * 1000;
@@ -33,6 +34,8 @@ pub struct FarSide {
     crowded_until: Option<Time>,
     /// When the last batch or sweep ended. What was created since then, no such job can have sent.
     last_end: Time,
+    /// Why it has something as it is, and until when that need not be said again.
+    told: Vec<(Why, Time)>,
 }
 
 impl FarSide {
@@ -46,6 +49,7 @@ impl FarSide {
             answers: false,
             crowded_until: None,
             last_end: Time(0),
+            told: Vec::new(),
         }
     }
 
@@ -76,6 +80,19 @@ impl FarSide {
     /// Something that was to be deleted stays.
     pub fn keeps_something(&mut self) {
         self.has_only_ours = false;
+    }
+
+    /// Of these reasons those that have not been told for a day.
+    pub fn not_told_today(&mut self, whys: &[(Why, String)], now: Time) -> Vec<(Why, String)> {
+        self.told.retain(|(_, until)| *until > now);
+        let mut new = Vec::new();
+        for (why, line) in whys {
+            if !self.told.iter().any(|(told, _)| told == why) {
+                self.told.push((*why, now + REMEMBERED_MS));
+                new.push((*why, line.clone()));
+            }
+        }
+        new
     }
 
     /// A sweep that was to delete what only it has left that, because it refuses to.

@@ -2,6 +2,7 @@
 
 use super::extent::Extent;
 use super::trust::{Deletions, Doubt};
+use crate::rsync::told::refusal::Why;
 
 /// What follows from an outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +17,8 @@ pub enum Next {
         back: bool,
         /// From now on deletions go the portable way, because the other way does not work here.
         learned: bool,
-        /// The user's own limit kept some of its deletions from being done. They are done with.
-        limited: bool,
+        /// Why some of it stays as it is over there, if that has not been said today. It is done with.
+        unwanted: Vec<(Why, String)>,
     },
     /// The same job leaves again at once, with deletions another way or without any.
     Again {

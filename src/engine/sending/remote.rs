@@ -30,8 +30,9 @@
 //!
 //! | outcome | batch | large file | levels | full sync |
 //! |---|---|---|---|---|
-//! | done, or nothing to do | nothing | nothing | nothing | nothing |
-//! | partial, with names | the named paths and all deletions are stuck | it is stuck | the named paths are stuck; in a mirror, a full sync is | a full sync is stuck; after four in a row, the named paths are |
+//! | done, nothing to do, unwanted there | nothing | nothing | nothing | nothing |
+//! | partial, files named | the named paths and all deletions are stuck | it is stuck | they are stuck; in a mirror, a full sync is, and they are after four in a row | the same |
+//! | partial, others named | the same, with what lies below | it is stuck | a full sync is stuck | the same |
 //! | partial, without | all of it is stuck | it is stuck | a full sync is stuck | the same |
 //! | cut short at a named file | that file is stuck, the rest pends | it is stuck | levels, and a pause | full sync, and a pause |
 //! | no connection beside a sweep | all of it pends, until that has ended | - | - | - |

@@ -11,7 +11,7 @@ use crate::rsync::asked::plan::Gone;
 /// What does not get through by itself is tried so often with growing pauses, over some five minutes,
 /// before it has to wait for `timeToExecute`.
 const TRIES_MAX: u32 = 10;
-/// A full sync that leaves single paths out is run so often, with growing pauses.
+/// A full sync that leaves nothing but single files out is run so often, with growing pauses.
 const PARTIAL_FULL_SYNCS_MAX: u32 = 4;
 /// Deletions that are kept for a far side that refuses them. What disappears after these stays there.
 const REFUSED_PATHS_MAX: usize = 500_000;
@@ -153,9 +153,15 @@ impl Stuck {
         self.paths.owe(named.iter().map(|path| (RelPath::from(&path[..]), Gone::No)));
     }
 
-    /// A full sync named these paths, or left something out without saying what. It is run again, unless that has been
-    /// done often enough: then the paths are tried by themselves. Gives whether it is run again.
-    pub fn put_full_sync(&mut self, named: &[Vec<u8>]) -> bool {
+    /// A full sync left more out than it named. It is run again until it has arrived.
+    pub fn put_full_sync(&mut self) {
+        self.partial_full_syncs += 1;
+        self.full = true;
+    }
+
+    /// A full sync left these files out, and perhaps what it should have deleted. It is run again, unless that has been
+    /// done often enough: then the files are tried by themselves. Gives whether it is run again.
+    pub fn put_full_sync_for_a_while(&mut self, named: &[Vec<u8>]) -> bool {
         self.partial_full_syncs += 1;
         self.full = self.partial_full_syncs < PARTIAL_FULL_SYNCS_MAX;
         if !self.full {
@@ -248,19 +254,30 @@ mod tests {
     }
 
     #[test]
+    fn a_full_sync_that_left_more_out_than_it_named_is_run_again_without_end() {
+        let mut stuck = Stuck::new(PUT_ASIDE_MS, 0);
+        for _ in 0..10 * PARTIAL_FULL_SYNCS_MAX {
+            stuck.put_full_sync();
+            assert!(stuck.take_full_sync(0, Time(0)));
+        }
+        stuck.put_full_sync();
+        assert!(stuck.has_full_sync() && stuck.paths().is_empty());
+    }
+
+    #[test]
     fn a_full_sync_is_run_again_until_that_has_been_done_often_enough() {
         let named = [b"a".to_vec()];
         let mut stuck = Stuck::new(PUT_ASIDE_MS, 0);
         for _ in 1..PARTIAL_FULL_SYNCS_MAX {
-            assert!(stuck.put_full_sync(&named) && stuck.has_full_sync());
+            assert!(stuck.put_full_sync_for_a_while(&named) && stuck.has_full_sync());
             assert_eq!((stuck.due(0), stuck.full_sync_due(0)), (None, Some(Time(0))));
             assert!(stuck.take_full_sync(0, Time(0)) && !stuck.has_full_sync());
         }
-        assert!(!stuck.put_full_sync(&named) && !stuck.has_full_sync());
+        assert!(!stuck.put_full_sync_for_a_while(&named) && !stuck.has_full_sync());
         assert_eq!(stuck.paths().iter().map(|(path, _)| &**path).collect::<Vec<_>>(), [b"a"]);
         // One that arrives in between begins the count anew.
         for _ in 0..PARTIAL_FULL_SYNCS_MAX {
-            assert!(stuck.put_full_sync(&named));
+            assert!(stuck.put_full_sync_for_a_while(&named));
             stuck.full_sync_arrived();
         }
     }

@@ -3,7 +3,11 @@
 //! Owns this value alone; what it means is decided in `outcome`. Whoever runs rsync makes it from what
 //! the system tells of the process.
 
+use crate::config::terminal::harmless;
 use std::io::ErrorKind;
+
+/// A line is cut after this many bytes: it shares one of the log with other things.
+pub(super) const LINE_BYTES_MAX: usize = 300;
 
 /// How a process ended, and what it said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,4 +52,11 @@ impl Exit {
 /// Whether a text holds this, which is in lower case, in whatever case.
 pub(super) fn says(text: &[u8], words: &str) -> bool {
     text.windows(words.len()).any(|window| window.eq_ignore_ascii_case(words.as_bytes()))
+}
+
+/// A line of a text for one of the log: bounded, without control characters.
+pub(super) fn visible(line: &[u8]) -> String {
+    let start = &line[..line.len().min(LINE_BYTES_MAX)];
+    let cut = if start.len() < line.len() { "..." } else { "" };
+    harmless(&String::from_utf8_lossy(start)) + cut
 }

@@ -1,17 +1,19 @@
 //! The paths that a failed run names on its standard error.
 //!
 //! Owns the forms in which rsync 2.6.9 to 3.5 names a file in an error, and the way back from its
-//! escapes. Called by the engine after a partial transfer, so that one unreadable file does not
-//! hold up the thousand others of its batch. A name that cannot be brought back is left out: the
-//! caller must take an empty answer for "any of them".
+//! escapes. Called by the worker after a run that failed, so that one unreadable file does not
+//! hold up the thousand others of its batch. Where one name cannot be brought back there is no
+//! answer: the caller must take an empty one for "any of them".
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::exit::Exit;
+use super::refusal::unwanted;
 use crate::config::Address;
+use crate::rsync::temporary::is_received_as;
 
-/// No more paths than this are collected from one run; the rest fails again and is named then.
+/// No more paths than this are collected from one run; of one that names more, all are tried again.
 const PATHS_MAX: usize = 10_000;
 
 /// Words before a name that stands without quotes to the end of its line or to a closing mark, and
@@ -24,48 +26,102 @@ const BARE: &[(&[u8], &[u8])] = &[
     (b"ERROR: ", b" failed verification"),
 ];
 
-/// Lines that name a file which is no failure.
+/// How lines begin that name a file which is no failure.
 const HARMLESS: &[&[u8]] = &[b"file has vanished", b"skipping non-regular file", b"rsync error:"];
 
+/// What is in a directory of the root, whose path is given; nothing where that cannot be told.
+pub type Names<'a> = &'a dyn Fn(&[u8]) -> Vec<Vec<u8>>;
+
 /// The paths, relative to the root, sorted, each once. None of a run that may have named more than was
-/// kept.
-pub fn failed_paths(exit: &Exit, root: &Path, address: &Address) -> Vec<Vec<u8>> {
-    if exit.is_cut {
-        return Vec::new();
+/// kept, or that named something that is not found here.
+pub fn failed_paths(exit: &Exit, root: &Path, address: &Address, names: Names) -> Vec<Vec<u8>> {
+    let mut paths = Vec::new();
+    let mut temporaries = Temporaries { names, directory: None };
+    for line in exit.stderr.split(|&byte| byte == b'\n') {
+        let known = match named(line, root, address) {
+            Named::Nothing => true,
+            Named::Unknown => false,
+            Named::Path(path) => {
+                paths.push(path);
+                true
+            }
+            Named::Temporary(path) => temporaries.find(&path, &mut paths),
+        };
+        if !known || exit.is_cut || paths.len() > PATHS_MAX {
+            return Vec::new();
+        }
     }
-    let lines = exit.stderr.split(|&byte| byte == b'\n');
-    let mut paths: Vec<Vec<u8>> = lines
-        .filter_map(|line| named(line, root, address))
-        .filter(|path| !path.is_empty())
-        .map(without_dot)
-        .take(PATHS_MAX)
-        .collect();
     paths.sort_unstable();
     paths.dedup();
     paths
 }
 
-fn named(line: &[u8], root: &Path, address: &Address) -> Option<Vec<u8>> {
-    if HARMLESS.iter().any(|words| find(line, words).is_some()) {
-        return None;
+/// What a line names.
+enum Named {
+    Nothing,
+    /// Something that is not below the root, or not in a form that is known.
+    Unknown,
+    Path(Vec<u8>),
+    /// The name under which rsync was to receive a file.
+    Temporary(Vec<u8>),
+}
+
+fn named(line: &[u8], root: &Path, address: &Address) -> Named {
+    if HARMLESS.iter().any(|words| line.starts_with(words)) || unwanted(line).is_some() {
+        return Named::Nothing;
     }
     for (before, after) in BARE {
         if let Some(name) = bare(line, before, after) {
-            return Some(unescaped(name));
+            return Named::Path(without_dot(unescaped(name)));
         }
     }
-    let (name, in_module) = quoted(line)?;
+    let Some((name, in_module)) = quoted(line) else { return Named::Nothing };
     let name = unescaped(name);
-    let name = if in_module {
-        below(name.strip_prefix(b"/").unwrap_or(&name), far_directory(address))?
+    if name.is_empty() {
+        return Named::Nothing;
+    }
+    let far = far_directory(address);
+    let path = if in_module {
+        below(name.strip_prefix(b"/").unwrap_or(&name), far)
     } else if name.starts_with(b"/") {
-        let far = far_directory(address);
         below(&name, root.as_os_str().as_bytes())
-            .or_else(|| below(&name, far).filter(|_| far.starts_with(b"/")))?
+            .or_else(|| below(&name, far).filter(|_| far.starts_with(b"/")))
     } else {
-        name
+        Some(name)
     };
-    Some(if find(line, b"mkstemp ").is_some() { of_temporary(name) } else { name })
+    match path.map(without_dot) {
+        Some(path) if find(line, b"mkstemp ").is_some() => Named::Temporary(path),
+        Some(path) => Named::Path(path),
+        // Whatever else has quotes in it is said by ssh, or by the login.
+        None if line.starts_with(b"rsync: ") => Named::Unknown,
+        None => Named::Nothing,
+    }
+}
+
+/// Finds which file here rsync was to receive under a temporary name.
+struct Temporaries<'a> {
+    names: Names<'a>,
+    /// The last one in which a file was looked for, and what is in it.
+    directory: Option<(Vec<u8>, Vec<Vec<u8>>)>,
+}
+
+impl Temporaries<'_> {
+    /// Adds the paths of all files that it may be; `false` if there is none.
+    fn find(&mut self, temporary: &[u8], paths: &mut Vec<Vec<u8>>) -> bool {
+        let start = temporary.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+        let (above, temporary) = temporary.split_at(start);
+        let directory = above.strip_suffix(b"/").unwrap_or(above);
+        if self.directory.as_ref().is_none_or(|(last, _)| last != directory) {
+            self.directory = Some((directory.to_vec(), (self.names)(directory)));
+        }
+        let before = paths.len();
+        for name in self.directory.iter().flat_map(|(_, names)| names) {
+            if is_received_as(name, temporary) {
+                paths.push([above, name].concat());
+            }
+        }
+        paths.len() > before
+    }
 }
 
 /// rsync calls the directory in which it works `.`: here that is the root, whose path is empty.
@@ -138,19 +194,6 @@ fn quoted(line: &[u8]) -> Option<(&[u8], bool)> {
     Some((&rest[..end], in_module))
 }
 
-/// rsync's receiver writes `.NAME.XXXXXX` beside `NAME` and names only that.
-fn of_temporary(path: Vec<u8>) -> Vec<u8> {
-    const SUFFIX_BYTES: usize = ".XXXXXX".len();
-    let name = path.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
-    let temporary = &path[name..];
-    let end = temporary.len().saturating_sub(SUFFIX_BYTES);
-    if end > 1 && temporary.starts_with(b".") && temporary[end] == b'.' {
-        [&path[..name], &temporary[1..end]].concat()
-    } else {
-        path
-    }
-}
-
 /// Undoes `\#ooo`: a byte that cannot be printed, in three octal digits. Where a name itself holds
 /// such a thing rsync escapes its backslash in the same way.
 fn unescaped(name: &[u8]) -> Vec<u8> {
@@ -192,7 +235,12 @@ mod tests {
     }
 
     fn failed(stderr: &str, address: &Address) -> Vec<String> {
-        let paths = failed_paths(&Exit::with_code(23, stderr), Path::new("/w/root"), address);
+        let here = |directory: &[u8]| match directory {
+            b"ro" => vec![b"file".to_vec(), b".hid".to_vec(), b".file.tar".to_vec()],
+            _ => Vec::new(),
+        };
+        let exit = Exit::with_code(23, stderr);
+        let paths = failed_paths(&exit, Path::new("/w/root"), address, &here);
         paths.iter().map(|path| path.escape_ascii().to_string()).collect()
     }
 
@@ -237,7 +285,7 @@ mod tests {
                 "ro/x",
             ),
             (
-                r#"rsync: [generator] failed to set times on "ro" (in m): Operation not permitted (1)"#,
+                r#"rsync: [generator] failed to set times on "ro" (in m): Read-only file system (30)"#,
                 "ro",
             ),
             (
@@ -257,7 +305,7 @@ mod tests {
                 "a/big",
             ),
             (
-                r#"rsync: [generator] failed to set times on "/." (in m): Operation not permitted (1)"#,
+                r#"rsync: [generator] failed to set times on "/." (in m): Read-only file system (30)"#,
                 "",
             ),
             (r#"rsync: failed to set permissions on "/w/root/.": Read-only file system (30)"#, ""),
@@ -290,7 +338,8 @@ mod tests {
     fn a_run_that_said_more_than_was_kept_names_nothing() {
         let whole = Exit::with_code(23, "cannot delete non-empty directory: a\n");
         let cut = Exit { is_cut: true, ..whole.clone() };
-        let named = |exit| failed_paths(exit, Path::new("/w/root"), &daemon("m")).len();
+        let named =
+            |exit| failed_paths(exit, Path::new("/w/root"), &daemon("m"), &|_| vec![]).len();
         assert_eq!([named(&whole), named(&cut)], [1, 0]);
     }
 

@@ -6,7 +6,7 @@
 
 use super::exit::{Exit, ExitStatus};
 use super::login::{Login, Obstacle};
-use super::refusal::{self, Blame};
+use super::refusal::{self, Blame, Why};
 use super::{advice, reason};
 use std::io::{self, ErrorKind};
 
@@ -17,8 +17,8 @@ pub enum Outcome {
     Nothing,
     /// The remote is equal.
     Done,
-    /// It is equal, but for what the user's own `--max-delete` keeps there.
-    Limited,
+    /// It is equal, but for what stays there as it is, for these reasons, each with the line that told it.
+    Unwanted(Vec<(Why, String)>),
     /// Some paths are not equal.
     Partial(Failure),
     /// The remote, or the way to it, does not work now. It may later, without anyone's doing.
@@ -43,6 +43,8 @@ pub struct Failure {
     /// The paths, relative to the root, that it said did not get through; empty if it did not say, or
     /// not reliably.
     pub named: Vec<Vec<u8>>,
+    /// There is nothing behind these: they are files here. Of a directory rsync names only itself.
+    pub only_files: bool,
     /// Which of its words are to blame, if the far side does not take all of them.
     pub blame: Blame,
     /// The user's own `--max-delete` was reached: what was to be deleted beyond it stays there.
@@ -60,13 +62,13 @@ pub struct Failure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Done,
-    Limited,
+    Unwanted,
     Partial,
     Unreachable,
     Refused,
     NoDirectory,
 }
-use Kind::{Done, Limited, NoDirectory, Partial, Refused, Unreachable};
+use Kind::{Done, NoDirectory, Partial, Refused, Unreachable, Unwanted};
 
 /// The exit codes of rsync's manual, of ssh (255) and of shells (126, 127): what each means, unless
 /// standard error tells more ([`is_refusal`]), and what is said of it where standard error is empty.
@@ -90,7 +92,7 @@ const CODES: &[(i32, Kind, &str)] = &[
     // Some files vanished before they could be sent. They have events of their own.
     (24, Done, ""),
     // --max-delete of the user's parameters.
-    (25, Limited, ""),
+    (25, Unwanted, ""),
     (30, Unreachable, "no data in the time of --timeout"),
     (35, Unreachable, "the daemon did not answer in time"),
     (126, Refused, "rsync or ssh cannot be run"),
@@ -108,14 +110,15 @@ impl Outcome {
             reason: reason::of(&exit.stderr).unwrap_or_else(|| described(exit.status)),
             advice: advice::of(exit, login),
             named: Vec::new(),
+            only_files: false,
             blame: Blame::of(exit),
-            limited: refusal::limit_reached(exit),
+            limited: has_limit(&refusal::unwanted_by(exit)),
             is_cut_short: exit.says("write failed on "),
             connections_used_up: exit.says("max connections"),
         };
         match kind(exit) {
             Done => Outcome::Done,
-            Limited => Outcome::Limited,
+            Unwanted => Outcome::Unwanted(refusal::unwanted_by(exit)),
             Partial => Outcome::Partial(failure()),
             Unreachable => Outcome::Unreachable(failure()),
             Refused => Outcome::Refused(failure()),
@@ -130,6 +133,7 @@ impl Outcome {
             reason: format!("cannot look at it: {error}"),
             advice: None,
             named: paths,
+            only_files: false,
             blame: Blame::No,
             limited: false,
             is_cut_short: false,
@@ -137,14 +141,15 @@ impl Outcome {
         })
     }
 
-    /// The same; these are the paths that it named, if it failed.
-    pub fn naming(mut self, paths: impl FnOnce() -> Vec<Vec<u8>>) -> Outcome {
+    /// The same; these are the paths that it named, if it failed, and whether all of them are files here.
+    pub fn naming(mut self, paths: impl FnOnce() -> (Vec<Vec<u8>>, bool)) -> Outcome {
         if let Outcome::Partial(failure)
         | Outcome::Unreachable(failure)
         | Outcome::Refused(failure)
         | Outcome::NoDirectory(failure) = &mut self
         {
-            failure.named = paths();
+            (failure.named, failure.only_files) = paths();
+            failure.only_files &= !failure.named.is_empty();
         }
         self
     }
@@ -156,7 +161,7 @@ impl Outcome {
             | Outcome::Unreachable(failure)
             | Outcome::Refused(failure)
             | Outcome::NoDirectory(failure) => Some(failure),
-            Outcome::Nothing | Outcome::Done | Outcome::Limited | Outcome::RootChanged => None,
+            Outcome::Nothing | Outcome::Done | Outcome::Unwanted(_) | Outcome::RootChanged => None,
         }
     }
 
@@ -177,11 +182,17 @@ impl Outcome {
                     one.named.extend(other.named);
                 }
                 one.limited |= other.limited;
+                one.only_files &= other.only_files;
                 Outcome::Partial(one)
             }
-            (Outcome::Partial(failure), Outcome::Limited)
-            | (Outcome::Limited, Outcome::Partial(failure)) => {
-                Outcome::Partial(Failure { limited: true, ..failure })
+            (Outcome::Partial(mut failure), Outcome::Unwanted(whys))
+            | (Outcome::Unwanted(whys), Outcome::Partial(mut failure)) => {
+                failure.limited |= has_limit(&whys);
+                Outcome::Partial(failure)
+            }
+            (Outcome::Unwanted(mut one), Outcome::Unwanted(other)) => {
+                one.extend(other);
+                Outcome::Unwanted(one)
             }
             (one, other) if other.rank() > one.rank() => other,
             (one, _) => one,
@@ -192,12 +203,16 @@ impl Outcome {
         match self {
             Outcome::Nothing => 0,
             Outcome::Done => 1,
-            Outcome::Limited => 2,
+            Outcome::Unwanted(_) => 2,
             Outcome::Partial(_) => RANK_PARTIAL,
             Outcome::Unreachable(_) | Outcome::Refused(_) | Outcome::NoDirectory(_) => 4,
             Outcome::RootChanged => 5,
         }
     }
+}
+
+fn has_limit(whys: &[(Why, String)]) -> bool {
+    whys.iter().any(|(why, _)| *why == Why::Limit)
 }
 
 /// Up to here something got through.
@@ -207,12 +222,13 @@ fn kind(exit: &Exit) -> Kind {
     match exit.status {
         ExitStatus::Code(code) if is_refusal(code, exit) => Refused,
         ExitStatus::Code(code) => {
+            let whys = refusal::unwanted_by(exit);
             let kind = row(code).0;
-            if kind == Done && refusal::limit_reached(exit) {
-                Limited
-            } else {
-                kind
+            let nothing_else = || !whys.is_empty() && refusal::is_nothing_but_unwanted(exit);
+            if kind == Done && has_limit(&whys) || kind == Partial && nothing_else() {
+                return Unwanted;
             }
+            kind
         }
         ExitStatus::Signal(_) => Unreachable,
         // No such program, or no right to run it, stays so.
@@ -280,7 +296,7 @@ mod tests {
             (22, Unreachable, No),
             (23, Partial, No),
             (24, Done, No),
-            (25, Limited, No),
+            (25, Unwanted, No),
             (30, Unreachable, No),
             (35, Unreachable, No),
             (126, Refused, No),
@@ -314,7 +330,7 @@ mod tests {
     fn kind_of(outcome: &Outcome) -> Kind {
         match outcome {
             Outcome::Done => Done,
-            Outcome::Limited => Limited,
+            Outcome::Unwanted(_) => Unwanted,
             Outcome::Partial(_) => Partial,
             Outcome::Unreachable(_) => Unreachable,
             Outcome::Refused(_) => Refused,
@@ -491,7 +507,8 @@ mod tests {
     #[test]
     fn the_worse_outcome_counts_and_partial_ones_add_up() {
         let ran = |code, names: &[&str]| {
-            of(code, "").naming(|| names.iter().map(|name| name.as_bytes().to_vec()).collect())
+            of(code, "")
+                .naming(|| (names.iter().map(|name| name.as_bytes().to_vec()).collect(), true))
         };
         let limited = |outcome: Outcome| {
             let failure = outcome.failure().unwrap().clone();

@@ -2,11 +2,8 @@
 //!
 //! Owns what is telling and what is chatter. Pure; `outcome` asks.
 
-use super::exit::says;
-use crate::config::terminal::harmless;
-
-/// A reason is cut after this many bytes: it shares a log line with other things.
-const REASON_BYTES_MAX: usize = 300;
+use super::exit::{says, visible};
+use super::refusal;
 
 /// The most telling line of standard error, for a log line: bounded, without control characters. None
 /// if nothing was said.
@@ -18,11 +15,13 @@ pub(super) fn of(stderr: &[u8]) -> Option<String> {
 }
 
 /// How little a line of standard error tells: 0 is what a daemon says in words, 1 any other error,
-/// 2 what merely follows from an error, 3 what is no error.
+/// 2 what merely follows from an error or is none of ours, 3 what is no error.
 fn dullness(line: &[u8]) -> u8 {
     let starts = |prefix: &[u8]| line.starts_with(prefix);
     let of_key = starts(b"Host key for") || says(line, "host key is known for");
-    if says(line, "@error:") || starts(b"ERROR:") || of_key {
+    if refusal::unwanted(line).is_some() {
+        2
+    } else if says(line, "@error:") || starts(b"ERROR:") || of_key {
         0
     } else if starts(b"rsync error:")
         || says(line, "connection unexpectedly closed")
@@ -49,18 +48,13 @@ const CHATTER: &[&str] = &[
     "@@@@@",
 ];
 
-fn visible(line: &[u8]) -> String {
-    let start = &line[..line.len().min(REASON_BYTES_MAX)];
-    let cut = if start.len() < line.len() { "..." } else { "" };
-    harmless(&String::from_utf8_lossy(start)) + cut
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::exit::LINE_BYTES_MAX;
     use super::*;
 
     #[test]
     fn reason_is_bounded() {
-        assert_eq!(of("x".repeat(10_000).as_bytes()).unwrap().len(), REASON_BYTES_MAX + 3);
+        assert_eq!(of("x".repeat(10_000).as_bytes()).unwrap().len(), LINE_BYTES_MAX + 3);
     }
 }

@@ -4,7 +4,7 @@
 //! refused depends on the far side's configuration and on the patches of its distribution, so it is learned from
 //! what is said. Pure; `outcome` asks.
 
-use super::exit::{says, Exit, ExitStatus};
+use super::exit::{says, visible, Exit, ExitStatus};
 
 /// What of a run's words is to blame for its failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,8 @@ impl Blame {
         if !matches!(exit.status, ExitStatus::Code(1 | 2 | 4 | 10 | 12)) {
             return Blame::No;
         }
-        match meanings(exit).find(|meaning| *meaning != LimitReached) {
+        let mut meanings = exit.stderr.split(|&byte| byte == b'\n').filter_map(meaning);
+        match meanings.find(|meaning| *meaning != LimitReached) {
             Some(NoCombined) => Blame::Combined,
             Some(NoDeleting) => Blame::Deleting,
             Some(NotOurs | LimitReached) => Blame::No,
@@ -43,11 +44,77 @@ impl Blame {
     }
 }
 
-/// Whether the user's own `--max-delete` kept a run from deleting more. A daemon's client ends with 0 then, and one
-/// that saw a file vanish with 24.
-pub(super) fn limit_reached(exit: &Exit) -> bool {
-    exit.status == ExitStatus::Code(25) || meanings(exit).any(|meaning| meaning == LimitReached)
+/// Why something stays over there as it is. It would stay at the next try as well, so nothing of it is owed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// The user's own `--max-delete` keeps a run from deleting more. A daemon's client ends with 0 then, and one that
+    /// saw a file vanish with 24.
+    Limit,
+    /// The module leaves it out, by `exclude` and the like.
+    Excluded,
+    /// It has arrived, but its times, its mode or its owner are not the far side's to set.
+    Attributes,
 }
+
+/// Why something stays as it is after this exit: each reason once, with the line that told it first.
+pub(super) fn unwanted_by(exit: &Exit) -> Vec<(Why, String)> {
+    let mut all: Vec<(Why, String)> = Vec::new();
+    let mut add = |why, line| {
+        if !all.iter().any(|(known, _)| *known == why) {
+            all.push((why, visible(line)));
+        }
+    };
+    if exit.status == ExitStatus::Code(25) {
+        add(Why::Limit, b"");
+    }
+    for line in exit.stderr.split(|&byte| byte == b'\n') {
+        if meaning(line) == Some(LimitReached) {
+            add(Why::Limit, line);
+        } else if let Some(why) = unwanted(line) {
+            add(why, line);
+        }
+    }
+    all
+}
+
+/// Why what a line names stays as it is. What stands in quotes is a name, and may be any words.
+pub(super) fn unwanted(line: &[u8]) -> Option<Why> {
+    let quotes = |byte: &u8| *byte == b'"';
+    let start = &line[..line.iter().position(quotes)?];
+    let end = &line[line.iter().rposition(quotes)?..];
+    let is = |words: &[u8]| start.starts_with(words);
+    let sets = |words: &str| start.starts_with(b"rsync: ") && says(start, words);
+    if EXCLUDED.iter().any(|words| is(words)) {
+        Some(Why::Excluded)
+    } else if ATTRIBUTES.iter().any(|words| sets(words)) && end.ends_with(NOT_PERMITTED) {
+        Some(Why::Attributes)
+    } else {
+        None
+    }
+}
+
+/// How a line begins that names what the module leaves out: rsync 3.0 to 3.5, and before.
+const EXCLUDED: &[&[u8]] = &[b"ERROR: daemon refused to receive ", b"skipping server-excluded "];
+/// What could not be set on what is named behind it: rsync 2.6.9 to 3.5.
+const ATTRIBUTES: &[&str] =
+    &["failed to set times on ", "failed to set permissions on ", "chown ", "chgrp "];
+/// Other errors may go away by themselves: those of a disk that is read-only now.
+const NOT_PERMITTED: &[u8] = b"Operation not permitted (1)";
+
+/// Whether all that a run met that ended with 23 is of this kind.
+pub(super) fn is_nothing_but_unwanted(exit: &Exit) -> bool {
+    let mut lines = exit.stderr.split(|&byte| byte == b'\n');
+    !exit.is_cut
+        && lines.all(|line| {
+            line.is_empty()
+                || unwanted(line).is_some()
+                || NO_FAILURE.iter().any(|words| line.starts_with(words))
+        })
+}
+
+/// How a line begins that tells of no failure of its own.
+const NO_FAILURE: &[&[u8]] =
+    &[b"rsync error: ", b"file has vanished: ", b"*** Skipping any contents ", b"skipping non-reg"];
 
 /// What a line of standard error means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,13 +150,10 @@ const LINES: &[(&[&str], &str, Meaning)] = &[
     (&["deletions stopped due to --max-delete limit"], "3.0.9 to 3.5.0", LimitReached),
 ];
 
-/// What each line means that has a meaning.
-fn meanings(exit: &Exit) -> impl Iterator<Item = Meaning> + '_ {
-    let lines = exit.stderr.split(|&byte| byte == b'\n');
-    lines.filter_map(|line| {
-        let fits = |words: &[&str]| words.iter().all(|words| says(line, words));
-        LINES.iter().find(|(words, ..)| fits(words)).map(|&(.., meaning)| meaning)
-    })
+/// What a line means, if it has a meaning.
+fn meaning(line: &[u8]) -> Option<Meaning> {
+    let fits = |words: &[&str]| words.iter().all(|words| says(line, words));
+    LINES.iter().find(|(words, ..)| fits(words)).map(|&(.., meaning)| meaning)
 }
 
 #[cfg(test)]
@@ -132,7 +196,7 @@ mod tests {
         ] {
             let exit = Exit::with_code(code, &[RESET, line].concat());
             assert_eq!(Blame::of(&exit), expected, "{code} {line}");
-            assert!(!limit_reached(&exit), "{code} {line}");
+            assert_eq!(unwanted_by(&exit), [], "{code} {line}");
         }
     }
 
@@ -143,8 +207,47 @@ mod tests {
             [(25, "", true), (0, SAID, true), (24, SAID, true), (23, SAID, true), (0, "", false)]
         {
             let exit = Exit::with_code(code, said);
-            assert_eq!(limit_reached(&exit), expected, "{code} {said}");
+            assert_eq!(unwanted_by(&exit).len(), usize::from(expected), "{code} {said}");
             assert_eq!(Blame::of(&exit), Blame::No);
+        }
+    }
+
+    #[test]
+    fn what_the_far_side_will_not_have_is_told_from_what_failed() {
+        use Why::{Attributes, Excluded};
+        for (line, expected) in [
+            ("ERROR: daemon refused to receive file \"b.log\"", Some(Excluded)),
+            ("ERROR: daemon refused to receive directory \"x.log\"", Some(Excluded)),
+            ("skipping server-excluded file \"b.log\"", Some(Excluded)),
+            (
+                "rsync: [generator] failed to set times on \".\" (in m8): Operation not permitted (1)",
+                Some(Attributes),
+            ),
+            (
+                "rsync: failed to set permissions on \"/.\" (in m): Operation not permitted (1)",
+                Some(Attributes),
+            ),
+            (
+                "rsync: [receiver] chown \"a\" (in m) failed: Operation not permitted (1)",
+                Some(Attributes),
+            ),
+            ("rsync: chgrp \"/a\" (in m) failed: Operation not permitted (1)", Some(Attributes)),
+            ("rsync: failed to set times on \"a\": Read-only file system (30)", None),
+            ("rsync: [receiver] mkstemp \".a.aBcDeF\" failed: Operation not permitted (1)", None),
+            // Names that are made to look like it.
+            (
+                "rsync: opendir \"failed to set times on \": Operation not permitted (1)\" failed: x (13)",
+                None,
+            ),
+            ("rsync: opendir \"ERROR: daemon refused to receive \" failed: x (13)", None),
+            ("rsync error: some files/attrs were not transferred (code 23)", None),
+        ] {
+            assert_eq!(unwanted(line.as_bytes()), expected, "{line}");
+            let all = |more: &str| {
+                is_nothing_but_unwanted(&Exit::with_code(23, &format!("{more}{line}\n")))
+            };
+            assert!(!all("rsync: opendir \"x\" failed: x (13)\n"));
+            assert_eq!(all(""), expected.is_some() || line.starts_with("rsync error"), "{line}");
         }
     }
 

@@ -133,7 +133,7 @@ fn finding(question: &Question, answer: &Answer) -> Finding {
     let failed = |failure| format!("{name}: {}", report::failure(failure));
     match outcome {
         // No exit means one of the last two.
-        Outcome::Done | Outcome::Limited | Outcome::Nothing | Outcome::RootChanged => {
+        Outcome::Done | Outcome::Unwanted(_) | Outcome::Nothing | Outcome::RootChanged => {
             Finding::fine(&**place, format!("{name} answers and takes runs"))
         }
         Outcome::Partial(failure) => Finding::warning(&**place, failed(failure)),

@@ -107,7 +107,7 @@ impl Alerts {
             | Report::AllWatched(_)
             | Report::PortableDeletes(_)
             | Report::DeletionsRefused(..)
-            | Report::DeletionsLimited(_)
+            | Report::Unwanted(..)
             | Report::DeletionsWait(..)
             | Report::OneConnection(_)
             | Report::TooMany(_)

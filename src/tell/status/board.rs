@@ -110,7 +110,7 @@ impl Board {
             | Report::Back(_)
             | Report::PortableDeletes(_)
             | Report::DeletionsRefused(..)
-            | Report::DeletionsLimited(_)
+            | Report::Unwanted(..)
             | Report::DeletionsWait(..)
             | Report::OneConnection(_)
             | Report::TooMany(_)
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(board.error(0), None);
         let named = ["a", "b\n", "c", "d", "e"].map(|path| path.as_bytes().to_vec()).to_vec();
         let outcome = Outcome::of(&Exit::with_code(10, "rsync: no\x07 route"), None);
-        let failure = outcome.naming(|| named).failure().unwrap().clone();
+        let failure = outcome.naming(|| (named, true)).failure().unwrap().clone();
         board.report(&Report::Failed(RemoteId(0), failure.clone(), 1));
         let said = board.error(0).unwrap().to_string();
         assert!(said.starts_with("rsync ended with 10: ") && !said.contains('\x07'), "{said}");

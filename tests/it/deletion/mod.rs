@@ -134,7 +134,7 @@ fn present<'a>(top: &Path, names: &[&'a str]) -> Vec<&'a str> {
 }
 
 /// Has the program see all of a change at once, so that it is one batch.
-fn at_once(mirror: &Mirror, change: impl FnOnce(&Path)) {
+pub(crate) fn at_once(mirror: &Mirror, change: impl FnOnce(&Path)) {
     signal(mirror, Signal::SIGSTOP);
     change(&mirror.root);
     signal(mirror, Signal::SIGCONT);
@@ -247,6 +247,6 @@ fn owed(mirror: &Mirror) -> String {
 }
 
 /// Waits until nothing is owed.
-fn nothing_is_owed(mirror: &Mirror) {
+pub(crate) fn nothing_is_owed(mirror: &Mirror) {
     eventually("the fail log is empty", || owed(mirror).is_empty());
 }

@@ -10,13 +10,13 @@ use crate::engine::JobId;
 use crate::rsync::asked::licence::Way;
 use crate::rsync::asked::plan::Gone;
 use crate::rsync::told::outcome::{Failure, Outcome};
-use crate::rsync::told::refusal::Blame;
+use crate::rsync::told::refusal::{Blame, Why};
 
 impl Remote {
     /// A job on its way has ended.
     pub fn finish(&mut self, job: JobId, outcome: &Outcome, now: Time) -> Option<Next> {
         let attempt = self.another_attempt(self.lanes.get(job)?, outcome);
-        let is_done = matches!(outcome, Outcome::Nothing | Outcome::Done | Outcome::Limited);
+        let is_done = matches!(outcome, Outcome::Nothing | Outcome::Done | Outcome::Unwanted(_));
         if !is_done {
             self.lanes.get_mut(job)?.may_leave_joined();
         }
@@ -91,9 +91,8 @@ impl Remote {
 
     fn follow(&mut self, flight: Flight, outcome: &Outcome, now: Time) -> Next {
         match outcome {
-            Outcome::Nothing | Outcome::Done | Outcome::Limited => {
-                self.arrived(&flight, outcome, now)
-            }
+            Outcome::Nothing | Outcome::Done => self.arrived(&flight, outcome, &[], now),
+            Outcome::Unwanted(whys) => self.arrived(&flight, outcome, whys, now),
             Outcome::Partial(failure) => self.partial(flight, failure, now),
             // The root halts, so that nothing is started; the remote is not to blame.
             Outcome::RootChanged => self.failed(flight, now),
@@ -143,8 +142,14 @@ impl Remote {
         self.departure.added(now);
     }
 
-    fn arrived(&mut self, flight: &Flight, outcome: &Outcome, now: Time) -> Next {
-        let (ran, limited) = (*outcome != Outcome::Nothing, *outcome == Outcome::Limited);
+    fn arrived(
+        &mut self,
+        flight: &Flight,
+        outcome: &Outcome,
+        unwanted: &[(Why, String)],
+        now: Time,
+    ) -> Next {
+        let ran = *outcome != Outcome::Nothing;
         if let Cargo::File(file) = &flight.cargo {
             self.bulk.has_sent(&file.listed.0, file.stamp);
         }
@@ -173,7 +178,7 @@ impl Remote {
                 self.standing.names_changed();
             }
         }
-        if limited {
+        if unwanted.iter().any(|(why, _)| *why != Why::Attributes) {
             self.far_side.keeps_something();
         }
         if nothing_is_stuck {
@@ -185,7 +190,7 @@ impl Remote {
             took_ms: now.since(flight.started),
             back,
             learned: self.far_side.learn(flight.attempt, now),
-            limited,
+            unwanted: self.far_side.not_told_today(unwanted, now),
         }
     }
 
@@ -199,15 +204,17 @@ impl Remote {
         match flight.cargo {
             Cargo::Batch(batch) => self.stuck.put(not_arrived(batch.paths, failure)),
             Cargo::File(file) => self.stuck.put(not_arrived(vec![file.listed], failure)),
-            // One that deletes leaves the rest of its deletions out once it has met an error.
-            Cargo::Levels(_) if !named.is_empty() && !flight.unseen => {
-                self.stuck.put_named(named);
+            // Of a directory it names nothing that is in it, and what only the far side has may have stayed as well.
+            Cargo::Levels(_) | Cargo::Everything { .. } if !failure.only_files => {
+                self.stuck.put_full_sync();
             }
-            Cargo::Levels(_) | Cargo::Everything { .. } => {
-                if !self.stuck.put_full_sync(named) {
+            // One that deletes leaves the rest of its deletions out once it has met an error.
+            Cargo::Levels(_) | Cargo::Everything { .. } if flight.unseen => {
+                if !self.stuck.put_full_sync_for_a_while(named) {
                     retry = Retry::Alone;
                 }
             }
+            Cargo::Levels(_) | Cargo::Everything { .. } => self.stuck.put_named(named),
         }
         let is_all = flight.is_all && !self.stuck.has_full_sync();
         self.completed(flight.read_ns.filter(|_| is_all));

@@ -43,9 +43,16 @@ fn words<'a>(paths: impl Iterator<Item = &'a RelPath>) -> String {
     paths.map(|path| format!(" {}", String::from_utf8_lossy(path))).collect()
 }
 
+/// What is named are files.
 fn outcome(code: i32, stderr: &str, named: &[&str]) -> Outcome {
     let named = named.iter().map(|name| name.as_bytes().to_vec()).collect();
-    Outcome::of(&Exit::with_code(code, stderr), None).naming(|| named)
+    Outcome::of(&Exit::with_code(code, stderr), None).naming(|| (named, true))
+}
+
+/// One of them is a directory.
+fn naming_a_directory(named: &[&str]) -> Outcome {
+    let named = named.iter().map(|name| name.as_bytes().to_vec()).collect();
+    Outcome::of(&Exit::with_code(23, ""), None).naming(|| (named, false))
 }
 
 /// What is on its way.
@@ -332,6 +339,7 @@ fn what_each_kind_of_job_leaves_behind_by_its_outcome() {
     use Ends::{Batch, File, Full, Levels, Scheduled};
     let done = outcome(0, "", &[]);
     let partial = outcome(23, "", &["a"]);
+    let others = naming_a_directory(&["a"]);
     let unnamed = outcome(23, "", &[]);
     let cut_short = outcome(11, "write failed on \"a\"", &["a"]);
     let unreachable = outcome(30, "", &[]);
@@ -343,6 +351,7 @@ fn what_each_kind_of_job_leaves_behind_by_its_outcome() {
         (Batch, &limited, ""),
         (Batch, &Outcome::Nothing, ""),
         (Batch, &partial, "stuck a gone"),
+        (Batch, &others, "stuck a gone"),
         (Batch, &limited_partial, "stuck a"),
         (Batch, &unnamed, "stuck a b gone"),
         (Batch, &cut_short, "pending b gone, stuck a"),
@@ -361,6 +370,7 @@ fn what_each_kind_of_job_leaves_behind_by_its_outcome() {
         (Levels, &done, ""),
         (Levels, &limited, ""),
         (Levels, &Outcome::Nothing, ""),
+        (Levels, &others, "stuck full"),
         (Levels, &unnamed, "stuck full"),
         (Levels, &cut_short, "levels d, pause"),
         (Levels, &unreachable, "levels d, pause"),
@@ -369,20 +379,21 @@ fn what_each_kind_of_job_leaves_behind_by_its_outcome() {
         (Full, &done, ""),
         (Full, &limited, ""),
         (Full, &Outcome::Nothing, ""),
-        (Full, &partial, "stuck full"),
+        (Full, &others, "stuck full"),
         (Full, &unnamed, "stuck full"),
         (Full, &cut_short, "full, pause"),
         (Full, &unreachable, "full, pause"),
         (Full, &refused, "full, pause"),
         (Full, &Outcome::RootChanged, "full"),
         (Scheduled, &done, ""),
-        (Scheduled, &partial, "stuck full"),
+        (Scheduled, &others, "stuck full"),
         (Scheduled, &unreachable, "scheduled, pause"),
         (Scheduled, &Outcome::RootChanged, "scheduled"),
     ];
     for mirror in [false, true] {
         let stuck = if mirror { "stuck full" } else { "stuck a" };
-        for (ends, outcome, expected) in table.into_iter().chain([(Levels, &partial, stuck)]) {
+        let files = [Levels, Full, Scheduled].map(|sweep| (sweep, &partial, stuck));
+        for (ends, outcome, expected) in table.into_iter().chain(files) {
             let mut world = ends.start(mirror);
             world.finish_for_good(outcome);
             assert_eq!(world.waiting(), expected, "{ends:?}, mirror {mirror}: {outcome:?}");

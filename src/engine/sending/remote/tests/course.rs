@@ -266,7 +266,7 @@ fn beside_a_sweep(world: &mut World, paths: &[(&str, Change)]) -> JobId {
 #[test]
 fn what_arrived_beside_a_sweep_is_looked_at_once_more_however_that_ends() {
     let paths = [("a", Change::Send), ("gone", DELETE)];
-    for outcome in [outcome(0, "", &[]), outcome(30, "", &[]), outcome(23, "", &["x"])] {
+    for outcome in [outcome(0, "", &[]), outcome(30, "", &[]), naming_a_directory(&["x"])] {
         for mirror in [true, false] {
             let mut world = World::new(mirror);
             let sweep = beside_a_sweep(&mut world, &paths);
