@@ -191,7 +191,8 @@ impl Engine {
             }
             Input::Linked(job, files) => {
                 if let Some(root) = self.served(job).map(|served| served.root) {
-                    self.roots[root].root.sent_linked(files, now);
+                    let root = &mut self.roots[root];
+                    root.root.sent_linked(files, root.remotes.len() == 1, now);
                 }
             }
             Input::Followed(job, links) => {

@@ -589,7 +589,7 @@ fn excludes(config: &Config, filter: &Arc<Filter>) -> Excludes {
     let one_by_one = translated.iter().any(Option::is_none).then(|| filter.clone());
     let scheduled = config.crontab.as_ref().map(|crontab| crontab.excludes.clone());
     let scheduled = scheduled.iter().flatten().map(|pattern| only::as_excluded(pattern)).collect();
-    let own = filter.own().map(|file| only::conceals(&pattern::literal(file, b"")));
+    let own = filter.own().map(|file| only::hides(&pattern::literal(file, b"")));
     let hidden = translated.iter().flatten().flatten().map(|pattern| only::hides(pattern));
     Excludes { rules: hidden.chain(own).collect(), scheduled, one_by_one }
 }

@@ -87,10 +87,7 @@ impl FileSystem {
     }
 
     fn write_again(&mut self, dir: usize, name: &[u8], ino: usize) {
-        let fresh = self.fresh();
-        if let Kind::File { content, modified, links: 1 } = &mut self.inodes[ino].kind {
-            (*content, *modified) = (fresh, fresh);
-            self.touch(ino);
+        if self.write(dir, ino) {
             self.tell(dir, name, mask::CLOSE_WRITE, 0, ino);
         }
     }
@@ -109,8 +106,7 @@ impl FileSystem {
 
     fn change_mode(&mut self, dir: usize, name: &[u8], ino: usize) {
         match self.inodes[ino].kind {
-            // Only one of its names is told, which rsync without -H cannot mend.
-            Kind::File { links, .. } if links > 1 => return,
+            Kind::File { links, .. } if links > 1 && self.watches_max < usize::MAX => return,
             Kind::Symlink(_) => return,
             Kind::File { .. } | Kind::Dir(_) => {}
         }
@@ -177,21 +173,11 @@ impl FileSystem {
 
     /// The writer of a created file closes it, wherever it is now.
     pub(super) fn close(&mut self, number: usize) {
-        let (_, _, ino) = self.open.swap_remove(number);
-        let fresh = self.fresh();
-        // A file with two names would have to tell both, which the kernel does not.
-        if let Kind::File { content, modified, links: 0 | 1 } = &mut self.inodes[ino].kind {
-            (*content, *modified) = (fresh, fresh);
-            self.touch(ino);
-        }
+        let (dir, name, ino) = self.open.swap_remove(number);
+        self.write(dir, ino);
         // The kernel tells the directory where the file was opened, under its name of now.
-        for dir in 0..self.inodes.len() {
-            if self.is_dir(dir) {
-                let names = self.entries(dir).iter().filter(|(_, &at)| at == ino);
-                for name in names.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
-                    self.tell(dir, &name, mask::CLOSE_WRITE, 0, ino);
-                }
-            }
+        if self.entries(dir).get(&name) == Some(&ino) {
+            self.tell(dir, &name, mask::CLOSE_WRITE, 0, ino);
         }
     }
 }

@@ -77,6 +77,8 @@ pub(super) struct Inode {
     pub(super) wd: Option<Wd>,
     /// Its change time.
     pub(super) changed_ns: u64,
+    /// That of its last write.
+    pub(super) written_ns: u64,
 }
 
 /// What there is to compare.
@@ -107,13 +109,19 @@ pub(super) struct FileSystem {
     pub(super) watches_max: usize,
     /// What changes are stamped with now.
     pub(super) now_ns: u64,
-    /// Files created and not closed: directory, name, inode.
+    /// Files created and not closed: directory and name by which they were opened, as these are now, and inode.
     pub(super) open: Vec<(usize, Name, usize)>,
 }
 
 impl FileSystem {
     pub(super) fn new() -> Self {
-        let dir = || Inode { kind: Kind::Dir(BTreeMap::new()), mode: 0, wd: None, changed_ns: 0 };
+        let dir = || Inode {
+            kind: Kind::Dir(BTreeMap::new()),
+            mode: 0,
+            wd: None,
+            changed_ns: 0,
+            written_ns: 0,
+        };
         FileSystem {
             inodes: vec![dir(), dir()],
             queue: VecDeque::new(),
@@ -212,6 +220,38 @@ impl FileSystem {
         dirs.find_map(|(name, &ino)| self.path_below(ino, &join(path, name), dir))
     }
 
+    /// Writes to a file, by one of its names, and gives whether it could. Who writes by a name that nobody watches would have to
+    /// be found by the other names, as they are looked at for a while: that has limits.
+    pub(super) fn write(&mut self, dir: usize, ino: usize) -> bool {
+        let is_seen = self.watches_max == usize::MAX && self.path_of(dir).is_some();
+        let fresh = self.fresh();
+        match &mut self.inodes[ino].kind {
+            Kind::File { content, modified, links } if *links <= 1 || is_seen => {
+                (*content, *modified) = (fresh, fresh);
+                self.touch(ino);
+                self.inodes[ino].written_ns = self.now_ns;
+                true
+            }
+            Kind::File { .. } | Kind::Dir(_) | Kind::Symlink(_) => false,
+        }
+    }
+
+    /// All names below the root of these inodes.
+    pub(super) fn names(&self, wanted: impl Fn(usize) -> bool) -> Vec<(usize, Vec<u8>)> {
+        let (mut found, mut ahead) = (Vec::new(), vec![(ROOT, Vec::new())]);
+        while let Some((dir, path)) = ahead.pop() {
+            for (name, &ino) in self.entries(dir) {
+                let path = join(&path, name);
+                if self.is_dir(ino) {
+                    ahead.push((ino, path));
+                } else if wanted(ino) {
+                    found.push((ino, path));
+                }
+            }
+        }
+        found
+    }
+
     pub(super) fn touch(&mut self, ino: usize) {
         self.inodes[ino].changed_ns = self.now_ns;
     }
@@ -230,7 +270,8 @@ impl FileSystem {
     pub(super) fn add(&mut self, dir: usize, name: &[u8], kind: Kind) -> usize {
         let ino = self.inodes.len();
         let mode = self.fresh();
-        self.inodes.push(Inode { kind, mode, wd: None, changed_ns: self.now_ns });
+        let (changed_ns, written_ns) = (self.now_ns, self.now_ns);
+        self.inodes.push(Inode { kind, mode, wd: None, changed_ns, written_ns });
         self.entries_mut(dir).insert(name.into(), ino);
         self.touch(dir);
         self.tell(dir, name, mask::CREATE, 0, ino);
@@ -248,6 +289,10 @@ impl FileSystem {
         self.touch(dir);
         self.touch(ino);
         self.tell(dir, name, mask::DELETE, 0, ino);
+        self.lose_name(ino);
+    }
+
+    fn lose_name(&mut self, ino: usize) {
         if let Kind::File { links, .. } = &mut self.inodes[ino].kind {
             *links -= 1;
         }
@@ -293,12 +338,17 @@ impl FileSystem {
         self.tell_move(from, to, ino);
         if let Some(other) = other {
             self.touch(other);
-            self.unwatch(other);
+            self.lose_name(other);
         }
     }
 
     pub(super) fn tell_move(&mut self, from: (usize, &[u8]), to: (usize, &[u8]), ino: usize) {
         self.last_cookie += 1;
+        for (dir, name, opened) in &mut self.open {
+            if (*dir, &**name, *opened) == (from.0, from.1, ino) {
+                (*dir, *name) = (to.0, to.1.into());
+            }
+        }
         self.tell(from.0, from.1, mask::MOVED_FROM, self.last_cookie, ino);
         self.tell(to.0, to.1, mask::MOVED_TO, self.last_cookie, ino);
     }

@@ -2,10 +2,11 @@
 
 use super::super::{Input, Job, JobId, Work};
 use super::faults::Fault;
-use super::file_system::{trace, Is, Kind};
+use super::file_system::{self, trace, Is, Kind};
 use super::World;
 use crate::engine::rel_path::{above, join, lies_in, RelPath};
 use crate::engine::sending::trust::Deletions;
+use crate::engine::watching::linked::{Inode, LinkedFile};
 use crate::engine::watching::renames::{far_names, has_two_heirs, Rename};
 use crate::engine::watching::settle::{Seen, Stamp};
 use crate::rsync::asked::level::Depth;
@@ -74,6 +75,8 @@ pub(super) struct Sending {
     nothing: bool,
     /// What it has found to be large and has not told yet.
     large: Vec<(RelPath, Stamp)>,
+    /// What it has found to have more than one name and has not told yet.
+    linked: Vec<LinkedFile>,
     /// It sends a large file: as that was when it was opened, once it has been, and what the
     /// directories above it were then.
     bulk: bool,
@@ -99,6 +102,7 @@ impl Sending {
             licence: Licence::Nothing,
             nothing: false,
             large: Vec::new(),
+            linked: Vec::new(),
             bulk: false,
             opened: None,
             above: Vec::new(),
@@ -126,12 +130,13 @@ impl World {
         }
         let bulk = matches!(job.work, Work::Bulk { .. });
         let listed = bulk || matches!(job.work, Work::Batch { .. });
-        let mut large = Vec::new();
+        let (mut large, mut linked) = (Vec::new(), Vec::new());
         let mut reads = VecDeque::new();
         let is_full = matches!(job.work, Work::FullSync { .. });
         let (licence, steps) = match job.work {
-            Work::Batch { licence, mut paths, joined, renames, .. } => {
+            Work::Batch { licence, mut paths, joined, renames, fresh, .. } => {
                 self.put_old_rule_back(&mut paths);
+                linked = paths.iter().filter_map(|(path, _)| self.linked(path, fresh)).collect();
                 large = paths.iter().filter_map(|(path, _)| self.large(path)).collect();
                 let is_large = |path: &RelPath| large.iter().any(|(file, _)| file == path);
                 let mut steps = self.links(&paths, &renames);
@@ -142,7 +147,8 @@ impl World {
                 }));
                 (licence, steps)
             }
-            Work::Bulk { licence, path: (path, gone), joined, .. } => {
+            Work::Bulk { licence, path: (path, gone), joined, fresh, .. } => {
+                linked.extend(self.linked(&path, fresh));
                 large.extend(self.large(&path));
                 (licence, VecDeque::from([Step::Send(path, Was { gone, joined })]))
             }
@@ -185,6 +191,7 @@ impl World {
             licence,
             nothing,
             large,
+            linked,
             bulk,
             opened,
             above,
@@ -251,6 +258,22 @@ impl World {
             | Seen::Other
             | Seen::Unknown => None,
         }
+    }
+
+    /// Of a file that has other names, what is told of it.
+    fn linked(&self, path: &RelPath, new: bool) -> Option<LinkedFile> {
+        let number = self.fs.find(path)?;
+        let Seen::Regular { links, stamp, .. } = self.look(path) else { return None };
+        let file_system::Inode { changed_ns, written_ns, .. } = self.fs.inodes[number];
+        (links > 1).then(|| LinkedFile {
+            path: path.clone(),
+            inode: Inode { device: 1, number: number as u64 },
+            links,
+            stamp,
+            changed_ns: i128::from(changed_ns),
+            together: false,
+            only_named: new && written_ns != changed_ns,
+        })
     }
 
     /// A sweep reads a directory, as that is now: what it will do there, and what it reads next.
@@ -338,6 +361,10 @@ impl World {
         // A full sync takes long, and meanwhile batches come and go.
         if self.syncs_slowly && job.is_full && !self.random.one_in(4) {
             return;
+        }
+        if !job.linked.is_empty() {
+            let (id, linked) = (job.id, std::mem::take(&mut job.linked));
+            return self.handle(Input::Linked(id, linked));
         }
         if !job.large.is_empty() {
             let (id, large) = (job.id, std::mem::take(&mut job.large));

@@ -10,6 +10,7 @@ mod faults;
 mod file_system;
 mod ground;
 mod jobs;
+mod looks;
 mod mounts;
 mod oracles;
 mod rest;
@@ -18,7 +19,7 @@ mod walk;
 use self::deeds::{Habits, NAMES};
 use self::far_side::FarSide;
 use self::faults::Fault;
-use self::file_system::{trace, FileSystem, Is, Kind, Random};
+use self::file_system::{trace, FileSystem, Is, Random};
 use self::ground::Ground;
 use self::jobs::Sending;
 use self::mounts::Disk;
@@ -27,7 +28,7 @@ use super::sending::settings::SendingSettings;
 use super::sending::standing::Standing;
 use super::sending::trust::Trust;
 use super::time::Time;
-use super::watching::settle::{Seen, Stamp};
+use super::watching::linked::{Name, Wanted};
 use super::{Action, Engine, Input, RemoteId};
 use super::{RootId, RootSettings, Settings};
 use crate::config::{Batch, Events, MaxDelete};
@@ -51,6 +52,8 @@ struct World {
     root_disk: Option<Disk>,
     ground: Ground,
     walk: Walk,
+    /// Names that are being looked for, and those that have been found.
+    search: Option<(Wanted, Option<Vec<Name>>)>,
     engine: Engine,
     jobs: Vec<Sending>,
     remotes: Vec<FarSide>,
@@ -106,22 +109,13 @@ impl World {
                     let seen = self.look(&path);
                     self.engine.handle(Input::Seen(root, path, seen), self.now);
                 }
-                Action::FindNames(..) => panic!("nothing is linked in the model"),
+                Action::FindNames(_, wanted) => {
+                    let found = self.random.one_in(2).then(|| self.names(&wanted));
+                    self.search = Some((wanted, found));
+                }
                 Action::CheckRoot(_) => self.ground.ask(),
                 Action::Run(job) => self.start(job),
                 Action::Report(_) | Action::Arrived(..) => {}
-            }
-        }
-    }
-
-    fn look(&self, path: &[u8]) -> Seen {
-        match self.fs.find(path).map(|ino| &self.fs.inodes[ino].kind) {
-            None => Seen::Missing,
-            Some(Kind::Dir(_)) => Seen::Directory,
-            Some(Kind::Symlink(_)) => Seen::Other,
-            Some(Kind::File { content, modified, links }) => {
-                let stamp = Stamp { size: *content, modified_ns: i128::from(*modified) };
-                Seen::Regular { links: *links, stamp, times_set: false }
             }
         }
     }
@@ -154,6 +148,7 @@ impl World {
             seen.clone_from(&saved.seen);
         }
         self.walk = Walk::default();
+        self.search = None;
         self.jobs.clear();
         for _ in 0..self.random.below(12) {
             self.now = self.now + self.random.below(3) as u64;
@@ -214,6 +209,9 @@ impl World {
     }
 
     fn walk_step(&mut self) {
+        if self.random.one_in(2) {
+            self.tell_names();
+        }
         self.walk.step(&mut self.fs, &mut self.random, !self.jobs.is_empty());
     }
 
@@ -323,6 +321,7 @@ impl World {
             root_disk: None,
             ground: Ground::new(),
             walk: Walk::default(),
+            search: None,
             engine: Engine::new(settings.clone()),
             jobs: Vec::new(),
             remotes: vec![far.clone(), far],
@@ -577,7 +576,7 @@ fn it_is_found_if_what_is_on_a_disk_that_is_away_is_deleted() {
 #[test]
 fn it_is_found_if_what_arrived_beside_a_sweep_is_not_looked_at_again() {
     for mirror in [false, true] {
-        let plan = Plan { scheduled: Some(200), mirror, ..PLAN };
+        let plan = Plan { scheduled: Some(200), mirror, steps: 700, ..PLAN };
         finds(&plan, Fault::NoSecondLook, "only ");
     }
 }

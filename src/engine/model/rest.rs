@@ -28,7 +28,8 @@ impl World {
             if self.ground.is_asked() && self.random.one_in(4) {
                 self.look_at_ground();
             }
-            let busy = [!self.fs.queue.is_empty(), !self.walk.is_idle(), !self.jobs.is_empty()];
+            let walks = !self.walk.is_idle() || self.search.is_some();
+            let busy = [!self.fs.queue.is_empty(), walks, !self.jobs.is_empty()];
             match self.random.below(4) {
                 0 => self.deliver_event(),
                 1 => self.deliver_listing(),

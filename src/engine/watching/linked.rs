@@ -90,8 +90,9 @@ struct Sought {
 }
 
 impl Linked {
-    /// A file with more than one name is on its way. `restless`, if its content counts.
-    pub fn sent(&mut self, file: LinkedFile, restless: bool, now: Time) {
+    /// A file with more than one name is on its way, `to_all` remotes or to one of several. `restless`, if its content
+    /// counts.
+    pub fn sent(&mut self, file: LinkedFile, restless: bool, to_all: bool, now: Time) {
         let LinkedFile { path, inode, links, stamp, changed_ns, together, only_named } = file;
         let known = self.looks.get(&path).map(|resting| resting.stamp);
         if restless && known != Some(stamp) && self.looks.count() < RESTLESS_MAX {
@@ -105,7 +106,8 @@ impl Linked {
         }
         self.done.insert(inode, changed_ns);
         if self.wanted.len() <= NAMES_MAX {
-            let sent = Some(path).filter(|_| !together);
+            // What this remote gets, others may have got before.
+            let sent = Some(path).filter(|_| !together && to_all);
             self.wanted.insert(inode, Sought { links, sent });
         }
     }
@@ -196,7 +198,7 @@ mod tests {
     fn a_file_is_looked_at_with_growing_pauses_until_it_rests() {
         let mut linked = Linked::default();
         let first = LinkedFile { stamp: Stamp { size: 1, modified_ns: 7 }, ..file("a", 1, 7) };
-        linked.sent(first, true, Time(0));
+        linked.sent(first, true, true, Time(0));
         let (mut pauses, mut before) = (Vec::new(), 0);
         // It changes at the third look.
         for size in [1, 1, 2].into_iter().chain([2; 20]) {
@@ -214,27 +216,37 @@ mod tests {
     fn names_are_looked_for_once_for_each_change() {
         let mut linked = Linked::default();
         let name = |number, name| (Inode { device: 1, number }, path(name));
-        linked.sent(file("a", 1, 10), false, Time(0));
+        linked.sent(file("a", 1, 10), false, true, Time(0));
         let together = LinkedFile { together: true, only_named: true, ..file("c", 2, 10) };
-        linked.sent(together, false, Time(0));
-        linked.sent(LinkedFile { only_named: true, ..file("e", 3, 10) }, false, Time(0));
+        linked.sent(together, false, true, Time(0));
+        linked.sent(LinkedFile { only_named: true, ..file("e", 3, 10) }, false, true, Time(0));
         let wanted = linked.take_search(Time(0)).unwrap();
         assert_eq!(wanted.keys().map(|inode| inode.number).collect::<Vec<_>>(), [1, 2]);
         let names = vec![name(1, "a"), name(1, "b"), name(2, "c"), name(2, "d")];
         let found = linked.found(names, 3, Time(5)).unwrap();
         assert_eq!(found, ["b", "c", "d"].map(path), "what was sent alone is not sent again");
         // They are on their way, and then one has changed again.
-        linked.sent(file("b", 1, 10), false, Time(6));
+        linked.sent(file("b", 1, 10), false, true, Time(6));
         assert_eq!(linked.next_search(), None);
-        linked.sent(file("b", 1, 11), false, Time(6));
+        linked.sent(file("b", 1, 11), false, true, Time(6));
         assert_eq!(linked.next_search(), Some(Time(5 + 3 * PAUSES)));
+    }
+
+    #[test]
+    fn what_one_of_several_remotes_gets_goes_to_all() {
+        let mut linked = Linked::default();
+        linked.sent(file("a", 1, 10), false, false, Time(0));
+        linked.take_search(Time(0)).unwrap();
+        let name = |name| (Inode { device: 1, number: 1 }, path(name));
+        let found = linked.found(vec![name("a"), name("b")], 3, Time(5)).unwrap();
+        assert_eq!(found, ["a", "b"].map(path));
     }
 
     #[test]
     fn too_many_names_are_a_change_of_everything() {
         let mut linked = Linked::default();
         for number in 0..=NAMES_MAX as u64 + 9 {
-            linked.sent(file(&number.to_string(), number, 1), true, Time(0));
+            linked.sent(file(&number.to_string(), number, 1), true, true, Time(0));
         }
         assert_eq!(linked.looks.count(), RESTLESS_MAX);
         assert_eq!(linked.take_search(Time(0)).unwrap().len(), NAMES_MAX + 1);

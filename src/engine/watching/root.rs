@@ -319,11 +319,11 @@ impl Root {
         }
     }
 
-    /// Files with other names are on their way.
-    pub fn sent_linked(&mut self, files: Vec<LinkedFile>, now: Time) {
+    /// Files with other names are on their way, to the only remote or to one of several.
+    pub fn sent_linked(&mut self, files: Vec<LinkedFile>, to_all: bool, now: Time) {
         let restless = self.switches.close_write || self.switches.create_file;
         for file in files {
-            self.linked.sent(file, restless, now);
+            self.linked.sent(file, restless, to_all, now);
         }
     }
 

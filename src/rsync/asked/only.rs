@@ -115,11 +115,6 @@ pub fn protects(pattern: &[u8]) -> Vec<u8> {
     rule(b"P ", pattern)
 }
 
-/// A rule that hides it on this side alone: it is not sent, and a mirror deletes what is over there.
-pub fn conceals(pattern: &[u8]) -> Vec<u8> {
-    rule(b"H ", pattern)
-}
-
 /// The rule of a pattern that rsync would read behind `--exclude`.
 pub fn as_excluded(pattern: &[u8]) -> Vec<u8> {
     match pattern {

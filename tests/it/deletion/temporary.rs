@@ -55,16 +55,6 @@ fn a_mirror_removes_what_is_there() {
 }
 
 #[test]
-fn the_programs_own_files_go_from_a_mirror() {
-    let mut plan = Plan::new();
-    plan.conf.fail_log = plan.root.join("fail.sh");
-    plan.conf.params.push_str(" --include=fail.sh");
-    put(&plan.remotes[0], &["fail.sh", "fail.sh.new"]);
-    let mirror = plan.start();
-    assert_eq!(present(&mirror.remotes[0], &["fail.sh"]), [""; 0]);
-}
-
-#[test]
 fn a_file_that_has_the_name_of_an_editors_probe_is_a_file() {
     each(Mode::ALL, |mode| {
         let mut plan = Plan::new();

@@ -41,3 +41,28 @@ fn own_files_inside_a_root_are_left_alone() {
         assert_eq!(sent, ["of the user"], "{mode:?}, modify {modify}");
     }
 }
+
+/// Another instance may run there, with the same directories.
+#[test]
+fn what_has_the_names_of_own_files_stays_over_there() {
+    for params in ["-artz --include=fail.sh", "-artz --delete-excluded --exclude=none"] {
+        let mut plan = Plan::local();
+        plan.conf.params = params.into();
+        let own = plan.root.join("sersync");
+        fs::create_dir_all(&own).unwrap();
+        fs::write(own.join("of the user"), "content").unwrap();
+        plan.conf.fail_log = own.join("fail.sh");
+        plan.args.extend(["--pid-file".into(), own.join("pid").into_os_string()]);
+        let there = plan.remotes[0].join("sersync");
+        fs::create_dir_all(&there).unwrap();
+        for name in ["fail.sh", "pid", "other"] {
+            fs::write(there.join(name), "theirs").unwrap();
+        }
+        let mirror = plan.start();
+        await_content(&there.join("of the user"), "content");
+        mirror.fence();
+        let left = Tree::read_still(&there).paths();
+        assert_eq!(left, ["fail.sh", "of the user", "pid"], "{params}");
+        await_content(&there.join("pid"), "theirs");
+    }
+}
