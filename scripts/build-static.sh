@@ -169,10 +169,12 @@ compile() {
         # A function that may use memory below its stack pointer cannot be cut into parts.
         x86_64*) flags="$flags -C no-redzone=yes" ;;
         # Atomic operations in place: a call that first looks which of two ways the processor has is longer. Addresses in
-        # one instruction, which reach 1 MiB, as far as this program does. Registers are saved and restored by shared code.
+        # one instruction, which reach 1 MiB, as far as this program does. Registers are saved and restored by shared code,
+        # and instructions stay in their order, so that the same ones look the same.
         aarch64*)
             flags="$flags -C target-feature=-outline-atomics -C code-model=tiny
-                -C llvm-args=-homogeneous-prolog-epilog -C llvm-args=-split-spill-mode=size"
+                -C llvm-args=-homogeneous-prolog-epilog -C llvm-args=-split-spill-mode=size
+                -C llvm-args=-enable-misched=false -C llvm-args=-enable-post-misched=false"
             ;;
         # The instruction that runs while a jump is on its way: it is looked for behind the jump as well, as it is not by
         # itself. A call at the end of a function becomes a jump.
