@@ -532,14 +532,15 @@ pub fn check_password_file(config: &Config, to: &RemoteSettings) -> Result<(), P
 /// # Errors
 /// There is none, or it cannot be run.
 pub fn local_rsync() -> Result<Capability, Error> {
+    // It is what others are started with; rsync itself opens it, too.
+    if !Path::new("/dev/null").exists() {
+        return Err(Error::NoNull);
+    }
     let mut command = Command::new(RSYNC);
     command.arg("--version");
     let output = match process::answer(command) {
         Ok(output) => output,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if !Path::new("/dev/null").exists() {
-                return Err(Error::NoNull);
-            }
             return Err(Error::NoRsync("no rsync in PATH".into()));
         }
         Err(error) => return Err(Error::NoRsync(format!("cannot run rsync: {error}"))),

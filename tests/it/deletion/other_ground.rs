@@ -4,7 +4,29 @@
 use super::*;
 use crate::harness::{Image, Mounts};
 
-const COPY: &[&str] = &["kept", "dir/kept", "dir/deep/kept", "dir/deep/other", "last"];
+/// So many that what the tests write besides, with their fences, never makes them less than half of what is there.
+const COPY: &[&str] = &[
+    "kept",
+    "dir/kept",
+    "dir/deep/kept",
+    "dir/deep/other",
+    "last",
+    "dir/1",
+    "dir/2",
+    "dir/3",
+    "dir/4",
+    "dir/5",
+    "dir/6",
+    "dir/7",
+    "dir/8",
+    "dir/9",
+    "dir/deep/1",
+    "dir/deep/2",
+    "dir/deep/3",
+    "dir/deep/4",
+    "dir/deep/5",
+    "dir/deep/6",
+];
 
 /// What a root is mounted from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
