@@ -11,7 +11,6 @@ use crate::rsync::asked::remote_shell::{
     can_share, may_name_socket, openssh_version, RemoteShell, Version, SSH,
 };
 use crate::sys::private_directory::{self, PrivateDirectory};
-use crate::sys::process;
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use std::ffi::{OsStr, OsString};
 use std::os::fd::AsFd;
@@ -73,9 +72,7 @@ impl Clients {
 /// The version of an OpenSSH client. If the client cannot be run, nothing is said here: the first rsync will
 /// fail and say it.
 pub fn version(program: &OsStr) -> Option<Version> {
-    let mut command = Command::new(program);
-    command.arg("-V");
-    let told = process::answer(command).ok()?;
+    let told = Command::new(program).arg("-V").stdin(Stdio::null()).output().ok()?;
     openssh_version(&[told.stderr, told.stdout].concat())
 }
 

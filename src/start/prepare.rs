@@ -30,7 +30,7 @@ use crate::start::password_file::{self, Fault};
 use crate::start::{destinations, own_files};
 use crate::sys::clock;
 use crate::sys::lock::{Error as LockError, Lock, Told};
-use crate::sys::{orphans, process};
+use crate::sys::orphans;
 use crate::tell::logging;
 use std::cell::RefCell;
 use std::ffi::OsString;
@@ -38,7 +38,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
@@ -532,15 +532,13 @@ pub fn check_password_file(config: &Config, to: &RemoteSettings) -> Result<(), P
 /// # Errors
 /// There is none, or it cannot be run.
 pub fn local_rsync() -> Result<Capability, Error> {
-    // It is what others are started with; rsync itself opens it, too.
-    if !Path::new("/dev/null").exists() {
-        return Err(Error::NoNull);
-    }
-    let mut command = Command::new(RSYNC);
-    command.arg("--version");
-    let output = match process::answer(command) {
+    let output = Command::new(RSYNC).arg("--version").stdin(Stdio::null()).output();
+    let output = match output {
         Ok(output) => output,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if !Path::new("/dev/null").exists() {
+                return Err(Error::NoNull);
+            }
             return Err(Error::NoRsync("no rsync in PATH".into()));
         }
         Err(error) => return Err(Error::NoRsync(format!("cannot run rsync: {error}"))),

@@ -55,16 +55,7 @@ pub fn run(command: Command, input: &[u8], stop: &PipeReader) -> io::Result<Outp
     run_heard(command, input, stop, &mut |_| ())
 }
 
-/// The same for a command that ends by itself; its output is what it said on both.
-pub fn answer(command: Command) -> io::Result<Output> {
-    // Nothing ends it as long as this is open.
-    let (stop, _open) = io::pipe()?;
-    let mut stdout = Vec::new();
-    let output = run_heard(command, b"", &stop, &mut |piece| stdout.extend_from_slice(piece))?;
-    Ok(Output { stdout, ..output })
-}
-
-/// The same as [`run`]; what it writes to standard output is handed to `heard` as it comes, in pieces of any
+/// The same; what it writes to standard output is handed to `heard` as it comes, in pieces of any
 /// length, and an empty one each time that it has been silent for [`LOOK`].
 pub fn run_heard(
     command: Command,
