@@ -158,11 +158,10 @@ zigbuild_version=0.24.1
 compile() {
     sysroot=$(case $1 in debian) /usr/bin/rustc --print sysroot ;; *) rustc --print sysroot ;; esac)
     # No tables for unwinding, since a panic ends the process; no texts for panics, but addresses: see src/sys/crash.rs.
-    # Sequences of instructions that are repeated become functions, and functions that differ in constants alone become one.
+    # Sequences of instructions that are repeated become functions.
     flags="-C force-unwind-tables=no -C relocation-model=static
         -Z unstable-options -C panic=immediate-abort -Z location-detail=none -Z fmt-debug=none
-        -C llvm-args=-enable-machine-outliner=always -C llvm-args=-machine-outliner-reruns=4
-        -C llvm-args=-enable-global-merge-func
+        -C llvm-args=-enable-machine-outliner=always
         --remap-path-prefix=$PWD=. --remap-path-prefix=$sysroot=rust
         --remap-path-prefix=${CARGO_HOME:-${HOME:-/root}/.cargo}=cargo"
     case $target in
