@@ -15,7 +15,9 @@ use crate::sys::mounts;
 use crate::sys::mounts::table::Table;
 use std::cmp::Ordering;
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -54,6 +56,15 @@ pub struct Ground {
     mounted_at: PathBuf,
 }
 
+/// The directory of a root, open: it stays the same one for whoever starts in it, even if its disk is unmounted or its
+/// path leads elsewhere meanwhile. To be dropped when the process has been started.
+#[derive(Debug)]
+pub struct HeldRoot {
+    _directory: File,
+    /// What leads to it in this process and in one that it starts.
+    pub place: PathBuf,
+}
+
 impl Ground {
     /// Of the directory at `path`.
     ///
@@ -77,6 +88,15 @@ impl Ground {
     /// Whether `path` leads to the very same directory still.
     pub fn is_still_at(&self, path: &Path) -> bool {
         Identity::of(path).ok() == Some(self.identity)
+    }
+
+    /// The very same directory, if `path` leads to it still, to be started in.
+    pub fn hold(&self, path: &Path) -> Option<HeldRoot> {
+        let directory = mounts::hold_at_the_end(path).ok()?;
+        let by_number = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
+        // Without /proc there is only the path, and what becomes of it in this moment cannot be known.
+        let place = if by_number.exists() { by_number } else { path.to_owned() };
+        self.is_still_at(&place).then_some(HeldRoot { _directory: directory, place })
     }
 
     /// What has become of it, if this is what the same path leads to later.
@@ -220,6 +240,21 @@ mod tests {
         }
         assert_eq!(on_disk.since(&KeptGround::Inode(2)), Shift::None);
         assert_eq!(on_disk.since(&KeptGround::Inode(3)), Shift::Directory);
+    }
+
+    #[test]
+    fn whoever_starts_in_a_held_root_is_in_it_whatever_becomes_of_its_path() {
+        let place = tempfile::tempdir().unwrap();
+        let (root, aside) = (place.path().join("root"), place.path().join("aside"));
+        std::fs::create_dir(&root).unwrap();
+        let ground = Ground::of(&root).unwrap();
+        let held = ground.hold(&root).unwrap();
+        std::fs::rename(&root, &aside).unwrap();
+        std::fs::create_dir(&root).unwrap();
+        let started = std::process::Command::new("pwd").arg("-P").current_dir(&held.place).output();
+        let printed = PathBuf::from(OsStr::from_bytes(started.unwrap().stdout.trim_ascii_end()));
+        assert_eq!(printed, aside.canonicalize().unwrap());
+        assert!(ground.hold(&root).is_none());
     }
 
     #[test]

@@ -36,6 +36,7 @@ use crate::rsync::asked::run::{Purpose, Run};
 use crate::rsync::told::exit::{Exit, ExitStatus};
 use crate::rsync::told::outcome::Outcome;
 use crate::rsync::told::progress::Sample;
+use crate::run::ground::HeldRoot;
 use crate::sys::channel::{channel, Receiver, Sender};
 use crate::sys::orphans;
 use crate::sys::process::{self, Started};
@@ -454,13 +455,14 @@ impl<'a> Runner<'a> {
 
     /// By a process of its own.
     fn by_itself(&mut self, run: &Run) -> Outcome {
-        if !self.remote.is_on_its_ground() {
+        let Some(root) = self.remote.hold_root() else {
             return Outcome::RootChanged;
-        }
+        };
         self.say(run);
         let shared = self.shared;
         let mut listener = Listener::new(run.purpose, self.job, &shared.tell);
-        let started = started(self.remote, &run.args, run.purpose);
+        let started = started(self.remote, &root, &run.args, run.purpose);
+        drop(root);
         let heard = &mut |said: &[u8]| listener.hear(said);
         let ran = process::run_started(started, &run.input, &shared.stop, heard);
         if let Some(deletions) = listener.deletions() {
@@ -481,9 +483,15 @@ impl<'a> Runner<'a> {
 }
 
 /// rsync with these arguments, as every run of a remote is started.
-fn started(remote: &WorkerRemote, args: &[OsString], purpose: Purpose) -> io::Result<Started> {
-    let mut command =
-        command(&progress::telling(args, purpose, remote.route.local), &remote.route.root);
+fn started(
+    remote: &WorkerRemote,
+    root: &HeldRoot,
+    args: &[OsString],
+    purpose: Purpose,
+) -> io::Result<Started> {
+    // Were it started by the root's path, a disk that is unmounted in this moment would leave it in the empty
+    // directory below, and it would delete the whole copy.
+    let mut command = command(&progress::telling(args, purpose, remote.route.local), &root.place);
     command.env(orphans::MARK, &remote.mark);
     let over_tcp = matches!(remote.route.address, Address::Daemon { .. });
     Ok(Started::new(command)?.over_tcp(over_tcp))

@@ -44,9 +44,21 @@ impl AsFd for Mounts {
 /// # Errors
 /// Nothing is there, or no descriptor left.
 pub fn hold(directory: &Path) -> io::Result<File> {
+    held(directory, libc::O_NOFOLLOW)
+}
+
+/// The same for the directory at the end of a path that may be a symlink.
+///
+/// # Errors
+/// Nothing is there, or no descriptor left.
+pub fn hold_at_the_end(path: &Path) -> io::Result<File> {
+    held(path, 0)
+}
+
+fn held(path: &Path, flags: i32) -> io::Result<File> {
     // With O_PATH no device is waited for. Kernels before 2.6.39 overlook it.
-    let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW;
-    let held = File::options().read(true).custom_flags(flags).open(directory)?;
+    let flags = flags | libc::O_PATH | libc::O_DIRECTORY;
+    let held = File::options().read(true).custom_flags(flags).open(path)?;
     own_file::close_on_exec(&held)?;
     Ok(held)
 }

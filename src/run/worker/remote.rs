@@ -22,7 +22,7 @@ use crate::rsync::asked::route::RemoteRoute;
 use crate::rsync::asked::run::Run;
 use crate::rsync::told::outcome::Outcome;
 use crate::run::ground::below::Below;
-use crate::run::ground::Ground;
+use crate::run::ground::{Ground, HeldRoot};
 use crate::run::ssh::{Connection, Sockets};
 use crate::run::walk::{below, left_out};
 use crate::sys::mounts;
@@ -103,6 +103,11 @@ impl WorkerRemote {
     /// whatever is listed, with exit code 0.
     pub fn is_on_its_ground(&self) -> bool {
         self.ground.as_ref().is_some_and(|ground| ground.is_still_at(&self.route.root))
+    }
+
+    /// The root, if it is that directory, for a run to be started in.
+    pub(super) fn hold_root(&self) -> Option<HeldRoot> {
+        self.ground.as_ref()?.hold(&self.route.root)
     }
 
     /// As long as the values live, no disk is unmounted below the root whose copy a run would delete then, taking it for

@@ -28,12 +28,10 @@ pub struct Standby {
 impl Standby {
     /// Starts one for the flat runs of a remote; `None` if that cannot be done now.
     pub(super) fn start(remote: &WorkerRemote, settings: plan::PlanSettings) -> Option<Standby> {
-        if !remote.is_on_its_ground() {
-            return None;
-        }
+        let held = remote.hold_root()?;
         let root = remote.ground.as_ref()?.identity;
         let args = remote.over_connection(plan::standby(&remote.route, settings));
-        let started = started(remote, &args, Purpose::Flat).ok()?;
+        let started = started(remote, &held, &args, Purpose::Flat).ok()?;
         let standby = Standby { args, root, started };
         // Looked at again: between the first look and the start the directory may have been replaced.
         remote.is_on_its_ground().then_some(standby)
