@@ -5,7 +5,9 @@ use super::faults::Fault;
 use super::others::{Others, SHARED};
 use crate::churn::load::{Load, Pace};
 use crate::churn::random::Random;
+use crate::deletion::ask;
 use crate::harness::{until, Disk, Image, Mirror, Plan, Sshd, Tree};
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -56,6 +58,10 @@ pub struct World {
     random: Random,
     story: Vec<String>,
     started: Instant,
+    /// Whether the root's link has ever led to another tree.
+    is_switched: bool,
+    /// How often the program has asked for a yes and got it, since the rest began.
+    answered: Cell<usize>,
 }
 
 impl World {
@@ -95,6 +101,7 @@ impl World {
         let mirror = plan.start();
         let (at, random) = ([None, None], Random::new(random.bits()));
         let (story, started) = (Vec::new(), Instant::now());
+        let (is_switched, answered) = (false, Cell::new(0));
         World {
             mode,
             mirror,
@@ -109,6 +116,8 @@ impl World {
             random,
             story,
             started,
+            is_switched,
+            answered,
         }
     }
 
@@ -137,6 +146,7 @@ impl World {
 
     /// Lets the root's link lead to another tree.
     pub fn switch(&mut self, tree: usize) {
+        self.is_switched = true;
         let next = self.mirror.dir().join("next");
         symlink(&self.trees[tree], &next).unwrap();
         fs::rename(next, &self.mirror.root).unwrap();
@@ -197,6 +207,7 @@ impl World {
         for _ in 0..2 {
             for far in &self.mirror.remotes {
                 until(&format!("{} is right, {about}", far.display()), REST_WITHIN, || {
+                    self.answer();
                     self.compare(&tree, far)
                 });
             }
@@ -210,6 +221,20 @@ impl World {
                 let owed = fs::read_to_string(&fail_log).unwrap_or_default();
                 owed.is_empty().then_some(()).ok_or(owed)
             });
+        }
+    }
+
+    /// Says yes to the deletions that wait for it: a tree that is much smaller than the one before it is meant.
+    fn answer(&self) {
+        let asked = self.mirror.log().matches("--confirm-deletions -o ").count();
+        if asked > self.answered.replace(asked) {
+            assert!(
+                self.is_switched,
+                "a yes is asked for, and nothing was switched: {}",
+                self.about()
+            );
+            // Another rehearsal may have found meanwhile that there is less to delete.
+            ask(&self.mirror, "--confirm-deletions");
         }
     }
 

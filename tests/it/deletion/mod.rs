@@ -208,7 +208,7 @@ fn with_status(plan: &mut Plan) -> u16 {
 }
 
 /// What `sersync OPTION -o FILE` says and ends with, FILE being the mirror's configuration.
-fn ask(mirror: &Mirror, option: &str) -> Exit {
+pub(crate) fn ask(mirror: &Mirror, option: &str) -> Exit {
     let asking = mirror.dir().join("asking");
     fs::create_dir_all(&asking).unwrap();
     let file = mirror.dir().join("confxml.xml").into_os_string();
