@@ -158,10 +158,12 @@ zigbuild_version=0.24.1
 compile() {
     sysroot=$(case $1 in debian) /usr/bin/rustc --print sysroot ;; *) rustc --print sysroot ;; esac)
     # No tables for unwinding, since a panic ends the process; no texts for panics, but addresses: see src/sys/crash.rs.
-    # Sequences of instructions that are repeated become functions.
+    # Sequences of instructions that are repeated become functions. Blocks are put where they need the fewest jumps. What
+    # loops need is computed in them: computed before them, it takes registers, and those have to be saved.
     flags="-C force-unwind-tables=no -C relocation-model=static
         -Z unstable-options -C panic=immediate-abort -Z location-detail=none -Z fmt-debug=none
-        -C llvm-args=-enable-machine-outliner=always
+        -C llvm-args=-enable-machine-outliner=always -C llvm-args=-apply-ext-tsp-for-size
+        -C llvm-args=-disable-machine-licm -C llvm-args=-disable-lsr -C llvm-args=-enable-pre=false
         --remap-path-prefix=$PWD=. --remap-path-prefix=$sysroot=rust
         --remap-path-prefix=${CARGO_HOME:-${HOME:-/root}/.cargo}=cargo"
     case $target in
@@ -176,15 +178,21 @@ compile() {
                 -C llvm-args=-enable-misched=false -C llvm-args=-enable-post-misched=false"
             ;;
         # The instruction that runs while a jump is on its way: it is looked for behind the jump as well, as it is not by
-        # itself. A call at the end of a function becomes a jump.
+        # itself. A call at the end of a function becomes a jump. Nothing is computed later than it stands there, and no table
+        # of addresses is made for a few cases: each costs more than it gives back.
         mips*)
             flags="$flags -C llvm-args=-disable-mips-df-forward-search=false
-                -C llvm-args=-disable-mips-df-succbb-search=false -C llvm-args=-mips-tail-calls=true"
+                -C llvm-args=-disable-mips-df-succbb-search=false -C llvm-args=-mips-tail-calls=true
+                -C llvm-args=-split-spill-mode=size -C llvm-args=-disable-machine-sink
+                -C llvm-args=-min-jump-table-entries=16"
             ;;
         # Instructions of two bytes.
         arm*) flags="$flags -C target-feature=+thumb-mode" ;;
     esac
-    linked_by_lld='-C linker=rust-lld -C link-arg=--icf=all -C link-arg=-O2'
+    without_tables=scripts/no-unwinding.ld
+    linked_by_lld="-C linker=rust-lld -C link-arg=--icf=all -C link-arg=-O2 -C link-arg=-T$PWD/$without_tables"
+    # zig builds its C library for size if the program is.
+    linked_by_zig="-C link-self-contained=no -C link-arg=-Os -C link-arg=-Wl,-T,$PWD/$without_tables"
     set -- "$1" --release --bin sersync --target "$target" -Z build-std=std,panic_abort \
         -Z build-std-features=optimize_for_size \
         --config 'profile.release.strip=false' --config 'profile.release.debug="line-tables-only"'
@@ -203,11 +211,11 @@ compile() {
                 cross build "$@"
                 ;;
             rustup-zig)
-                export RUSTFLAGS="$flags -C link-self-contained=no" PATH="$zig/bin:$PATH"
+                export RUSTFLAGS="$flags $linked_by_zig" PATH="$zig/bin:$PATH"
                 cargo-zigbuild zigbuild "$@"
                 ;;
             debian)
-                export RUSTFLAGS="$flags -C link-self-contained=no" PATH="$zig/bin:$PATH"
+                export RUSTFLAGS="$flags $linked_by_zig" PATH="$zig/bin:$PATH"
                 export RUSTC=/usr/bin/rustc CARGO=/usr/bin/cargo
                 cargo-zigbuild zigbuild "$@"
                 ;;
