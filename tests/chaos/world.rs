@@ -72,10 +72,8 @@ impl World {
         far.extend([Far::Ssh, Far::Local].into_iter().filter(|_| random.below(2) == 0));
         let mut plan = Plan::without_remotes().apart();
         let trees = ["1", "2"].map(|name| plan.directory("trees").join(name));
-        // Another length for each: rsync takes two of one length and second for the same.
-        for (number, tree) in trees.iter().enumerate() {
+        for tree in &trees {
             LOADED.iter().chain(&PLACES).for_each(|it| fs::create_dir_all(tree.join(it)).unwrap());
-            fs::write(tree.join("only here"), "x".repeat(number + 1)).unwrap();
         }
         let disks = ["a", "b"].map(|name| Image::new(&plan.directory("disks").join(name)));
         fs::remove_dir_all(&plan.root).unwrap();
@@ -99,6 +97,11 @@ impl World {
         plan.await_full_sync = false;
         let loads = LOADED.map(|it| Load::new(&plan.root.join(it), random.bits(), true)).into();
         let mirror = plan.start();
+        // Not before: a push sends nothing that is older than its start. Another length for each: rsync takes two of
+        // one length and second for the same.
+        for (number, tree) in trees.iter().enumerate() {
+            fs::write(tree.join("only here"), "x".repeat(number + 1)).unwrap();
+        }
         let (at, random) = ([None, None], Random::new(random.bits()));
         let (story, started) = (Vec::new(), Instant::now());
         let (is_switched, answered) = (false, Cell::new(0));

@@ -87,7 +87,7 @@ impl FileSystem {
     }
 
     fn write_again(&mut self, dir: usize, name: &[u8], ino: usize) {
-        if self.write(dir, ino) {
+        if self.write(dir, name, ino) {
             self.tell(dir, name, mask::CLOSE_WRITE, 0, ino);
         }
     }
@@ -112,6 +112,7 @@ impl FileSystem {
         }
         self.inodes[ino].mode = self.fresh();
         self.touch(ino);
+        self.changed_by(dir, name, ino);
         self.tell(dir, name, mask::ATTRIB, 0, ino);
     }
 
@@ -174,7 +175,7 @@ impl FileSystem {
     /// The writer of a created file closes it, wherever it is now.
     pub(super) fn close(&mut self, number: usize) {
         let (dir, name, ino) = self.open.swap_remove(number);
-        self.write(dir, ino);
+        self.write(dir, &name, ino);
         // The kernel tells the directory where the file was opened, under its name of now.
         if self.entries(dir).get(&name) == Some(&ino) {
             self.tell(dir, &name, mask::CLOSE_WRITE, 0, ino);

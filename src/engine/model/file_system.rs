@@ -79,6 +79,8 @@ pub(super) struct Inode {
     pub(super) changed_ns: u64,
     /// That of its last write.
     pub(super) written_ns: u64,
+    /// Of a file with several names, the one by which it was changed: until that is looked at, nothing else tells of it.
+    pub(super) changed_by: Option<(usize, Name)>,
 }
 
 /// What there is to compare.
@@ -121,6 +123,7 @@ impl FileSystem {
             wd: None,
             changed_ns: 0,
             written_ns: 0,
+            changed_by: None,
         };
         FileSystem {
             inodes: vec![dir(), dir()],
@@ -222,7 +225,7 @@ impl FileSystem {
 
     /// Writes to a file, by one of its names, and gives whether it could. Who writes by a name that nobody watches would have to
     /// be found by the other names, as they are looked at for a while: that has limits.
-    pub(super) fn write(&mut self, dir: usize, ino: usize) -> bool {
+    pub(super) fn write(&mut self, dir: usize, name: &[u8], ino: usize) -> bool {
         let is_seen = self.watches_max == usize::MAX && self.path_of(dir).is_some();
         let fresh = self.fresh();
         match &mut self.inodes[ino].kind {
@@ -230,9 +233,36 @@ impl FileSystem {
                 (*content, *modified) = (fresh, fresh);
                 self.touch(ino);
                 self.inodes[ino].written_ns = self.now_ns;
+                self.changed_by(dir, name, ino);
                 true
             }
             Kind::File { .. } | Kind::Dir(_) | Kind::Symlink(_) => false,
+        }
+    }
+
+    /// A name by which something was changed: of a file with several names, it alone tells of the change.
+    pub(super) fn changed_by(&mut self, dir: usize, name: &[u8], ino: usize) {
+        let has_others = matches!(self.inodes[ino].kind, Kind::File { links, .. } if links > 1);
+        self.inodes[ino].changed_by = has_others.then(|| (dir, name.into()));
+    }
+
+    /// Who has deleted the name by which he changed a file before that was looked at changes it by another one. If he did
+    /// not, nothing would tell that the other names have changed: that is a limit of the program.
+    pub(super) fn change_by_names_that_stay(&mut self) {
+        for ino in 0..self.inodes.len() {
+            let Some((dir, name)) = self.inodes[ino].changed_by.clone() else { continue };
+            if self.entries(dir).get(&name) == Some(&ino) && self.path_of(dir).is_some() {
+                continue;
+            }
+            self.inodes[ino].changed_by = None;
+            let dirs: Vec<usize> = self.paths_of_dirs().into_keys().collect();
+            let place = dirs.into_iter().find_map(|dir| {
+                let name = self.entries(dir).iter().find(|(_, &it)| it == ino);
+                name.map(|(name, _)| (dir, name.clone()))
+            });
+            if let Some((dir, name)) = place.filter(|(dir, name)| self.write(*dir, name, ino)) {
+                self.tell(dir, &name, mask::CLOSE_WRITE, 0, ino);
+            }
         }
     }
 
@@ -271,7 +301,8 @@ impl FileSystem {
         let ino = self.inodes.len();
         let mode = self.fresh();
         let (changed_ns, written_ns) = (self.now_ns, self.now_ns);
-        self.inodes.push(Inode { kind, mode, wd: None, changed_ns, written_ns });
+        let (wd, changed_by) = (None, None);
+        self.inodes.push(Inode { kind, mode, wd, changed_ns, written_ns, changed_by });
         self.entries_mut(dir).insert(name.into(), ino);
         self.touch(dir);
         self.tell(dir, name, mask::CREATE, 0, ino);
@@ -348,6 +379,9 @@ impl FileSystem {
             if (*dir, &**name, *opened) == (from.0, from.1, ino) {
                 (*dir, *name) = (to.0, to.1.into());
             }
+        }
+        if self.inodes[ino].changed_by.as_ref().is_some_and(|by| (by.0, &*by.1) == from) {
+            self.inodes[ino].changed_by = Some((to.0, to.1.into()));
         }
         self.tell(from.0, from.1, mask::MOVED_FROM, self.last_cookie, ino);
         self.tell(to.0, to.1, mask::MOVED_TO, self.last_cookie, ino);

@@ -2,11 +2,11 @@
 
 use super::super::{Input, Job, JobId, Work};
 use super::faults::Fault;
-use super::file_system::{self, trace, Is, Kind};
+use super::file_system::{trace, Is, Kind};
 use super::World;
 use crate::engine::rel_path::{above, join, lies_in, RelPath};
 use crate::engine::sending::trust::Deletions;
-use crate::engine::watching::linked::{Inode, LinkedFile};
+use crate::engine::watching::linked::LinkedFile;
 use crate::engine::watching::renames::{far_names, has_two_heirs, Rename};
 use crate::engine::watching::settle::{Seen, Stamp};
 use crate::rsync::asked::level::Depth;
@@ -165,6 +165,7 @@ impl World {
             Work::Rehearsal { licence, .. } => {
                 let count = self.only_there(remote, &[], Depth::All, licence).len() as u64;
                 let of = self.remotes[remote].iter().count() as u64;
+                trace(|| format!("        rehearsed at {remote}: {count} of {of} would go"));
                 let found = Input::Rehearsed(job.id, Deletions { count, of });
                 self.engine.handle(found, self.now);
                 (licence, VecDeque::new())
@@ -258,22 +259,6 @@ impl World {
             | Seen::Other
             | Seen::Unknown => None,
         }
-    }
-
-    /// Of a file that has other names, what is told of it.
-    fn linked(&self, path: &RelPath, new: bool) -> Option<LinkedFile> {
-        let number = self.fs.find(path)?;
-        let Seen::Regular { links, stamp, .. } = self.look(path) else { return None };
-        let file_system::Inode { changed_ns, written_ns, .. } = self.fs.inodes[number];
-        (links > 1).then(|| LinkedFile {
-            path: path.clone(),
-            inode: Inode { device: 1, number: number as u64 },
-            links,
-            stamp,
-            changed_ns: i128::from(changed_ns),
-            together: false,
-            only_named: new && written_ns != changed_ns,
-        })
     }
 
     /// A sweep reads a directory, as that is now: what it will do there, and what it reads next.

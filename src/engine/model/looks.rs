@@ -1,10 +1,10 @@
-//! What the engine looks at: a path, or the directories for names of inodes.
+//! What the engine looks at: a path, a file with several names, or the directories for names of inodes.
 
 use super::super::{Input, RootId};
-use super::file_system::Kind;
+use super::file_system::{self, Kind};
 use super::World;
 use crate::engine::rel_path::RelPath;
-use crate::engine::watching::linked::{Inode, Name, Wanted};
+use crate::engine::watching::linked::{Inode, LinkedFile, Name, Wanted};
 use crate::engine::watching::settle::{Seen, Stamp};
 
 impl World {
@@ -18,6 +18,24 @@ impl World {
                 Seen::Regular { links: *links, stamp, times_set: false }
             }
         }
+    }
+
+    /// Of a file that has other names, what is told of it.
+    pub(super) fn linked(&mut self, path: &RelPath, new: bool) -> Option<LinkedFile> {
+        let number = self.fs.find(path)?;
+        let Seen::Regular { links, stamp, .. } = self.look(path) else { return None };
+        let inode = &mut self.fs.inodes[number];
+        inode.changed_by = None;
+        let file_system::Inode { changed_ns, written_ns, .. } = *inode;
+        (links > 1).then(|| LinkedFile {
+            path: path.clone(),
+            inode: Inode { device: 1, number: number as u64 },
+            links,
+            stamp,
+            changed_ns: i128::from(changed_ns),
+            together: false,
+            only_named: new && written_ns != changed_ns,
+        })
     }
 
     pub(super) fn names(&self, wanted: &Wanted) -> Vec<Name> {

@@ -124,6 +124,7 @@ impl World {
     fn disturb(&mut self) {
         self.name_what_was_seen();
         self.fs.disturb(&mut self.random, self.habits);
+        self.fs.change_by_names_that_stay();
     }
 
     fn save(&mut self) {

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 pub(super) struct Disk {
     mount_point: usize,
     entries: BTreeMap<Name, usize>,
+    /// What was made since it went has a later stamp than this.
+    away_since: u64,
 }
 
 impl FileSystem {
@@ -23,12 +25,13 @@ impl FileSystem {
             ROOT => return None,
             below => std::mem::take(self.entries_mut(below)),
         };
-        Some(Disk { mount_point, entries })
+        Some(Disk { mount_point, entries, away_since: self.stamp })
     }
 
     /// The disk of the root is not there, and the directory below it is empty.
     pub(super) fn unmount_root(&mut self) -> Disk {
-        Disk { mount_point: ROOT, entries: std::mem::take(self.entries_mut(ROOT)) }
+        let entries = std::mem::take(self.entries_mut(ROOT));
+        Disk { mount_point: ROOT, entries, away_since: self.stamp }
     }
 
     /// The disk is back, and hides what has been put in its place.
@@ -100,8 +103,9 @@ impl World {
     }
 
     /// Whether something that is gone over there is the copy of what is on the disk of the root, and that is not there.
-    /// Where another disk is in its place, the far side becomes a copy of that as far as this costs nothing; and what is
-    /// empty makes way for what has its name there, or goes when that does, of which nobody need have been told yet.
+    /// What was made in its place since then may go again. Where another disk is in its place, the far side becomes a copy of
+    /// that as far as this costs nothing; and what is empty makes way for what has its name there, or goes when that does, of
+    /// which nobody need have been told yet.
     pub(super) fn is_missed(&self, path: &[u8], is: Is) -> bool {
         let Some(disk) = &self.root_disk else { return false };
         let mut names = path.split(|&byte| byte == b'/');
@@ -113,7 +117,10 @@ impl World {
         let is_copy = found.flatten().is_some_and(|ino| self.fs.describe(ino) == is);
         let mut going = self.fs.queue.iter().filter_map(|queued| queued.went.as_ref());
         let is_free = self.fs.find(path).is_none() && !going.any(|went| went.path == path);
-        !self.ground.is_other() || is_copy && is_free
+        match self.ground.is_other() {
+            true => is_copy && is_free,
+            false => is.mode <= disk.away_since,
+        }
     }
 
     /// Whether there is anything in whose place things happen.
