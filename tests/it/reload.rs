@@ -47,13 +47,8 @@ fn sighup_with_the_same_configuration_disturbs_nothing() {
         "<plugin name=\"command\"><param prefix=\"{}\" suffix=\"\" ignoreError=\"true\"/></plugin>\n",
         script.display()
     );
-    let mirror = plan.start();
-    mirror.equal();
     // What is on its way goes on, and what waits behind it waits on.
-    gate.hold();
-    fs::write(mirror.root.join("on its way"), "").unwrap();
-    gate.await_run();
-    fs::write(mirror.root.join("behind it"), "").unwrap();
+    let mirror = sending(plan, &gate);
     rotate(&mirror);
     // A comment changes nothing that counts.
     let file = mirror.dir().join("confxml.xml");
