@@ -2,7 +2,7 @@
 //!
 //! Owns the names. What the values may be is for `read`, which also decides what is missing; what is said of
 //! names that are not here is for `ignored`. A new attribute has its name here, its type in `settings` and its
-//! reading in `read`; people find it in conf/confxml.xml and README.md.
+//! reading in `read`, or in `remote` or `plugins` for theirs; people find it in conf/confxml.xml and README.md.
 
 /// How often an element may stand in its parent.
 #[derive(PartialEq, Eq)]

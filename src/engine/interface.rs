@@ -18,7 +18,7 @@ use crate::rsync::asked::level::Depth;
 use crate::rsync::asked::licence::{Licence, Way};
 use crate::rsync::asked::plan::Gone;
 use crate::rsync::told::outcome::{Failure, Outcome};
-use crate::rsync::told::refusal::Why;
+use crate::rsync::told::unwanted::Why;
 use std::sync::Arc;
 
 /// A root, by its place in the configuration.

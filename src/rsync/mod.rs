@@ -3,6 +3,6 @@
 //! Pure: nothing here starts a process or looks at a file. May name `config` alone.
 
 pub mod asked;
-pub mod shell;
+pub mod quoting;
 pub mod temporary;
 pub mod told;

@@ -2,7 +2,7 @@
 //!
 //! Owns how it is started and what its end means, and nothing of what it is for: the `command` plugin and the
 //! alerts call it, each in a thread of its own. A path gets into such a command only as one quoted
-//! word, by [`crate::rsync::shell`], or in a variable.
+//! word, by [`crate::rsync::quoting`], or in a variable.
 
 use std::ffi::OsStr;
 use std::fmt;

@@ -3,7 +3,7 @@
 use super::flight::{Attempt, Flight};
 use crate::engine::time::Time;
 use crate::rsync::asked::licence::Way;
-use crate::rsync::told::refusal::Why;
+use crate::rsync::told::unwanted::Why;
 
 /// What a far side does not do is tried again after a day: it may have been upgraded or configured anew.
 const REMEMBERED_MS: u64 = 24 * 60 * 60 * 1000;

@@ -2,7 +2,7 @@
 
 use super::extent::Extent;
 use super::trust::{Deletions, Doubt};
-use crate::rsync::told::refusal::Why;
+use crate::rsync::told::unwanted::Why;
 
 /// What follows from an outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 //! A record is a line `#errno N`, one command, and an empty line. Every command can be run by hand
 //! with `sh` at any time, alone or with the others, whatever its paths have become by then: it sends
 //! what is there, deletes what is not, and run twice does no more than run once. How a word is quoted is for
-//! `rsync::shell` to say.
+//! `rsync::quoting` to say.
 //!
 //! Two things keep a command that deletes from running over a root that is not there. `cd` fails when the
 //! directory is gone. And the word `--delete` is only there if the directory has the inode number that the
@@ -25,7 +25,7 @@ use super::record::{goes_to, start, Creditor, Record, HEADER};
 use crate::engine::rel_path::RelPath;
 use crate::rsync::asked::plan::Gone;
 use crate::rsync::asked::repair::{self, Kind, INCLUDE};
-use crate::rsync::shell;
+use crate::rsync::quoting;
 use crate::rsync::told::exit::ExitStatus;
 
 /// Paths in one command: what people can still read, and what is done again if one of them fails.
@@ -284,7 +284,7 @@ fn full_sync(creditor: &Creditor) -> Vec<u8> {
 
 /// The command line, without its end.
 fn line(creditor: &Creditor, args: &[Vec<u8>]) -> Vec<u8> {
-    let mut line = start(&shell::quoted(creditor.route.root.as_os_str().as_bytes()));
+    let mut line = start(&quoting::quoted(creditor.route.root.as_os_str().as_bytes()));
     for (number, arg) in args.iter().enumerate() {
         if number > 0 {
             line.push(b' ');
@@ -304,10 +304,10 @@ fn line(creditor: &Creditor, args: &[Vec<u8>]) -> Vec<u8> {
 fn written(word: &[u8]) -> Vec<u8> {
     for option in [INCLUDE, b"--exclude="] {
         if let Some(pattern) = word.strip_prefix(option) {
-            return [option, &shell::in_double_quotes(pattern)].concat();
+            return [option, &quoting::in_double_quotes(pattern)].concat();
         }
     }
-    shell::quoted(word).into_owned()
+    quoting::quoted(word).into_owned()
 }
 
 /// Reads a script back: our own, and that of sersync 2.5.4. Never fails: what cannot be read is
@@ -406,7 +406,7 @@ fn read_unread(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
 fn read_own<'t>(body: &'t [u8], creditors: &[Creditor]) -> Option<(Record, &'t [u8])> {
     let body = body.strip_prefix(NO_COMMAND).unwrap_or(body);
     let same_root = |creditor: &Creditor| {
-        let root = shell::quoted(creditor.route.root.as_os_str().as_bytes());
+        let root = quoting::quoted(creditor.route.root.as_os_str().as_bytes());
         body.strip_prefix(start(&root).as_slice())
     };
     let (mut rest, mut args) = (creditors.iter().find_map(same_root)?, Vec::new());

@@ -16,7 +16,7 @@ use super::route::RemoteRoute;
 use super::run::{Purpose, Run};
 use crate::config::options::{self, FoundOption};
 use crate::config::Address;
-use crate::rsync::shell;
+use crate::rsync::quoting;
 
 /// A file of this size or more is worth a run. To send a smaller one again costs no more.
 pub const FILE_BYTES_MIN: u64 = 64 * 1024;
@@ -64,7 +64,7 @@ pub fn can_name(route: &RemoteRoute, path: &[u8]) -> bool {
     let is_pattern = |byte: u8| byte.is_ascii_control() || b"*?[\\~".contains(&byte);
     let over_ssh = matches!(route.address, Address::Ssh { .. });
     let gets_through = |&byte: &u8| {
-        shell::is_plain(byte)
+        quoting::is_plain(byte)
             || route.local.protect_args() && !is_pattern(byte)
             || byte == b' ' && !over_ssh
     };
@@ -133,7 +133,7 @@ fn run(
     input: Vec<u8>,
 ) -> Run {
     let mut route = route.clone();
-    let is_plain = |path: &[u8]| path.iter().all(|&byte| shell::is_plain(byte));
+    let is_plain = |path: &[u8]| path.iter().all(|&byte| quoting::is_plain(byte));
     if route.local.protect_args() && !(is_plain(to) && old.iter().all(|old| is_plain(old))) {
         // A client from 3.2.4 on escapes the names for a shell. A daemon before 3.4.4 has none, and takes the
         // backslashes for a part of the name of `--link-dest`: it finds nothing, and all is sent again.

@@ -14,7 +14,7 @@ use super::remote_shell::{self, port_words, RemoteShell};
 use super::timeout::{CONNECT_TIMEOUT_S, TIMEOUT_S};
 use crate::config::options::{self, FoundOption};
 use crate::config::{Address, Rsync};
-use crate::rsync::shell;
+use crate::rsync::quoting;
 use crate::rsync::told::login::Login;
 
 /// The port where SSH servers usually listen.
@@ -265,7 +265,7 @@ fn shell_reads(path: &[u8]) -> bool {
 }
 
 fn is_plain_remotely(byte: u8) -> bool {
-    shell::is_plain(byte) || byte == b'~'
+    quoting::is_plain(byte) || byte == b'~'
 }
 
 #[cfg(test)]
@@ -313,7 +313,7 @@ pub(crate) mod tests {
     /// The command without what it hides.
     fn bare(shown: &[u8]) -> String {
         let words = super::super::hiding::temporary_files(&[]);
-        let words: Vec<_> = words.iter().map(|word| shell::quoted(word).into_owned()).collect();
+        let words: Vec<_> = words.iter().map(|word| quoting::quoted(word).into_owned()).collect();
         let hidden = String::from_utf8(words.join(&b' ')).unwrap() + " ";
         let shown = String::from_utf8(shown.to_vec()).unwrap();
         assert!(shown.contains(&hidden), "{shown}");

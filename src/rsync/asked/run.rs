@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::rsync::shell;
+use crate::rsync::quoting;
 
 /// What a run is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,11 +39,11 @@ impl Run {
     /// as the run has no list on its standard input.
     pub fn shown(&self, root: &Path) -> Vec<u8> {
         let mut command = b"cd ".to_vec();
-        command.extend_from_slice(&shell::quoted(root.as_os_str().as_bytes()));
+        command.extend_from_slice(&quoting::quoted(root.as_os_str().as_bytes()));
         command.extend_from_slice(b" && rsync");
         for word in &self.args {
             command.push(b' ');
-            command.extend_from_slice(&shell::quoted(word.as_bytes()));
+            command.extend_from_slice(&quoting::quoted(word.as_bytes()));
         }
         // COMPAT: the end of every command line that sersync printed.
         command.extend_from_slice(b" >/dev/null 2>&1");

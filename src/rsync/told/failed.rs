@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::exit::Exit;
-use super::refusal::unwanted;
+use super::unwanted::unwanted;
 use crate::config::Address;
 use crate::rsync::temporary::is_received_as;
 

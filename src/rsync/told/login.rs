@@ -4,7 +4,7 @@
 //! remote in them. Pure. `outcome` asks it about the end of a run, `RemoteRoute` says who logs in where.
 
 use super::exit::Exit;
-use crate::rsync::shell::quoted;
+use crate::rsync::quoting::quoted;
 
 /// Who logs in where.
 #[derive(Debug, Clone, PartialEq, Eq)]

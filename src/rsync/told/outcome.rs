@@ -6,7 +6,7 @@
 
 use super::exit::{Exit, ExitStatus};
 use super::login::{Login, Obstacle};
-use super::refusal::{self, Blame, Why};
+use super::unwanted::{self, Blame, Why};
 use super::{advice, reason};
 use std::io::{self, ErrorKind};
 
@@ -112,13 +112,13 @@ impl Outcome {
             named: Vec::new(),
             only_files: false,
             blame: Blame::of(exit),
-            limited: has_limit(&refusal::unwanted_by(exit)),
+            limited: has_limit(&unwanted::unwanted_by(exit)),
             is_cut_short: exit.says("write failed on "),
             connections_used_up: exit.says("max connections"),
         };
         match kind(exit) {
             Done => Outcome::Done,
-            Unwanted => Outcome::Unwanted(refusal::unwanted_by(exit)),
+            Unwanted => Outcome::Unwanted(unwanted::unwanted_by(exit)),
             Partial => Outcome::Partial(failure()),
             Unreachable => Outcome::Unreachable(failure()),
             Refused => Outcome::Refused(failure()),
@@ -222,9 +222,9 @@ fn kind(exit: &Exit) -> Kind {
     match exit.status {
         ExitStatus::Code(code) if is_refusal(code, exit) => Refused,
         ExitStatus::Code(code) => {
-            let whys = refusal::unwanted_by(exit);
+            let whys = unwanted::unwanted_by(exit);
             let kind = row(code).0;
-            let nothing_else = || !whys.is_empty() && refusal::is_nothing_but_unwanted(exit);
+            let nothing_else = || !whys.is_empty() && unwanted::is_nothing_but_unwanted(exit);
             if kind == Done && has_limit(&whys) || kind == Partial && nothing_else() {
                 return Unwanted;
             }

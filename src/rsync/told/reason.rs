@@ -3,7 +3,7 @@
 //! Owns what is telling and what is chatter. Pure; `outcome` asks.
 
 use super::exit::{says, visible};
-use super::refusal;
+use super::unwanted;
 
 /// The most telling line of standard error, for a log line: bounded, without control characters. None
 /// if nothing was said.
@@ -19,7 +19,7 @@ pub(super) fn of(stderr: &[u8]) -> Option<String> {
 fn dullness(line: &[u8]) -> u8 {
     let starts = |prefix: &[u8]| line.starts_with(prefix);
     let of_key = starts(b"Host key for") || says(line, "host key is known for");
-    if refusal::unwanted(line).is_some() {
+    if unwanted::unwanted(line).is_some() {
         2
     } else if says(line, "@error:") || starts(b"ERROR:") || of_key {
         0

@@ -3,7 +3,7 @@
 
 use super::finding::Finding;
 use crate::config::{Config, Plugin, PluginKind};
-use crate::rsync::shell::in_double_quotes;
+use crate::rsync::quoting::in_double_quotes;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Stdio};

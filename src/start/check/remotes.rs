@@ -16,7 +16,7 @@ use crate::rsync::told::advice::MAKE_DIRECTORY;
 use crate::rsync::told::exit::Exit;
 use crate::rsync::told::login::Login;
 use crate::rsync::told::outcome::{Failure, Outcome};
-use crate::rsync::told::refusal::Blame;
+use crate::rsync::told::unwanted::Blame;
 use crate::run::ssh;
 use crate::run::worker::{command, exit};
 use crate::start::prepare;

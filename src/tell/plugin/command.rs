@@ -5,7 +5,7 @@
 
 use super::notice::{Event, Notice};
 use crate::config;
-use crate::rsync::shell::in_double_quotes;
+use crate::rsync::quoting::in_double_quotes;
 use crate::tell::user_command::{self, Failure, Output, LIMIT};
 use regex_lite::Regex;
 use std::io::PipeReader;

@@ -6,8 +6,9 @@
 //! ever waits, so however slow a plugin is, syncing does not notice.
 //!
 //! `command`, `socket`, `http` and `refresh_cdn` say how a path is told of; `request` and `answer` are
-//! bytes alone; `connection` is the network. A new plugin has a file beside these, its kind in `worker::Target`, and
-//! its block in `config::plugins`.
+//! bytes alone; `connection` is the network. A new plugin has a file beside these and its
+//! kind in `worker::Target`; its block is read in `config::plugins`, has its type in `config::settings` and its elements in
+//! `config::schema`, and its name stands in the help (`start::cli`).
 
 mod answer;
 mod command;

@@ -10,7 +10,7 @@ use crate::engine::JobId;
 use crate::rsync::asked::licence::Way;
 use crate::rsync::asked::plan::Gone;
 use crate::rsync::told::outcome::{Failure, Outcome};
-use crate::rsync::told::refusal::{Blame, Why};
+use crate::rsync::told::unwanted::{Blame, Why};
 
 impl Remote {
     /// A job on its way has ended.

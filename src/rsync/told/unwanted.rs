@@ -1,4 +1,4 @@
-//! What the far side does not do, in rsync's own words.
+//! What the far side does not do or will not have, in rsync's own words; what to change then is for `advice`.
 //!
 //! Owns the table of these words, and is the only place that reads them. A version number says little: what is
 //! refused depends on the far side's configuration and on the patches of its distribution, so it is learned from
