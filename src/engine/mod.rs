@@ -159,7 +159,8 @@ impl Engine {
                 self.after(id, Fate::Fine, now);
             }
             Input::ReadUpTo(id, stamp_ns) => {
-                let watched = &self.roots[id.0];
+                let watched = &mut self.roots[id.0];
+                watched.root.queue_was_read();
                 if watched.root.is_complete() && watched.root.sees_everything() {
                     for served in &mut self.remotes[watched.remotes.clone()] {
                         served.remote.read_up_to(stamp_ns);

@@ -142,9 +142,11 @@ fn signal(world: &World, signal: Signal) {
 
 fn start_again(world: &mut World, random: &mut Random) {
     world.load(DOWN_MS);
-    let args: &[&str] = match (world.mode, random.below(3)) {
-        (Mode::Mirror, 0) => &["-r"],
-        _ => &[],
+    // Who was killed before he kept that a full sync is owed has to be told again.
+    let is_told = random.below(3) == 0 || world.mirror.find_state_file().is_none();
+    let args: &[&str] = match world.mode {
+        Mode::Mirror if is_told => &["-r"],
+        Mode::Mirror | Mode::Push => &[],
     };
     world.mirror.start_again(args);
 }

@@ -85,12 +85,12 @@ impl World {
             Mode::Push => plan.remotes.iter().map(|far| Others::put(far)).collect(),
         };
         plan.conf.event("attrib", true);
-        plan.args = match random.below(2) {
-            0 => vec![OsString::from("-r")],
-            _ => Vec::new(),
-        };
         match mode {
-            Mode::Mirror => plan.conf.crontab = MIRROR.into(),
+            // Without it, nothing is ever made equal, and what nobody saw disappear stays for ever.
+            Mode::Mirror => {
+                plan.conf.crontab = MIRROR.into();
+                plan.args = vec![OsString::from("-r")];
+            }
             // With `-r` it would be a mirror.
             Mode::Push => plan.args.clear(),
         }

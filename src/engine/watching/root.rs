@@ -185,6 +185,11 @@ impl Root {
         Fate::Fine
     }
 
+    /// Everything that was in the kernel's queue has been handed in.
+    pub fn queue_was_read(&mut self) {
+        self.watches.queue_was_read();
+    }
+
     /// An event of the kernel.
     pub fn handle_event(&mut self, event: &RawEvent, now: Time) -> Fate {
         if event.has(mask::Q_OVERFLOW) {

@@ -10,7 +10,7 @@
 //!    `parent` where the walk went, and no event has told of that place, or of one above, since the
 //!    scan was asked for; otherwise the place is scanned again. It is also scanned again, although
 //!    the listing counts, if `wd` was elsewhere in the tree meanwhile: events told what happened in it
-//!    of the wrong place.
+//!    of the wrong place. An event that may be older than a watch moves nothing ([`fresh`]).
 //! 2. *A listing that contradicts the tree wins* ([`reconcile`]), and the places that it contradicts
 //!    are scanned again ([`again`]). The last scan of a place comes after everything that happened
 //!    there, so this comes to an end as soon as nothing moves.
@@ -25,6 +25,7 @@
 //! This knows directories only; which of the things that happen are changes is for `root` to say.
 
 mod again;
+mod fresh;
 mod loose;
 mod reconcile;
 mod scans;
@@ -33,6 +34,7 @@ mod swaps;
 mod tests;
 
 use self::again::Again;
+use self::fresh::Fresh;
 use self::loose::Loose;
 use self::scans::{Purpose, Scans};
 use self::swaps::Swaps;
@@ -85,6 +87,7 @@ pub struct Watches {
     scans: Scans,
     again: Again,
     loose: Loose,
+    fresh: Fresh,
     swaps: Swaps,
     unwatched: Unwatched,
     unread: Unread,
@@ -239,6 +242,12 @@ impl Watches {
     pub fn moved_from(&mut self, parent: NodeId, name: &[u8], cookie: u32, now: Time) {
         self.note_event(parent, name);
         let Some(node) = self.tree.child(parent, name) else { return };
+        if self.tree.wd(node).is_some_and(|wd| self.fresh.contains(wd)) {
+            // Where it is now is found out by scans: of this place, and of the one that the other half tells.
+            self.take_out(node);
+            self.scan(parent, name, true, Origin::Moved, now);
+            return;
+        }
         if let Some(place) = self.place_of(node).filter(|place| self.swaps.may_end_at(place)) {
             self.swaps.be_wary(now);
             self.again.add(place, Origin::Moved, now);
@@ -294,6 +303,11 @@ impl Watches {
             None => {}
         }
         true
+    }
+
+    /// Everything that was in the kernel's queue has been handed in.
+    pub fn queue_was_read(&mut self) {
+        self.fresh.clear();
     }
 
     /// The kernel has ended a watch. Says whether it was the root's own.

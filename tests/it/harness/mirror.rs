@@ -314,9 +314,14 @@ impl Mirror {
 
     /// Where the program keeps what the next run has to know; it is there soon after the start.
     pub fn state_file(&self) -> PathBuf {
+        self.find_state_file().expect("there is a state file")
+    }
+
+    /// The same, if it is there yet.
+    pub fn find_state_file(&self) -> Option<PathBuf> {
         let is_state = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "state");
-        let entries = fs::read_dir(self.dir().join("states")).unwrap();
-        entries.map(|entry| entry.unwrap().path()).find(is_state).expect("there is a state file")
+        let entries = fs::read_dir(self.dir().join("states")).ok()?;
+        entries.map(|entry| entry.unwrap().path()).find(is_state)
     }
 
     /// What the program has written to standard output.

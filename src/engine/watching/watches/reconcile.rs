@@ -93,6 +93,7 @@ impl Watches {
         if let Some(there) = there {
             self.take_out(there);
         }
+        self.fresh.insert(wd);
         match node {
             Some(node) => self.tree.attach(node, parent, name),
             None => {

@@ -19,6 +19,7 @@ fn watches(directories: &[(&str, i32)]) -> Watches {
         assert!(watches.listed(&listing(scan.id, place, Wd(*wd), path), Time(0)).is_some());
     }
     watches.scan_ended(scan.id);
+    watches.queue_was_read();
     watches
 }
 
@@ -128,6 +129,31 @@ fn rule_1_what_is_out_of_date_does_not_count() {
         assert_eq!(watches.listed(&listing, Time(0)).is_some(), counts, "{what}");
         assert_eq!(scanned_again(&mut watches), again, "{what}");
     }
+}
+
+#[test]
+fn rule_1_an_event_that_may_be_older_than_a_watch_moves_nothing() {
+    let mut watches = watches(&[]);
+    let scan = create(&mut watches, "a");
+    assert!(watches.listed(&listing(scan.id, scan.place, Wd(2), "a"), Time(0)).is_some());
+    watches.scan_ended(scan.id);
+    // Of the one that was there before, as the listing was ahead of this.
+    rename(&mut watches, "a", "b");
+    assert_eq!(watches.tree.node(Wd(2)), None);
+    let scans = [next_scan(&mut watches).unwrap(), next_scan(&mut watches).unwrap()];
+    assert_eq!(
+        scans.each_ref().map(|scan| (&*scan.path, scan.watch)),
+        [(&b"a"[..], true), (b"b", true)]
+    );
+    // What it tells until it is found is held for it.
+    assert_eq!(watches.whose(&event(2, "file")), Whose::Nobody);
+    let [there, elsewhere] = scans;
+    let held = watches.listed(&listing(there.id, there.place, Wd(2), "a"), Time(0));
+    assert_eq!(held.map(|events| events.len()), Some(1));
+    assert!(watches.listed(&listing(elsewhere.id, elsewhere.place, Wd(3), "b"), Time(0)).is_some());
+    watches.queue_was_read();
+    rename(&mut watches, "a", "c");
+    assert_eq!(watches.tree.node(Wd(2)), Some(node(&watches, "c")));
 }
 
 #[test]
