@@ -71,8 +71,10 @@ pub fn choose(world: &World, random: &mut Random, broken: &[Fault]) -> Fault {
             DaemonDown | DaemonHangs => {
                 !broken.iter().any(|it| [DaemonDown, DaemonHangs].contains(it))
             }
+            // What a run that hangs is reading cannot be unmounted.
+            Mount => !broken.contains(&DaemonHangs),
             DiskFull | ModuleAway(_) => true,
-            Reload | Killed | Ended | Overflow | Mount | Switch => true,
+            Reload | Killed | Ended | Overflow | Switch => true,
         };
         if possible && !broken.contains(&fault) {
             return fault;
