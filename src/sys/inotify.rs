@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use super::sysctl::INSTANCES;
+use super::user;
 use nix::NixPath;
 use std::fs::File;
 use std::io::{self, Read};
@@ -24,9 +25,11 @@ pub const ROOT: u32 = libc::IN_DELETE_SELF | libc::IN_MOVE_SELF;
 const ENOUGH_INSTANCES: u64 = 256;
 
 /// Asked of each name on the way of a root's path, a directory or a symlink: whether something else takes its place.
-/// The last link of a symlink goes as a change of its attributes.
-pub const WAY: u32 =
-    libc::IN_DELETE_SELF | libc::IN_MOVE_SELF | libc::IN_ATTRIB | libc::IN_DONT_FOLLOW;
+/// The last link of a symlink goes as a change of its attributes, and the mode of a directory may close the way.
+pub const WAY: u32 = OPEN_WAY | libc::IN_ATTRIB;
+/// The same for a directory that lets root pass, whatever its mode: with `IN_ATTRIB`, the kernel would tell of each change
+/// of mode, owner or time of what is in the directory, which is often beside the way.
+const OPEN_WAY: u32 = libc::IN_DELETE_SELF | libc::IN_MOVE_SELF | libc::IN_DONT_FOLLOW;
 /// Asked of a directory in which a name on the way is missing: whether it comes.
 pub const MISSING: u32 = libc::IN_CREATE | libc::IN_MOVED_TO;
 
@@ -82,6 +85,16 @@ impl Inotify {
             return Err(io::Error::last_os_error());
         }
         Ok(wd)
+    }
+
+    /// Watches what is at `path`, which is on the way of a root.
+    ///
+    /// # Errors
+    /// As those of [`Inotify::add`].
+    pub fn add_on_the_way(&self, path: &Path) -> io::Result<i32> {
+        let is_root = user::effective() == 0;
+        let open = is_root.then(|| self.add(path, OPEN_WAY | libc::IN_ONLYDIR).ok()).flatten();
+        open.map_or_else(|| self.add(path, WAY), Ok)
     }
 
     /// Takes a watch back. That it is gone already is no error worth telling.

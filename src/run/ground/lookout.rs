@@ -242,7 +242,7 @@ impl Thread {
         let (mut watched, mut missing) =
             (SortedMap::new(), SortedMap::<&Path, Vec<OsString>>::new());
         for step in ways.iter().flat_map(|way| &way.steps) {
-            match inotify.add(&step.directory.join(&step.name), WAY) {
+            match inotify.add_on_the_way(&step.directory.join(&step.name)) {
                 Ok(wd) => watched.insert(Wd(wd), Vec::new()),
                 Err(_) => missing.entry(&step.directory).or_default().push(step.name.clone()),
             }
