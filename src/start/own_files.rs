@@ -1,5 +1,5 @@
 //! Files inside a root that are no part of what is synced, because each sync changes them: the program's own,
-//! and the logs that rsync writes by the user's parameters.
+//! and what rsync writes by the user's parameters.
 //!
 //! To send one is to write it again, which is the next change, without end. So they are no changes of the
 //! root, and no full or level sync sends them. `prepare` asks for them, once for each root.
@@ -15,6 +15,9 @@ use crate::tell::plugin::error_log_beside;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+/// The options that name a file which rsync writes here, and what it puts behind the name: a batch has a script beside it.
+const WRITTEN: [(&str, &str); 3] = [("log-file", ""), ("write-batch", ""), ("write-batch", ".sh")];
 
 /// All that lie in this root, relative to it. `config_path` is the resolved path of the configuration, and
 /// the paths of the options start at `here`.
@@ -36,17 +39,24 @@ pub fn in_root(
     // What is replaced as a whole has another name until it is complete.
     let new: Vec<_> = files.iter().map(|file| first_new(file)).collect();
     files.extend(new);
-    files.iter().filter_map(|file| below(root, file)).chain(logs_of_rsync(root)).collect()
+    let written = WRITTEN.into_iter().flat_map(|(option, end)| written_by_rsync(root, option, end));
+    files.iter().filter_map(|file| below(root, file)).chain(written).collect()
 }
 
-/// Warns once of each log of rsync that lies in its root.
+/// Warns once of each file that an option has rsync write into its root.
 pub fn warn(config: &mut Config) {
-    let of_root = |root| logs_of_rsync(root).into_iter().map(move |file| (root, file));
+    let of_root = |root| {
+        let named = WRITTEN.into_iter().filter(|(_, end)| end.is_empty());
+        named.flat_map(move |(option, end)| {
+            let files = written_by_rsync(root, option, end);
+            files.into_iter().map(move |file| (root, option, file))
+        })
+    };
     let found: Vec<_> = config.roots.iter().flat_map(of_root).collect();
-    let warnings = found.into_iter().map(|(root, file)| {
+    let warnings = found.into_iter().map(|(root, option, file)| {
         let (file, root_path) = (file.escape_ascii(), root.watch.display());
         let text = format!(
-            "--log-file in params has rsync write {file} into the root {root_path} with every sync; it is \
+            "--{option} in params has rsync write {file} into the root {root_path} with every sync; it is \
              left out there: name a file outside"
         );
         (root.position, text)
@@ -55,16 +65,17 @@ pub fn warn(config: &mut Config) {
     warnings.into_iter().for_each(|(position, text)| config.warn(position, text));
 }
 
-/// The logs that the rsyncs of this root write into it.
-fn logs_of_rsync(root: &Root) -> SortedSet<RelPath> {
+/// The files that the rsyncs of this root write into it: the names that this option gives, with this end.
+fn written_by_rsync(root: &Root, option: &str, end: &str) -> SortedSet<RelPath> {
     let mut files = SortedSet::new();
     for to in &root.remotes {
         let found = options::read(&to.rsync.params);
-        let Some(file) = options::last(&found, "log-file").and_then(|option| option.value) else {
+        let Some(file) = options::last(&found, option).and_then(|option| option.value) else {
             continue;
         };
+        let file = [file, end.as_bytes()].concat();
         // rsync runs in the root.
-        files.extend(below(root, &root.watch.join(OsStr::from_bytes(file))));
+        files.extend(below(root, &root.watch.join(OsStr::from_bytes(&file))));
     }
     files
 }
@@ -92,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_of_rsync_is_found_in_the_root_whatever_leads_to_it() {
+    fn what_rsync_writes_is_found_in_the_root_whatever_leads_to_it() {
         let home = tempfile::tempdir().unwrap();
         let watch = home.path().join("root");
         fs::create_dir_all(watch.join("dir")).unwrap();
@@ -110,8 +121,11 @@ mod tests {
         ] {
             let expected: Vec<RelPath> = expected.iter().map(|it| it.as_bytes().into()).collect();
             for watch in [&watch, &home.path().join("link")] {
-                let found = logs_of_rsync(&root(watch, &["-a", "--log-file", file]));
-                assert_eq!(Vec::from_iter(found), expected, "{file}");
+                for option in ["log-file", "write-batch"] {
+                    let root = root(watch, &["-a", &format!("--{option}"), file]);
+                    let found = Vec::from_iter(written_by_rsync(&root, option, ""));
+                    assert_eq!(found, expected, "{option} {file}");
+                }
             }
         }
     }

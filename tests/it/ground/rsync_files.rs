@@ -9,11 +9,13 @@ use std::time::Duration;
 const IDLE: Duration = Duration::from_secs(3);
 
 /// Options that have rsync write a file of this name, relative to the root or not.
-const OPTIONS: [&str; 4] = [
+const OPTIONS: [&str; 5] = [
     "--log-file=rsync.log",
     "--log-file rsync.log",
     "--log-file=ROOT/rsync.log",
     "--log-file=./dir/rsync.log",
+    // Beside it, rsync writes a script.
+    "--write-batch=rsync.log",
 ];
 
 #[test]
@@ -28,7 +30,7 @@ fn a_file_that_rsync_writes_into_the_root_is_left_out_with_one_warning() {
         fs::write(mirror.root.join("file"), "content").unwrap();
         mirror.fence();
         rest_for(&[mirror.pid()], IDLE);
-        for name in ["rsync.log", "dir/rsync.log"] {
+        for name in ["rsync.log", "dir/rsync.log", "rsync.log.sh"] {
             assert!(!mirror.remotes[0].join(name).exists(), "{option}: {name} was sent");
         }
         let told = lines_with(&mirror, "rsync.log");
