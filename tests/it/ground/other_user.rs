@@ -10,7 +10,10 @@ const USER: u32 = 54_332;
 
 #[test]
 fn a_second_start_as_another_user_says_who_runs_and_ends_with_3() {
-    for (first, second) in [(Some(USER), None), (None, Some(USER))] {
+    // Where the second may not look for the lock beside the fail log, there is the one on the configuration.
+    for (first, second, closed) in
+        [(Some(USER), None, false), (None, Some(USER), false), (None, Some(USER), true)]
+    {
         let mut plan = Plan::new();
         let program = plan.directory("").join("sersync");
         fs::copy(binary(), &program).unwrap();
@@ -20,6 +23,11 @@ fn a_second_start_as_another_user_says_who_runs_and_ends_with_3() {
                 let open = fs::Permissions::from_mode(0o755);
                 fs::set_permissions(plan.directory(""), open).unwrap();
             }
+        }
+        if closed {
+            let place = plan.directory("closed");
+            fs::set_permissions(&place, fs::Permissions::from_mode(0o700)).unwrap();
+            plan.conf.fail_log = place.join("rsync_fail_log.sh");
         }
         let mirror = plan.start();
         mirror.equal();
