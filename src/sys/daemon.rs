@@ -108,7 +108,9 @@ impl Waiting {
 impl Background {
     fn new(parent: Pid, ready: PipeWriter) -> io::Result<Background> {
         setsid()?;
-        dup2_stdin(File::open("/dev/null")?)?;
+        let null =
+            File::open("/dev/null").map_err(|_| io::Error::other("cannot open /dev/null"))?;
+        dup2_stdin(null)?;
         // While somebody waits, this process must not outlive that one, however that one ends.
         set_pdeathsig(Signal::SIGTERM)?;
         if getppid() != parent {

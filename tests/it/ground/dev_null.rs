@@ -11,7 +11,7 @@ const HIDE: &str = "mount --bind /dev/shm /mnt && mount -t tmpfs dev /dev && mkd
 fn a_start_without_dev_null_says_what_is_missing() {
     let mut plan = Plan::new();
     plan.daemon.start();
-    for args in [&["-r"][..], &["--check"]] {
+    for args in [&["-r"][..], &["-d"], &["--check"]] {
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c", HIDE, "sh"]).arg(binary()).args(args);
         command.arg("-o").arg(plan.write_conf()).env("PATH", path()).env("LC_ALL", "C");
