@@ -15,6 +15,8 @@ fn own_files_inside_a_root_are_left_alone() {
         in_mode(&mut plan, mode);
         plan.conf.event("modify", modify);
         plan.conf.event("createFile", modify);
+        // As in `watch="/opt/"`.
+        plan.conf.roots[0].watch = plan.root.join("");
         let own = plan.root.join("opt/sersync");
         fs::create_dir_all(&own).unwrap();
         fs::write(own.join("of the user"), "content").unwrap();

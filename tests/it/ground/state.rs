@@ -1,6 +1,6 @@
 //! Where the state lies: it outlives what is in `/tmp`, and so does what it knows.
 
-use super::{await_content, in_mode, PUSH};
+use super::{await_content, in_mode, MIRROR, PUSH};
 use crate::harness::{eventually, run_to_end, Plan};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,26 @@ fn what_changed_while_it_was_not_running_is_found_though_tmp_was_emptied() {
         await_content(&mirror.remotes[0].join(name), "content");
     }
     eventually("the deletion is known", || !mirror.remotes[0].join("before").exists());
+}
+
+/// It cannot know that there was an earlier one.
+#[test]
+fn a_start_that_finds_no_state_takes_what_is_there_for_sent_and_r_finds_it() {
+    let mut plan = Plan::new();
+    in_mode(&mut plan, MIRROR);
+    let mut mirror = plan.start();
+    mirror.equal();
+    mirror.halt_program();
+    fs::remove_dir_all(mirror.dir().join("states")).unwrap();
+    fs::write(mirror.root.join("made meanwhile"), "content").unwrap();
+    mirror.start_again(PUSH);
+    fs::write(mirror.root.join("made later"), "content").unwrap();
+    await_content(&mirror.remotes[0].join("made later"), "content");
+    mirror.fence();
+    assert!(!mirror.remotes[0].join("made meanwhile").exists(), "{}", mirror.log());
+    mirror.halt_program();
+    mirror.start_again(MIRROR);
+    mirror.equal();
 }
 
 #[test]
