@@ -28,10 +28,13 @@ impl Others {
         Others { files }
     }
 
-    /// Those that are there no more.
-    pub fn lost(&self) -> Vec<&PathBuf> {
-        let is_there =
-            |file: &&PathBuf| fs::read(file).is_ok_and(|content| content == NAME.as_bytes());
-        self.files.iter().filter(|file| !is_there(file)).collect()
+    /// Those that are there no more, or are others, and what is found in their place.
+    pub fn lost(&self) -> Vec<String> {
+        let fault = |file: &PathBuf| match fs::read(file) {
+            Ok(content) if content == NAME.as_bytes() => None,
+            Ok(content) => Some(format!("{}: {}", file.display(), content.escape_ascii())),
+            Err(e) => Some(format!("{}: {e}", file.display())),
+        };
+        self.files.iter().filter_map(fault).collect()
     }
 }
