@@ -461,10 +461,14 @@ impl<'a> Runner<'a> {
         self.say(run);
         let shared = self.shared;
         let mut listener = Listener::new(run.purpose, self.job, &shared.tell);
-        let started = started(self.remote, &root, &run.args, run.purpose);
+        let rules = if run.reads_rules() { &*run.input } else { &[] };
+        let started = started(self.remote, &root, &run.args, run.purpose, rules);
         drop(root);
         let heard = &mut |said: &[u8]| listener.hear(said);
-        let ran = process::run_started(started, &run.input, &shared.stop, heard);
+        let ran = started.and_then(|(started, rest)| {
+            let input = if run.reads_rules() { rest } else { &run.input };
+            started.feed(input, &shared.stop, heard)
+        });
         if let Some(deletions) = listener.deletions() {
             let _ = shared.tell.send(WorkerMessage::Rehearsed(self.job, deletions));
         }
@@ -482,19 +486,25 @@ impl<'a> Runner<'a> {
     }
 }
 
-/// rsync with these arguments, as every run of a remote is started.
-fn started(
+/// rsync with these arguments, as every run of a remote is started. It gets rules on its standard input at once; what of
+/// them is still to be fed comes back.
+fn started<'a>(
     remote: &WorkerRemote,
     root: &HeldRoot,
     args: &[OsString],
     purpose: Purpose,
-) -> io::Result<Started> {
+    rules: &'a [u8],
+) -> io::Result<(Started, &'a [u8])> {
     // Were it started by the root's path, a disk that is unmounted in this moment would leave it in the empty
     // directory below, and it would delete the whole copy.
     let mut command = command(&progress::telling(args, purpose, remote.route.local), &root.place);
     command.env(orphans::MARK, &remote.mark);
     let over_tcp = matches!(remote.route.address, Address::Daemon { .. });
-    Ok(Started::new(command)?.over_tcp(over_tcp))
+    let (started, rest) = match rules {
+        [] => (Started::new(command)?, rules),
+        rules => Started::given(command, rules)?,
+    };
+    Ok((started.over_tcp(over_tcp), rest))
 }
 
 /// rsync with these arguments, ready to be started in the root. It never asks anybody for anything.

@@ -28,6 +28,7 @@ pub mod signal;
 pub mod sysctl;
 pub mod thread;
 pub mod user;
+mod whole_input;
 pub mod zombies;
 
 use nix::fcntl::{fcntl, FcntlArg, OFlag};

@@ -15,6 +15,7 @@ use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use nix::sys::signal::Signal;
 
 use super::quick_ack::QuickAck;
+use super::whole_input;
 
 /// Written to standard input at once. Pipes take this many bytes in one piece or not at all
 /// (PIPE_BUF), so a list whose pieces end between two paths is never read with half a path at its
@@ -63,17 +64,7 @@ pub fn run_heard(
     stop: &PipeReader,
     heard: &mut dyn FnMut(&[u8]),
 ) -> io::Result<Output> {
-    run_started(Started::new(command), input, stop, heard)
-}
-
-/// The same with what has been started, or the error that there was.
-pub fn run_started(
-    started: io::Result<Started>,
-    input: &[u8],
-    stop: &PipeReader,
-    heard: &mut dyn FnMut(&[u8]),
-) -> io::Result<Output> {
-    started?.feed(input, stop, heard)
+    Started::new(command)?.feed(input, stop, heard)
 }
 
 /// A process in a group of its own that waits for its standard input. If the value goes before it has
@@ -94,6 +85,20 @@ impl Started {
     pub fn new(mut command: Command) -> io::Result<Started> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Ok(Started { group: Group::spawn(command)?, over_tcp: false, is_fed: false })
+    }
+
+    /// The same with all of its standard input, which it can read to the end whatever becomes of us; what could not be
+    /// given to it comes back, to be fed.
+    ///
+    /// # Errors
+    /// It cannot be run.
+    pub fn given(mut command: Command, input: &[u8]) -> io::Result<(Started, &[u8])> {
+        let Some(stdin) = whole_input::of(input)? else {
+            return Ok((Started::new(command)?, input));
+        };
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let group = Group::spawn(command)?;
+        Ok((Started { group, over_tcp: false, is_fed: false }, &[]))
     }
 
     /// The same, which is to talk to its far side over TCP: see [`QuickAck`].

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use super::only;
 use crate::rsync::quoting;
 
 /// What a run is for.
@@ -35,6 +36,12 @@ pub struct Run {
 }
 
 impl Run {
+    /// Whether what it gets on standard input are rules of its filter. With half of them it would see, and may delete, what
+    /// the other half hides.
+    pub fn reads_rules(&self) -> bool {
+        self.args.iter().any(|arg| arg == only::READ)
+    }
+
     /// The command as sersync showed it: it can be pasted into a shell, and does the same there as long
     /// as the run has no list on its standard input.
     pub fn shown(&self, root: &Path) -> Vec<u8> {

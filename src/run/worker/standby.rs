@@ -31,7 +31,7 @@ impl Standby {
         let held = remote.hold_root()?;
         let root = remote.ground.as_ref()?.identity;
         let args = remote.over_connection(plan::standby(&remote.route, settings));
-        let started = started(remote, &held, &args, Purpose::Flat).ok()?;
+        let (started, _) = started(remote, &held, &args, Purpose::Flat, &[]).ok()?;
         let standby = Standby { args, root, started };
         // Looked at again: between the first look and the start the directory may have been replaced.
         remote.is_on_its_ground().then_some(standby)

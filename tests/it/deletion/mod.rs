@@ -11,6 +11,7 @@ mod empty_roots;
 mod in_doubt;
 mod joined;
 mod kept;
+mod killed;
 mod made_again;
 mod max_delete;
 mod missing_parents;
