@@ -145,7 +145,15 @@ impl Machine {
         let listed = self.must("ls -l /proc/[0-9]*/exe 2>/dev/null || :");
         let of_program = listed.lines().filter(|line| line.contains("/bin/sersync"));
         let number = |line: &str| line.split("/proc/").nth(1)?.split('/').next()?.parse().ok();
-        of_program.filter_map(number).collect()
+        let found: Vec<u32> = of_program.filter_map(number).collect();
+        // A child that is about to become another program is still this one.
+        let is_own = |pid: &u32| self.parent(*pid).is_some_and(|parent| !found.contains(&parent));
+        found.iter().copied().filter(is_own).collect()
+    }
+
+    fn parent(&self, pid: u32) -> Option<u32> {
+        let stat = self.must(&format!("cat /proc/{pid}/stat 2>/dev/null || :"));
+        stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok()
     }
 
     /// Kills a process, and waits until it is gone, and with it its locks.
