@@ -452,8 +452,8 @@ fn flat(route: &RemoteRoute, licence: Licence, list: &List, all_fresh: bool) -> 
         let patterns = temporary::PATTERNS.iter().chain([&temporary::RECEIVERS]);
         flags.extend(patterns.map(|pattern| format!("--exclude={pattern}").into_bytes()));
     }
-    if !list.silent_work && route.far_side_timeout_costs() {
-        flags.push(b"-M--timeout=0".to_vec());
+    if !list.silent_work {
+        flags.extend(route.far_side_timeout());
     }
     // -0 before the list: rsync reads the list the way that was set when it meets the option.
     flags.extend(words(&["-0", "--files-from=-"]));

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use super::capability::Capability;
 use super::remote_shell::{self, port_words, RemoteShell};
-use super::timeout::{CONNECT_TIMEOUT_S, TIMEOUT_S};
+use super::timeout::{CONNECT_TIMEOUT_S, FAR_TIMEOUT_S, TIMEOUT_S};
 use crate::config::options::{self, FoundOption};
 use crate::config::{Address, Rsync};
 use crate::rsync::quoting;
@@ -93,13 +93,18 @@ impl RemoteRoute {
         Some(Login { user, host: host.into(), port: port.filter(|port| port != SSH_PORT) })
     }
 
-    /// Whether a `--timeout` at the far side holds up small runs: a daemon from protocol 31 on tells
-    /// the client its timeout in a segment of its own, and then Nagle's algorithm keeps the next one
-    /// back until that is acknowledged, 40 ms later (measured: 9 ms become 52). The client cannot
-    /// change how the daemon's socket works, but it can keep the daemon from having a timeout; its
-    /// own stays.
-    pub(super) fn far_side_timeout_costs(&self) -> bool {
-        matches!(self.address, Address::Daemon { .. }) && self.local.remote_option()
+    /// The word that says how long a daemon waits for this side in a small run; none where that cannot be said. It is
+    /// longer than we wait for the daemon: a standby says that it is there only when half of that has passed.
+    ///
+    /// Without a timeout the far side of a connection that the network has lost waits for ever, and so many pile up
+    /// until `max connections` are used. A daemon from protocol 31 on tells its timeout in a segment of its own, and
+    /// Nagle's algorithm keeps the next one back until that is acknowledged: where the kernel cannot be asked to
+    /// acknowledge at once (before 5.6) that takes 40 ms of a run without a standby (measured: 11 ms become 51).
+    pub(super) fn far_side_timeout(&self) -> Option<Vec<u8>> {
+        let seconds = self.rsync.timeout_s.unwrap_or(0).max(FAR_TIMEOUT_S);
+        let is_daemon = matches!(self.address, Address::Daemon { .. });
+        let can = is_daemon && self.local.remote_option();
+        can.then(|| format!("-M--timeout={seconds}").into_bytes())
     }
 
     /// All arguments of a run: the user's parameters (as `params` has them), what the address

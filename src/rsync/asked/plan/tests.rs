@@ -322,14 +322,14 @@ fn flat_words(local: Capability, address: Address, path: Looked) -> String {
 }
 
 #[test]
-fn a_daemon_has_no_timeout_of_its_own_unless_it_may_be_silent_for_long() {
+fn a_daemon_waits_longer_than_we_do_unless_this_side_waits_for_it() {
     let daemon = || Address::Daemon { host: "h".into(), module: b"m".to_vec() };
     let ssh = Address::Ssh { host: "h".into(), path: b"/p".to_vec() };
     let small = looked(b"a", Gone::No, Now::Other);
     let large = Looked { bytes: SILENT_WORK_BYTES_MIN, ..small.clone() };
     let directory = looked(b"a", Gone::Directory, Now::Missing);
     let file = looked(b"a", Gone::Entry, Now::Missing);
-    for (local, address, path, without) in [
+    for (local, address, path, longer) in [
         (NEW, daemon(), small.clone(), true),
         (NEW, daemon(), file, true),
         (NEW, daemon(), large, false),
@@ -338,7 +338,7 @@ fn a_daemon_has_no_timeout_of_its_own_unless_it_may_be_silent_for_long() {
         (NEW, ssh, small, false),
     ] {
         let words = flat_words(local, address, path);
-        assert_eq!(words.contains(" -M--timeout=0 "), without, "{words}");
+        assert_eq!(words.contains(" -M--timeout=900 "), longer, "{words}");
         assert!(words.contains("--timeout=600"), "{words}");
     }
 }
