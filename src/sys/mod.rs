@@ -7,6 +7,7 @@
 
 pub mod channel;
 pub mod clock;
+mod connection;
 pub mod control;
 pub mod crash;
 pub mod daemon;

@@ -123,12 +123,16 @@ impl Started {
     ) -> io::Result<Output> {
         self.is_fed = true;
         let mut stderr = Vec::new();
-        let quick = self.over_tcp.then(|| QuickAck::of(self.group.id())).flatten();
-        let talked = talk(&mut self.group, quick, input, stop, heard, &mut stderr);
+        let mut quick = self.over_tcp.then(|| QuickAck::of(self.group.id())).flatten();
+        let talked = talk(&mut self.group, &mut quick, input, stop, heard, &mut stderr);
         if talked.is_err() {
             self.group.signal(Signal::SIGKILL);
         }
         let status = self.group.wait()?;
+        let connection = quick.and_then(QuickAck::take);
+        if let Some(connection) = connection.filter(|_| has_heard_last_word(status)) {
+            connection.end_well();
+        }
         talked.map(|()| Output { status, stdout: Vec::new(), stderr })
     }
 }
@@ -148,7 +152,7 @@ impl Drop for Started {
 /// that it starts, which may live on; but the standard output of this ssh leads to rsync.
 fn talk(
     group: &mut Group,
-    mut quick: Option<QuickAck>,
+    quick: &mut Option<QuickAck>,
     mut input: &[u8],
     stop: &PipeReader,
     heard: &mut dyn FnMut(&[u8]),
@@ -319,6 +323,12 @@ fn has_last_line(said: &[u8]) -> bool {
     new.split(|&byte| byte == b'\n').any(|line| line.starts_with(LAST_LINE))
 }
 
+/// Whether rsync ended as it does when the far side has said that it is done: everything was looked at, whether all of
+/// it got through or not.
+fn has_heard_last_word(status: ExitStatus) -> bool {
+    matches!(status.code(), Some(0 | 23 | 24 | 25))
+}
+
 /// The exit code, or the signal that ended it, of a process that ran.
 pub fn code_or_signal(status: ExitStatus) -> Result<i32, i32> {
     status.code().ok_or_else(|| status.signal().unwrap_or_default())
@@ -418,10 +428,10 @@ mod tests {
 
     #[test]
     fn a_connection_of_its_own_does_not_wait_for_acknowledgements() {
-        use crate::sys::quick_ack::tests::{connection, connects, is_quick, wait};
+        use crate::sys::connection::tests::{connection, connects, is_quick, wait};
         let (stop, running) = io::pipe().unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let started = Started::new(connects(&listener)).unwrap();
+        let started = Started::new(connects(&listener, "exec sleep 1000")).unwrap();
         let (near, _far) = connection(started.group.id(), &listener);
         wait(&near);
         let feed = move || started.over_tcp(true).feed(b"", &stop, &mut |_| ());
@@ -433,6 +443,40 @@ mod tests {
         }
         drop(running);
         assert_eq!(code_or_signal(run.join().unwrap().unwrap().status), Err(libc::SIGTERM));
+    }
+
+    #[test]
+    fn a_connection_is_broken_off_by_who_has_not_heard_the_last_word() {
+        use crate::sys::connection::tests::{connection, connects, is_quick, wait, NUMBER};
+        use std::net::{Shutdown, TcpListener};
+        let ends = |code: i32| {
+            let (stop, _running) = io::pipe().unwrap();
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let then = format!("read -n 1 -u {NUMBER}; exit {code}");
+            let started = Started::new(connects(&listener, &then)).unwrap();
+            let (near, mut far) = connection(started.group.id(), &listener);
+            wait(&near);
+            let feed = move || started.over_tcp(true).feed(b"", &stop, &mut |_| ());
+            let run = std::thread::spawn(feed);
+            let deadline = Instant::now() + Duration::from_secs(30);
+            // From then on the run holds the connection as well.
+            while !is_quick(&near) {
+                assert!(Instant::now() < deadline);
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            drop(near);
+            far.write_all(b"x").unwrap();
+            assert_eq!(code_or_signal(run.join().unwrap().unwrap().status), Ok(code));
+            let read = far.read(&mut [0]);
+            let _ = far.shutdown(Shutdown::Both);
+            read.map_err(|error| error.kind())
+        };
+        for code in [0, 23, 24, 25] {
+            assert_eq!(ends(code), Ok(0), "{code}");
+        }
+        for code in [1, 10, 12, 20, 30] {
+            assert_eq!(ends(code), Err(ErrorKind::ConnectionReset), "{code}");
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod chaos;
 mod check;
 mod churn;
 mod crash;
+mod cut_links;
 mod deletion;
 mod disk_full;
 mod dry_run;

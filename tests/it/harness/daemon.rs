@@ -3,12 +3,12 @@
 use super::child::{free_port, Child};
 use super::old_daemon::OldDaemon;
 use super::old_rsync::Version;
-use super::{until, DEADLINE};
+use super::{until, Far, DEADLINE};
 use nix::sys::signal::Signal;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Read;
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -26,6 +26,9 @@ pub struct Daemon {
     /// Lines that stand in every module.
     lines: Vec<String>,
     version: Option<Version>,
+    address: Ipv4Addr,
+    /// The host that it runs on; this one, if there is none.
+    host: Option<Far>,
     running: Option<(Child, Option<OldDaemon>)>,
 }
 
@@ -41,6 +44,8 @@ impl Daemon {
             user: None,
             lines: Vec::new(),
             version,
+            address: Ipv4Addr::LOCALHOST,
+            host: None,
             running: None,
         }
     }
@@ -48,6 +53,11 @@ impl Daemon {
     /// From the next start on it is of this version.
     pub fn is_of(&mut self, version: Option<Version>) {
         self.version = version;
+    }
+
+    /// From the next start on it runs at the far side of a wire, and has this address.
+    pub fn is_at(&mut self, address: Ipv4Addr, far: Far) {
+        (self.address, self.host) = (address, Some(far));
     }
 
     /// Adds a module, and gives the (new, empty) directory that it writes to.
@@ -82,7 +92,8 @@ impl Daemon {
         fs::write(&config, self.config()).unwrap();
         let output = fs::File::create(self.dir.join("rsyncd.output")).unwrap();
         let mut command = Command::new("rsync");
-        command.args(["--daemon", "--no-detach", "--address=127.0.0.1"]);
+        command.args(["--daemon", "--no-detach"]).arg(format!("--address={}", self.address));
+        self.host.iter().for_each(|far| far.host(&mut command));
         let behind = self.version.map(|_| free_port());
         command.arg(format!("--port={}", behind.unwrap_or(self.port)));
         command.arg(format!("--config={}", config.display()));
@@ -127,7 +138,7 @@ impl Daemon {
     }
 
     fn greeting(&self) -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        let mut stream = TcpStream::connect((self.address, self.port))?;
         stream.set_read_timeout(Some(GREETING_WAIT))?;
         let mut start = [0; 8];
         stream.read_exact(&mut start)?;
@@ -142,6 +153,10 @@ impl Daemon {
         writeln!(text, "log file = {}", self.dir.join("rsyncd.log").display()).unwrap();
         // Where `max connections` are counted; by default all daemons of a machine share it.
         writeln!(text, "lock file = {}", self.dir.join("rsyncd.lock").display()).unwrap();
+        if self.version.is_some() {
+            // Who listens in its place acknowledges late, unlike the program's kernel, and would cost 40 ms a run.
+            text += "socket options = TCP_NODELAY\n";
+        }
         for (name, path) in &self.modules {
             writeln!(text, "[{name}]\npath = {}", path.display()).unwrap();
             self.lines.iter().for_each(|line| writeln!(text, "{line}").unwrap());
