@@ -9,6 +9,8 @@
 mod arrows;
 #[path = "tidy/gate.rs"]
 mod gate;
+#[path = "tidy/sizes.rs"]
+mod sizes;
 
 use std::fs;
 use std::path::{Path, PathBuf};
