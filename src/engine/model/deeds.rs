@@ -165,11 +165,13 @@ impl FileSystem {
 
     /// Whether a file is older than the one at another name.
     fn is_older(&self, one: (usize, &[u8]), other: (usize, &[u8])) -> bool {
-        let modified = |(dir, name): (usize, &[u8])| {
-            let ino = self.entries(dir).get(name)?;
-            Some(self.describe(*ino)).filter(|is| is.is_file()).map(|is| is.modified)
-        };
-        matches!((modified(one), modified(other)), (Some(one), Some(other)) if one < other)
+        let is = |(dir, name): (usize, &[u8])| Some(self.describe(*self.entries(dir).get(name)?));
+        match (is(one).filter(|one| one.is_file()), is(other)) {
+            (Some(one), Some(other)) if other.is_file() => one.modified < other.modified,
+            // It may have come in the place of a newer one, a moment ago.
+            (Some(_), Some(_)) => true,
+            (None, _) | (_, None) => false,
+        }
     }
 
     /// The writer of a created file closes it, wherever it is now.

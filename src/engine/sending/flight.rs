@@ -82,9 +82,11 @@ impl Batch {
         self.renames(path) || self.may_read_around(path)
     }
 
-    /// Whether a path lies in a directory that it renames, with whatever is in there.
+    /// Whether a path is the new name of something that it renames, or lies in such a directory, which takes along whatever
+    /// is in it.
     pub fn renames(&self, path: &[u8]) -> bool {
-        self.renames.iter().any(|rename| rename.is_dir && lies_in(path, &rename.to))
+        let reaches = |it: &Rename| *it.to == *path || it.is_dir && lies_in(path, &it.to);
+        self.renames.iter().any(reaches)
     }
 
     /// Whether it may list the directory of a path in place of what is known to be in there, so that rsync

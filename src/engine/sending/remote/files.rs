@@ -37,7 +37,7 @@ impl Remote {
             Cargo::Levels(_) | Cargo::Everything { .. } => Vec::new(),
         };
         if let Cargo::Batch(batch) = &flight.cargo {
-            // The run of a rename takes whatever is in a directory.
+            // The run of a rename has made it over there, or takes whatever is in a directory.
             let renamed = apart.iter_mut().filter(|(path, _)| batch.renames(path));
             renamed.for_each(|(_, remembered)| *remembered = remembered.not_fresh());
         }
